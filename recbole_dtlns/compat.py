@@ -1,0 +1,248 @@
+"""Every fix that RecBole 1.2.1 needs on current Pythons; no other file patches another package.
+
+`apply()` runs when the package is imported, so the fixes are in force in spawned processes too: they unpickle objects
+of ours and import the package to do so. `recbole.quick_start`, which needs ray, is never imported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.util
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+INSTALL_RECBOLE = "pip install --no-deps recbole==1.2.1"
+_TRUST = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
+
+
+def apply() -> None:
+    """Put every fix in force; calling it again changes nothing.
+
+    Raises:
+        ImportError: RecBole is not installed; the message holds the command that installs it.
+    """
+    if importlib.util.find_spec("recbole") is None:
+        raise ImportError(
+            "recbole_dtlns extends RecBole 1.2.1, which is not installed. pip cannot resolve RecBole's own pin of ray "
+            f"on Python 3.12 and later, so install it without its dependencies (ours cover them):\n    {INSTALL_RECBOLE}"
+        )
+    _restore_numpy_names()
+    _quiet_known_warnings()
+    _fix_config()
+    _fix_adjacency_builders()
+    _fix_checkpoint_loading()
+    _fix_dataset()
+    _fix_interaction_sort()
+    _fix_coverage_metrics()
+    _keep_tensorboard_beside_the_log()
+
+
+@contextlib.contextmanager
+def trusted_load() -> Iterator[None]:
+    """Let `torch.load` read whole objects inside the block; only for files that we or the user's own run wrote.
+
+    Reason: RecBole pickles its Config into checkpoints and loads them without `weights_only=False`.
+    Affects: torch >= 2.6. Goes when RecBole passes `weights_only` itself.
+    """
+    before = os.environ.get(_TRUST)
+    os.environ[_TRUST] = "1"
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=f".*{_TRUST}.*")
+            yield
+    finally:
+        if before is None:
+            del os.environ[_TRUST]
+        else:
+            os.environ[_TRUST] = before
+
+
+def _restore_numpy_names() -> None:
+    """Reason: RecBole reads `np.float`, `np.int`, `np.object` and `np.str`, which numpy 1.24 removed.
+
+    Affects: numpy >= 1.24. Goes when RecBole uses the builtin types.
+    """
+    import numpy as np
+
+    for name, value in {"float": np.float64, "int": np.int64, "object": np.object_, "str": np.str_}.items():
+        if name not in vars(np):
+            setattr(np, name, value)
+    for name, value in {"bool": np.bool_, "long": np.int64}.items():
+        if name not in vars(np):  # numpy 2 has these two again
+            setattr(np, name, value)
+
+
+def _quiet_known_warnings() -> None:
+    """Reason: RecBole imports `torch.cuda.amp`, deprecated since torch 2.4; users cannot act on the warning."""
+    warnings.filterwarnings("ignore", category=FutureWarning, message=r".*torch\.cuda\.amp.*")
+    warnings.filterwarnings("ignore", category=FutureWarning, message=r".*GradScaler.*")
+    warnings.filterwarnings("ignore", category=UserWarning, message=r".*torch\.sparse\.SparseTensor.*")
+    warnings.filterwarnings("ignore", category=UserWarning, message=r".*Sparse CSR tensor support.*")
+
+
+def _fix_config() -> None:
+    """Reason: `Config` reads `np.float_`, `np.complex_` and `np.unicode_`, so every configuration fails.
+
+    Affects: numpy >= 2. Goes when RecBole drops `compatibility_settings`.
+    """
+    from recbole.config import Config
+
+    Config.compatibility_settings = lambda self: _restore_numpy_names()
+
+
+def _fix_adjacency_builders() -> None:
+    """Reason: LightGCN, NGCF, NCL, GCMC, SpectralCF and KGIN fill a `dok_matrix` through its removed `_update`.
+
+    Affects: scipy >= 1.13. Goes when RecBole builds adjacency from COO.
+    """
+    from scipy.sparse import dok_matrix
+
+    if not hasattr(dok_matrix, "_update"):
+        dok_matrix._update = lambda self, data: self._dict.update(data)
+
+
+def _fix_checkpoint_loading() -> None:
+    """Reason: the trainer reloads its best checkpoint with `torch.load` defaults; see `trusted_load`."""
+    from recbole.trainer import Trainer
+
+    for name in ("evaluate", "resume_checkpoint"):
+        _wrap_once(Trainer, name, _inside_trusted_load)
+
+
+def _inside_trusted_load(stock: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(stock)
+    def fixed(*args: Any, **kwargs: Any) -> Any:
+        with trusted_load():
+            return stock(*args, **kwargs)
+
+    return fixed
+
+
+def _fix_dataset() -> None:
+    """Two faults of `Dataset`.
+
+    `_fill_nan` fills a copy: silent under the copy-on-write of pandas >= 3, a warning before. Goes when RecBole assigns.
+    `_download` ends in `torch.distributed.barrier()` without a process group, so a first download always raises.
+    Goes when RecBole guards the call.
+    """
+    from recbole.data.dataset import Dataset
+
+    Dataset._fill_nan = _fill_nan
+    _wrap_once(Dataset, "_download", _without_barrier)
+
+
+def _fill_nan(self: Any) -> None:
+    import numpy as np
+    from recbole.utils import FeatureType
+
+    for name in self.feat_name_list:
+        frame = getattr(self, name)
+        for field in frame:
+            kind = self.field2type[field]
+            if kind == FeatureType.TOKEN:
+                frame[field] = frame[field].fillna(0)
+            elif kind == FeatureType.FLOAT:
+                frame[field] = frame[field].fillna(frame[field].mean())
+            else:
+                empty = np.array([], dtype=np.int64 if kind == FeatureType.TOKEN_SEQ else np.float64)
+                frame[field] = [empty if isinstance(value, float) else value for value in frame[field]]
+
+
+def _without_barrier(stock: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(stock)
+    def fixed(self: Any) -> Any:
+        import torch.distributed as dist
+
+        if not dist.is_available() or dist.is_initialized():
+            return stock(self)
+        barrier, dist.barrier = dist.barrier, lambda: None
+        try:
+            return stock(self)
+        finally:
+            dist.barrier = barrier
+
+    return fixed
+
+
+def _fix_interaction_sort() -> None:
+    """Reason: `Interaction.sort` hands a tensor to `np.argsort`, which numpy 2 deprecates and will refuse.
+
+    Affects: every evaluation. Goes when RecBole converts first.
+    """
+    from recbole.data.interaction import Interaction
+
+    _wrap_once(Interaction, "sort", _on_numpy_keys)
+
+
+def _on_numpy_keys(stock: Callable[..., Any]) -> Callable[..., Any]:
+    import numpy as np
+
+    @functools.wraps(stock)
+    def fixed(self: Any, by: Any, ascending: Any = True) -> None:
+        if not isinstance(by, str) or ascending is not True or self.interaction[by].dim() != 1:
+            stock(self, by, ascending)
+            return
+        self._reindex(np.argsort(self.interaction[by].numpy(), kind="stable"))
+
+    return fixed
+
+
+def _fix_coverage_metrics() -> None:
+    """Reason: the collector calls `.cpu()` on an int and a Counter, so ItemCoverage, GiniIndex and others crash.
+
+    Affects: any stack. Goes when the collector moves tensors only.
+    """
+    import copy
+
+    import torch
+    from recbole.evaluator.collector import Collector
+
+    per_batch = ("rec.topk", "rec.meanrank", "rec.score", "rec.items", "data.label")
+
+    def get_data_struct(self: Any) -> Any:
+        held = self.data_struct._data_dict
+        for key, value in held.items():
+            if torch.is_tensor(value):
+                held[key] = value.cpu()
+        result = copy.deepcopy(self.data_struct)
+        for key in per_batch:
+            held.pop(key, None)
+        return result
+
+    Collector.get_data_struct = get_data_struct
+
+
+def _keep_tensorboard_beside_the_log() -> None:
+    """Reason: RecBole writes to `log_tensorboard/LOGNAME` in the working directory, so two runs share one folder.
+
+    Affects: any stack. Goes when RecBole lets a run choose the folder. Without a log file the stock folder is used.
+    """
+    import recbole.trainer.trainer as module
+
+    _wrap_once(module, "get_tensorboard", _beside_the_log)
+
+
+def _beside_the_log(stock: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(stock)
+    def fixed(logger: Any) -> Any:
+        from torch.utils.tensorboard import SummaryWriter
+
+        for handler in logger.handlers:
+            if hasattr(handler, "baseFilename"):
+                return SummaryWriter(str(Path(handler.baseFilename).parent / "tensorboard"))
+        return stock(logger)
+
+    return fixed
+
+
+def _wrap_once(owner: Any, name: str, wrapper: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    """Replace `owner.name` by `wrapper(owner.name)` unless that has been done."""
+    stock = getattr(owner, name)
+    if not getattr(stock, "_recbole_dtlns", False):
+        fixed = wrapper(stock)
+        fixed._recbole_dtlns = True  # type: ignore[attr-defined]
+        setattr(owner, name, fixed)
