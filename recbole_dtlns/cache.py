@@ -1,0 +1,62 @@
+"""Stage results on disk, found by what went into them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+logger = logging.getLogger(__name__)
+
+
+def content_key(stage: str, parts: Mapping[str, Any]) -> str:
+    """Hash of a stage's name and of everything that decides its result (JSON values), 16 hexadecimal digits."""
+    text = json.dumps([stage, dict(parts)], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file that is either whole or absent, also after a crash."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+class StageCache:
+    """One folder of `STAGE-KEY.npz` files, each with a readable `.json` beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+
+    def load(self, stage: str, key: str) -> dict[str, np.ndarray] | None:
+        """Return the arrays saved under the key, or None; a damaged file counts as absent and is reported."""
+        path = self._path(stage, key)
+        if not path.is_file():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays.files}
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            logger.warning("The cached stage %s cannot be read (%s); it is computed again.", path, error)
+            return None
+
+    def save(self, stage: str, key: str, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> Path:
+        """Save named arrays (no objects) and, in a `.json` beside them, what they were made from."""
+        path = self._path(stage, key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f"{path.stem}.{os.getpid()}.partial.npz")
+        np.savez(partial, allow_pickle=False, **arrays)
+        partial.replace(path)
+        write_atomically(path.with_suffix(".json"), json.dumps(dict(about), indent=1, default=str).encode())
+        return path
+
+    def _path(self, stage: str, key: str) -> Path:
+        return self.folder / f"{stage}-{key}.npz"
