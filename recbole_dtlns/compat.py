@@ -27,8 +27,8 @@ def apply() -> None:
     """
     if importlib.util.find_spec("recbole") is None:
         raise ImportError(
-            "recbole_dtlns extends RecBole 1.2.1, which is not installed. pip cannot resolve RecBole's own pin of ray "
-            f"on Python 3.12 and later, so install it without its dependencies (ours cover them):\n    {INSTALL_RECBOLE}"
+            "recbole_dtlns extends RecBole 1.2.1, which is not installed. pip cannot resolve RecBole's pin of ray on "
+            f"Python 3.12 and later, so install it without its dependencies (ours cover them):\n    {INSTALL_RECBOLE}"
         )
     _restore_numpy_names()
     _quiet_known_warnings()
@@ -125,7 +125,7 @@ def _inside_trusted_load(stock: Callable[..., Any]) -> Callable[..., Any]:
 def _fix_dataset() -> None:
     """Two faults of `Dataset`.
 
-    `_fill_nan` fills a copy: silent under the copy-on-write of pandas >= 3, a warning before. Goes when RecBole assigns.
+    `_fill_nan` fills a copy: silent under the copy-on-write of pandas >= 3, a warning before. Goes when it assigns.
     `_download` ends in `torch.distributed.barrier()` without a process group, so a first download always raises.
     Goes when RecBole guards the call.
     """
@@ -152,6 +152,10 @@ def _fill_nan(self: Any) -> None:
                 frame[field] = [empty if isinstance(value, float) else value for value in frame[field]]
 
 
+def _no_barrier(*arguments: Any, **options: Any) -> None:
+    """A single process waits for nobody."""
+
+
 def _without_barrier(stock: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(stock)
     def fixed(self: Any) -> Any:
@@ -159,7 +163,8 @@ def _without_barrier(stock: Callable[..., Any]) -> Callable[..., Any]:
 
         if not dist.is_available() or dist.is_initialized():
             return stock(self)
-        barrier, dist.barrier = dist.barrier, lambda: None
+        barrier = dist.barrier
+        dist.barrier = _no_barrier
         try:
             return stock(self)
         finally:

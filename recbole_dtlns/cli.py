@@ -1,0 +1,115 @@
+"""The command line: RecBole's `--key=value` flags, and a subcommand where something other than training is meant."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from recbole_dtlns.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+_EPILOG = """\
+Without a subcommand a model is trained and evaluated:
+  python run_recbole_dtlns.py --model=LightGCN --dataset=ml-100k
+Every key of RecBole and of ours works as --key=value; --config_files="a.yaml b.yaml" reads files, and one that is not
+found is looked up in the shipped properties/ (preset/paper.yaml, ...). `--help_keys` lists our keys.
+Exit status: 0 done, 1 failure, 2 bad input, 130 interrupted.
+"""
+SUBCOMMANDS: dict[str, str] = {
+    "identify": "find false negatives offline, without a model: inferred_positives.tsv",
+    "recommend": "lists for users from the folder of a trained run, by token",
+    "convert": "plain train.txt, valid.txt, test.txt to RecBole's atomic files",
+    "doctor": "versions, GPU, 4-bit support, data found, what would run",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(arguments)
+    except UserError as error:
+        _report(str(error))
+        return 2
+    except KeyboardInterrupt:
+        _report("Interrupted. What was computed is kept: the same command with the same run_dir goes on from there.")
+        return 130
+    except Exception as error:
+        logging.getLogger().error("Failed: %s: %s", type(error).__name__, error, exc_info=True)
+        if not logging.getLogger().handlers:
+            _report(f"Failed: {type(error).__name__}: {error}")
+        return 1
+
+
+def _report(message: str) -> None:
+    sys.stderr.write(f"recbole-dtlns: {message}\n")
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if arguments and not arguments[0].startswith("-"):
+        command = arguments.pop(0)
+        if command not in SUBCOMMANDS:
+            raise UserError(
+                f"There is no subcommand {command!r}; known: {', '.join(SUBCOMMANDS)}. Without one a model is trained."
+            )
+        runner: Callable[[list[str]], int] = importlib.import_module(f"recbole_dtlns.commands.{command}").main
+        return runner(arguments)
+    from recbole_dtlns.commands import train
+
+    return train.main(arguments)
+
+
+def help_text() -> str:
+    """What `--help` prints."""
+    parser = argparse.ArgumentParser(
+        prog="run_recbole_dtlns.py",
+        usage="%(prog)s [subcommand] --key=value ...",
+        description="RecBole's models trained with Dual-Tree LLM-Enhanced Negative Sampling.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    listed = parser.add_subparsers(title="subcommands", metavar="")
+    for name, about in SUBCOMMANDS.items():
+        listed.add_parser(name, help=about)
+    return parser.format_help()
+
+
+def flags(arguments: Sequence[str], aliases: dict[str, str] | None = None) -> dict[str, str]:
+    """`--key=value` and `--key value` flags as raw text; the value may hold `=`.
+
+    Raises:
+        UserError: a word that is no flag, a flag without a value, or the same flag twice.
+    """
+    found: dict[str, str] = {}
+    words = list(arguments)
+    while words:
+        word = words.pop(0)
+        word = (aliases or {}).get(word, word)
+        if not word.startswith("--"):
+            raise UserError(f"{word!r} is not a flag; flags look like --key=value.")
+        key, equals, value = word[2:].partition("=")
+        if not equals:
+            if not words or words[0].startswith("--"):
+                raise UserError(f"--{key} has no value; write --{key}=VALUE.")
+            value = words.pop(0)
+        if key in found and found[key] != value:
+            raise UserError(f"--{key} is given twice, as {found[key]} and as {value}. Give it once.")
+        found[key] = value
+    return found
+
+
+def config_files(found: dict[str, str]) -> list[str]:
+    """Take `config_files` out of the flags: file names separated by spaces."""
+    return found.pop("config_files", "").split()
+
+
+def folder_argument(arguments: list[str], command: str) -> Path:
+    """Take the run folder, the first word, off the arguments of a subcommand."""
+    if not arguments or arguments[0].startswith("-"):
+        raise UserError(f"{command} needs the folder of a run: {command} RUN_DIR [--key=value ...]")
+    return Path(arguments.pop(0))

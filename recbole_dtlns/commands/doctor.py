@@ -1,0 +1,58 @@
+"""What is installed, what was found, what would run."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import torch
+
+from recbole_dtlns.cli import config_files, flags
+from recbole_dtlns.results import versions
+
+
+def main(arguments: list[str]) -> int:
+    """Run `doctor [--model=M --dataset=D --key=value ...]`; with both, the plan of that run is shown too."""
+    found = flags(arguments, {"-m": "--model", "-d": "--dataset"})
+    for line in [*_version_lines(), *_device_lines()]:
+        print(line)
+    model, dataset = found.pop("model", None), found.pop("dataset", None)
+    if dataset is not None:
+        for line in _plan_lines(model or "BPR", dataset, config_files(found), found):
+            print(line)
+    return 0
+
+
+def _version_lines() -> list[str]:
+    return [f"{name:<14} {version or 'not installed'}" for name, version in versions().items()]
+
+
+def _device_lines() -> list[str]:
+    lines = []
+    if torch.cuda.is_available():
+        for number in range(torch.cuda.device_count()):
+            about = torch.cuda.get_device_properties(number)
+            lines.append(f"GPU {number:<10} {about.name}, {about.total_memory / 2**30:.1f} GiB")
+    else:
+        lines.append(f"{'GPU':<14} none; PyTorch runs on the CPU with {torch.get_num_threads()} threads")
+    missing = [
+        name for name in ("transformers", "accelerate", "bitsandbytes") if importlib.util.find_spec(name) is None
+    ]
+    ready = f"no: {', '.join(missing)} not installed (pip install 'recbole-dtlns[llm]')" if missing else "installed"
+    lines.append(f"{'4-bit weights':<14} {ready}")
+    return lines
+
+
+def _plan_lines(model: str, dataset: str, files: list[str], found: dict[str, str]) -> list[str]:
+    from recbole_dtlns.quick_start import Inputs, cache_folder
+
+    config = Inputs(model, dataset, files, None, found).config()
+    plan, location = config.plan, config.location
+    view = " under the tree view" if plan.tree_view else ""
+    lines = [
+        f"{'data':<14} {dataset}: {location.kind}, {location.folder}",
+        f"{'model':<14} {config['model']} on {config['device']}",
+        f"{'negatives':<14} {plan.effective or 'none drawn'}" + (f" ({plan.base}{view})" if plan.base else ""),
+        f"{'judge':<14} {plan.judge}",
+        f"{'cache':<14} {cache_folder(config)}",
+    ]
+    return lines + [f"{'note':<14} {note}" for note in plan.notes]

@@ -1,0 +1,17 @@
+"""The offline stage alone."""
+
+from __future__ import annotations
+
+from recbole_dtlns.cli import config_files, flags
+
+
+def main(arguments: list[str]) -> int:
+    """Run `identify --dataset=NAME [--judge=rule] [--key=value ...]`."""
+    from recbole_dtlns.offline import run_identification
+    from recbole_dtlns.quick_start import Inputs
+
+    found = flags(arguments, {"-d": "--dataset"})
+    files = config_files(found)
+    model = found.pop("model", None)
+    run_identification(Inputs(model, found.pop("dataset", None), files, None, found))
+    return 0

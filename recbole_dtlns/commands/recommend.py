@@ -1,0 +1,50 @@
+"""Lists for users from a trained run."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from recbole_dtlns.cli import flags, folder_argument
+from recbole_dtlns.errors import UserError
+
+_KNOWN = {"topk", "users", "output"}
+
+
+def main(arguments: list[str]) -> int:
+    """Run `recommend RUN_DIR --topk=20 [--users=a,b] [--output=FILE]`; a TSV with a header line."""
+    folder = folder_argument(arguments, "recommend")
+    options = flags(arguments)
+    if set(options) - _KNOWN:
+        raise UserError(f"recommend takes --{', --'.join(sorted(_KNOWN))}; found {', '.join(set(options) - _KNOWN)}.")
+    topk = options.get("topk", "20")
+    if not topk.isdigit():
+        raise UserError(f"--topk={topk}: expected a whole number from 1.")
+    users = options["users"].split(",") if "users" in options else None
+    _write(folder, int(topk), users, options.get("output"))
+    return 0
+
+
+def _write(folder: Path, topk: int, users: list[str] | None, output: str | None) -> None:
+    from recbole_dtlns.loading import load_data_and_model
+    from recbole_dtlns.recommending import recommend, seen_pairs
+    from recbole_dtlns.run_folder import start_log
+
+    start_log(None, "WARNING")
+    config, model, dataset, train_data, valid_data, _ = load_data_and_model(folder)
+    seen = seen_pairs([train_data._dataset, valid_data._dataset])
+    with _target(output) as target:
+        target.write("user\titem\trank\tscore\n")
+        for user, item, rank, score in recommend(config, model, seen, dataset, topk, users):
+            target.write(f"{user}\t{item}\t{rank}\t{score:.6g}\n")
+
+
+def _target(output: str | None) -> contextlib.AbstractContextManager[TextIO]:
+    if output is None:
+        return contextlib.nullcontext(sys.stdout)
+    try:
+        return open(output, "w", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"--output={output} cannot be written: {error}") from error

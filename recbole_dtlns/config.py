@@ -1,0 +1,188 @@
+"""RecBole's Config with our keys, our property files and no surprises."""
+
+from __future__ import annotations
+
+import ast
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from recbole.config import Config as StockConfig
+
+from recbole_dtlns.data.locate import DataLocation, locate
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.plan import Plan, make_plan
+from recbole_dtlns.settings import OUR_KEYS, Settings, nearest
+
+logger = logging.getLogger(__name__)
+
+_PACKAGED = Path(__file__).resolve().parent / "properties"
+# An installed wheel carries properties/ inside the package; in a checkout it lies at the top.
+PROPERTIES = _PACKAGED if _PACKAGED.is_dir() else _PACKAGED.parent.parent / "properties"
+_ENTRY_KEYS = frozenset({"model", "dataset", "config_files", "neg_sampling", "training_neg_sample_num"})
+
+
+class Config(StockConfig):
+    """Command line > dict > files > our properties > RecBole's properties.
+
+    Args:
+        model: name or class of a RecBole model.
+        dataset: name of the data set.
+        config_file_list: YAML files; one that is not found is looked up in the shipped `properties/`.
+        config_dict: keys from Python.
+        command_line: `--key=value` flags as raw text; `sys.argv` is never read.
+
+    Attributes:
+        settings: our keys, typed.
+        location: where the data lies.
+        plan: which sampler, view and judge will run.
+
+    Raises:
+        UserError: an unknown key, a value of the wrong type, a missing file, or a combination that cannot be had.
+    """
+
+    def __init__(
+        self,
+        model: Any = None,
+        dataset: str | None = None,
+        config_file_list: Sequence[str] | None = None,
+        config_dict: Mapping[str, Any] | None = None,
+        command_line: Mapping[str, str] | None = None,
+    ) -> None:
+        self._raw_command_line = dict(command_line or {})
+        try:
+            super().__init__(model, dataset, config_file_list, dict(config_dict or {}))
+        except (KeyError, ValueError, TypeError, NotImplementedError, RuntimeError) as error:
+            if isinstance(error, UserError):
+                raise
+            raise UserError(f"The configuration cannot be used: {error.args[0] if error.args else error}") from error
+        self._check_keys()
+        self.settings = Settings.parse(self.final_config_dict)
+        self.final_config_dict.update(self.settings.as_dict())
+        self.plan: Plan = make_plan(self.settings, self, "train_neg_sample_args" in self.external_config_dict)
+        self._set_stock_sampler()
+
+    @property
+    def split_seed(self) -> int:
+        """Seed of the data split: `split_seed`, or `seed` where it is not set."""
+        seed = self.settings.split_seed
+        return int(self["seed"]) if seed is None else seed
+
+    def _load_config_files(self, file_list: Sequence[str] | None) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        for name in file_list or []:
+            merged.update(read_yaml(find_config_file(name), self.yaml_loader))
+        return merged
+
+    def _load_variable_config_dict(self, config_dict: dict[str, Any]) -> dict[str, Any]:
+        return {key: _typed(key, value) for key, value in config_dict.items()}
+
+    def _load_cmd_line(self) -> dict[str, Any]:
+        return {key: _typed(key, value) for key, value in self._raw_command_line.items()}
+
+    def _load_internal_config_dict(self, model: str, model_class: Any, dataset: str) -> None:
+        super()._load_internal_config_dict(model, model_class, dataset)
+        for name in ("overall", f"model/{model}", f"dataset/{dataset}"):
+            path = PROPERTIES / f"{name}.yaml"
+            if path.is_file():
+                self.internal_config_dict.update(read_yaml(path, self.yaml_loader))
+
+    def _set_default_parameters(self) -> None:
+        explicit = self.external_config_dict.get("data_path")
+        default = str(self.internal_config_dict.get("data_path", "dataset"))
+        self.location: DataLocation = locate(self.dataset, explicit, default)
+        super()._set_default_parameters()
+        if "show_progress" not in self.external_config_dict and not sys.stderr.isatty():
+            self.final_config_dict["show_progress"] = False  # a bar in a log file is noise
+        self.final_config_dict["data_path"] = str(self.location.folder)
+        if self.location.kind == "text":
+            self.final_config_dict["benchmark_filename"] = ["train", "valid", "test"]
+
+    def _check_keys(self) -> None:
+        """Stop at a key that nothing reads, with the nearest names; in a file it is a warning."""
+        listed = {key for keys in self.parameters.values() for key in keys}
+        known = OUR_KEYS | _ENTRY_KEYS | listed | set(self.internal_config_dict)
+        for source, given in (("command line", self.cmd_config_dict), ("dict", self.variable_config_dict)):
+            for key in given:
+                if key not in known and key not in self.file_config_dict:
+                    raise UserError(f"Unknown key {key!r} ({source}){nearest(key, known)}")
+        for key in self.file_config_dict:
+            if key not in known:
+                logger.warning("Unknown key %r in a configuration file; nothing reads it%s", key, nearest(key, known))
+
+    def _set_stock_sampler(self) -> None:
+        """Translate `recbole:...` into `train_neg_sample_args`, and tell models how many negatives they will get."""
+        settings, arguments = self.settings, self.final_config_dict["train_neg_sample_args"]
+        if self.plan.base is not None:
+            arguments["sample_num"] = settings.num_negatives
+        elif settings.neg_sampler is not None and self.plan.sampler is not None:
+            kind = self.plan.sampler.removeprefix("recbole:")
+            arguments.update(
+                distribution="popularity" if kind == "popularity" else "uniform",
+                sample_num=settings.num_negatives,
+                alpha=settings.popularity_exponent,
+                dynamic=kind == "dynamic",
+                candidate_num=settings.neg_candidates if kind == "dynamic" else 0,
+            )
+
+
+def _typed(key: str, value: Any) -> Any:
+    """Raw text of RecBole's keys as the literal it spells; ours stay text and are typed by their table."""
+    if not isinstance(value, str) or key in OUR_KEYS:
+        return value
+    if value.lower() in {"true", "false"}:
+        return value.lower() == "true"
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return value
+
+
+def raw_value(key: str, *sources: Any) -> Any:
+    """The first value of a key in command line, dict and files (a list of names), before anything is checked."""
+    for source in sources:
+        if isinstance(source, Mapping):
+            if key in source:
+                return source[key]
+            continue
+        for name in reversed(list(source or [])):
+            held = read_yaml(find_config_file(name), yaml.SafeLoader)
+            if key in held:
+                return held[key]
+    return None
+
+
+def find_config_file(name: str) -> Path:
+    """The file itself, or the one of that name in the shipped `properties/`.
+
+    Raises:
+        UserError: neither exists; the message lists the shipped ones.
+    """
+    for path in (Path(name), PROPERTIES / name):
+        if path.is_file():
+            return path
+    shipped = sorted(path.relative_to(PROPERTIES).as_posix() for path in PROPERTIES.rglob("*.yaml"))
+    raise UserError(
+        f"There is no configuration file {name!r}, neither here nor among the shipped ones{nearest(name, shipped)} "
+        f"Shipped: {', '.join(shipped)}."
+    )
+
+
+def read_yaml(path: Path, loader: Any) -> dict[str, Any]:
+    """Keys of a YAML file; an empty file has none.
+
+    Raises:
+        UserError: the file is not YAML, or not a mapping.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UserError(f"{path} should hold `key: value` lines, but holds a {type(content).__name__}.")
+    return content

@@ -1,0 +1,107 @@
+"""From a configuration to RecBole's built split, and to the training split alone."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recbole.data import create_dataset
+from recbole.utils import ModelType, init_seed
+
+from recbole_dtlns.cache import content_key
+from recbole_dtlns.data.convert import ATOMIC_KEYS, write_atomic
+from recbole_dtlns.data.download import clear_download_errors
+from recbole_dtlns.data.split_files import PARTS, read_split, read_train, refuse_overlap
+from recbole_dtlns.data.statistics import SplitStatistics, split_hash, split_statistics
+from recbole_dtlns.data.tokens import token_pairs, train_view
+from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BuiltSplit:
+    """RecBole's data set and its real train, valid and test parts.
+
+    Attributes:
+        dataset: the RecBole data set they were built from.
+        parts: train, valid, test, each with `inter_feat` in internal ids.
+        view: the training part as identification sees it.
+        statistics: counts of the split really used.
+        split_hash: identity of the three parts.
+    """
+
+    dataset: Any
+    parts: list[Any]
+    view: TrainView
+    statistics: SplitStatistics
+    split_hash: str
+
+
+def build_split(config: Any, cache_dir: Path) -> BuiltSplit:
+    """Load, filter and split with RecBole; the split depends on `split_seed` alone.
+
+    Raises:
+        UserError: files that are missing or malformed, a part without interactions, a pair in two given parts.
+    """
+    dataset = _create(config, cache_dir)
+    parts = dataset.build()
+    _refuse_empty(parts, config)
+    pairs = {name: token_pairs(part) for name, part in zip(PARTS, parts, strict=True)}
+    if config["MODEL_TYPE"] == ModelType.GENERAL and config["benchmark_filename"]:
+        refuse_overlap(pairs, str(config.location.folder))
+    statistics = split_statistics(pairs)
+    for line in statistics.lines():
+        logger.info(line)
+    return BuiltSplit(dataset, parts, train_view(parts[0]), statistics, split_hash(pairs))
+
+
+def read_training_part(config: Any, cache_dir: Path) -> TrainView:
+    """The training split alone, for `identify`: where parts are files of their own, valid and test are not opened."""
+    if config.location.kind == "text":
+        return TrainView.from_pairs(*read_train(config.location.folder, config.settings.text_layout, config.split_seed))
+    if config["benchmark_filename"]:
+        train = config["benchmark_filename"][0]
+        config["benchmark_filename"] = [train] * 3  # RecBole insists on three files
+    parts = _create(config, cache_dir).build()
+    return train_view(parts[0])
+
+
+def _create(config: Any, cache_dir: Path) -> Any:
+    if config.location.kind == "text":
+        _use_atomic_copy(config, cache_dir)
+    config["dataset"] = config.location.name
+    init_seed(config.split_seed, config["reproducibility"])
+    try:
+        with clear_download_errors(config.location):
+            return create_dataset(config)
+    except UserError:
+        raise
+    except (ValueError, KeyError) as error:
+        raise UserError(
+            f"RecBole cannot read {config['data_path']}: {error.args[0] if error.args else error}"
+        ) from error
+
+
+def _use_atomic_copy(config: Any, cache_dir: Path) -> None:
+    """Convert text files once; the copy is found again as long as the files, layout and split seed are the same."""
+    source, name = config.location.folder, config.location.name
+    files = {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in sorted(source.glob("*.txt"))}
+    settings = {"files": files, "layout": config.settings.text_layout, "seed": config.split_seed}
+    folder = cache_dir / "atomic" / content_key("atomic", settings) / name
+    if not all((folder / f"{name}.{part}.inter").is_file() for part in PARTS):
+        write_atomic(read_split(source, config.settings.text_layout, config.split_seed), folder, name)
+    config.final_config_dict.update(ATOMIC_KEYS)
+    config["data_path"] = str(folder)
+
+
+def _refuse_empty(parts: list[Any], config: Any) -> None:
+    for name, part in zip(PARTS, parts, strict=True):
+        if len(part) == 0 and not (name == "valid" and config["benchmark_filename"]):
+            raise UserError(
+                f"The {name} part of {config['dataset']} holds no interaction. Check the files, the filters "
+                "(user_inter_num_interval, val_interval, ...) and eval_args."
+            )

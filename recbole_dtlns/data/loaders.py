@@ -1,0 +1,108 @@
+"""RecBole's data loaders over the real split, and training loaders that leave negatives or weights to us."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from recbole.data.dataloader import FullSortEvalDataLoader, TrainDataLoader
+from recbole.data.interaction import Interaction
+from recbole.data.utils import get_dataloader
+from recbole.sampler import KGSampler
+from recbole.utils import ModelType
+from scipy import sparse
+
+from recbole_dtlns.data.augmented import WEIGHT_FIELD, is_stored
+from recbole_dtlns.errors import UserError
+
+
+class WeightedRows:
+    """Mixin: after `draw_rows_by_weight`, each batch holds rows drawn with replacement in proportion to their weight.
+
+    For models whose loss takes no weights: in expectation the loss is the same.
+    """
+
+    _row_weights: torch.Tensor | None = None
+
+    def draw_rows_by_weight(self) -> None:
+        """Begin to draw rows by the weight column of the data set."""
+        self._row_weights = self._dataset.inter_feat[WEIGHT_FIELD].double()  # type: ignore[attr-defined]
+
+    def collate_fn(self, index: list[int]) -> Interaction:
+        """A batch of the size asked for."""
+        if self._row_weights is not None:
+            generator = self.generator  # type: ignore[attr-defined]
+            drawn = torch.multinomial(self._row_weights, len(index), replacement=True, generator=generator)
+            index = drawn.tolist()
+        return super().collate_fn(index)  # type: ignore[misc]
+
+
+class StockNegatives(WeightedRows, TrainDataLoader):
+    """RecBole's training loader, negatives included, over rows that may carry weights."""
+
+
+class PositiveDataLoader(WeightedRows, TrainDataLoader):
+    """Batches of positives without negatives; `train_batch_size` counts positives."""
+
+    def _init_batch_size_and_step(self) -> None:
+        self.step = self.config["train_batch_size"]
+        self.set_batch_size(self.step)
+
+    def _neg_sampling(self, inter_feat: Interaction) -> Interaction:
+        return inter_feat
+
+
+def stock_train_loader(config: Any, dataset: Any, train: Any, sampler: Any) -> Any:
+    """The loader that RecBole itself would train with."""
+    kind = get_dataloader(config, "train")
+    if config["MODEL_TYPE"] != ModelType.KNOWLEDGE:
+        return kind(config, train, sampler, shuffle=config["shuffle"])
+    arguments = config["train_neg_sample_args"]
+    triples = KGSampler(dataset, arguments["distribution"], arguments["alpha"])
+    return kind(config, train, sampler, triples, shuffle=True)
+
+
+def evaluation_loaders(config: Any, parts: list[Any], samplers: tuple[Any, Any, Any]) -> tuple[Any, Any]:
+    """RecBole's loaders of valid and test over the real split."""
+    valid = get_dataloader(config, "valid")(config, parts[1], samplers[1], shuffle=False)
+    test = get_dataloader(config, "test")(config, parts[2], samplers[2], shuffle=False)
+    return valid, test
+
+
+def mask_only(sampler: Any, part: Any, masked: sparse.csr_matrix) -> None:
+    """Let the ranking of this part leave out the pairs of `masked` (CSR [U, I]) and nothing else, in place.
+
+    RecBole leaves out what its sampler has seen, minus the part's own positives, so both are put there.
+    """
+    own = sparse.csr_matrix(
+        (
+            np.ones(len(part), dtype=np.int8),
+            (part.inter_feat[part.uid_field].numpy(), part.inter_feat[part.iid_field].numpy()),
+        ),
+        shape=masked.shape,
+    )
+    seen = (masked.astype(np.int8) + own).tocsr()
+    sampler.used_ids = np.array([set(items.tolist()) for items in np.split(seen.indices, seen.indptr[1:-1])])
+
+
+def require_mask(loader: Any, allowed: sparse.csr_matrix, phase: str) -> None:
+    """Raise if the ranking of this loader leaves out a pair that is not in `allowed` (CSR [U, I], internal ids).
+
+    The rule on honest evaluation: an inferred positive in the mask makes every metric meaningless.
+
+    Raises:
+        UserError: names the phase and the number of foreign pairs.
+    """
+    if not isinstance(loader, FullSortEvalDataLoader) or loader.is_sequential or len(loader.uid_list) == 0:
+        return
+    users = loader.uid_list.numpy()
+    history = list(loader.uid2history_item[users])
+    rows = np.repeat(users, [len(items) for items in history])
+    columns = torch.cat(history).numpy()
+    foreign = int((~is_stored(allowed, rows, columns)).sum())
+    if foreign:
+        raise UserError(
+            f"The {phase} ranking would leave out {foreign} pairs that are not in the real split. Results under such a "
+            "mask cannot be compared with others; does a plugin edit the data?"
+        )

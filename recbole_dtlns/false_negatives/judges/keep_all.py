@@ -1,0 +1,28 @@
+"""The judge that accepts every candidate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from recbole_dtlns.false_negatives.judges.base import JudgeContext
+
+
+class KeepAllJudge:
+    """Raw = 1 for every pair: what is left then is the candidate source and the decision."""
+
+    name = "keep_all"
+    revision = "1"
+
+    def __init__(self, context: JudgeContext) -> None:
+        del context
+
+    def settings(self) -> dict[str, Any]:
+        """Nothing to set."""
+        return {}
+
+    def score(self, users: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, None]:
+        """1 for each pair, float64 [n]; no label mass."""
+        del items
+        return np.ones(len(users)), None

@@ -1,0 +1,98 @@
+"""Asking a judge about candidate pairs, each question once and for all."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from tqdm import tqdm
+
+from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.false_negatives.judges.base import Judge, JudgeContext
+from recbole_dtlns.false_negatives.keys import PairKeys
+from recbole_dtlns.false_negatives.store import VerdictStore
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """Answers for candidate pairs, in their order.
+
+    Attributes:
+        raw: float64 [n], NaN where the judge had no answer.
+        mass: label mass, float64 [n], NaN where there is none.
+        asked: pairs that the judge was asked about.
+        reused: pairs answered from the store, or by a pair with the same codes in the same block.
+    """
+
+    raw: np.ndarray
+    mass: np.ndarray
+    asked: int
+    reused: int
+
+
+def judge_pairs(
+    judge: Judge, context: JudgeContext, candidates: Candidates, store: VerdictStore, chunk_users: int = 2000
+) -> Verdicts:
+    """Get a raw score for every pair, from the store where it has one.
+
+    Users are taken in blocks; each block's answers are on disk before the next one is asked, so that after a crash, a
+    kill or Ctrl-C at most one block is asked again. Give a slow judge small blocks.
+
+    Args:
+        judge: made from `context`.
+        context: histories and codes.
+        candidates: the pairs.
+        store: where answers are kept.
+        chunk_users: users of a block.
+
+    Raises:
+        UserError: the store cannot be used.
+        ValueError: the judge gave another number of scores than it was asked for.
+    """
+    pair_keys = PairKeys(context, judge)
+    raw, mass = np.full(len(candidates), np.nan), np.full(len(candidates), np.nan)
+    asked = 0
+    with tqdm(total=len(candidates), desc=f"judging ({judge.name})", unit="pair", disable=None) as progress:
+        for start, stop in _user_blocks(candidates.users, chunk_users):
+            users, items = candidates.users[start:stop], candidates.items[start:stop]
+            keys = pair_keys.of(users, items)
+            raw[start:stop], mass[start:stop] = store.get(keys)
+            missing = _first_of_each(keys, np.flatnonzero(np.isnan(raw[start:stop])))
+            if missing:
+                _ask(judge, users, items, keys, missing, store)
+                raw[start:stop], mass[start:stop] = store.get(keys)
+            asked += len(missing)
+            progress.update(stop - start)
+    unanswered = int(np.isnan(raw).sum())
+    if unanswered:
+        logger.warning("The judge %s gave no answer for %d of %d pairs.", judge.name, unanswered, len(raw))
+    return Verdicts(raw, mass, asked, len(raw) - asked)
+
+
+def _ask(
+    judge: Judge, users: np.ndarray, items: np.ndarray, keys: list[bytes], missing: list[int], store: VerdictStore
+) -> None:
+    raw, mass = judge.score(users[missing], items[missing])
+    for name, answer in (("scores", raw), ("label masses", mass)):
+        if answer is not None and np.shape(answer) != (len(missing),):
+            raise ValueError(f"The judge {judge.name} gave {name} {np.shape(answer)}; expected ({len(missing)},).")
+    masses = None if mass is None else np.asarray(mass, dtype=np.float64)
+    store.put([keys[place] for place in missing], np.asarray(raw, dtype=np.float64), masses)
+
+
+def _first_of_each(keys: list[bytes], places: np.ndarray) -> list[int]:
+    first: dict[bytes, int] = {}
+    for place in places.tolist():
+        first.setdefault(keys[place], place)
+    return list(first.values())
+
+
+def _user_blocks(users: np.ndarray, chunk_users: int) -> Iterator[tuple[int, int]]:
+    """(start, stop) of each run of `chunk_users` users in sorted int64 [n]."""
+    new_user = np.flatnonzero(np.diff(users, prepend=-1))
+    yield from pairwise([*new_user[:: max(1, chunk_users)].tolist(), len(users)])

@@ -1,0 +1,166 @@
+"""Candidate pairs from a source by name, cached by what went into them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from recbole_dtlns.cache import StageCache, content_key
+from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.false_negatives.budget import Budget
+from recbole_dtlns.false_negatives.candidate_file import read_candidates
+from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.false_negatives.ease import EASE
+from recbole_dtlns.false_negatives.item_knn import ItemKNN
+
+logger = logging.getLogger(__name__)
+_STAGE = "candidates"
+_REVISION = 1
+_TWENTY = Budget(20)
+
+
+class CandidateSource(Protocol):
+    """A scorer that learns from the training split alone."""
+
+    def settings(self) -> dict[str, Any]:
+        """What decides the result besides the training split, as JSON values: part of the cache's key."""
+        ...
+
+    def fit(self, view: TrainView) -> CandidateSource:
+        """Learn from the view."""
+        ...
+
+    def top(self, view: TrainView, budget: Budget) -> Candidates:
+        """The best unseen items of every user; see `candidates.top_unseen`."""
+        ...
+
+    def item_embeddings(self) -> np.ndarray | None:
+        """Item vectors of the fitted source, float [I + 1, d] with row 0 for padding; None if it has none."""
+        ...
+
+
+SOURCES: dict[str, type[CandidateSource]] = {"EASE": EASE, "ItemKNN": ItemKNN}
+
+
+@dataclass(frozen=True)
+class CandidateSettings:
+    """Where candidates come from.
+
+    Attributes:
+        source: a name in `SOURCES`, `file`, or the name of a source handed to `find_candidates`.
+        topk: how many each user gets.
+        file: the candidate file, for source `file`.
+        memory_gb: EASE is replaced by ItemKNN where it would need more.
+        allow_foreign: take a file from another training split and leave out its unknown tokens.
+        options: arguments of the source's class.
+    """
+
+    source: str = "EASE"
+    topk: Budget = _TWENTY
+    file: str | None = None
+    memory_gb: float = 4.0
+    allow_foreign: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CandidateResult:
+    """Candidates and where they really come from.
+
+    Attributes:
+        candidates: the pairs.
+        source_effective: the source used; ItemKNN where EASE did not fit.
+        seconds: time taken now.
+        cached: whether they were found ready.
+        external: files made elsewhere, as `external` in result.json lists them.
+        dropped: pairs of a file that were left out (in train, or with unknown tokens).
+        item_embeddings: name and item vectors, float [I + 1, d], of a source that has some; row 0 is padding.
+    """
+
+    candidates: Candidates
+    source_effective: str
+    seconds: float
+    cached: bool
+    external: list[dict[str, Any]] = field(default_factory=list)
+    dropped: int = 0
+    item_embeddings: tuple[str, np.ndarray] | None = None
+
+
+def find_candidates(
+    view: TrainView, settings: CandidateSettings, cache: StageCache, source: CandidateSource | None = None
+) -> CandidateResult:
+    """Find the candidates of all training users, in the cache or by fitting a source.
+
+    Args:
+        view: the training split.
+        settings: see `CandidateSettings`.
+        cache: where results are kept, each under a hash of all that decides it.
+        source: a source of one's own, to be used under the name `settings.source`; not fitted yet.
+
+    Raises:
+        UserError: an unknown source, bad options, or a bad file.
+    """
+    started = time.perf_counter()
+    if settings.source == "file":
+        return _from_file(view, settings, started)
+    name = settings.source if source is not None else _affordable(settings, view.n_items)
+    source = source or _made(name, settings if name == settings.source else CandidateSettings())
+    decided_by: dict[str, Any] = {"train_hash": view.train_hash, "source": name, "settings": source.settings()}
+    decided_by |= {"topk": str(settings.topk), "revision": _REVISION}
+    key = content_key(_STAGE, decided_by)
+    arrays = cache.load(_STAGE, key)
+    cached = arrays is not None
+    if arrays is None:
+        arrays = _computed(source.fit(view), view, settings.topk)
+        cache.save(_STAGE, key, arrays, {**decided_by, "seconds": time.perf_counter() - started})
+    candidates = Candidates(arrays["users"], arrays["items"], arrays["ranks"], arrays["scores"], name)
+    embeddings = (name, arrays["embeddings"]) if "embeddings" in arrays else None
+    seconds = time.perf_counter() - started
+    return CandidateResult(candidates, name, seconds, cached, item_embeddings=embeddings)
+
+
+def unknown_source(name: str, others: Collection[str] = ()) -> UserError:
+    """The error for a source that does not exist, with the names that do; `others` are those known elsewhere."""
+    known = ", ".join([*sorted(SOURCES), "file", *others])
+    return UserError(f"candidate_source: there is no source {name!r}. Give one of {known}.")
+
+
+def _from_file(view: TrainView, settings: CandidateSettings, started: float) -> CandidateResult:
+    if settings.file is None:
+        raise UserError("candidate_source=file needs a file. Set candidate_file=PATH.")
+    found = read_candidates(settings.file, view, settings.topk, settings.allow_foreign)
+    seconds = time.perf_counter() - started
+    return CandidateResult(found.candidates, "file", seconds, False, [found.external], found.dropped)
+
+
+def _computed(source: CandidateSource, view: TrainView, topk: Budget) -> dict[str, np.ndarray]:
+    found, embeddings = source.top(view, topk), source.item_embeddings()
+    arrays = {"users": found.users, "items": found.items, "ranks": found.ranks, "scores": found.scores}
+    return arrays if embeddings is None else {**arrays, "embeddings": embeddings}
+
+
+def _affordable(settings: CandidateSettings, n_items: int) -> str:
+    if settings.source != "EASE" or EASE.memory_gb(n_items) <= settings.memory_gb:
+        return settings.source
+    logger.warning(
+        "EASE on %d items needs %.1f GB, candidate_memory_gb=%g allows less: ItemKNN makes the candidates.",
+        n_items,
+        EASE.memory_gb(n_items),
+        settings.memory_gb,
+    )
+    return "ItemKNN"
+
+
+def _made(name: str, settings: CandidateSettings) -> CandidateSource:
+    if name not in SOURCES:
+        raise unknown_source(name)
+    try:
+        return SOURCES[name](**settings.options)
+    except TypeError as error:
+        raise UserError(f"candidate_source={name} does not take these options: {error}.") from error

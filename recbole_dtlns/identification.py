@@ -1,0 +1,180 @@
+"""The offline stage: candidates, trees, judging, inferred positives, from the training tokens alone."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recbole_dtlns.cache import StageCache
+from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.false_negatives.decide import DecisionSettings, decide
+from recbole_dtlns.false_negatives.exchange import check_exchange_path, write_verdicts
+from recbole_dtlns.false_negatives.inferred import InferredPositives
+from recbole_dtlns.false_negatives.judges import JudgeContext, judge_class
+from recbole_dtlns.false_negatives.judging import Verdicts, judge_pairs
+from recbole_dtlns.false_negatives.model_source import find_model_candidates
+from recbole_dtlns.false_negatives.sources import CandidateResult, CandidateSettings, find_candidates
+from recbole_dtlns.false_negatives.store import VerdictStore
+from recbole_dtlns.false_negatives.verdict_file import read_verdicts
+from recbole_dtlns.plan import Plan
+from recbole_dtlns.settings import Settings
+from recbole_dtlns.trees.stage import Trees, TreeSettings, build_trees
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Identification:
+    """What the offline stage found.
+
+    Attributes:
+        inferred: inferred positives by token; None where no judge ran.
+        trees: both trees in the view's numbering; None where nothing reads codes.
+        counts: `pairs`, `llm_calls`, `prompt_tokens`, `unreadable`, `accepted`; None where no judge ran.
+        seconds: of `trees`, `candidates`, `judging`; None for a stage that did not run.
+        cached: names of the stages that were found ready.
+        external: inputs made elsewhere.
+        candidate_source: what the candidates really came from; None where no judge ran.
+    """
+
+    inferred: InferredPositives | None = None
+    trees: Trees | None = None
+    counts: dict[str, int] | None = None
+    seconds: dict[str, float | None] = field(
+        default_factory=lambda: {"trees": None, "candidates": None, "judging": None}
+    )
+    cached: list[str] = field(default_factory=list)
+    external: list[dict[str, Any]] = field(default_factory=list)
+    candidate_source: str | None = None
+
+
+def identify(view: TrainView, settings: Settings, plan: Plan, cache_dir: Path) -> Identification:
+    """Run the stages that the plan needs; each is cached in `cache_dir` under what went into it.
+
+    Nothing but `view`, the keys and files that the user names goes in: no valid, no test, no model.
+
+    Raises:
+        UserError: bad input of any stage.
+    """
+    cache, result = StageCache(cache_dir), Identification()
+    if settings.export_verdicts is not None:
+        check_exchange_path(settings.export_verdicts)
+    found = _candidates(view, settings, plan, cache, result)
+    if plan.needs_trees:
+        embeddings = None if found is None else found.item_embeddings
+        _trees(view, settings, cache, result, embeddings)
+    if plan.judge == "file":
+        _read_verdict_file(view, settings, result)
+    elif found is not None:
+        _judge(view, settings, plan, cache_dir, found.candidates, result)
+    if result.inferred is not None and len(result.inferred.users) == 0:
+        logger.warning("No pair was accepted: training runs without inferred positives.")
+    return result
+
+
+def _candidates(
+    view: TrainView, settings: Settings, plan: Plan, cache: StageCache, result: Identification
+) -> CandidateResult | None:
+    if plan.judge in {"none", "file"}:
+        return None
+    chosen = CandidateSettings(
+        settings.candidate_source,
+        settings.candidate_topk,
+        settings.candidate_file,
+        settings.candidate_memory_gb,
+        settings.allow_foreign,
+    )
+    found = find_model_candidates(view, settings, chosen, cache) or find_candidates(view, chosen, cache)
+    result.seconds["candidates"], result.candidate_source = round(found.seconds, 3), found.source_effective
+    result.external += found.external
+    if found.cached:
+        result.cached.append("candidates")
+    return found
+
+
+def _trees(
+    view: TrainView,
+    settings: Settings,
+    cache: StageCache,
+    result: Identification,
+    embeddings: tuple[str, np.ndarray] | None,
+) -> None:
+    chosen = TreeSettings(
+        settings.tree_branching,
+        settings.tree_leaf_size,
+        settings.item_vectors,
+        settings.codes_co,
+        settings.codes_se,
+        settings.allow_foreign,
+    )
+    result.trees = build_trees(view, chosen, cache, embeddings)
+    result.seconds["trees"] = round(result.trees.seconds, 3)
+    result.external += result.trees.external
+    if result.trees.cached:
+        result.cached.append("trees")
+
+
+def _judge(
+    view: TrainView, settings: Settings, plan: Plan, cache_dir: Path, candidates: Candidates, result: Identification
+) -> None:
+    started = time.perf_counter()
+    if result.trees is None:  # keep_all reads no codes
+        codes = (np.full((view.n_items + 1, 1), -1, dtype=np.int16),) * 2
+    else:
+        codes = (result.trees.co.codes, result.trees.se.codes)
+    context = JudgeContext(view.matrix, *codes, options=settings.as_dict())
+    judge = judge_class(plan.judge)(context)
+    with VerdictStore(cache_dir / "verdicts.sqlite") as store:
+        verdicts = judge_pairs(judge, context, candidates, store)
+    if verdicts.asked == 0 and len(candidates):
+        result.cached.append("judging")
+    about = {"judge": judge.name, "revision": judge.revision, "settings": judge.settings()}
+    _decide(view, settings, candidates, verdicts, about, result)
+    result.seconds["judging"] = round(time.perf_counter() - started, 3)
+
+
+def _read_verdict_file(view: TrainView, settings: Settings, result: Identification) -> None:
+    if settings.judge_file is None:
+        raise UserError("judge=file reads verdicts from a file; name it with --judge_file=PATH.")
+    started = time.perf_counter()
+    read = read_verdicts(settings.judge_file, view, settings.allow_foreign)
+    result.external.append({**read.external, "dropped": read.dropped})
+    verdicts = Verdicts(read.raw, read.mass, 0, len(read.raw))
+    _decide(view, settings, read.candidates, verdicts, {"judge": "file", "revision": "", "settings": {}}, result)
+    result.seconds["judging"] = round(time.perf_counter() - started, 3)
+
+
+def _decide(
+    view: TrainView,
+    settings: Settings,
+    candidates: Candidates,
+    verdicts: Verdicts,
+    about: Mapping[str, Any],
+    result: Identification,
+) -> None:
+    rule = DecisionSettings(settings.judge_decision, settings.judge_threshold, settings.positives_per_user)
+    decision = decide(candidates.users, candidates.ranks, verdicts.raw, candidates.items, rule, view.history)
+    result.inferred = InferredPositives.from_decision(view, candidates, decision, settings.positive_weight)
+    result.counts = {
+        "pairs": len(candidates),
+        "llm_calls": 0,
+        "prompt_tokens": 0,
+        "unreadable": int(np.isnan(verdicts.raw).sum()),
+        "accepted": len(result.inferred),
+    }
+    logger.info(
+        "%d candidate pairs, %d accepted (%.1f for each user)",
+        len(candidates),
+        len(result.inferred),
+        len(result.inferred) / max(view.n_users, 1),
+    )
+    if settings.export_verdicts is not None:
+        write_verdicts(settings.export_verdicts, view, candidates, verdicts, decision, about)

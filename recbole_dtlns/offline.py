@@ -1,0 +1,58 @@
+"""The offline stage as a run of its own."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from recbole_dtlns import results
+from recbole_dtlns.config import raw_value
+from recbole_dtlns.data.build import read_training_part
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.false_negatives.inferred import write_inferred
+from recbole_dtlns.identification import identify
+from recbole_dtlns.quick_start import Inputs, cache_folder
+from recbole_dtlns.run_folder import CONFIG, INFERRED, LOG, RESULT, make_run_dir, start_log, write_config
+
+logger = logging.getLogger(__name__)
+
+
+def run_identification(inputs: Inputs) -> Path:
+    """The offline stage alone: no model, no valid or test pairs, no metrics. Returns the run folder."""
+    config = Inputs(
+        inputs.model or raw_value("model", inputs.command_line, inputs.config_dict, inputs.config_file_list) or "BPR",
+        inputs.dataset,
+        inputs.config_file_list,
+        inputs.config_dict,
+        inputs.command_line,
+    ).config()
+    if config.plan.judge == "none":
+        raise UserError("identify needs a judge: set --judge=rule, keep_all or file (or leave neg_sampler at dtl_ns).")
+    run_dir = make_run_dir(config.settings.run_dir, f"identify-{config.dataset}-{config.plan.judge}")
+    start_log(run_dir / LOG, config["state"])
+    config["checkpoint_dir"] = str(run_dir)
+    write_config(run_dir / CONFIG, config.final_config_dict)
+    cache_dir = cache_folder(config)
+    view = read_training_part(config, cache_dir)
+    logger.info("Training split: %d users, %d items, %d pairs", view.n_users, view.n_items, view.matrix.nnz)
+    found = identify(view, config.settings, config.plan, cache_dir)
+    about = {"train_hash": view.train_hash, "settings": config.settings.as_dict(), "judge": config.plan.judge}
+    if found.inferred is not None:
+        write_inferred(run_dir / INFERRED, found.inferred, about)
+    fields = {
+        **results.configuration_fields(config),
+        "model": None,
+        "best_epoch": None,
+        "best_valid_result": None,
+        "test_result": None,
+        "data": results.data_counts(view, None, None if found.inferred is None else len(found.inferred.users)),
+        **results.identification_fields(view, found),
+        "overlap": None,
+        "seconds": {**found.seconds, "training": None, "sampling": None, "evaluation": None},
+        "peak_memory_mb": results.peak_memory_mb(),
+        "versions": results.versions(),
+        "config": {key: str(value) for key, value in sorted(config.final_config_dict.items())},
+    }
+    results.write_result(run_dir / RESULT, fields)
+    logger.info("Wrote %s and %s", run_dir / INFERRED, run_dir / RESULT)
+    return run_dir

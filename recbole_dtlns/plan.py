@@ -1,0 +1,146 @@
+"""What a configuration means: which sampler, on which path, with which judge."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from recbole.data.dataloader import UserDataLoader
+from recbole.data.utils import get_dataloader
+from recbole.utils import InputType, ModelType
+
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.false_negatives.judges import JUDGES
+from recbole_dtlns.models.layers import LAYER_SOURCES
+from recbole_dtlns.samplers import SAMPLERS, STOCK, require_sampler
+from recbole_dtlns.settings import Settings, nearest
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_SAMPLER = "dtl_ns"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will run.
+
+    Attributes:
+        sampler: the sampler asked for, `recbole:...` for RecBole's loader; None where the model draws no negatives.
+        base: name of the sampler of ours that runs; None on RecBole's own path.
+        tree_view: whether the tree view is on top of it.
+        effective: what runs, as `result.json` names it: `dtl_ns`, `dns+tree`, `recbole:uniform`; None: no negatives.
+        judge: `none` or a judge's name.
+        notes: what the user should be told, a line each.
+    """
+
+    sampler: str | None
+    base: str | None
+    tree_view: bool
+    effective: str | None
+    judge: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def needs_trees(self) -> bool:
+        """Whether codes are read by anything."""
+        return self.tree_view or self.judge not in {"none", "keep_all", "file"}
+
+
+def make_plan(settings: Settings, config: Any, user_set_stock: bool) -> Plan:
+    """Resolve sampler, path, view and judge for the model of a configuration.
+
+    Args:
+        settings: our keys.
+        config: RecBole's configuration, for the model's name and kinds.
+        user_set_stock: whether the user gave `train_neg_sample_args`.
+
+    Raises:
+        UserError: an unknown name, or a combination that cannot be had.
+    """
+    judge = _judge_name(settings)
+    stock = _stock_reason(settings, config, user_set_stock)
+    if stock is not None:
+        return _stock_plan(settings, config, judge, stock)
+    name = settings.neg_sampler or DEFAULT_SAMPLER
+    require_sampler(name)
+    judge = judge or ("rule" if name == "dtl_ns" else "none")
+    if name in STOCK:
+        if settings.tree_view:
+            raise UserError(f"tree_view=true needs a sampler of ours, but neg_sampler={name} is RecBole's own loader.")
+        return Plan(name, None, False, name, judge)
+    return _our_plan(settings, config, name, judge)
+
+
+def _our_plan(settings: Settings, config: Any, name: str, judge: str) -> Plan:
+    kind = SAMPLERS[name]
+    view = kind.tree_view_by_default if settings.tree_view is None else settings.tree_view
+    notes: tuple[str, ...] = ()
+    base = name
+    if kind.needs_layers and config["model"] not in LAYER_SOURCES:
+        if not kind.tree_view_by_default:
+            raise UserError(
+                f"neg_sampler={name} mixes the layers of the model, and those of {config['model']} are not to be had. "
+                f"It works with {', '.join(LAYER_SOURCES)}; choose one of these models, or another sampler."
+            )
+        base = "dns"
+        notes = (f"{config['model']} gives no layers: {name} runs as the tree view on dns, with the same positives.",)
+    effective = name if base == name and view == kind.tree_view_by_default else base + ("+tree" if view else "")
+    if base == "dtl_ns" and not view:
+        effective = "mixgcf"
+    return Plan(name, base, view, effective, judge, notes)
+
+
+def _stock_reason(settings: Settings, config: Any, user_set_stock: bool) -> str | None:
+    """Why RecBole's own path runs although no `recbole:` sampler was named, or None."""
+    asked = settings.neg_sampler
+    if user_set_stock:
+        if asked is not None:
+            raise UserError(
+                f"Both neg_sampler={asked} and train_neg_sample_args are set, and only one can draw the negatives. "
+                "Remove one of them (train_neg_sample_args alone runs RecBole's own loader)."
+            )
+        return "train_neg_sample_args is set: RecBole's own loader draws the negatives."
+    pairwise = config["MODEL_INPUT_TYPE"] == InputType.PAIRWISE and config["MODEL_TYPE"] == ModelType.GENERAL
+    if pairwise and draws_negatives(config):
+        return None
+    if asked is not None:
+        require_sampler(asked)
+    if asked in SAMPLERS:
+        raise UserError(
+            f"neg_sampler={asked} needs a pairwise general recommender, but {config['model']} is not one. Leave "
+            "neg_sampler out to train it as RecBole does."
+        )
+    return f"{config['model']} is not a pairwise general recommender: it trains as RecBole trains it."
+
+
+def draws_negatives(config: Any) -> bool:
+    """Whether RecBole's loader gives this model negatives: not for auto-encoders, nor for closed-form models."""
+    return (
+        config["train_neg_sample_args"]["distribution"] != "none"
+        and config["MODEL_TYPE"] != ModelType.TRADITIONAL
+        and get_dataloader(config, "train") is not UserDataLoader
+    )
+
+
+def _stock_plan(settings: Settings, config: Any, judge: str | None, reason: str) -> Plan:
+    if settings.tree_view:
+        raise UserError(f"tree_view=true needs a sampler of ours. {reason}")
+    arguments = config["train_neg_sample_args"]
+    if not draws_negatives(config):
+        return Plan(None, None, False, None, judge or "none", (reason,))
+    if settings.neg_sampler in STOCK:
+        name = settings.neg_sampler
+    else:
+        name = "recbole:dynamic" if arguments.get("dynamic") else f"recbole:{arguments['distribution']}"
+    return Plan(name, None, False, name, judge or "none", (reason,))
+
+
+def _judge_name(settings: Settings) -> str | None:
+    name = settings.judge
+    if name is None:
+        return None
+    known = ["none", "file", *JUDGES]
+    if name not in known:
+        raise UserError(f"There is no judge {name!r}{nearest(name, known)} Known: {', '.join(sorted(set(known)))}.")
+    return name

@@ -1,0 +1,196 @@
+"""The whole pipeline in one call: data -> identification -> training -> evaluation -> result.json."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recbole.utils import dict2str
+
+from recbole_dtlns import results
+from recbole_dtlns.config import Config, raw_value
+from recbole_dtlns.data.build import BuiltSplit, build_split
+from recbole_dtlns.false_negatives.inferred import write_inferred
+from recbole_dtlns.false_negatives.overlap import looks_filtered
+from recbole_dtlns.identification import Identification, identify
+from recbole_dtlns.plugins import load_plugins
+from recbole_dtlns.run_folder import CONFIG, INFERRED, LOG, RESULT, config_hash, make_run_dir, start_log, write_config
+from recbole_dtlns.trainer import RESUME
+from recbole_dtlns.training import Prepared, prepare
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Inputs:
+    """Where the keys of a run come from; the command line wins over the dict, the dict over the files."""
+
+    model: Any = None
+    dataset: str | None = None
+    config_file_list: Sequence[str] | None = None
+    config_dict: Mapping[str, Any] | None = None
+    command_line: Mapping[str, str] | None = None
+
+    def config(self) -> Config:
+        """Read the plugins, then every key."""
+        load_plugins(raw_value("plugins", self.command_line, self.config_dict, self.config_file_list))
+        return Config(self.model, self.dataset, self.config_file_list, self.config_dict, self.command_line)
+
+
+def run_recbole_dtlns(
+    model: Any = None,
+    dataset: str | None = None,
+    config_file_list: Sequence[str] | None = None,
+    config_dict: Mapping[str, Any] | None = None,
+    saved: bool = True,
+    command_line: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Train and evaluate one RecBole model with DTL-NS; the counterpart of RecBole's `run_recbole`.
+
+    Args:
+        model: name or class of a RecBole model.
+        dataset: name of the data set.
+        config_file_list: YAML files.
+        config_dict: keys of RecBole and of ours.
+        saved: whether to keep the checkpoint of the best epoch and test that one.
+        command_line: `--key=value` flags as raw text; `sys.argv` is never read.
+
+    Returns:
+        RecBole's keys: `best_valid_score`, `valid_score_bigger`, `best_valid_result`, `test_result`.
+
+    Raises:
+        UserError: bad input, found before any work where possible.
+    """
+    return run(Inputs(model, dataset, config_file_list, config_dict, command_line), saved=saved)
+
+
+def objective_function(
+    config_dict: Mapping[str, Any] | None = None, config_file_list: Sequence[str] | None = None, saved: bool = True
+) -> dict[str, Any]:
+    """One trial for RecBole's `HyperTuning`; test is never evaluated, so `test_result` is empty.
+
+    Args:
+        config_dict: keys of the trial, `model` and `dataset` among them or in a file.
+        config_file_list: YAML files shared by all trials.
+        saved: whether to keep the checkpoint of the best epoch.
+
+    Returns:
+        The keys of `run_recbole_dtlns`, and `model` as RecBole's own objective function has it.
+    """
+    inputs = Inputs(config_file_list=config_file_list, config_dict=config_dict)
+    return run(inputs, saved=saved, test=False)
+
+
+def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]:
+    """`run_recbole_dtlns`, optionally without reading test (`test_result` is then empty)."""
+    config = inputs.config()
+    run_dir = start_run(config)
+    cache_dir = cache_folder(config)
+    split = build_split(config, cache_dir)
+    found = identify(split.view, config.settings, config.plan, cache_dir)
+    write_found(run_dir, split, found, config)
+    prepared = prepare(config, split, found.inferred, found.trees)
+    logger.info(prepared.model)
+    trainer = prepared.trainer
+    trainer.prepare(run_dir, config_hash(config.final_config_dict), split.parts[0], trainer.step)
+    trainer.resume(prepared.train_data)
+    best_score, best_result = trainer.fit(
+        prepared.train_data, prepared.valid_data, saved=saved, show_progress=config["show_progress"]
+    )
+    tested = None
+    if test:
+        tested = trainer.evaluate(prepared.test_data, load_best_model=saved, show_progress=config["show_progress"])
+    trainer.tensorboard.close()
+    write_run(run_dir, config, split, found, prepared, best_result, tested)
+    return {
+        "model": config["model"],
+        "best_valid_score": best_score,
+        "valid_score_bigger": config["valid_metric_bigger"],
+        "best_valid_result": best_result,
+        "test_result": {} if tested is None else tested,
+    }
+
+
+def start_run(config: Config) -> Path:
+    """Make the folder of the run, open its log and write its configuration."""
+    plan = config.plan
+    name = f"{config['model']}-{config.dataset}-{(plan.effective or 'none').replace(':', '-')}"
+    run_dir = make_run_dir(config.settings.run_dir, name)
+    config["checkpoint_dir"] = str(run_dir)
+    start_log(run_dir / LOG, config["state"])
+    write_config(run_dir / CONFIG, config.final_config_dict)
+    logger.info("Run folder: %s", run_dir)
+    for note in plan.notes:
+        logger.warning(note)
+    logger.info(
+        "%s on %s: negatives by %s, judge %s", config["model"], config.dataset, plan.effective or "none", plan.judge
+    )
+    return run_dir
+
+
+def cache_folder(config: Config) -> Path:
+    """Where trees, candidates and verdicts of this data set are kept."""
+    return Path(config.settings.cache_dir or Path("saved") / "cache" / config.dataset)
+
+
+def write_found(run_dir: Path, split: BuiltSplit, found: Identification, config: Config) -> None:
+    """Write the inferred positives, so that they survive whatever training does."""
+    if found.inferred is not None:
+        about = {"train_hash": split.view.train_hash, "settings": config.settings.as_dict(), "judge": config.plan.judge}
+        write_inferred(run_dir / INFERRED, found.inferred, about)
+
+
+def write_run(
+    run_dir: Path,
+    config: Config,
+    split: BuiltSplit,
+    found: Identification,
+    prepared: Prepared,
+    best_result: Any,
+    tested: Any,
+) -> None:
+    """Write `result.json` and say what came out; the saved state to resume from is no longer needed."""
+    trainer, step = prepared.trainer, prepared.trainer.step
+    shared = results.overlap(split, prepared.extra) if tested is not None else None
+    fields = {
+        **results.configuration_fields(config),
+        "best_epoch": trainer.best_epoch,
+        "best_valid_result": results.metrics(best_result),
+        "test_result": results.metrics(tested),
+        "data": results.data_counts(split.view, split, None if prepared.extra is None else len(prepared.extra)),
+        **results.identification_fields(split.view, found),
+        "overlap": shared,
+        "seconds": {
+            **found.seconds,
+            "training": round(trainer.seconds["training"], 3),
+            "sampling": None if step is None else round(step.sampling_seconds, 3),
+            "evaluation": round(trainer.seconds["evaluation"], 3),
+        },
+        "peak_memory_mb": results.peak_memory_mb(),
+        "versions": results.versions(),
+        "config": {key: str(value) for key, value in sorted(config.final_config_dict.items())},
+    }
+    results.write_result(run_dir / RESULT, fields)
+    (run_dir / RESUME).unlink(missing_ok=True)
+    _say(run_dir, config, shared, best_result, tested)
+
+
+def _say(run_dir: Path, config: Config, shared: Any, best_result: Any, tested: Any) -> None:
+    if shared is not None:
+        for name in ("valid", "test"):
+            hits, chance = shared[name], shared[f"{name}_chance"]
+            logger.info("Inferred positives that are in %s: %d (by chance %.1f)", name, hits, chance)
+            if looks_filtered(hits, chance):
+                logger.warning(
+                    "The overlap with %s is 0 where chance gives %.0f: looks filtered by held-out labels", name, chance
+                )
+    if config.settings.protocol == "reference":
+        logger.warning("reference protocol (uses test labels): not comparable with honest results")
+    if best_result:
+        logger.info("best valid: %s", dict2str(best_result))
+    if tested:
+        logger.info("test result: %s", dict2str(tested))
+    logger.info("Wrote %s", run_dir / RESULT)

@@ -1,0 +1,124 @@
+"""`result.json`: what a run was, what it found and what it cost."""
+
+from __future__ import annotations
+
+import json
+import platform
+import resource
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recbole_dtlns.cache import write_atomically
+from recbole_dtlns.config import Config
+from recbole_dtlns.data.augmented import ExtraPairs
+from recbole_dtlns.data.build import BuiltSplit
+from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.false_negatives.overlap import overlap_with
+from recbole_dtlns.identification import Identification
+from recbole_dtlns.version import __version__
+
+_PACKAGES = ("recbole", "torch", "numpy", "scipy", "pandas", "scikit-learn", "transformers", "bitsandbytes")
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of Python, of this package and of what decides a result; None for what is not installed."""
+    found: dict[str, str | None] = {"python": platform.python_version(), "recbole_dtlns": __version__}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def peak_memory_mb() -> float:
+    """Largest resident memory of this process so far, in MB."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+
+
+def data_counts(view: TrainView, split: BuiltSplit | None, inferred: int | None) -> dict[str, Any]:
+    """The `data` field: counts without padding, and the identity of the split."""
+    if split is None:
+        counts = {
+            "users": view.n_users,
+            "items": view.n_items,
+            "train": int(view.matrix.nnz),
+            "valid": None,
+            "test": None,
+        }
+    else:
+        seen = split.statistics
+        counts = {name: getattr(seen, name) for name in ("users", "items", "train", "valid", "test")}
+    return {
+        **counts,
+        "inferred_positives": inferred,
+        "train_hash": view.train_hash,
+        "split_hash": None if split is None else split.split_hash,
+    }
+
+
+def overlap(split: BuiltSplit, extra: ExtraPairs | None) -> dict[str, float] | None:
+    """Inferred positives that are held out, beside what chance would give; None without inferred positives."""
+    if extra is None:
+        return None
+    train = split.parts[0]
+    counts = np.bincount(train.inter_feat[train.uid_field].numpy(), minlength=train.user_num)
+    found: dict[str, float] = {}
+    for name, part in (("valid", split.parts[1]), ("test", split.parts[2])):
+        users, items = part.inter_feat[part.uid_field].numpy(), part.inter_feat[part.iid_field].numpy()
+        hits, chance = overlap_with(users, items, extra.users, extra.items, train.item_num - 1, counts)
+        found[name], found[f"{name}_chance"] = hits, round(chance, 3)
+    return found
+
+
+def identification_fields(view: TrainView, found: Identification) -> dict[str, Any]:
+    """The fields that the offline stage fills."""
+    trees = found.trees
+    return {
+        "identification": found.counts,
+        "candidate_source": found.candidate_source,
+        "trees": None
+        if trees is None
+        else {
+            "leaves_co": trees.co.n_leaves,
+            "leaves_se": trees.se.n_leaves,
+            "item_vectors": trees.vector_origin,
+            "agreement": None if trees.agreement != trees.agreement else round(trees.agreement, 4),
+        },
+        "external": found.external,
+        "cached": found.cached,
+    }
+
+
+def configuration_fields(config: Config) -> dict[str, Any]:
+    """The fields that say what was asked for."""
+    settings, plan = config.settings, config.plan
+    return {
+        "model": config["model"],
+        "dataset": config.dataset,
+        "neg_sampler": plan.sampler,
+        "neg_sampler_effective": plan.effective,
+        "judge": plan.judge,
+        "protocol": settings.protocol,
+        "eval_mask": settings.eval_mask,
+        "seed": config["seed"],
+        "split_seed": config.split_seed,
+    }
+
+
+def write_result(path: Path, fields: Mapping[str, Any]) -> None:
+    """Write the fields as JSON, whole or not at all; numpy numbers become plain ones."""
+    write_atomically(path, (json.dumps(fields, indent=1, default=_plain, ensure_ascii=False) + "\n").encode())
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else str(value)
+
+
+def metrics(result: Mapping[str, Any] | None) -> dict[str, float] | None:
+    """A RecBole result with plain floats."""
+    return None if result is None else {name: float(value) for name, value in result.items()}

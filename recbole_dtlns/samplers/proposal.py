@@ -1,0 +1,98 @@
+"""Candidates drawn exactly from the items that a user may be given as negatives."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy import sparse
+
+from recbole_dtlns.errors import UserError
+
+_LARGEST_KEY = 2**62
+
+
+class FreeItems:
+    """Draws items in proportion to integer weights from everything but a user's excluded items.
+
+    Rejection sampling loops until a dense user gets lucky. Here a draw is inverted instead: `x` is uniform below the
+    user's free weight, and one binary search over the user's excluded items, each stored with the free weight that
+    lies before it, tells how much excluded weight to skip. Weights are integers, so the arithmetic, and with it the
+    exclusion, is exact. A draw costs O(log E + log I); memory is O(E + I), for E excluded pairs and I items.
+
+    Args:
+        excluded: CSR [U, I], a stored entry (u, i) bars item i for user u; row 0 and column 0 are padding.
+        weights: integer weights int64 [I] with weight 0 for padding; None: every item alike.
+        device: where ids are drawn and returned.
+        name: what to call the distribution in errors.
+    """
+
+    def __init__(
+        self,
+        excluded: sparse.csr_matrix,
+        weights: np.ndarray | None = None,
+        device: torch.device | str = "cpu",
+        name: str = "uniform",
+    ) -> None:
+        n_users, n_items = excluded.shape
+        if not excluded.has_sorted_indices:
+            excluded = excluded.sorted_indices()
+        self.is_uniform = weights is None
+        if weights is None:
+            weights = np.ones(n_items, dtype=np.int64)
+            weights[0] = 0
+        if n_users * weights.sum(dtype=np.float64) >= _LARGEST_KEY:
+            raise ValueError(
+                f"weights sum to {weights.sum(dtype=np.float64):g}: too much for {n_users} users, scale down"
+            )
+        upto = np.cumsum(weights)
+        self.span = int(upto[-1]) + 1
+        rows = np.repeat(np.arange(n_users), np.diff(excluded.indptr))
+        items = excluded.indices.astype(np.int64)
+        barred = np.concatenate([[0], np.cumsum(weights[items])])
+        start = excluded.indptr.astype(np.int64)
+        barred_of_user = barred[start[1:]] - barred[start[:-1]]
+        free_before = upto[items] - weights[items] - (barred[:-1] - barred[start[rows]])
+        free = upto[-1] - barred_of_user
+        self.stuck_users = np.flatnonzero(free <= 0)
+        self.name = name
+        self._keys = torch.as_tensor(rows * self.span + free_before, device=device)
+        self._barred = torch.as_tensor(barred, device=device)
+        self._start = torch.as_tensor(start, device=device)
+        self._free = torch.as_tensor(free, device=device)
+        self._upto = torch.as_tensor(upto, device=device)
+
+    def require_free_items(self, users: np.ndarray, tokens: np.ndarray) -> None:
+        """Raise UserError when one of these users (internal ids, with their tokens [U]) has nothing left to draw."""
+        stuck = np.intersect1d(self.stuck_users, users)
+        if len(stuck):
+            shown = ", ".join(str(tokens[user]) for user in stuck[:5])
+            raise UserError(
+                f"{len(stuck)} users have interacted with every item that {self.name} sampling can draw ({shown}"
+                f"{', ...' if len(stuck) > 5 else ''}), so they have no negatives. Leave them out, for instance with "
+                "user_inter_num_interval, or lower positives_per_user."
+            )
+
+    def draw(self, users: torch.Tensor, n: int, generator: torch.Generator) -> torch.Tensor:
+        """Draw n free items for each user, independently and with replacement: int64 [R] -> int64 [R, n]."""
+        free = self._free[users].unsqueeze(1)
+        uniform = torch.rand(len(users), n, dtype=torch.float64, device=users.device, generator=generator)
+        drawn = torch.minimum((uniform * free).long(), free - 1)
+        keys = users.unsqueeze(1) * self.span + drawn
+        passed = torch.searchsorted(self._keys, keys, right=True)
+        drawn += self._barred[passed] - self._barred[self._start[users]].unsqueeze(1)
+        return drawn + 1 if self.is_uniform else torch.searchsorted(self._upto, drawn, right=True)
+
+
+def popularity_weights(counts: np.ndarray, exponent: float, n_users: int) -> np.ndarray:
+    """Integer weights in proportion to `counts ** exponent`: int64 [I] -> int64 [I]; index 0, padding, gets 0.
+
+    Exponent 1 gives the counts themselves; others are scaled so that the rounding is below 1 in a million for a
+    typical item and the keys of `FreeItems` stay below 2^62.
+    """
+    counts = np.asarray(counts, dtype=np.int64).copy()
+    counts[0] = 0
+    if exponent == 1:
+        return counts
+    powers = np.where(counts > 0, counts.astype(np.float64) ** exponent, 0.0)
+    scale = min(2**40, _LARGEST_KEY // (2 * n_users + 2)) / max(powers.sum(), 1e-300)
+    return np.where(counts > 0, np.maximum(np.rint(powers * scale), 1), 0).astype(np.int64)

@@ -1,0 +1,158 @@
+"""RecBole's trainers with our training step, one folder a run, and resuming where a run was cut off."""
+
+from __future__ import annotations
+
+import functools
+import random
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from recbole.utils import get_trainer
+
+from recbole_dtlns.compat import trusted_load
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.models.step import SampledStep, WeightedStep
+
+CHECKPOINT = "checkpoint.pth"
+RESUME = "resume.pth"
+SAMPLER_STATE = "dtlns_sampler_state"  # among RecBole's `other_parameter`, so that stock RecBole reads our checkpoints
+
+
+class RunTrainer:
+    """Mixin over any RecBole trainer; its `fit`, early stopping, logging and evaluation stay RecBole's."""
+
+    step: SampledStep | WeightedStep | None = None
+    real_train: Any = None
+    run_dir: Path
+    config_hash: str = ""
+
+    def prepare(
+        self, run_dir: Path, config_hash: str, real_train: Any, step: SampledStep | WeightedStep | None
+    ) -> None:
+        """Say where files go, what the real training part is, and what stands in for `calculate_loss`.
+
+        Args:
+            run_dir: folder of the run.
+            config_hash: identity of the configuration; a state saved under another one is not resumed from.
+            real_train: the training part without inferred positives, for metrics that count training items.
+            step: the training step, or None for the model's own.
+        """
+        self.run_dir, self.config_hash = run_dir, config_hash
+        self.real_train, self.step = real_train, step
+        self.saved_model_file = str(run_dir / CHECKPOINT)
+        self.best_epoch: int | None = None
+        self.seconds = {"training": 0.0, "evaluation": 0.0}
+        self._saved_at = time.monotonic()
+        collect = self.eval_collector.data_collect  # type: ignore[attr-defined]
+        self.eval_collector.data_collect = lambda _: collect(SimpleNamespace(dataset=real_train))  # type: ignore[attr-defined]
+
+    def _train_epoch(self, train_data: Any, epoch_idx: int, loss_func: Any = None, show_progress: bool = False) -> Any:
+        self._save_state(epoch_idx, train_data)
+        started = time.perf_counter()
+        calculate_loss = loss_func or self.model.calculate_loss  # type: ignore[attr-defined]
+        if self.step is not None and calculate_loss == self.model.calculate_loss:  # type: ignore[attr-defined]
+            self.step.epoch_begin(epoch_idx)
+            loss_func = functools.partial(self.step, calculate_loss)
+        loss = super()._train_epoch(train_data, epoch_idx, loss_func, show_progress)  # type: ignore[misc]
+        if self.step is not None:
+            self.step.epoch_end(epoch_idx)
+        self.seconds["training"] += time.perf_counter() - started
+        return loss
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """RecBole's evaluation, timed."""
+        started = time.perf_counter()
+        try:
+            return super().evaluate(*args, **kwargs)  # type: ignore[misc]
+        finally:
+            self.seconds["evaluation"] += time.perf_counter() - started
+
+    def _save_checkpoint(self, epoch: int, verbose: bool = True, **kwargs: Any) -> None:
+        model = self.model  # type: ignore[attr-defined]
+        stock = model.other_parameter
+        state = {} if self.step is None else {SAMPLER_STATE: self.step.state_dict()}
+        model.other_parameter = lambda: {**(stock() or {}), **state}
+        try:
+            super()._save_checkpoint(epoch, verbose=verbose, **kwargs)  # type: ignore[misc]
+        finally:
+            del model.other_parameter
+        self.best_epoch = epoch
+
+    def _save_state(self, epoch: int, train_data: Any) -> None:
+        """Before an epoch: everything that decides what comes after, at most once in `checkpoint_seconds`."""
+        if time.monotonic() - self._saved_at < self.config["checkpoint_seconds"] or epoch == 0:  # type: ignore[attr-defined]
+            return
+        trainer: Any = self
+        state = {
+            "config_hash": self.config_hash,
+            "epoch": epoch,
+            "trainer": {name: getattr(trainer, name) for name in _TRAINER_STATE},
+            "model": trainer.model.state_dict(),
+            "optimizer": trainer.optimizer.state_dict(),
+            "loader": train_data.generator.get_state(),
+            "sampler": None if self.step is None else self.step.state_dict(),
+            "random": (random.getstate(), np.random.get_state(), torch.get_rng_state(), _cuda_states()),
+        }
+        partial = self.run_dir / f"{RESUME}.partial"
+        torch.save(state, partial)
+        partial.replace(self.run_dir / RESUME)
+        self._saved_at = time.monotonic()
+
+    def resume(self, train_data: Any) -> bool:
+        """Take up the run of this folder where its last saved state ends; False when there is none.
+
+        Raises:
+            UserError: the state was saved under another configuration, or cannot be read.
+        """
+        path = self.run_dir / RESUME
+        if not path.is_file():
+            return False
+        trainer: Any = self
+        state = _read_state(path, trainer.device)
+        if state["config_hash"] != self.config_hash:
+            raise UserError(
+                f"{path} was saved under another configuration, so this run cannot continue it. Repeat the command "
+                "that began it (see config.yaml beside it), or choose another run_dir."
+            )
+        for name, value in state["trainer"].items():
+            setattr(trainer, name, value)
+        trainer.start_epoch = state["epoch"]
+        trainer.model.load_state_dict(state["model"])
+        trainer.optimizer.load_state_dict(state["optimizer"])
+        train_data.generator.set_state(state["loader"].cpu())
+        if self.step is not None:
+            self.step.load_state_dict(state["sampler"])
+        python, numpy, cpu, cuda = state["random"]
+        random.setstate(python)
+        np.random.set_state(numpy)
+        torch.set_rng_state(cpu.cpu())
+        if cuda and torch.cuda.is_available():
+            torch.cuda.set_rng_state_all([one.cpu() for one in cuda])
+        trainer.logger.info(f"Resumed at epoch {trainer.start_epoch} from {path}")
+        return True
+
+
+_TRAINER_STATE = ("cur_step", "best_valid_score", "best_valid_result", "train_loss_dict", "best_epoch", "seconds")
+
+
+def _cuda_states() -> list[torch.Tensor]:
+    return torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+
+
+def _read_state(path: Path, device: torch.device) -> dict[str, Any]:
+    try:
+        with trusted_load():
+            state: dict[str, Any] = torch.load(path, map_location=device)
+        return state
+    except Exception as error:  # torch and pickle raise many kinds for a damaged file
+        raise UserError(f"{path} cannot be read ({error}). Remove it to start this run from its beginning.") from error
+
+
+def make_trainer(config: Any, model: Any) -> Any:
+    """RecBole's own trainer class for the model, extended by `RunTrainer`."""
+    stock = get_trainer(config["MODEL_TYPE"], config["model"])
+    return type(f"Run{stock.__name__}", (RunTrainer, stock), {})(config, model)

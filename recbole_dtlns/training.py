@@ -1,0 +1,195 @@
+"""From a built split and inferred positives to a trainer that is ready to run."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from recbole.data.dataloader import TrainDataLoader, UserDataLoader
+from recbole.data.utils import create_samplers, get_dataloader
+from recbole.utils import ModelType, get_model, init_seed
+
+from recbole_dtlns import compat
+from recbole_dtlns.config import Config
+from recbole_dtlns.data import augmented, loaders
+from recbole_dtlns.data.augmented import ExtraPairs
+from recbole_dtlns.data.build import BuiltSplit
+from recbole_dtlns.data.tokens import tokens_of
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.false_negatives.inferred import InferredPositives
+from recbole_dtlns.models.loss import WeightedBPRLoss, replace_bpr_loss
+from recbole_dtlns.models.step import SampledStep, WeightedStep, scoring
+from recbole_dtlns.samplers import SAMPLERS
+from recbole_dtlns.samplers.base import SamplerContext
+from recbole_dtlns.samplers.proposal import FreeItems, popularity_weights
+from recbole_dtlns.samplers.tree_view import TreeView
+from recbole_dtlns.trainer import make_trainer
+from recbole_dtlns.trees.similarity import TreeSimilarity
+from recbole_dtlns.trees.stage import Trees
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Prepared:
+    """Everything a run needs.
+
+    Attributes:
+        model: the RecBole model on its device.
+        trainer: RecBole's trainer for it, extended; `trainer.step` is our training step, if any.
+        train_data, valid_data, test_data: loaders; valid and test over the real split.
+        extra: inferred positives that training uses, in internal ids; None without.
+    """
+
+    model: Any
+    trainer: Any
+    train_data: Any
+    valid_data: Any
+    test_data: Any
+    extra: ExtraPairs | None
+
+
+def prepare(config: Config, split: BuiltSplit, inferred: InferredPositives | None, trees: Trees | None) -> Prepared:
+    """Build loaders, model and trainer in RecBole's order, so that stock runs draw the same random numbers.
+
+    Samplers and evaluation loaders come from the real split; only then is the training part augmented.
+
+    Raises:
+        UserError: users without drawable items, more candidates than items, a mask outside the real split.
+    """
+    extra = _extra_pairs(config, split, inferred)
+    samplers = create_samplers(config, split.dataset, split.parts)
+    _set_masks(config, split, samplers, extra)
+    train = _augmented(split, extra) if extra is not None and config.settings.augment_loss else split.parts[0]
+    train_data = _train_loader(config, split, train, samplers[0], extra)
+    valid_data, test_data = loaders.evaluation_loaders(config, split.parts, samplers)
+    _check_masks(config, split, valid_data, test_data)
+    model = build_model(config, split, extra)
+    step = _step(config, split, model, train_data, extra, trees)
+    trainer = make_trainer(config, model)
+    trainer.step = step
+    return Prepared(model, trainer, train_data, valid_data, test_data, extra)
+
+
+def build_model(config: Config, split: BuiltSplit, extra: ExtraPairs | None) -> Any:
+    """The RecBole model, freshly initialised from `seed`; `augment_graph` decides whether its graph holds `extra`."""
+    graph = _augmented(split, extra) if extra is not None and config.settings.augment_graph else split.parts[0]
+    init_seed(config["seed"] + config["local_rank"], config["reproducibility"])
+    with compat.trusted_load():  # some models read pre-trained weights of the user's own
+        return get_model(config["model"])(config, graph).to(config["device"])
+
+
+def _augmented(split: BuiltSplit, extra: ExtraPairs) -> Any:
+    return augmented.augment(split.parts[0], extra)
+
+
+def _extra_pairs(config: Config, split: BuiltSplit, inferred: InferredPositives | None) -> ExtraPairs | None:
+    if inferred is None or len(inferred.users) == 0:
+        return None
+    if config["MODEL_TYPE"] != ModelType.GENERAL:
+        raise UserError(f"Inferred positives need a general recommender; {config['model']} is not one. Set judge=none.")
+    extra = ExtraPairs.from_tokens(split.dataset, inferred.users, inferred.items, inferred.weight)
+    if config.settings.protocol == "reference":
+        extra = extra.without(augmented.positives_matrix(split.parts[1]) + augmented.positives_matrix(split.parts[2]))
+    return extra
+
+
+def _set_masks(config: Config, split: BuiltSplit, samplers: tuple[Any, Any, Any], extra: ExtraPairs | None) -> None:
+    """Depart from RecBole's mask only where `eval_mask` or `protocol` asks for it."""
+    train, settings = split.parts[0], config.settings
+    if settings.protocol == "reference":
+        masked = augmented.positives_matrix(train, extra)
+        loaders.mask_only(samplers[1], split.parts[1], masked)
+        loaders.mask_only(samplers[2], split.parts[2], masked)
+    elif settings.eval_mask == "train":
+        loaders.mask_only(samplers[2], split.parts[2], augmented.positives_matrix(train))
+
+
+def _check_masks(config: Config, split: BuiltSplit, valid_data: Any, test_data: Any) -> None:
+    if config.settings.protocol == "reference":
+        return
+    train = augmented.positives_matrix(split.parts[0])
+    seen = train if config.settings.eval_mask == "train" else train + augmented.positives_matrix(split.parts[1])
+    loaders.require_mask(valid_data, train, "validation")
+    loaders.require_mask(test_data, seen.tocsr(), "test")
+
+
+def _train_loader(config: Config, split: BuiltSplit, train: Any, sampler: Any, extra: ExtraPairs | None) -> Any:
+    if config.plan.base is not None:
+        return loaders.PositiveDataLoader(config, train, sampler, shuffle=config["shuffle"])
+    if extra is None:
+        return loaders.stock_train_loader(config, split.dataset, train, sampler)
+    if sampler is not None and config.settings.exclude_inferred:
+        augmented.bar_from_stock_sampler(sampler, extra)
+    if get_dataloader(config, "train") is TrainDataLoader:
+        return loaders.StockNegatives(config, train, sampler, shuffle=config["shuffle"])
+    return loaders.stock_train_loader(config, split.dataset, train, sampler)
+
+
+def _step(
+    config: Config, split: BuiltSplit, model: Any, train_data: Any, extra: ExtraPairs | None, trees: Trees | None
+) -> SampledStep | WeightedStep | None:
+    if config.plan.base is None and extra is None:
+        return None  # RecBole untouched
+    loss = replace_bpr_loss(model)
+    if extra is not None and config.settings.augment_loss and loss is None:
+        _weigh_without_loss(config, train_data)
+    if config.plan.base is None:
+        return WeightedStep(loss) if loss is not None and config.settings.augment_loss else None
+    return _sampled_step(config, split, model, loss, extra, trees)
+
+
+def _weigh_without_loss(config: Config, train_data: Any) -> None:
+    if isinstance(train_data, UserDataLoader):
+        logger.warning("%s takes no weights: every inferred positive counts like a real one.", config["model"])
+        return
+    logger.info("%s has no BPRLoss: rows are drawn in proportion to their weight instead.", config["model"])
+    train_data.draw_rows_by_weight()
+
+
+def _sampled_step(
+    config: Config,
+    split: BuiltSplit,
+    model: Any,
+    loss: WeightedBPRLoss | None,
+    extra: ExtraPairs | None,
+    trees: Trees | None,
+) -> SampledStep:
+    settings, plan = config.settings, config.plan
+    kind = SAMPLERS[str(plan.base)]
+    sampler: Any = TreeView(kind()) if plan.tree_view else kind()
+    source = scoring(model)
+    context = _sampler_context(config, split, source.n_layers, extra, trees)
+    sampler.setup(context)
+    n_candidates = settings.neg_candidates if kind.scores_candidates or plan.tree_view else 1
+    return SampledStep(model, source, sampler, context.generator, loss, n_candidates, settings.num_negatives)
+
+
+def _sampler_context(
+    config: Config, split: BuiltSplit, n_layers: int, extra: ExtraPairs | None, trees: Trees | None
+) -> SamplerContext:
+    train, settings, device = split.parts[0], config.settings, config["device"]
+    items = train.item_num - 1
+    if settings.neg_candidates > items:
+        raise UserError(f"neg_candidates={settings.neg_candidates}, but there are only {items} items. Set it lower.")
+    barred = augmented.positives_matrix(train, extra if settings.exclude_inferred else None)
+    counts = augmented.positives_matrix(train).sum(axis=0)
+    weights = popularity_weights(np.asarray(counts).ravel(), settings.popularity_exponent, train.user_num)
+    uniform = FreeItems(barred, None, device, "uniform")
+    popularity = FreeItems(barred, weights, device, "popularity")
+    drawn = popularity if config.plan.base == "popularity" else uniform
+    drawn.require_free_items(train.inter_feat[train.uid_field].unique().numpy(), tokens_of(train, "user"))
+    similarities = None
+    if config.plan.tree_view and trees is not None:
+        names = tokens_of(train, "item")
+        normalize: Any = settings.tree_similarity
+        similarities = (
+            TreeSimilarity(trees.co.for_tokens(names).codes, device, normalize),
+            TreeSimilarity(trees.se.for_tokens(names).codes, device, normalize),
+        )
+    generator = torch.Generator(device=device)
+    generator.manual_seed(config["seed"])
+    return SamplerContext(uniform, popularity, n_layers, similarities, settings.as_dict(), generator)

@@ -1,0 +1,122 @@
+"""What the two trees are made from: the training split, a trained model, or a file."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.provenance import external_input
+from recbole_dtlns.trees.codes import CodeTable, read_codes
+from recbole_dtlns.trees.item_graph import cooccurrence_bound, jaccard_graph
+from recbole_dtlns.trees.spectral import spectral_embedding
+from recbole_dtlns.trees.vectors import read_vectors, svd_vectors
+
+logger = logging.getLogger(__name__)
+
+GRAPH_ENTRIES = 100_000_000  # a graph that may have more entries is built with at most MAX_NEIGHBORS an item
+MAX_NEIGHBORS = 100
+
+
+@dataclass(frozen=True)
+class VectorSource:
+    """Vectors that may not have been computed yet.
+
+    Attributes:
+        origin: where they come from, for the log and result.json.
+        decides: what decides them beside the training split, JSON values; part of the cache key.
+        vectors: computes them, float64 [I, d] without padding, in the numbering of the training view.
+        external: description of the file that they are from; None if they were made here.
+    """
+
+    origin: str
+    decides: Mapping[str, Any]
+    vectors: Callable[[], np.ndarray]
+    external: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class CodeFile:
+    """A ready tree from a file.
+
+    Attributes:
+        origin: `codes NAME`, for the log and result.json.
+        table: rows in the numbering of the training view.
+        external: description of the file.
+    """
+
+    origin: str
+    table: CodeTable
+    external: dict[str, Any]
+
+
+def graph_vectors(view: TrainView) -> VectorSource:
+    """Spectral embedding of the item graph, which is capped where it would not fit into memory."""
+    train = view.matrix[1:, 1:]
+
+    def vectors() -> np.ndarray:
+        cap = MAX_NEIGHBORS if cooccurrence_bound(train) > GRAPH_ENTRIES else None
+        return spectral_embedding(jaccard_graph(train, cap))
+
+    return VectorSource("item graph", {"vectors": "item graph"}, vectors)
+
+
+def item_vectors(
+    choice: str, view: TrainView, allow_foreign: bool, item_embeddings: tuple[str, np.ndarray] | None
+) -> VectorSource:
+    """Vectors of the semantic tree.
+
+    Args:
+        choice: `auto`, `svd` or a file.
+        view: the training split.
+        allow_foreign: take a file made from another split, and drop its items that this one lacks.
+        item_embeddings: name and float [I + 1, d] with padding at row 0, taken by `auto`.
+
+    Raises:
+        UserError: the file is missing, bad, or made from another split.
+        ValueError: `item_embeddings` is not in the numbering of `view`.
+    """
+    if choice not in ("auto", "svd"):
+        path = Path(choice)
+        external = external_input("item_vectors", path, view.train_hash, allow_foreign)
+        return _given(f"file {path.name}", read_vectors(path, view.items, allow_foreign)[0], external)
+    if choice == "svd" or item_embeddings is None:
+        return VectorSource("svd", {"vectors": "svd"}, lambda: svd_vectors(view.matrix[1:, 1:]))
+    name, embeddings = item_embeddings
+    if len(embeddings) != len(view.items):
+        raise ValueError(f"item_embeddings has {len(embeddings)} rows, expected {len(view.items)} with padding")
+    return _given(name, np.asarray(embeddings)[1:])
+
+
+def code_file(kind: str, file: str | None, view: TrainView, allow_foreign: bool) -> CodeFile | None:
+    """Codes from the file that the key `kind` names; None where it names none.
+
+    Raises:
+        UserError: the file is missing, bad, or made from another split.
+    """
+    if file is None:
+        return None
+    external = external_input(kind, file, view.train_hash, allow_foreign)
+    read = read_codes(Path(file), view.items, drop_unknown=allow_foreign)
+    if read.dropped or read.missing:
+        logger.warning(
+            "%s: %d codes of items outside the training split are dropped; %d of its %d items have no code and are "
+            "similar to none.",
+            file,
+            read.dropped,
+            read.missing,
+            view.n_items,
+        )
+    return CodeFile(f"codes {Path(file).name}", read.table, external)
+
+
+def _given(origin: str, values: np.ndarray, external: dict[str, Any] | None = None) -> VectorSource:
+    values = np.ascontiguousarray(values, dtype=np.float64)
+    digest = hashlib.sha256(repr(values.shape).encode() + values.tobytes()).hexdigest()
+    return VectorSource(origin, {"vectors": digest}, lambda: values, external)

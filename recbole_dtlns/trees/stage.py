@@ -1,0 +1,155 @@
+"""The tree stage: two index trees from a training split, from the cache, or from ready code files."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from recbole_dtlns.cache import StageCache, content_key
+from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.trees.agreement import leaf_agreement
+from recbole_dtlns.trees.codes import CodeTable
+from recbole_dtlns.trees.index_tree import build_codes
+from recbole_dtlns.trees.sources import CodeFile, VectorSource, code_file, graph_vectors, item_vectors
+
+logger = logging.getLogger(__name__)
+
+VERSION = 1  # raise it when the same input gives other codes, so that the cache forgets the old ones
+SAME_VIEW = 0.9  # adjusted Rand index above which two trees are one view
+
+
+@dataclass(frozen=True)
+class TreeSettings:
+    """What decides the trees, beside the training split.
+
+    Attributes:
+        branching: children of a node.
+        leaf_size: largest leaf.
+        item_vectors: `auto` = item embeddings of a trained candidate model where there are any, else SVD; `svd`; or
+            a file as `read_vectors` takes it.
+        codes_co: code file that replaces the structural tree.
+        codes_se: code file that replaces the semantic tree.
+        allow_foreign: take files made from another training split, and drop their items that this one lacks.
+    """
+
+    branching: int = 4
+    leaf_size: int = 30
+    item_vectors: str = "auto"
+    codes_co: str | None = None
+    codes_se: str | None = None
+    allow_foreign: bool = False
+
+
+@dataclass
+class Trees:
+    """Both trees and where they come from.
+
+    Attributes:
+        co: structural tree, rows in the numbering of the training view.
+        se: semantic tree, likewise.
+        vector_origin: what the semantic tree was made from: `svd`, the candidate model's name, `file NAME`, or
+            `codes NAME`.
+        agreement: adjusted Rand index of their leaves.
+        seconds: time that the stage took, the cache included.
+        cached: nothing had to be computed.
+        external: descriptions of the files made elsewhere, for result.json.
+    """
+
+    co: CodeTable
+    se: CodeTable
+    vector_origin: str
+    agreement: float
+    seconds: float
+    cached: bool
+    external: list[dict[str, Any]] = field(default_factory=list)
+
+
+def build_trees(
+    view: TrainView,
+    settings: TreeSettings,
+    cache: StageCache,
+    item_embeddings: tuple[str, np.ndarray] | None = None,
+) -> Trees:
+    """Make, load or read the structural and the semantic tree. Both know the training split alone.
+
+    Args:
+        view: the training split.
+        settings: see `TreeSettings`.
+        cache: where finished trees are kept, each under a hash of all that decides it.
+        item_embeddings: name and item embeddings, float [I + 1, d] in the numbering of `view` with padding at row 0,
+            of a candidate model trained on this split.
+
+    Raises:
+        UserError: no items, a bad file, vectors that are not finite, or settings out of range.
+    """
+    begin = time.perf_counter()
+    if view.n_items == 0:
+        raise UserError("The training split has no items, so there is no tree to build. Check the training data.")
+    # Files are read here, before anything is computed, so that a bad one is reported at once.
+    co_source = code_file("codes_co", settings.codes_co, view, settings.allow_foreign) or graph_vectors(view)
+    se_source = code_file("codes_se", settings.codes_se, view, settings.allow_foreign) or item_vectors(
+        settings.item_vectors, view, settings.allow_foreign, item_embeddings
+    )
+    co, co_cached = _tree("tree_structural", co_source, view, settings, cache)
+    se, se_cached = _tree("tree_semantic", se_source, view, settings, cache)
+    trees = Trees(
+        co,
+        se,
+        vector_origin=se_source.origin,
+        agreement=leaf_agreement(co, se),
+        seconds=time.perf_counter() - begin,
+        cached=co_cached and se_cached,
+        external=[source.external for source in (co_source, se_source) if source.external is not None],
+    )
+    _report(trees)
+    return trees
+
+
+def _tree(
+    stage: str, source: VectorSource | CodeFile, view: TrainView, settings: TreeSettings, cache: StageCache
+) -> tuple[CodeTable, bool]:
+    """The tree of a source, and whether nothing had to be computed for it."""
+    if isinstance(source, CodeFile):
+        return source.table, True
+    parts = {
+        "train_hash": view.train_hash,
+        "branching": settings.branching,
+        "leaf_size": settings.leaf_size,
+        "version": VERSION,
+        **source.decides,
+    }
+    key = content_key(stage, parts)
+    saved = (cache.load(stage, key) or {}).get("codes")
+    if saved is not None and saved.shape[:1] == view.items.shape:
+        return CodeTable(view.items, saved), True
+    begin = time.perf_counter()
+    codes = build_codes(source.vectors(), settings.branching, settings.leaf_size)
+    codes = np.pad(codes, ((1, 0), (0, 0)), constant_values=-1)
+    seconds = round(time.perf_counter() - begin, 3)
+    cache.save(stage, key, {"codes": codes}, {**parts, "origin": source.origin, "seconds": seconds})
+    return CodeTable(view.items, codes), False
+
+
+def _report(trees: Trees) -> None:
+    for name, table in (("Structural", trees.co), ("Semantic", trees.se)):
+        n_coded = int((table.lengths > 0).sum())
+        logger.info("%s tree: %d items, %d leaves, depth %d.", name, n_coded, table.n_leaves, table.depth)
+    logger.info(
+        "Trees ready in %.1f s%s; the semantic one is made from %s. Agreement of their leaves (adjusted Rand): %.3f.",
+        trees.seconds,
+        " from the cache or from files" if trees.cached else "",
+        trees.vector_origin,
+        trees.agreement,
+    )
+    if trees.agreement > SAME_VIEW:
+        logger.warning(
+            "The leaves of the two trees agree by %.3f (adjusted Rand, above %.1f): the two views are one. Use other "
+            "item_vectors or another codes_se.",
+            trees.agreement,
+            SAME_VIEW,
+        )

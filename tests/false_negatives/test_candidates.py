@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import sparse
+
+from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.false_negatives.blocks import blocks
+from recbole_dtlns.false_negatives.budget import Budget
+from recbole_dtlns.false_negatives.candidates import ranked_by_order, top_unseen
+
+
+def view_of(dense):
+    rows, columns = np.nonzero(dense)
+    return TrainView.from_pairs(rows.astype("U3"), columns.astype("U3"))
+
+
+def slow_top(view, budget, scores):
+    """Loops over users and sorts whole rows: the definition."""
+    result = []
+    for user in range(1, view.n_users + 1):
+        seen = set(view.matrix[user].indices.tolist())
+        open_items = [
+            item for item in range(1, view.n_items + 1) if item not in seen and np.isfinite(scores[user, item])
+        ]
+        open_items.sort(key=lambda item: (-scores[user, item], item))
+        count = int(budget.of(view.history[user : user + 1])[0])
+        result += [(user, item, rank, scores[user, item]) for rank, item in enumerate(open_items[:count])]
+    return result
+
+
+def as_rows(found):
+    return list(
+        zip(found.users.tolist(), found.items.tolist(), found.ranks.tolist(), found.scores.tolist(), strict=True)
+    )
+
+
+TIED = st.sampled_from([-np.inf, -2.5, -1.0, -0.0, 0.0, 0.5, 1.0, 2.0, np.nan, np.inf])
+
+
+@st.composite
+def problems(draw):
+    dense = draw(hnp.arrays(bool, st.tuples(st.integers(1, 6), st.integers(1, 8)), fill=st.nothing()))
+    dense[0, 0] = True
+    view = view_of(dense)
+    scores = draw(hnp.arrays(np.float32, view.matrix.shape, elements=TIED, fill=st.nothing()))
+    return view, scores, Budget.parse(draw(st.sampled_from(["0", "1", "3", "50%", "1+100%", "100"])))
+
+
+@settings(max_examples=150, deadline=None)
+@given(problems(), st.sampled_from([1, 7, 10**6]))
+def test_dense_scores_equal_a_full_sort_in_blocks_of_any_size(problem, block_cells):
+    view, scores, budget = problem
+    before = scores.copy()
+    found = top_unseen(view, budget, lambda users: scores[users], "test", block_cells=block_cells)
+    assert as_rows(found) == slow_top(view, budget, scores)
+    np.testing.assert_array_equal(scores, before)  # the source's array is left alone
+
+
+@settings(max_examples=150, deadline=None)
+@given(problems(), st.sampled_from([1, 7, 10**6]))
+def test_sparse_scores_mean_the_same_with_zero_for_no_candidate(problem, block_cells):
+    view, scores, budget = problem
+    scores = np.where(np.isfinite(scores), scores, 0)
+    matrix = sparse.csr_matrix(scores)
+    cells = np.diff(matrix.indptr)
+    found = top_unseen(view, budget, lambda users: matrix[users], "test", cells, block_cells)
+    assert as_rows(found) == slow_top(view, budget, np.where(scores == 0, -np.inf, scores))
+
+
+def test_types_and_source():
+    view = view_of(np.eye(3))
+    found = top_unseen(view, Budget.parse(1), lambda users: np.zeros((len(users), 4)), "mine")
+    assert (found.users.dtype, found.items.dtype, found.ranks.dtype) == (np.int64,) * 3
+    assert (found.scores.dtype, found.source, len(found)) == (np.float32, "mine", 3)
+    assert found.items.tolist() == [2, 1, 1]
+
+
+def test_the_array_of_the_source_may_be_its_own():
+    view, scores = view_of(np.eye(3)), np.ones((4, 4), dtype=np.float32)
+    scores.flags.writeable = False
+    found = top_unseen(view, Budget.parse(5), lambda users: scores[: len(users)], "test")
+    assert found.items.tolist() == [2, 3, 1, 3, 1, 2]
+
+
+def test_nobody_gets_anything_from_an_empty_budget_and_nothing_is_scored():
+    view = view_of(np.eye(3))
+    found = top_unseen(view, Budget.parse(0), lambda users: pytest.fail("scored"), "test")
+    assert len(found) == 0
+    assert found.items.dtype == np.int64
+
+
+def test_a_user_who_has_everything_gets_nothing():
+    view = view_of(np.array([[1, 1, 1], [1, 0, 0]]))
+    found = top_unseen(view, Budget.parse(2), lambda users: np.ones((len(users), 4)), "test")
+    assert as_rows(found) == [(2, 2, 0, 1.0), (2, 3, 1, 1.0)]
+
+
+def test_scores_of_another_shape_are_refused():
+    with pytest.raises(ValueError, match=r"shape \(3, 3\); expected \(3, 4\)"):
+        top_unseen(view_of(np.eye(3)), Budget.parse(1), lambda users: np.zeros((3, 3)), "test")
+
+
+def test_order_of_appearance_is_rank():
+    users, items = np.array([2, 1, 2, 1, 3]), np.array([5, 6, 7, 8, 9])
+    found, order = ranked_by_order(users, items, "file")
+    assert as_rows(found) == [(1, 6, 0, 0.0), (1, 8, 1, -1.0), (2, 5, 0, 0.0), (2, 7, 1, -1.0), (3, 9, 0, 0.0)]
+    np.testing.assert_array_equal(users[order], found.users)
+
+
+@given(st.lists(st.integers(0, 20), max_size=40), st.integers(1, 30))
+def test_blocks_cover_every_row_once_within_their_limit(cost, limit):
+    bounds = list(blocks(np.array(cost, dtype=np.int64), limit))
+    assert [row for start, stop in bounds for row in range(start, stop)] == list(range(len(cost)))
+    assert all(start < stop for start, stop in bounds)
+    assert all(sum(cost[start:stop]) <= limit + max(cost) for start, stop in bounds)

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.samplers.proposal import FreeItems, popularity_weights
+
+N_USERS, N_ITEMS = 30, 25
+
+
+def history(density: float = 0.5, seed: int = 0) -> sparse.csr_matrix:
+    """Random pairs; row and column 0 empty, and at least one free item a user."""
+    rng = np.random.default_rng(seed)
+    dense = (rng.random((N_USERS, N_ITEMS)) < density).astype(np.int8)
+    dense[0] = 0
+    dense[:, 0] = 0
+    dense[np.arange(N_USERS), rng.integers(1, N_ITEMS, N_USERS)] = 0
+    return sparse.csr_matrix(dense)
+
+
+def chi_square_is_plausible(counts: np.ndarray, expected: np.ndarray) -> bool:
+    """Within six standard deviations of the mean of the chi-square distribution."""
+    statistic = ((counts - expected) ** 2 / expected).sum()
+    freedom = max(len(expected) - 1, 1)
+    return bool(statistic < freedom + 6 * np.sqrt(2 * freedom) + 6)
+
+
+@pytest.mark.parametrize("exponent", [None, 1.0, 0.75])
+def test_draws_follow_the_distribution_over_exactly_the_free_items(exponent: float | None) -> None:
+    barred = history()
+    counts = np.arange(N_ITEMS) % 7  # items with count 0 cannot be drawn by popularity
+    weights = None if exponent is None else popularity_weights(counts, exponent, N_USERS)
+    share = np.ones(N_ITEMS) if exponent is None else counts.astype(float) ** exponent * (counts > 0)
+    users = torch.arange(1, N_USERS)
+    drawn = FreeItems(barred, weights).draw(users, 20_000, torch.Generator().manual_seed(3)).numpy()
+    for user, items in zip(users.tolist(), drawn, strict=True):
+        free = np.flatnonzero((barred[user].toarray().ravel() == 0) & (share > 0))
+        free = free[free > 0]
+        seen = np.bincount(items, minlength=N_ITEMS)
+        assert set(np.flatnonzero(seen)) <= set(free)
+        assert chi_square_is_plausible(seen[free], len(items) * share[free] / share[free].sum())
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), density=st.floats(0, 1), n=st.integers(1, 9))
+def test_never_a_barred_item_never_padding(seed: int, density: float, n: int) -> None:
+    barred = history(density, seed)
+    users = torch.arange(1, N_USERS).repeat(3)
+    drawn = FreeItems(barred).draw(users, n, torch.Generator().manual_seed(seed))
+    assert drawn.shape == (len(users), n)
+    assert drawn.min() >= 1
+    assert drawn.max() < N_ITEMS
+    assert not barred.toarray()[users.repeat_interleave(n).numpy(), drawn.reshape(-1).numpy()].any()
+
+
+def test_a_user_with_one_free_item_always_gets_it() -> None:
+    dense = np.ones((3, 6), dtype=np.int8)
+    dense[0] = dense[:, 0] = 0
+    dense[1, 4] = dense[2, 1] = 0
+    drawn = FreeItems(sparse.csr_matrix(dense)).draw(torch.tensor([1, 2]), 50, torch.Generator())
+    assert drawn[0].unique().tolist() == [4]
+    assert drawn[1].unique().tolist() == [1]
+
+
+def test_a_user_without_a_free_item_is_named() -> None:
+    dense = np.ones((3, 4), dtype=np.int8)
+    dense[0] = dense[:, 0] = 0
+    dense[2, 3] = 0
+    free = FreeItems(sparse.csr_matrix(dense))
+    free.require_free_items(np.array([2]), np.array(["[PAD]", "ann", "bob"]))
+    with pytest.raises(UserError, match=r"1 users have interacted with every item .* \(ann\)"):
+        free.require_free_items(np.array([1, 2]), np.array(["[PAD]", "ann", "bob"]))
+
+
+def test_same_seed_same_draws_and_batch_of_one() -> None:
+    free = FreeItems(history())
+    one = free.draw(torch.tensor([5]), 4, torch.Generator().manual_seed(9))
+    assert one.tolist() == free.draw(torch.tensor([5]), 4, torch.Generator().manual_seed(9)).tolist()
+    assert one.shape == (1, 4)
+
+
+def test_weights_too_large_for_exact_arithmetic_are_refused() -> None:
+    with pytest.raises(ValueError, match="too much for 30 users"):
+        FreeItems(history(), np.array([0] + [2**60] * (N_ITEMS - 1)))
+
+
+def test_popularity_weights_by_hand() -> None:
+    assert popularity_weights(np.array([9, 4, 0, 1]), 1, 10).tolist() == [0, 4, 0, 1]
+    half = popularity_weights(np.array([9, 4, 0, 1]), 0.5, 10)
+    assert half[0] == half[2] == 0
+    assert half[1] / half[3] == pytest.approx(2)
