@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from recbole.config import Config as StockConfig
 
+from recbole_dtlns.data.convert import reading_keys
 from recbole_dtlns.data.locate import DataLocation, locate
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.plan import Plan, make_plan
@@ -22,6 +23,13 @@ logger = logging.getLogger(__name__)
 _PACKAGED = Path(__file__).resolve().parent / "properties"
 # An installed wheel carries properties/ inside the package; in a checkout it lies at the top.
 PROPERTIES = _PACKAGED if _PACKAGED.is_dir() else _PACKAGED.parent.parent / "properties"
+# Keys that RecBole computes, and where this run writes.
+_DERIVED = frozenset(
+    {
+        *("MODEL_TYPE", "MODEL_INPUT_TYPE", "eval_type", "device", "single_spec", "local_rank", "valid_metric_bigger"),
+        *("valid_neg_sample_args", "test_neg_sample_args", "checkpoint_dir", "run_dir", "config_files"),
+    }
+)
 _ENTRY_KEYS = frozenset({"model", "dataset", "config_files", "neg_sampling", "training_neg_sample_num"})
 
 
@@ -71,6 +79,14 @@ class Config(StockConfig):
         seed = self.settings.split_seed
         return int(self["seed"]) if seed is None else seed
 
+    def resolved(self) -> dict[str, Any]:
+        """Every key with the value in force, fit to be given as a configuration file again."""
+        values = {key: value for key, value in self.final_config_dict.items() if key not in _DERIVED}
+        values.update(dataset=self.dataset, data_path=str(self.location.folder.parent))
+        if self.settings.neg_sampler is not None or self.plan.base is not None:
+            del values["train_neg_sample_args"]  # made from our keys; both together are refused
+        return values
+
     def _load_config_files(self, file_list: Sequence[str] | None) -> dict[str, Any]:
         merged: dict[str, Any] = {}
         for name in file_list or []:
@@ -91,15 +107,16 @@ class Config(StockConfig):
                 self.internal_config_dict.update(read_yaml(path, self.yaml_loader))
 
     def _set_default_parameters(self) -> None:
-        explicit = self.external_config_dict.get("data_path")
+        given = self.external_config_dict
         default = str(self.internal_config_dict.get("data_path", "dataset"))
-        self.location: DataLocation = locate(self.dataset, explicit, default)
+        self.location: DataLocation = locate(
+            self.dataset, given.get("data_path"), default, given.get("benchmark_filename")
+        )
+        self.final_config_dict.update({k: v for k, v in reading_keys(self.location).items() if k not in given})
         super()._set_default_parameters()
         if "show_progress" not in self.external_config_dict and not sys.stderr.isatty():
             self.final_config_dict["show_progress"] = False  # a bar in a log file is noise
         self.final_config_dict["data_path"] = str(self.location.folder)
-        if self.location.kind == "text":
-            self.final_config_dict["benchmark_filename"] = ["train", "valid", "test"]
 
     def _check_keys(self) -> None:
         """Stop at a key that nothing reads, with the nearest names; in a file it is a warning."""

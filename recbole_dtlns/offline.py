@@ -12,7 +12,7 @@ from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.inferred import write_inferred
 from recbole_dtlns.identification import identify
 from recbole_dtlns.quick_start import Inputs, cache_folder
-from recbole_dtlns.run_folder import CONFIG, INFERRED, LOG, RESULT, make_run_dir, start_log, write_config
+from recbole_dtlns.run_folder import CONFIG, INFERRED, LOG, RESULT, make_run_dir, plain, start_log, write_config
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def run_identification(inputs: Inputs) -> Path:
     run_dir = make_run_dir(config.settings.run_dir, f"identify-{config.dataset}-{config.plan.judge}")
     start_log(run_dir / LOG, config["state"])
     config["checkpoint_dir"] = str(run_dir)
-    write_config(run_dir / CONFIG, config.final_config_dict)
+    write_config(run_dir / CONFIG, config.resolved())
     cache_dir = cache_folder(config)
     view = read_training_part(config, cache_dir)
     logger.info("Training split: %d users, %d items, %d pairs", view.n_users, view.n_items, view.matrix.nnz)
@@ -51,7 +51,7 @@ def run_identification(inputs: Inputs) -> Path:
         "seconds": {**found.seconds, "training": None, "sampling": None, "evaluation": None},
         "peak_memory_mb": results.peak_memory_mb(),
         "versions": results.versions(),
-        "config": {key: str(value) for key, value in sorted(config.final_config_dict.items())},
+        "config": plain(config.resolved()),
     }
     results.write_result(run_dir / RESULT, fields)
     logger.info("Wrote %s and %s", run_dir / INFERRED, run_dir / RESULT)

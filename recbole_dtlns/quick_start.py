@@ -17,7 +17,17 @@ from recbole_dtlns.false_negatives.inferred import write_inferred
 from recbole_dtlns.false_negatives.overlap import looks_filtered
 from recbole_dtlns.identification import Identification, identify
 from recbole_dtlns.plugins import load_plugins
-from recbole_dtlns.run_folder import CONFIG, INFERRED, LOG, RESULT, config_hash, make_run_dir, start_log, write_config
+from recbole_dtlns.run_folder import (
+    CONFIG,
+    INFERRED,
+    LOG,
+    RESULT,
+    config_hash,
+    make_run_dir,
+    plain,
+    start_log,
+    write_config,
+)
 from recbole_dtlns.trainer import RESUME
 from recbole_dtlns.training import Prepared, prepare
 
@@ -95,7 +105,7 @@ def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]
     prepared = prepare(config, split, found.inferred, found.trees)
     logger.info(prepared.model)
     trainer = prepared.trainer
-    trainer.prepare(run_dir, config_hash(config.final_config_dict), split.parts[0], trainer.step)
+    trainer.prepare(run_dir, config_hash(config.resolved()), split.parts[0], trainer.step)
     trainer.resume(prepared.train_data)
     best_score, best_result = trainer.fit(
         prepared.train_data, prepared.valid_data, saved=saved, show_progress=config["show_progress"]
@@ -121,7 +131,7 @@ def start_run(config: Config) -> Path:
     run_dir = make_run_dir(config.settings.run_dir, name)
     config["checkpoint_dir"] = str(run_dir)
     start_log(run_dir / LOG, config["state"])
-    write_config(run_dir / CONFIG, config.final_config_dict)
+    write_config(run_dir / CONFIG, config.resolved())
     logger.info("Run folder: %s", run_dir)
     for note in plan.notes:
         logger.warning(note)
@@ -171,7 +181,7 @@ def write_run(
         },
         "peak_memory_mb": results.peak_memory_mb(),
         "versions": results.versions(),
-        "config": {key: str(value) for key, value in sorted(config.final_config_dict.items())},
+        "config": plain(config.resolved()),
     }
     results.write_result(run_dir / RESULT, fields)
     (run_dir / RESUME).unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from recbole_dtlns.errors import UserError
 
 RESULT, CONFIG, LOG, INFERRED = "result.json", "config.yaml", "run.log", "inferred_positives.tsv"
 # Keys that change where a run writes or how much it says, but not what it computes.
-_NOT_IDENTITY = frozenset({"run_dir", "cache_dir", "checkpoint_dir", "show_progress", "state", "device", "data_path"})
+_NOT_IDENTITY = frozenset({"cache_dir", "show_progress", "state", "data_path", "checkpoint_seconds"})
 
 
 def make_run_dir(run_dir: str | None, name: str) -> Path:
@@ -49,15 +49,15 @@ def config_hash(values: Mapping[str, Any]) -> str:
 
 def write_config(path: Path, values: Mapping[str, Any]) -> None:
     """The resolved configuration as YAML, keys in order; values that YAML cannot hold are written as text."""
-    plain = {key: _plain(value) for key, value in sorted(values.items())}
-    write_atomically(path, yaml.safe_dump(plain, sort_keys=True, allow_unicode=True).encode())
+    write_atomically(path, yaml.safe_dump(plain(values), sort_keys=True, allow_unicode=True).encode())
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value that YAML and JSON can hold; what they cannot becomes text."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     return value if value is None or type(value) in (bool, int, float, str) else str(value)
 
 

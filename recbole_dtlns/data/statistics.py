@@ -87,7 +87,7 @@ def split_hash(parts: Mapping[str, Pairs]) -> str:
         users, items = parts[part]
         if not all(column.dtype.kind in "UO" for column in (users, items)):
             raise TypeError(f"{part} holds {users.dtype} and {items.dtype}; expected tokens (str).")
-        digest.update(f"{part} {TrainView.from_pairs(users, items).train_hash}\n".encode())
+        digest.update(TrainView.from_pairs(users, items).train_hash.encode())
     return digest.hexdigest()
 
 

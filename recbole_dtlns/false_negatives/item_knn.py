@@ -37,28 +37,28 @@ class ItemKNN:
         """Find the neighbours of every item; ties go to the smaller item number."""
         self._matrix = view.matrix
         transposed = view.matrix.T.tocsr()
-        norms = np.sqrt(np.diff(transposed.indptr)).astype(np.float32)  # [I + 1]
+        users = np.diff(transposed.indptr).astype(np.float64)  # [I + 1] of each item
         work = np.minimum(transposed @ view.history, view.n_items + 1)  # [I + 1] bound on the co-occurring items
-        wanted = np.full(len(norms), self.neighbors)
+        wanted = np.full(len(users), self.neighbors)
         parts = [
-            self._nearest(transposed[start:stop] @ view.matrix, start, norms, wanted)
+            self._nearest(transposed[start:stop] @ view.matrix, start, users, wanted)
             for start, stop in blocks(np.maximum(work, 1).astype(np.int64))
         ]
         items, neighbors, values = (np.concatenate(column) for column in zip(*parts, strict=True))
-        shape = (len(norms), len(norms))
+        shape = (len(users), len(users))
         self._weights = sparse.csr_matrix((values, (neighbors, items)), shape=shape)  # [i, j]: i is a neighbour of j
         fans = np.diff(self._weights.indptr).astype(np.float64)
         self.row_cells = np.minimum(view.matrix @ fans, view.n_items + 1).astype(np.int64)
         return self
 
     def _nearest(
-        self, together: sparse.csr_matrix, first: int, norms: np.ndarray, wanted: np.ndarray
+        self, together: sparse.csr_matrix, first: int, users: np.ndarray, wanted: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rows, columns, counts = sparse_entries(together)
         rows = rows + first
         other = rows != columns
         rows, columns, counts = rows[other], columns[other], counts[other]
-        values = counts / (norms[rows] * norms[columns] + np.float32(self.shrink))
+        values = (counts / (np.sqrt(users[rows] * users[columns]) + self.shrink)).astype(np.float32)
         picked, _ = best_of_rows(rows, values, wanted)
         return rows[picked], columns[picked], values[picked]
 

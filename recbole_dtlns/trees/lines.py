@@ -39,8 +39,8 @@ def refuse_duplicates(path: Path, tokens: np.ndarray, numbers: np.ndarray) -> No
     if len(again):
         row = again[0]
         raise UserError(
-            f"{path}, line {numbers[row]}: item {str(tokens[row])!r} is already in line {numbers[first[inverse[row]]]}. "
-            "Keep one line for each item."
+            f"{path}, line {numbers[row]}: item {str(tokens[row])!r} is already in line "
+            f"{numbers[first[inverse[row]]]}. Keep one line for each item."
         )
 
 

@@ -11,7 +11,8 @@ from recbole.data import create_dataset
 from recbole.utils import init_seed
 
 import recbole_dtlns
-from recbole_dtlns.data.convert import _MISSING, ATOMIC_KEYS, convert, write_atomic
+from recbole_dtlns.data.convert import _MISSING, ATOMIC_KEYS, convert, reading_keys, write_atomic
+from recbole_dtlns.data.locate import locate
 from recbole_dtlns.data.split_files import PARTS, SplitPairs, read_split
 from recbole_dtlns.errors import UserError
 
@@ -121,3 +122,14 @@ def test_write_atomic_writes_what_it_is_given(tmp_path):
     split = SplitPairs(dict.fromkeys(PARTS, pair), "pairs", False)
     write_atomic(split, tmp_path / "cache", "name")
     assert (tmp_path / "cache" / "name.test.inter").read_text() == "user_id:token\titem_id:token\nu\ti\n"
+
+
+def test_the_keys_that_a_location_calls_for(source, tmp_path):
+    assert reading_keys(locate("tiny", str(tmp_path))) == ATOMIC_KEYS
+    convert(source, tmp_path / "data", "yelp", "auto", 1)
+    location = locate("yelp", str(tmp_path / "data"))
+    assert (location.kind, reading_keys(location)) == ("atomic", ATOMIC_KEYS)
+    for part in PARTS:
+        (location.folder / f"yelp.{part}.inter").write_text("user_id:token\tbusiness_id:token\n1\ta\n")
+    assert reading_keys(location) == {"benchmark_filename": list(PARTS)}
+    assert reading_keys(locate("ml-100k", None)) == reading_keys(locate("yelp", str(tmp_path))) == {}

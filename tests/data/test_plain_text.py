@@ -102,6 +102,11 @@ def test_bad_input_is_named(write, content, layout, expected):
     assert len(str(caught.value)) < 600
 
 
+def test_the_longest_word_is_read(write):
+    word = "w" * LONGEST_WORD
+    assert listed(read_pairs(write(f"1 a\n1 {word}\n"))) == [("1", "a"), ("1", word)]
+
+
 def test_a_missing_file_and_a_folder_are_named(tmp_path):
     with pytest.raises(UserError, match=r"train\.txt cannot be read \(No such file"):
         read_pairs(tmp_path / "train.txt")

@@ -14,22 +14,22 @@ def by_hand() -> Parts:
     return {
         "train": (np.array(["u1", "u1", "u2", "u2"]), np.array(["a", "b", "a", "cc"])),
         "valid": (np.array(["u1", "u3"]), np.array(["cc", "a"])),
-        "test": (np.array(["u2", "u4444", "u3"]), np.array(["d", "d", "e"])),
+        "test": (np.array(["u2", "u4444", "u3"]), np.array(["d", "f", "e"])),
     }
 
 
 def test_counts_by_hand():
     statistics = split_statistics(by_hand())
-    assert statistics == SplitStatistics(4, 5, 4, 2, 3, 9 / 20, 2, 2)
+    assert statistics == SplitStatistics(4, 6, 4, 2, 3, 9 / 24, 2, 3)
     assert statistics.lines() == [
-        "The split in use: 4 users, 5 items, density 45.0000%",
+        "The split in use: 4 users, 6 items, density 37.5000%",
         "Interactions: 4 train, 2 valid, 3 test",
-        "Not in train: 2 users, 2 items",
+        "Not in train: 2 users, 3 items",
     ]
 
 
 def test_ids_count_as_tokens_do():
-    numbers = {"a": 1, "b": 2, "cc": 3, "d": 4, "e": 5, "u1": 1, "u2": 2, "u3": 3, "u4444": 4}
+    numbers = {"a": 1, "b": 2, "cc": 3, "d": 4, "e": 5, "f": 6, "u1": 1, "u2": 2, "u3": 3, "u4444": 4}
     ids = {part: tuple(np.array([numbers[t] for t in c]) for c in columns) for part, columns in by_hand().items()}
     assert split_statistics(ids) == split_statistics(by_hand())
 
@@ -38,7 +38,7 @@ def test_repeated_rows_count_as_interactions_but_not_in_the_density():
     parts = by_hand()
     parts["train"] = tuple(np.append(column, column[0]) for column in parts["train"])
     statistics = split_statistics(parts)
-    assert (statistics.train, statistics.density) == (5, 9 / 20)
+    assert (statistics.train, statistics.density) == (5, 9 / 24)
 
 
 def test_an_empty_part_counts_nothing():
@@ -47,8 +47,9 @@ def test_an_empty_part_counts_nothing():
     assert split_statistics(parts).valid == 0
     assert split_statistics(dict.fromkeys(parts, nothing)) == SplitStatistics(0, 0, 0, 0, 0, 0.0, 0, 0)
     assert len(split_hash(parts)) == 64
-    inside = by_hand()["train"]
-    assert len(split_statistics({"train": inside, "valid": inside, "test": inside}).lines()) == 2
+    same = split_statistics(dict.fromkeys(parts, by_hand()["train"]))
+    assert same == SplitStatistics(2, 3, 4, 4, 4, 4 / 6, 0, 0)
+    assert len(same.lines()) == 2
 
 
 def test_the_hash_ignores_order_repeats_and_width():

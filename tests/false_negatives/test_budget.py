@@ -56,12 +56,7 @@ def test_str_is_what_was_written():
     ]
 
 
-@pytest.mark.parametrize(
-    "text", ["", "five", "-1", "5.5", 5.5, "50", "50%+5", "%", "5+", "5+5", True, None, "1e3", "٥"]
-)
+@pytest.mark.parametrize("text", ["", "five", "-1", "5.5", 5.5, "50%+5", "%", "5+", "5+5", True, None, "1e3", "٥"])
 def test_other_texts_are_refused_with_the_forms(text):
-    if text == "50":
-        assert Budget.parse(text) == Budget(50)
-        return
     with pytest.raises(UserError, match=r"such as 5, .* 50%, or both as in 5\+50%; found"):
         Budget.parse(text)

@@ -1,0 +1,181 @@
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.false_negatives.budget import Budget
+from recbole_dtlns.false_negatives.candidates import Candidates, top_unseen
+from recbole_dtlns.false_negatives.judges import JudgeContext
+from recbole_dtlns.false_negatives.judging import judge_pairs
+from recbole_dtlns.false_negatives.store import VerdictStore
+
+
+class Counting:
+    """Answers by a fixed function of the pair, and notes every pair that it was asked about."""
+
+    name, revision = "counting", "1"
+
+    def __init__(self, prompt="p", mass=None):
+        self.asked, self._prompt, self._mass = [], prompt, mass
+
+    def settings(self):
+        return {"prompt": self._prompt}
+
+    def score(self, users, items):
+        self.asked += list(zip(users.tolist(), items.tolist(), strict=True))
+        return answer(users, items), None if self._mass is None else np.full(len(users), self._mass)
+
+
+def answer(users, items):
+    return ((users * 7 + items * 3) % 11) / 10
+
+
+def setting(n_users=20, n_items=30, topk=4):
+    """Every item has a code of its own, so every pair is a question of its own."""
+    rng = np.random.default_rng(5)
+    dense = rng.random((n_users, n_items)) < 0.3
+    dense[:, 0] = True
+    rows, columns = np.nonzero(dense)
+    view = TrainView.from_pairs(np.char.zfill(rows.astype(str), 3), np.char.zfill(columns.astype(str), 3))
+    numbers = np.arange(view.n_items + 1, dtype=np.int16)
+    codes = np.stack([numbers // 6, numbers % 6], axis=1) - np.int16(numbers[:, None] == 0)
+    scores = rng.random(view.matrix.shape)
+    found = top_unseen(view, Budget.parse(topk), lambda users: scores[users], "test")
+    return JudgeContext(view.matrix, codes, codes[:, :1]), found
+
+
+def test_every_pair_is_asked_once_and_kept(tmp_path):
+    context, found = setting()
+    judge, again = Counting(mass=0.25), Counting()
+    with VerdictStore(tmp_path / "v") as store:
+        first = judge_pairs(judge, context, found, store, chunk_users=3)
+        second = judge_pairs(again, context, found, store, chunk_users=7)
+    np.testing.assert_array_equal(first.raw, answer(found.users, found.items))
+    np.testing.assert_array_equal(first.mass, np.full(len(found), 0.25))
+    np.testing.assert_array_equal(second.raw, first.raw)
+    np.testing.assert_array_equal(second.mass, first.mass)
+    assert (first.asked, first.reused) == (len(found), 0)
+    assert (second.asked, second.reused, again.asked) == (0, len(found), [])
+    assert judge.asked == list(zip(found.users.tolist(), found.items.tolist(), strict=True))  # users side by side
+
+
+def test_a_larger_top_k_asks_for_the_new_pairs_alone(tmp_path):
+    (context, few), (_, many) = setting(topk=4), setting(topk=9)
+    judge = Counting()
+    with VerdictStore(tmp_path / "v") as store:
+        judge_pairs(judge, context, few, store)
+        grown = judge_pairs(judge, context, many, store)
+        np.testing.assert_array_equal(grown.raw, answer(many.users, many.items))
+    assert grown.asked == len(many) - len(few)
+    assert len(judge.asked) == len(set(judge.asked)) == len(many)
+
+
+def test_another_setting_asks_anew(tmp_path):
+    context, found = setting()
+    with VerdictStore(tmp_path / "v") as store:
+        judge_pairs(Counting("p"), context, found, store)
+        assert judge_pairs(Counting("q"), context, found, store).asked == len(found)
+
+
+def test_equal_questions_are_asked_once(tmp_path):
+    context, _ = setting()
+    same = JudgeContext(context.matrix, np.zeros_like(context.co), np.zeros_like(context.se))
+    one_user = Candidates(np.ones(3, np.int64), np.array([2, 3, 4]), np.arange(3), np.zeros(3, np.float32), "test")
+    judge = Counting()
+    with VerdictStore(tmp_path / "v") as store:
+        verdicts = judge_pairs(judge, same, one_user, store)
+    assert judge.asked == [(1, 2)]
+    assert (verdicts.asked, verdicts.reused) == (1, 2)
+    assert len(set(verdicts.raw.tolist())) == 1
+
+
+def test_pairs_without_an_answer_are_asked_again_next_time(tmp_path, caplog):
+    context, found = setting()
+
+    class Silent(Counting):
+        def score(self, users, items):
+            raw, mass = super().score(users, items)
+            return np.where(items % 5 == 0, np.nan, raw), mass
+
+    with VerdictStore(tmp_path / "v") as store:
+        first = judge_pairs(Silent(), context, found, store)
+        silent = found.items % 5 == 0
+        np.testing.assert_array_equal(np.isnan(first.raw), silent)
+        assert f"no answer for {silent.sum()} of {len(found)} pairs" in caplog.text
+        second = judge_pairs(Counting(), context, found, store)
+    assert second.asked == silent.sum() > 0
+    np.testing.assert_array_equal(second.raw, answer(found.users, found.items))
+
+
+def test_nothing_to_judge(tmp_path):
+    context, found = setting()
+    with VerdictStore(tmp_path / "v") as store:
+        verdicts = judge_pairs(Counting(), context, found.take(np.zeros(len(found), dtype=bool)), store)
+    assert (len(verdicts.raw), verdicts.asked, verdicts.reused) == (0, 0, 0)
+
+
+def test_a_judge_that_answers_something_else_is_refused(tmp_path):
+    context, found = setting()
+
+    class Short(Counting):
+        def score(self, users, items):
+            return np.zeros(len(users) - 1), None
+
+    with VerdictStore(tmp_path / "v") as store:
+        with pytest.raises(ValueError, match=r"judge counting gave scores .* expected"):
+            judge_pairs(Short(), context, found, store)
+        assert len(store) == 0
+
+
+def test_ctrl_c_keeps_the_finished_blocks(tmp_path):
+    context, found = setting()
+
+    class Interrupted(Counting):
+        def score(self, users, items):
+            if 9 in users:
+                raise KeyboardInterrupt
+            return super().score(users, items)
+
+    judge = Interrupted()
+    with VerdictStore(tmp_path / "v") as store:
+        with pytest.raises(KeyboardInterrupt):
+            judge_pairs(judge, context, found, store, chunk_users=4)
+        assert len(store) == (found.users <= 8).sum() == len(judge.asked)
+
+
+KILLED = """
+import os, signal, sys
+sys.path[:0] = {path!r}
+from test_judging import Counting, judge_pairs, setting, VerdictStore
+
+class Killed(Counting):
+    def score(self, users, items):
+        if 13 in users:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().score(users, items)
+
+context, found = setting()
+judge_pairs(Killed(), context, found, VerdictStore(sys.argv[1]), chunk_users=4)
+"""
+
+
+def test_a_killed_run_goes_on_where_it_was(tmp_path):
+    store_path = tmp_path / "verdicts.sqlite"
+    script = KILLED.format(path=[str(Path(__file__).parent), *sys.path])
+    killed = subprocess.run(
+        [sys.executable, "-c", script, str(store_path)], capture_output=True, timeout=120, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    context, found = setting()
+    judge = Counting()
+    with VerdictStore(store_path) as store:
+        finished = found.users <= 12
+        assert len(store) == finished.sum()
+        verdicts = judge_pairs(judge, context, found, store, chunk_users=4)
+    np.testing.assert_array_equal(verdicts.raw, answer(found.users, found.items))
+    assert {user for user, _ in judge.asked} == set(range(13, 21))
+    assert verdicts.reused == finished.sum()
