@@ -36,7 +36,7 @@ class Budget:
         """
         if isinstance(text, Budget):
             return text
-        form = None if isinstance(text, bool) else _FORM.fullmatch(re.sub(r"\s", "", str(text)))
+        form = _FORM.fullmatch(re.sub(r"\s", "", str(text)))
         if form is None:
             raise UserError(
                 "a number of pairs for each user such as 5, a share of the user's history such as 50%, or both as in "

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from recbole_dtlns.data.train_view import TrainView
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.blocks import blocks
+from recbole_dtlns.false_negatives.blocks import CELLS, blocks
 from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates import Candidates, top_unseen
 from recbole_dtlns.false_negatives.topk import best_of_rows, sparse_entries
@@ -42,7 +42,7 @@ class ItemKNN:
         wanted = np.full(len(users), self.neighbors)
         parts = [
             self._nearest(transposed[start:stop] @ view.matrix, start, users, wanted)
-            for start, stop in blocks(np.maximum(work, 1).astype(np.int64))
+            for start, stop in blocks(np.maximum(work, 1).astype(np.int64), CELLS)
         ]
         items, neighbors, values = (np.concatenate(column) for column in zip(*parts, strict=True))
         shape = (len(users), len(users))

@@ -53,16 +53,21 @@ class LayerTables:
             negatives: int64 [R, H].
             share: float [R, H], or None for no mixing.
         """
-        queries = self.queries(users).split(self.sizes, -1)
+        mixed = self._rows(negatives)
+        if share is not None:
+            wide = share.repeat_interleave(torch.tensor(self.sizes, device=share.device), dim=1)
+            mixed = torch.lerp(mixed, functional.embedding(positives, self.items), wide)
+        return (self.queries(users) * mixed).sum(-1)
+
+    def _rows(self, ids: Tensor) -> Tensor:
+        """Layer h of item ids[:, h], side by side: int64 [R, H] -> float [R, sum of sizes]."""
+        n_layers = len(self.sizes)
+        if len(set(self.sizes)) == 1:  # one gather from the layers laid one below the other
+            flat = self.items.reshape(-1, self.sizes[0])
+            numbers = ids * n_layers + torch.arange(n_layers, device=ids.device)
+            return functional.embedding(numbers, flat).reshape(len(ids), -1)
         layers = self.items.split(self.sizes, -1)
-        total = torch.zeros(len(users), device=users.device, dtype=self.items.dtype)
-        for number, (query, layer) in enumerate(zip(queries, layers, strict=True)):
-            scores = (query * functional.embedding(negatives[:, number], layer)).sum(-1)
-            if share is not None:
-                part = share[:, number]
-                scores = part * (query * functional.embedding(positives, layer)).sum(-1) + (1 - part) * scores
-            total = total + scores
-        return total
+        return torch.cat([functional.embedding(ids[:, number], layer) for number, layer in enumerate(layers)], -1)
 
 
 class LayerSource(Protocol):
@@ -101,7 +106,7 @@ class LightGCNLayers:
         layers = [model.get_ego_embeddings()]
         for _ in range(model.n_layers):
             layers.append(self.propagate(layers[-1]))
-        pooled = torch.stack(layers, dim=1).mean(dim=1)
+        pooled = sum(layers[1:], layers[0]) / self.n_layers
         users, items = torch.split(pooled, [model.n_users, model.n_items])
         side_by_side = torch.cat([layer[model.n_users :] for layer in layers], dim=1)
 
@@ -112,17 +117,32 @@ class LightGCNLayers:
 
 
 class NGCFLayers:
-    """NGCF: its own forward pass concatenates the layers, so they are cut out of its output."""
+    """NGCF: its layers are concatenated, so each is scored against the user's own part.
+
+    Without node dropout the layers are computed here with the faster propagation; with it, the model's own forward
+    pass is cut into its layers.
+    """
 
     def __init__(self, model: Any) -> None:
         self.model = model
         self.sizes = tuple(model.hidden_size_list)
         self.n_layers = len(self.sizes)
+        self.propagate = SymmetricPropagation(model.norm_adj_matrix) if model.node_dropout == 0 else None
 
     def __call__(self) -> LayerTables:
-        """One forward pass of the model, dropout included."""
-        users, items = type(self.model).forward(self.model)
+        """One forward pass, message dropout included; O(E C + n C^2) for each layer."""
+        users, items = type(self.model).forward(self.model) if self.propagate is None else self._forward()
         return LayerTables(lambda rows: functional.embedding(rows, users), items, self.sizes, (users, items))
+
+    def _forward(self) -> tuple[Tensor, Tensor]:
+        model = self.model
+        layers = [model.get_ego_embeddings()]
+        for layer in model.GNNlayers:
+            around = self.propagate(layers[-1])  # type: ignore[misc]
+            raw = layer.linear(layers[-1] + around) + layer.interActTransform(around * layers[-1])
+            layers.append(functional.normalize(model.emb_dropout(functional.leaky_relu(raw, 0.2)), p=2, dim=1))
+        users, items = torch.split(torch.cat(layers, dim=1), [model.n_users, model.n_items])
+        return users, items
 
 
 LAYER_SOURCES: dict[str, Callable[[Any], LayerSource]] = {

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 from tqdm import tqdm
 
-BLOCK_ENTRIES = 1 << 24  # co-occurrences counted at once: at most about 200 MB
+BLOCK_ENTRIES = 1 << 22  # co-occurrences counted at once: some 300 MB while they are weighed
 _QUIET = {"disable": None, "leave": False, "delay": 2}  # a bar only on a terminal and for work that lasts
 
 
@@ -18,9 +18,9 @@ def jaccard_graph(
     """Weigh every pair of items by the share of their users that is common: w_ij = c_ij / (d_i + d_j - c_ij).
 
     Time O(sum over users of history^2). Memory O(block_entries) beside the result, whose size is bounded by the same
-    sum without `max_neighbors` and by 2 x I x max_neighbors with it. On one core some 12 million co-occurrences a
-    second, 4 million with the cap, which 1M items and 100M interactions (from 10^10 on: the better part of an hour)
-    need.
+    sum without `max_neighbors` and by 2 x I x max_neighbors with it. One core weighs some 12
+    million co-occurrences a second, 4 million with the cap. 1M items with 100M interactions have 10^10 or more: they
+    need the cap, and the better part of an hour.
 
     Args:
         train: CSR [U, I], no padding row or column; every stored non-zero counts as one interaction.

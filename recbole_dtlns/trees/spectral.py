@@ -14,21 +14,19 @@ from recbole_dtlns.trees.eigen import leading_eigenvectors
 def spectral_embedding(graph: sparse.csr_matrix, dimensions: int = 32) -> np.ndarray:
     """Embed items by the smallest non-trivial eigenvectors of the normalised Laplacian I - D^-1/2 W D^-1/2.
 
-    They are the largest of D^-1/2 W D^-1/2, where the iteration converges far faster. Rows are brought to length 1 (Ng,
-    Jordan & Weiss 2002): on sparse graphs many eigenvectors live on a handful of items, whose large entries would
-    take a cluster each, and with them the place of thousands of others. Time O(entries x dimensions) for each of some
-    ten restarts, memory one float64 copy of the graph.
+    They are the largest of D^-1/2 W D^-1/2, where the iteration converges far faster. Time O(entries x dimensions) for
+    each of some ten restarts, memory one float64 copy of the graph.
 
     Args:
         graph: symmetric CSR [I, I] with weights of at least 0; no item is padding.
         dimensions: number of columns.
 
     Returns:
-        float64 [I, dimensions], rows of length 1; zero rows for items without a link, zero columns where the graph
-        has fewer eigenvectors. Several components are told apart as `component_embedding` describes.
+        float64 [I, dimensions], weighed, brought to length 1 and with components told apart as `component_embedding`
+        describes; zero rows for items without a link.
 
     Source: DTL-NS, `encoding.py` L76-95 of the authors' code, which drops one trivial vector whatever the number of
-    components, starts at random and leaves rows as they are.
+    components, starts at random and leaves vectors and rows as they are.
     """
     weights = sparse.csr_matrix(graph, dtype=np.float64)
     degree = np.asarray(weights.sum(axis=1)).ravel()
@@ -51,54 +49,53 @@ def component_embedding(
     mass: np.ndarray,
     labels: np.ndarray,
     dimensions: int,
-    scaled: bool = False,
 ) -> np.ndarray:
     """Embed the nodes of a normalised symmetric operator whose graph may have several components.
 
     Each component C has a trivial eigenvector of eigenvalue 1, sqrt(mass) on C and 0 elsewhere. They say nothing
     about the inside of a component, and hundreds of small ones would use up all dimensions. So they are known
-    beforehand, moved to the bottom of the spectrum, and do not come out of the iteration; what they are good for,
-    telling components apart, is done by at most half of the columns: one column for each component but the largest,
-    or, when these are too many, a fixed random direction for each.
+    beforehand, moved to the bottom of the spectrum, and do not come out of the iteration. What they are good for,
+    telling components apart, is done by at most half of the columns, and only where there are several: a column for
+    each, or, when they are too many, a fixed random direction for each.
+
+    Each other eigenvector is weighed by its eigenvalue, 0 if that is negative (Coifman & Lafon 2006), so that those
+    without structure, the most in a small catalogue, do not drown the rest. Rows are then brought to length 1 (Ng,
+    Jordan & Weiss 2002): many eigenvectors of a sparse graph live on a handful of items, which would take a cluster
+    each and leave the other items to be split by the size bound alone. Component and inside count the same.
 
     Args:
         multiply: float64 [n] or [n, m] -> same shape; eigenvalues in [-1, 1].
         mass: positive weight of each node, float [n], whose root is the trivial eigenvector.
         labels: component of each node, int [n], 0, 1, ... without gaps.
         dimensions: number of columns.
-        scaled: multiply each eigenvector by the root of its eigenvalue, its singular value if the operator is a Gram
-            matrix.
 
     Returns:
-        float64 [n, dimensions] with rows of length 1 (or 0).
+        float64 [n, dimensions] with rows of length 1, or 0 where nothing is known; zero columns where there are fewer
+        eigenvectors.
     """
     n_nodes, n_components = len(mass), int(labels.max()) + 1
     trivial = np.sqrt(mass / np.bincount(labels, mass)[labels])
     basis = sparse.csr_matrix((trivial, labels, np.arange(n_nodes + 1)), shape=(n_nodes, n_components))
     across = basis.T.tocsr()
-    marks = trivial[:, None] * _directions(labels, n_components, dimensions // 2)[labels]
+    marks = _directions(n_components, dimensions // 2)[labels]
     count = min(dimensions - marks.shape[1], n_nodes - n_components)
     values, vectors = leading_eigenvectors(lambda x: multiply(x) - 3 * (basis @ (across @ x)), n_nodes, count)
-    if scaled:
-        vectors = vectors * np.sqrt(np.where(values > 1e-12, values, 0))
-    columns = np.hstack([marks, vectors])
+    inside = vectors * np.where(values > 1e-9, values, 0)  # an eigenvalue of 0 comes out as one of rounding errors
+    inside[np.linalg.norm(inside, axis=1) < 1e-4 * trivial] = 0  # and so do rows that no eigenvector reaches
+    columns = np.hstack([marks, unit_rows(inside)])
     return unit_rows(np.pad(columns, ((0, 0), (0, dimensions - columns.shape[1]))))
 
 
 def unit_rows(vectors: np.ndarray) -> np.ndarray:
-    """Rows brought to length 1, float [n, d]; rows that are zero but for rounding become zero."""
+    """Rows brought to length 1, float [n, d]; zero rows stay."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    tiny = length <= 1e-10 * length.max(initial=0)
-    return np.where(tiny, 0.0, vectors / np.where(tiny, 1.0, length))
+    return vectors / np.where(length == 0, 1, length)
 
 
-def _directions(labels: np.ndarray, n_components: int, room: int) -> np.ndarray:
-    """Direction of each component, float [components, at most room]: zero for the largest, length 1 for the others."""
-    width = min(room, n_components - 1)
-    order = np.argsort(-np.bincount(labels), kind="stable")  # by size, then by first node
-    directions = np.zeros((n_components, width))
-    if width == n_components - 1:
-        directions[order[1:]] = np.eye(width)
-    elif width:
-        directions[order[1:]] = unit_rows(np.random.default_rng(0).standard_normal((n_components - 1, width)))
-    return directions
+def _directions(n_components: int, room: int) -> np.ndarray:
+    """Direction of each component, float [components, at most room] of length 1; no columns for one component."""
+    if n_components == 1:
+        return np.zeros((1, 0))
+    if n_components <= room:
+        return np.eye(n_components)
+    return unit_rows(np.random.default_rng(0).standard_normal((n_components, room)))

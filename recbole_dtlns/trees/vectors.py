@@ -18,11 +18,12 @@ logger = logging.getLogger(__name__)
 
 
 def svd_vectors(train: sparse.csr_matrix, dimensions: int = 64) -> np.ndarray:
-    """Item vectors from the truncated SVD of N = D_user^-1/2 M D_item^-1/2: right singular vectors times values.
+    """Item vectors from the truncated SVD of N = D_user^-1/2 M D_item^-1/2.
 
-    They are the eigenvectors of N^T N, which is never formed. The trivial vector of each component (value 1: nothing
-    but popularity) is left out, components are told apart and rows brought to length 1, all as in
-    `component_embedding`. O(pairs x dimensions) for each of some ten restarts.
+    The right singular vectors are the eigenvectors of N^T N, which is never formed. The trivial one of each component
+    (value 1: nothing but popularity) is left out, the others are weighed by their squared singular values, components
+    are told apart and rows brought to length 1, all as in `component_embedding`. O(pairs x dimensions) for each of
+    some ten restarts.
 
     Args:
         train: CSR [U, I], no padding row or column; every stored non-zero counts as one interaction.
@@ -49,9 +50,7 @@ def svd_vectors(train: sparse.csr_matrix, dimensions: int = 64) -> np.ndarray:
     user_degree = np.maximum(np.diff(matrix.indptr), 1)
     normal = sparse.diags_array(user_degree**-0.5) @ matrix @ sparse.diags_array(item_degree**-0.5)
     normal, transposed = normal.tocsr(), normal.T.tocsr()
-    vectors[seen] = component_embedding(
-        lambda x: transposed @ (normal @ x), item_degree, labels, dimensions, scaled=True
-    )
+    vectors[seen] = component_embedding(lambda x: transposed @ (normal @ x), item_degree, labels, dimensions)
     return vectors
 
 
@@ -82,9 +81,11 @@ def read_vectors(path: Path, known: np.ndarray, drop_unknown: bool = False) -> t
         raise UserError(f"{path} holds no vector of any of the {len(known) - 1} items of the training split.")
     vectors = np.zeros((len(known), values.shape[1]))
     missing = np.ones(len(known), dtype=bool)
-    vectors[at] = values
+    vectors[at] = values  # those of unknown items land in row 0, padding
     missing[at] = False
     vectors, missing = vectors[1:], missing[1:]
+    if not at.all():
+        logger.warning("%s: %d vectors of items outside the training split are dropped.", path, (at == 0).sum())
     vectors[missing] = vectors[~missing].mean(axis=0)
     if missing.any():
         logger.warning("%d of %d items have no vector in %s; they get the mean.", missing.sum(), len(missing), path)
@@ -108,7 +109,9 @@ def _read_array(path: Path) -> tuple[np.ndarray, np.ndarray]:
     refuse_duplicates(names, tokens, np.arange(1, len(tokens) + 1))
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if len(bad):
-        raise UserError(f"{path}: row {bad[0]} (item {tokens[bad[0]]!r}) holds NaN or infinity. Repair its vector.")
+        raise UserError(
+            f"{path}: row {bad[0]} (item {str(tokens[bad[0]])!r}) holds NaN or infinity. Repair its vector."
+        )
     return tokens, values.astype(np.float64)
 
 

@@ -4,6 +4,7 @@ import pytest
 from recbole_dtlns.data.train_view import TrainView
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives import ease as ease_module
+from recbole_dtlns.false_negatives import item_knn as item_knn_module
 from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.ease import EASE
 from recbole_dtlns.false_negatives.item_knn import ItemKNN
@@ -88,7 +89,9 @@ def by_hand(view, neighbors, shrink):
 
 
 @pytest.mark.parametrize(("neighbors", "shrink"), [(1, 0.0), (3, 0.0), (3, 10.0), (100, 0.0)])
-def test_item_knn_by_hand(neighbors, shrink):
+@pytest.mark.parametrize("cells", [1, 100, 1 << 22])
+def test_item_knn_by_hand(neighbors, shrink, cells, monkeypatch):
+    monkeypatch.setattr(item_knn_module, "CELLS", cells)
     view = random_view(2, share=0.1)
     model = ItemKNN(neighbors, shrink).fit(view)
     users = np.arange(view.n_users + 1)

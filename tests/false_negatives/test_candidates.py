@@ -9,6 +9,7 @@ from recbole_dtlns.data.train_view import TrainView
 from recbole_dtlns.false_negatives.blocks import blocks
 from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates import ranked_by_order, top_unseen
+from recbole_dtlns.false_negatives.topk import sparse_entries
 
 
 def view_of(dense):
@@ -100,6 +101,12 @@ def test_a_user_who_has_everything_gets_nothing():
 def test_scores_of_another_shape_are_refused():
     with pytest.raises(ValueError, match=r"shape \(3, 3\); expected \(3, 4\)"):
         top_unseen(view_of(np.eye(3)), Budget.parse(1), lambda users: np.zeros((3, 3)), "test")
+
+
+def test_sparse_entries_are_in_order_and_neither_zero_nor_infinite():
+    values, columns = np.array([3, 0, 1, np.inf, 2], dtype=np.float32), np.array([4, 1, 2, 0, 3])
+    rows, found, scores = sparse_entries(sparse.csr_matrix((values, columns, [0, 3, 5]), shape=(2, 5)))
+    assert (rows.tolist(), found.tolist(), scores.tolist()) == ([0, 0, 1], [2, 4, 3], [1.0, 3.0, 2.0])
 
 
 def test_order_of_appearance_is_rank():

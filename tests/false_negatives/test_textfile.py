@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.false_negatives import textfile
 from recbole_dtlns.false_negatives.textfile import floats, read_lines, write_described
 
 
@@ -75,3 +76,16 @@ def test_described_files(tmp_path):
     assert path.read_bytes() == b"two"
     assert json.loads((tmp_path / "deep" / "x.tsv.json").read_text()) == {"train_hash": "b"}
     assert sorted(file.name for file in path.parent.iterdir()) == ["x.tsv", "x.tsv.json"]
+
+
+def test_a_crash_never_leaves_a_file_beside_the_description_of_another(tmp_path, monkeypatch):
+    path = tmp_path / "x.tsv"
+    write_described(path, b"one", {"train_hash": "a"})
+
+    def crash(target, content):
+        raise OSError("no room")
+
+    monkeypatch.setattr(textfile, "write_atomically", crash)
+    with pytest.raises(OSError, match="no room"):
+        write_described(path, b"two", {"train_hash": "b"})
+    assert [file.name for file in tmp_path.iterdir()] == ["x.tsv"]
