@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 INSTALL_RECBOLE = "pip install --no-deps recbole==1.2.1"
+RUN_LOG = "_recbole_dtlns_run_log"  # set on the log handlers of a run of ours
 _TRUST = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 
 
@@ -224,7 +225,7 @@ def _fix_coverage_metrics() -> None:
 def _keep_tensorboard_beside_the_log() -> None:
     """Reason: RecBole writes to `log_tensorboard/LOGNAME` in the working directory, so two runs share one folder.
 
-    Affects: any stack. Goes when RecBole lets a run choose the folder. Without a log file the stock folder is used.
+    Affects: any stack. Goes when RecBole lets a run choose the folder. Without a log of ours the stock folder is used.
     """
     import recbole.trainer.trainer as module
 
@@ -237,7 +238,7 @@ def _beside_the_log(stock: Callable[..., Any]) -> Callable[..., Any]:
         from torch.utils.tensorboard import SummaryWriter
 
         for handler in logger.handlers:
-            if hasattr(handler, "baseFilename"):
+            if hasattr(handler, "baseFilename") and getattr(handler, RUN_LOG, False):
                 return SummaryWriter(str(Path(handler.baseFilename).parent / "tensorboard"))
         return stock(logger)
 

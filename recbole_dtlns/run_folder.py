@@ -16,6 +16,7 @@ import yaml
 from recbole.utils.logger import RemoveColorFilter, log_colors_config
 
 from recbole_dtlns.cache import content_key, write_atomically
+from recbole_dtlns.compat import RUN_LOG
 from recbole_dtlns.errors import UserError
 
 RESULT, CONFIG, LOG, INFERRED = "result.json", "config.yaml", "run.log", "inferred_positives.tsv"
@@ -86,7 +87,7 @@ def start_log(path: Path | None, state: str | None) -> None:
     level = getattr(logging, (state or "INFO").upper(), logging.INFO)
     root = logging.getLogger()
     for handler in list(root.handlers):
-        if getattr(handler, "_recbole_dtlns", False):
+        if getattr(handler, RUN_LOG, False):
             root.removeHandler(handler)
             handler.close()
     console: logging.Handler = logging.StreamHandler()
@@ -104,6 +105,6 @@ def start_log(path: Path | None, state: str | None) -> None:
         handlers.append(file)
     for handler in handlers:
         handler.setLevel(level)
-        handler._recbole_dtlns = True  # type: ignore[attr-defined]
+        setattr(handler, RUN_LOG, True)
         root.addHandler(handler)
     root.setLevel(level)

@@ -89,6 +89,11 @@ def _mapping_or_path(value: Any) -> Mapping[str, Any] | str:
     return dict(value) if isinstance(value, Mapping) else _text(value)
 
 
+def _judge_name(value: Any) -> str | None:
+    """`none` is the name of a judge; only an empty value means "not set"."""
+    return None if value is None or value == "" else _text(value)
+
+
 def _or_none(parse: Parser) -> Parser:
     return lambda value: None if value is None or str(value).strip().lower() in _NOTHING else parse(value)
 
@@ -124,7 +129,7 @@ class Settings:
     candidate_checkpoint: str | None = _key(None, _or_none(_text), "run folder whose model makes the candidates")
     candidate_file: str | None = _key(None, _or_none(_text), "candidates made elsewhere, with candidate_source=file")
     candidate_memory_gb: float = _key(4.0, _number(0), "memory that EASE may take; above it ItemKNN is used")
-    judge: str | None = _key(None, _or_none(_text), "none, rule, keep_all or file; unset: rule for dtl_ns, else none")
+    judge: str | None = _key(None, _judge_name, "none, rule, keep_all or file; unset: rule for dtl_ns, else none")
     judge_decision: str = _key("per_user", _one_of("per_user", "threshold"), "how verdicts become positives")
     judge_threshold: float = _key(0.5, _number(0, 1), "lowest probability that is accepted")
     positives_per_user: Budget = _key(_FIVE, Budget.parse, "per_user: the n best accepted of each user")

@@ -53,10 +53,10 @@ def component_embedding(
     """Embed the nodes of a normalised symmetric operator whose graph may have several components.
 
     Each component C has a trivial eigenvector of eigenvalue 1, sqrt(mass) on C and 0 elsewhere. They say nothing
-    about the inside of a component, and hundreds of small ones would use up all dimensions. So they are known
-    beforehand, moved to the bottom of the spectrum, and do not come out of the iteration. What they are good for,
-    telling components apart, is done by at most half of the columns, and only where there are several: a column for
-    each, or, when they are too many, a fixed random direction for each.
+    about the inside of a component, and hundreds of small ones would use up all dimensions. They are known beforehand
+    and taken out of the operator. What they are good for, telling components apart, is done by at most half of the
+    columns, and only where there are several: a column for each, or, when they are too many, a fixed random direction
+    for each.
 
     Each other eigenvector is weighed by its eigenvalue, 0 if that is negative (Coifman & Lafon 2006), so that those
     without structure, the most in a small catalogue, do not drown the rest. Rows are then brought to length 1 (Ng,
@@ -79,9 +79,10 @@ def component_embedding(
     across = basis.T.tocsr()
     marks = _directions(n_components, dimensions // 2)[labels]
     count = min(dimensions - marks.shape[1], n_nodes - n_components)
-    values, vectors = leading_eigenvectors(lambda x: multiply(x) - 3 * (basis @ (across @ x)), n_nodes, count)
-    inside = vectors * np.where(values > 1e-9, values, 0)  # an eigenvalue of 0 comes out as one of rounding errors
-    inside[np.linalg.norm(inside, axis=1) < 1e-4 * trivial] = 0  # and so do rows that no eigenvector reaches
+    values, vectors = leading_eigenvectors(lambda x: multiply(x) - basis @ (across @ x), n_nodes, count)
+    inside = vectors * np.maximum(values, 0)
+    # Rows that no eigenvector reaches hold rounding errors, which must not be brought to length 1.
+    inside[np.linalg.norm(inside, axis=1) < 1e-4 * trivial] = 0
     columns = np.hstack([marks, unit_rows(inside)])
     return unit_rows(np.pad(columns, ((0, 0), (0, dimensions - columns.shape[1]))))
 

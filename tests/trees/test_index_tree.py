@@ -88,6 +88,11 @@ def test_values_whose_squares_leave_the_range_of_floats(scale):
     np.testing.assert_array_equal(build_codes(vectors * scale, leaf_size=5)[:, 0], build_codes(vectors)[:, 0])
 
 
+def test_ends_where_differences_are_lost_in_squares_and_the_bound_is_wide():
+    vectors = np.array([[1.0], [0.0], [1e-200], [2e-200], [3e-200]])
+    check_tree(build_codes(vectors, leaf_size=1, slack=3.9), 5, 4, 1, 3.9)
+
+
 @pytest.mark.parametrize("n", [1, 2, 30])
 def test_catalogue_of_one_leaf_has_the_code_0(n):
     np.testing.assert_array_equal(build_codes(np.eye(n), leaf_size=30), np.zeros((n, 1)))

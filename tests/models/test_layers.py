@@ -1,0 +1,224 @@
+"""Layer sources, propagation and losses against the models' own code, on ml-100k."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from recbole.data import create_dataset
+from recbole.data.interaction import Interaction
+from recbole.model.loss import BPRLoss
+from recbole.utils import get_model, init_seed
+
+from recbole_dtlns.config import Config
+from recbole_dtlns.data.augmented import WEIGHT_FIELD
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.models.layers import LAYER_SOURCES, LayerTables
+from recbole_dtlns.models.loss import WeightedBPRLoss, replace_bpr_loss
+from recbole_dtlns.models.scores import PredictScores, TableScores, score_source
+from recbole_dtlns.models.step import SampledStep, WeightedStep, layers_equal_predict, remembered_forward, scoring
+from recbole_dtlns.samplers.base import BaseSampler, Choice, View
+
+LAYERED = ["BPR", "LightGCN", "NGCF"]
+
+
+@cache
+def training_part() -> Any:
+    config = Config("BPR", "ml-100k")
+    init_seed(2020, True)
+    return create_dataset(config).build()[0]
+
+
+def fresh(name: str, **keys: Any) -> Any:
+    config = Config(name, "ml-100k", config_dict={"embedding_size": 16, **keys})
+    init_seed(7, True)
+    return get_model(name)(config, training_part())
+
+
+def batch(model: Any, n: int = 64, seed: int = 0) -> Interaction:
+    draw = np.random.default_rng(seed)
+    columns = {model.USER_ID: model.n_users, model.ITEM_ID: model.n_items, model.NEG_ITEM_ID: model.n_items}
+    return Interaction({name: torch.as_tensor(draw.integers(1, high, n)) for name, high in columns.items()})
+
+
+def gradients(model: Any, loss: torch.Tensor) -> dict[str, torch.Tensor]:
+    model.zero_grad()
+    loss.backward()
+    return {name: value.grad.clone() for name, value in model.named_parameters() if value.grad is not None}
+
+
+@pytest.mark.parametrize("name", LAYERED)
+def test_layers_add_up_to_the_models_own_scores(name: str) -> None:
+    model = fresh(name)
+    assert layers_equal_predict(model, LAYER_SOURCES[name](model))
+
+
+@pytest.mark.parametrize(("name", "keys"), [("LightGCN", {}), ("NGCF", {}), ("NGCF", {"hidden_size_list": [8, 4]})])
+def test_one_propagation_gives_the_loss_and_gradients_of_the_models_own(name: str, keys: dict[str, Any]) -> None:
+    model = fresh(name, message_dropout=0.0, **keys) if name == "NGCF" else fresh(name)
+    rows = batch(model)
+    own_loss = model.calculate_loss(rows)
+    own = gradients(model, own_loss)
+    with remembered_forward(model, LAYER_SOURCES[name](model)()):
+        loss = model.calculate_loss(rows)
+    assert torch.allclose(loss, own_loss, atol=1e-6)
+    found = gradients(model, loss)
+    assert found.keys() == own.keys()
+    for parameter, value in own.items():
+        assert torch.allclose(found[parameter], value, atol=1e-6), parameter
+    assert "forward" not in vars(model)
+
+
+def test_node_dropout_keeps_ngcfs_own_forward_pass() -> None:
+    model = fresh("NGCF", node_dropout=0.1)
+    source = LAYER_SOURCES["NGCF"](model)
+    assert source.propagate is None  # type: ignore[attr-defined]
+    assert layers_equal_predict(model, source)
+
+
+@pytest.mark.parametrize("name", LAYERED)
+@pytest.mark.parametrize("mixing", [True, False])
+def test_composite_scores_equal_the_plain_way(name: str, mixing: bool) -> None:
+    """Mixing layer by layer as MixGCF's authors do, on every candidate, with the same picks and shares."""
+    model = fresh(name, **({"hidden_size_list": [8, 4]} if name == "NGCF" else {})).eval()
+    tables = LAYER_SOURCES[name](model)()
+    users, positives = torch.arange(1, 9), torch.arange(11, 19)
+    n_layers = len(tables.sizes)
+    negatives = torch.randint(1, model.n_items, (8, n_layers))
+    share = torch.rand(8, n_layers) if mixing else None
+    scores = tables.mixed_scores(users, positives, negatives, share)
+    found = gradients(model, scores.sum())
+    tables = LAYER_SOURCES[name](model)()
+    plain = torch.zeros(8)
+    pieces = zip(tables.queries(users).split(tables.sizes, -1), tables.items.split(tables.sizes, -1), strict=True)
+    for layer, (query, items) in enumerate(pieces):
+        part = torch.zeros(8, 1) if share is None else share[:, layer, None]
+        plain = plain + (query * (part * items[positives] + (1 - part) * items[negatives[:, layer]])).sum(-1)
+    assert torch.allclose(scores, plain, atol=1e-6)
+    for parameter, value in gradients(model, plain.sum()).items():
+        assert torch.allclose(found[parameter], value, atol=1e-6), parameter
+
+
+def test_margin_of_a_mixed_negative_is_the_shrunk_margin() -> None:
+    """With mean pooling s_p - s_n = mean over layers of (1 - a_h)(<u, e_p^h> - <u, e_n^h>)."""
+    model = fresh("LightGCN").eval()
+    tables = LAYER_SOURCES["LightGCN"](model)()
+    users, positives = torch.arange(1, 9), torch.arange(11, 19)
+    negatives, share = torch.randint(1, model.n_items, (8, 3)), torch.rand(8, 3)
+    positive = tables.layer_scores(users, positives[:, None])[:, 0]
+    negative = torch.stack([tables.layer_scores(users, negatives)[:, h, h] for h in range(3)], 1)
+    margin = ((1 - share) * (positive - negative)).sum(-1)
+    mixed = positive.sum(-1) - tables.mixed_scores(users, positives, negatives, share)
+    assert torch.allclose(margin, mixed, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["DGCF", "SpectralCF"])
+def test_tables_of_models_with_a_bare_forward(name: str) -> None:
+    assert isinstance(score_source(fresh(name)), TableScores)
+
+
+@pytest.mark.parametrize("name", ["LINE", "SimpleX"])
+def test_other_models_are_asked_pair_by_pair(name: str) -> None:
+    model = fresh(name).eval()
+    source = score_source(model)
+    assert isinstance(source, PredictScores)
+    rows = batch(model, n=5)
+    candidates = torch.randint(1, model.n_items, (5, 3))
+    scores = source.candidate_scores(rows, candidates)
+    one = Interaction({model.USER_ID: rows[model.USER_ID][2:3], model.ITEM_ID: candidates[2, 1:2]})
+    assert scores.shape == (5, 3)
+    assert scores[2, 1].item() == pytest.approx(model.predict(one).item(), abs=1e-5)
+
+
+def test_a_changed_model_of_a_known_name_is_refused() -> None:
+    model = fresh("BPR")
+    model.predict = lambda pairs: torch.zeros(len(pairs))
+    with pytest.raises(UserError, match="do not add up"):
+        scoring(model)
+
+
+def test_weighted_loss_with_weights_of_one_is_recboles() -> None:
+    positive, negative = torch.randn(50), torch.randn(50)
+    loss = WeightedBPRLoss()
+    assert loss(positive, negative) == BPRLoss()(positive, negative)
+    loss.weight = torch.ones(50)
+    assert torch.allclose(loss(positive, negative), BPRLoss()(positive, negative))
+
+
+def test_weights_by_hand_and_negatives_without_an_id() -> None:
+    loss = WeightedBPRLoss()
+    loss.weight = torch.tensor([1.0, 0.0, 3.0])
+    loss.negative_scores = torch.tensor([0.0, 9.0, 2.0])
+    rows = -torch.log(torch.sigmoid(torch.tensor([1.0, 1.0]) - torch.tensor([0.0, 2.0])))
+    assert loss(torch.ones(3), torch.zeros(3)).item() == pytest.approx(((rows[0] + 3 * rows[1]) / 4).item(), abs=1e-6)
+
+
+def test_only_recboles_own_loss_is_replaced_and_state_stays() -> None:
+    model = fresh("LightGCN")
+    before = set(model.state_dict())
+    assert isinstance(replace_bpr_loss(model), WeightedBPRLoss)
+    assert isinstance(model.mf_loss, WeightedBPRLoss)
+    assert set(model.state_dict()) == before
+    assert replace_bpr_loss(fresh("SimpleX")) is None
+
+
+class FirstTwoItems(BaseSampler):
+    """Takes item 1 in layer 0 and item 2 above, unmixed."""
+
+    def propose(self, users: torch.Tensor, n: int) -> torch.Tensor:
+        return torch.tensor([1, 2]).repeat(len(users), 1)
+
+    def choose(self, view: View, picked: torch.Tensor) -> Choice:
+        layers = view.layer_scores.shape[2]
+        return Choice(torch.tensor([1] + [2] * (layers - 1)).repeat(len(view.users), 1))
+
+
+@pytest.mark.parametrize("n_negatives", [1, 3])
+def test_the_step_hands_ids_weights_and_scores_to_the_models_loss(n_negatives: int) -> None:
+    model = fresh("LightGCN")
+    loss = replace_bpr_loss(model)
+    source = scoring(model)
+    step = SampledStep(model, source, FirstTwoItems(), torch.Generator(), loss, 2, n_negatives)
+    rows = batch(model, n=6)
+    weights = torch.tensor([1.0, 2, 3, 4, 5, 6])
+    rows.update(Interaction({WEIGHT_FIELD: weights}))
+    seen: list[Interaction] = []
+
+    def calculate(interaction: Interaction) -> torch.Tensor:
+        seen.append(interaction)
+        return model.calculate_loss(interaction)
+
+    value = step(calculate, rows)
+    assert len(seen[0]) == 6 * n_negatives
+    assert seen[0][model.NEG_ITEM_ID].unique().tolist() == [1]  # layer 0's item, for the L2 term
+    assert loss is not None
+    assert loss.weight is None
+    assert loss.negative_scores is None
+    tables: LayerTables = source()  # type: ignore[operator, assignment]
+    users, positives = rows[model.USER_ID], rows[model.ITEM_ID]
+    negative = tables.mixed_scores(users, positives, torch.tensor([1, 2, 2]).repeat(6, 1), None)
+    positive = tables.layer_scores(users, positives[:, None]).sum(-1)[:, 0]
+    losses = -torch.log(1e-10 + torch.sigmoid(positive - negative))
+    l2 = model.reg_loss(*(table(ids) for table, ids in _rows_of_l2(model, seen[0])), require_pow=model.require_pow)
+    expected = (weights * losses).sum() / weights.sum() + model.reg_weight * l2
+    assert value.item() == pytest.approx(expected.item(), abs=1e-5)
+
+
+def _rows_of_l2(model: Any, rows: Interaction) -> list[tuple[Any, torch.Tensor]]:
+    return [
+        (model.user_embedding, rows[model.USER_ID]),
+        (model.item_embedding, rows[model.ITEM_ID]),
+        (model.item_embedding, rows[model.NEG_ITEM_ID]),
+    ]
+
+
+def test_stock_negatives_keep_their_weights() -> None:
+    model = fresh("BPR")
+    loss = replace_bpr_loss(model)
+    assert loss is not None
+    rows = batch(model, n=2)
+    rows.update(Interaction({WEIGHT_FIELD: torch.tensor([1.0, 0.0])}))
+    only_first = WeightedStep(loss)(model.calculate_loss, rows)
+    first = Interaction({name: rows[name][:1] for name in (model.USER_ID, model.ITEM_ID, model.NEG_ITEM_ID)})
+    assert only_first.item() == pytest.approx(model.calculate_loss(first).item(), abs=1e-6)
