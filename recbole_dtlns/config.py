@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import recbole
 import yaml
 from recbole.config import Config as StockConfig
 
@@ -81,7 +82,8 @@ class Config(StockConfig):
 
     def resolved(self) -> dict[str, Any]:
         """Every key with the value in force, fit to be given as a configuration file again."""
-        values = {key: value for key, value in self.final_config_dict.items() if key not in _DERIVED}
+        derived = _DERIVED | set(self._reading_keys)
+        values = {key: value for key, value in self.final_config_dict.items() if key not in derived}
         values.update(dataset=self.dataset, data_path=str(self.location.folder.parent))
         if self.settings.neg_sampler is not None or self.plan.base is not None:
             del values["train_neg_sample_args"]  # made from our keys; both together are refused
@@ -106,13 +108,26 @@ class Config(StockConfig):
             if path.is_file():
                 self.internal_config_dict.update(read_yaml(path, self.yaml_loader))
 
+    def _get_model_and_dataset(self, model: Any, dataset: str | None) -> tuple[str, Any, str]:
+        name = self.external_config_dict.get("model") if model is None else model
+        if name is None or (dataset is None and "dataset" not in self.external_config_dict):
+            missing = "model" if name is None else "dataset"
+            raise UserError(
+                f"No {missing} was named. Give --{missing}=NAME, or {missing}: NAME in a configuration file."
+            )
+        if isinstance(name, str):
+            require_model(name)
+        result: tuple[str, Any, str] = super()._get_model_and_dataset(model, dataset)
+        return result
+
     def _set_default_parameters(self) -> None:
         given = self.external_config_dict
         default = str(self.internal_config_dict.get("data_path", "dataset"))
         self.location: DataLocation = locate(
             self.dataset, given.get("data_path"), default, given.get("benchmark_filename")
         )
-        self.final_config_dict.update({k: v for k, v in reading_keys(self.location).items() if k not in given})
+        self._reading_keys = {key: value for key, value in reading_keys(self.location).items() if key not in given}
+        self.final_config_dict.update(self._reading_keys)
         super()._set_default_parameters()
         if "show_progress" not in self.external_config_dict and not sys.stderr.isatty():
             self.final_config_dict["show_progress"] = False  # a bar in a log file is noise
@@ -144,6 +159,14 @@ class Config(StockConfig):
                 dynamic=kind == "dynamic",
                 candidate_num=settings.neg_candidates if kind == "dynamic" else 0,
             )
+
+
+def require_model(name: str) -> None:
+    """Raise UserError, with near names, unless RecBole has a model of this name."""
+    home = Path(recbole.__file__).parent
+    if not any(home.glob(f"model/*_recommender/{name.lower()}.py")):
+        known = sorted(path.stem for path in home.glob("properties/model/*.yaml"))
+        raise UserError(f"RecBole has no model {name!r}{nearest(name, known)}")
 
 
 def _typed(key: str, value: Any) -> Any:

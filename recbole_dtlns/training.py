@@ -60,6 +60,7 @@ def prepare(config: Config, split: BuiltSplit, inferred: InferredPositives | Non
     Raises:
         UserError: users without drawable items, more candidates than items, a mask outside the real split.
     """
+    _refuse_users_who_have_everything(split)
     extra = _extra_pairs(config, split, inferred)
     samplers = create_samplers(config, split.dataset, split.parts)
     _set_masks(config, split, samplers, extra)
@@ -80,6 +81,20 @@ def build_model(config: Config, split: BuiltSplit, extra: ExtraPairs | None) -> 
     init_seed(config["seed"] + config["local_rank"], config["reproducibility"])
     with compat.trusted_load():  # some models read pre-trained weights of the user's own
         return get_model(config["model"])(config, graph).to(config["device"])
+
+
+def _refuse_users_who_have_everything(split: BuiltSplit) -> None:
+    """RecBole's samplers refuse them too, without saying who they are."""
+    seen = sum(
+        (augmented.positives_matrix(part) for part in split.parts[1:]), augmented.positives_matrix(split.parts[0])
+    )
+    full = np.flatnonzero(np.diff(seen.tocsr().indptr) >= split.dataset.item_num - 1)
+    if len(full):
+        shown = ", ".join(tokens_of(split.dataset, "user")[full[:5]].tolist())
+        raise UserError(
+            f"{len(full)} users have interacted with every item ({shown}{', ...' if len(full) > 5 else ''}): they have "
+            "no negatives. Leave them out, for instance with user_inter_num_interval."
+        )
 
 
 def _augmented(split: BuiltSplit, extra: ExtraPairs) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 import yaml
 
 from recbole_dtlns.cache import StageCache
+from recbole_dtlns.config import require_model
 from recbole_dtlns.data.train_view import TrainView
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
@@ -22,6 +23,7 @@ from recbole_dtlns.false_negatives.sources import (
     CandidateSettings,
     CandidateSource,
     find_candidates,
+    unknown_source,
 )
 from recbole_dtlns.run_folder import read_result
 from recbole_dtlns.settings import Settings
@@ -75,6 +77,10 @@ def find_model_candidates(
         return _from_checkpoint(view, Path(settings.candidate_checkpoint), chosen, settings.allow_foreign)
     if chosen.source in SOURCES or chosen.source == "file":
         return None
+    try:
+        require_model(chosen.source)
+    except UserError as error:
+        raise unknown_source(chosen.source, ["the name of a RecBole general recommender"]) from error
     return find_candidates(view, chosen, cache, RecBoleSource(chosen.source, _own_keys(settings.candidate_config)))
 
 

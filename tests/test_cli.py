@@ -1,0 +1,327 @@
+"""The real command line: what works, what is refused with status 2, what is written."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import toy_split, write_pairs
+
+from recbole_dtlns.cli import SUBCOMMANDS, main
+from recbole_dtlns.loading import load_data_and_model
+from recbole_dtlns.quick_start import objective_function
+from recbole_dtlns.run_folder import read_result
+
+ENTRY = Path(__file__).resolve().parent.parent / "run_recbole_dtlns.py"
+SMALL = ["--tree_leaf_size=4", "--embedding_size=8", "--train_batch_size=100", "--learning_rate=0.01"]
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with data/toy in it."""
+    write_pairs(tmp_path / "data" / "toy", toy_split())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def train(*flags: str) -> int:
+    return main(["--model=BPR", "--dataset=toy", "--data_path=data", "--epochs=3", "--run_dir=run", *SMALL, *flags])
+
+
+def test_the_script_runs_the_whole_pipeline_in_a_process_of_its_own(toy: Path) -> None:
+    flags = ["-m", "LightGCN", "-d", "toy", "--data_path", "data", "--epochs=2", "--run_dir=run", *SMALL]
+    done = subprocess.run(
+        [sys.executable, str(ENTRY), *flags],
+        env={**os.environ, "PYTHONPATH": str(ENTRY.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    names = {path.name for path in (toy / "run").iterdir()}
+    assert {"result.json", "config.yaml", "run.log", "checkpoint.pth", "inferred_positives.tsv"} <= names
+    assert "ray" not in done.stderr
+    result = json.loads((toy / "run" / "result.json").read_text())
+    fields = (
+        "model dataset neg_sampler neg_sampler_effective judge protocol eval_mask seed split_seed best_epoch "
+        "best_valid_result test_result data identification overlap external seconds cached peak_memory_mb versions "
+        "config"
+    )
+    assert set(fields.split()) <= set(result)
+    assert result["model"] == "LightGCN"
+    assert result["dataset"] == "toy"
+    assert result["neg_sampler"] == result["neg_sampler_effective"] == "dtl_ns"
+    assert result["judge"] == "rule"
+    assert set(result["seconds"]) == {"trees", "candidates", "judging", "training", "sampling", "evaluation"}
+    assert all(value > 0 for value in result["seconds"].values())
+    assert set(result["identification"]) == {"pairs", "llm_calls", "prompt_tokens", "unreadable", "accepted"}
+    parts = toy_split()
+    counts = {name: len(pairs) for name, pairs in parts.items()}
+    assert {name: result["data"][name] for name in counts} == counts
+    assert result["data"]["users"] == 60
+    assert result["data"]["inferred_positives"] == result["identification"]["accepted"] > 0
+    assert "recall@20" in result["test_result"]
+
+
+def test_the_resolved_configuration_can_be_fed_back(toy: Path) -> None:
+    assert train("--neg_candidates=7") == 0
+    assert main(["--config_files=run/config.yaml", "--run_dir=again"]) == 0
+    first, second = read_result(toy / "run"), read_result(toy / "again")
+    assert first["test_result"] == second["test_result"]
+    assert first["config"] == second["config"]
+    assert second["config"]["neg_candidates"] == 7
+
+
+def test_command_line_wins_over_files_and_shipped_presets_are_found(toy: Path) -> None:
+    Path("mine.yaml").write_text("epochs: 9\nneg_candidates: 4\nmade_up_key: 1\n")
+    flags = ["--config_files=preset/paper.yaml mine.yaml", "--judge=keep_all", "--candidate_config={epochs: 1}"]
+    assert main(["--model=LightGCN", "--dataset=toy", "--data_path=data", "--run_dir=run", "--epochs=1", *flags]) == 0
+    result = read_result(toy / "run")
+    config = result["config"]
+    assert (config["epochs"], config["neg_candidates"], config["n_layers"]) == (1, 4, 3)
+    assert (config["augment_graph"], config["positive_weight"], config["require_pow"]) == (True, 1.0, True)
+    assert result["candidate_source"] == "LightGCN"
+    assert result["identification"]["accepted"] == result["identification"]["pairs"]
+    assert result["trees"]["item_vectors"] == "LightGCN"
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--neg_candidate=4"], r"Unknown key 'neg_candidate' .* did you mean neg_candidates"),
+        (["--neg_sampler=mixgfc"], "There is no sampler 'mixgfc'"),
+        (["--judge=lllm"], "There is no judge 'lllm'"),
+        (["--candidate_source=NoSuchModel"], "candidate_source"),
+        (["--neg_candidates=many"], "neg_candidates='many': expected a whole number from 1"),
+        (["--neg_candidates=41"], "neg_candidates=41, but there are only 40 items"),
+        (["--judge_threshold=2"], "expected a number from 0 to 1"),
+        (["--tree_view=perhaps"], "expected true or false"),
+        (["--positives_per_user=lots"], "positives_per_user='lots'"),
+        (["--neg_sampler=dns", "--train_neg_sample_args={'distribution': 'uniform'}"], "Both neg_sampler=dns and"),
+        (["--neg_sampler=recbole:uniform", "--tree_view=true"], "needs a sampler of ours"),
+        (["--model=NoSuchModel"], "NoSuchModel"),
+        (["--model=NeuMF", "--neg_sampler=dns"], "needs a pairwise general recommender"),
+        (["--model=DGCF", "--neg_sampler=mixgcf"], "It works with BPR, LightGCN, NGCF"),
+        (["--dataset=nowhere"], "nowhere was not found"),
+        (["--config_files=absent.yaml"], "no configuration file 'absent.yaml'"),
+        (["--codes_co=absent.txt"], "codes_co: there is no file absent.txt"),
+        (["--judge=file"], "name it with --judge_file"),
+        (["--judge=file", "--judge_file=verdicts.tsv"], "nobody"),
+        (["--candidate_source=file"], "candidate_file"),
+        (["--plugins=absent.py"], "there is no file absent.py"),
+        (["--plugins=broken.py"], "importing broken.py raised ZeroDivisionError"),
+        (["--export_verdicts=verdicts.csv"], r"\.tsv or \.parquet"),
+        (["--epochs"], "--epochs has no value"),
+        (["--seed=1", "--seed=2"], "given twice"),
+        (["identify", "--dataset=toy"], "is not a flag"),
+        (["--run_dir=data/toy/train.txt"], "is a file"),
+        (["--topk=[0]"], "topk"),
+    ],
+)
+def test_bad_input_is_status_2_with_a_message_and_no_traceback(
+    toy: Path, capsys: pytest.CaptureFixture[str], flags: list[str], message: str
+) -> None:
+    Path("broken.py").write_text("1 / 0\n")
+    Path("verdicts.tsv").write_text("nobody\ti1\t0.5\n")
+    given = {flag.partition("=")[0] for flag in flags}
+    defaults = ["--model=BPR", "--dataset=toy", "--data_path=data", "--epochs=1", "--run_dir=run", SMALL[0]]
+    assert (
+        main([flag for flag in defaults if flag.partition("=")[0] not in given - {"--epochs", "--seed"}] + flags) == 2
+    )
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    assert re.search(message, error), error
+
+
+def test_a_user_who_has_everything_is_named(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    parts = toy_split()
+    items = sorted({item for pairs in parts.values() for _, item in pairs})
+    parts["train"] += [("greedy", item) for item in items]
+    write_pairs(toy / "data" / "toy", parts)
+    assert train("--neg_sampler=dns", "--judge=none") == 2
+    assert "1 users have interacted with every item (greedy)" in capsys.readouterr().err
+
+
+def test_an_interrupted_identification_keeps_what_it_made(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from recbole_dtlns import identification
+
+    with monkeypatch.context() as patch:
+        patch.setattr(identification, "judge_pairs", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert train() == 130
+    assert train() == 0
+    assert {"candidates", "trees"} <= set(read_result(toy / "run")["cached"])
+
+
+def test_recommend_lists_unseen_items_by_token(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train() == 0
+    capsys.readouterr()
+    assert main(["recommend", "run", "--topk=5", "--users=u1,u2"]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert rows[0] == ["user", "item", "rank", "score"]
+    assert [row[0] for row in rows[1:]] == ["u1"] * 5 + ["u2"] * 5
+    assert [row[2] for row in rows[1:6]] == list("12345")
+    scores = [float(row[3]) for row in rows[1:6]]
+    assert scores == sorted(scores, reverse=True)
+    parts = toy_split()
+    assert not {(row[0], row[1]) for row in rows[1:]} & set(parts["train"] + parts["valid"])
+    assert main(["recommend", "run", "--topk=3", "--output=lists.tsv"]) == 0
+    assert len(Path("lists.tsv").read_text().splitlines()) == 1 + 60 * 3
+    assert main(["recommend", "run", "--users=stranger"]) == 2
+    assert "stranger" in capsys.readouterr().err
+    assert main(["recommend", "nowhere"]) == 2
+    assert main(["recommend"]) == 2
+
+
+def test_a_loaded_run_evaluates_as_it_did(toy: Path) -> None:
+    from recbole_dtlns.trainer import make_trainer
+
+    assert train("--augment_graph=true") == 0
+    config, model, _, train_data, _, test_data = load_data_and_model("run")
+    trainer = make_trainer(config, model)
+    trainer.seconds = {"training": 0.0, "evaluation": 0.0}
+    trainer.eval_collector.data_collect(train_data)
+    again = trainer.evaluate(test_data, load_best_model=False)
+    assert {name: float(value) for name, value in again.items()} == read_result(toy / "run")["test_result"]
+
+
+def test_a_run_is_a_candidate_source_and_marked_external(toy: Path) -> None:
+    assert train() == 0
+    assert train("--run_dir=next", "--candidate_checkpoint=run", "--judge=keep_all") == 2  # run_dir given twice
+    flags = [flag for flag in SMALL if "run_dir" not in flag]
+    command = ["--model=BPR", "--dataset=toy", "--data_path=data", "--epochs=1", "--run_dir=next", *flags]
+    assert main([*command, "--candidate_checkpoint=run", "--judge=keep_all"]) == 0
+    result = read_result(toy / "next")
+    assert result["candidate_source"] == "BPR of run"
+    assert [entry["kind"] for entry in result["external"]] == ["candidate_checkpoint"]
+    assert result["external"][0]["train_hash"] == result["data"]["train_hash"]
+
+
+def test_verdicts_travel_as_files(toy: Path) -> None:
+    for suffix in ("tsv", "parquet"):
+        assert (
+            main(
+                [
+                    "identify",
+                    "--dataset=toy",
+                    "--data_path=data",
+                    f"--export_verdicts=v.{suffix}",
+                    f"--run_dir={suffix}",
+                    SMALL[0],
+                ]
+            )
+            == 0
+        )
+        flags = ["identify", "--dataset=toy", "--data_path=data", "--judge=file", f"--judge_file=v.{suffix}"]
+        assert main([*flags, f"--run_dir=from_{suffix}"]) == 0
+        again = (toy / f"from_{suffix}" / "inferred_positives.tsv").read_bytes()
+        assert again == (toy / suffix / "inferred_positives.tsv").read_bytes()
+    assert read_result(toy / "from_tsv")["external"][0]["kind"] == "judge_file"
+
+
+def test_verdicts_of_another_split_are_refused_unless_allowed(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["identify", "--dataset=toy", "--data_path=data", SMALL[0]]
+    assert main([*flags, "--export_verdicts=v.tsv", "--run_dir=a"]) == 0
+    parts = toy_split()
+    parts["train"].append(("u0", parts["test"][-1][1]))
+    write_pairs(toy / "data" / "toy", parts)
+    use = [*flags, "--judge=file", "--judge_file=v.tsv"]
+    assert main([*use, "--run_dir=b"]) == 2
+    assert "another training split" in capsys.readouterr().err
+    assert main([*use, "--run_dir=c", "--allow_foreign=true"]) == 0
+    assert read_result(toy / "c")["external"][0]["foreign"] is True
+
+
+def test_a_trial_never_reads_test(toy: Path) -> None:
+    keys = {"model": "BPR", "dataset": "toy", "data_path": "data", "epochs": 1, "embedding_size": 8, "run_dir": "trial"}
+    trial = objective_function({**keys, "tree_leaf_size": 4})
+    assert trial["test_result"] == {}
+    assert trial["model"] == "BPR"
+    assert trial["best_valid_score"] == trial["best_valid_result"]["ndcg@20"]
+    result = read_result(toy / "trial")
+    assert result["test_result"] is None
+    assert result["overlap"] is None
+
+
+def test_plugins_bring_samplers_and_judges(toy: Path) -> None:
+    Path("mine.py").write_text(
+        "import numpy as np\n"
+        "from recbole_dtlns.samplers import SAMPLERS\n"
+        "from recbole_dtlns.samplers.base import BaseSampler\n"
+        "from recbole_dtlns.false_negatives.judges import JUDGES\n"
+        "class Easiest(BaseSampler):\n"
+        "    def score(self, view):\n"
+        "        return -view.scores\n"
+        "class Even:\n"
+        "    name, revision = 'even', '1'\n"
+        "    def __init__(self, context): pass\n"
+        "    def settings(self): return {}\n"
+        "    def score(self, users, items): return (items % 2 == 0).astype(float), None\n"
+        "SAMPLERS['easiest'] = Easiest\n"
+        "JUDGES['even'] = Even\n"
+    )
+    assert train("--plugins=mine.py", "--neg_sampler=easiest", "--judge=even") == 0
+    result = read_result(toy / "run")
+    assert (result["neg_sampler_effective"], result["judge"]) == ("easiest", "even")
+    assert 0 < result["identification"]["accepted"] < result["identification"]["pairs"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "effective"),
+    [
+        (["--neg_sampler=dns", "--tree_view=true"], "dns+tree"),
+        (["--neg_sampler=mixgcf", "--tree_view=true"], "mixgcf+tree"),
+        (["--neg_sampler=uniform", "--tree_view=true"], "uniform+tree"),
+        (["--neg_sampler=popularity", "--tree_view=true"], "popularity+tree"),
+        (["--neg_sampler=dtl_ns", "--tree_view=false"], "mixgcf"),
+        (["--neg_sampler=uniform"], "uniform"),
+        (["--model=LINE"], "dns+tree"),
+        (["--model=SimpleX", "--judge=rule"], "dns+tree"),
+        (["--neg_sampler=recbole:dynamic", "--judge=keep_all"], "recbole:dynamic"),
+        (["--neg_sampler=mixgcf", "--num_negatives=3"], "mixgcf"),
+    ],
+)
+def test_every_combination_trains_and_says_what_ran(toy: Path, flags: list[str], effective: str) -> None:
+    model = [] if any(flag.startswith("--model") for flag in flags) else ["--model=NGCF"]
+    assert main(["--dataset=toy", "--data_path=data", "--epochs=1", "--run_dir=run", *SMALL, *model, *flags]) == 0
+    assert read_result(toy / "run")["neg_sampler_effective"] == effective
+
+
+def test_ready_codes_replace_the_trees(toy: Path) -> None:
+    items = sorted({item for _, item in toy_split()["train"]})
+    Path("codes.txt").write_text("".join(f"{item}: {number % 3}-{number % 2}\n" for number, item in enumerate(items)))
+    assert train("--codes_co=codes.txt", "--codes_se=codes.txt") == 0
+    result = read_result(toy / "run")
+    assert [entry["kind"] for entry in result["external"]] == ["codes_co", "codes_se"]
+    assert result["trees"]["agreement"] == 1
+    assert "the two views are one" in (toy / "run" / "run.log").read_text()
+
+
+def test_convert_makes_files_that_train(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["convert", "data/toy", "atomic", "--name=tiny"]) == 0
+    assert (toy / "atomic" / "tiny" / "tiny.train.inter").is_file()
+    base = ["--model=BPR", "--epochs=2", *SMALL]
+    assert main([*base, "--dataset=tiny", "--data_path=atomic", "--run_dir=from_atomic"]) == 0
+    assert main([*base, "--dataset=toy", "--data_path=data", "--run_dir=from_text"]) == 0
+    one, two = read_result(toy / "from_atomic"), read_result(toy / "from_text")
+    assert one["test_result"] == two["test_result"]
+    assert one["data"] == two["data"]
+    assert main(["convert", "data/toy"]) == 2
+    assert "Usage" in capsys.readouterr().err
+
+
+def test_doctor_and_help(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--dataset=toy", "--data_path=data", "--model=DGCF"]) == 0
+    out = capsys.readouterr().out
+    for word in ("recbole", "1.2.1", "4-bit", "dns+tree", "text"):
+        assert word in out
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    for name in SUBCOMMANDS:
+        assert name in out
+    assert main(["--help_keys"]) == 0
+    assert "neg_candidates" in capsys.readouterr().out
+    assert main(["train_it"]) == 2
+    assert "identify, recommend, convert, doctor" in capsys.readouterr().err
