@@ -1,0 +1,88 @@
+"""The fixes to RecBole are in force, also where nobody called for them."""
+
+import multiprocessing
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from recbole.data.dataset import Dataset
+from recbole.data.interaction import Interaction
+from recbole.utils import FeatureType
+from scipy.sparse import dok_matrix
+
+from recbole_dtlns import compat
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_applying_twice_changes_nothing() -> None:
+    before = (Dataset._download, Interaction.sort)
+    compat.apply()
+    assert (Dataset._download, Interaction.sort) == before
+
+
+def test_ray_is_never_imported() -> None:
+    code = (
+        "import sys, recbole_dtlns.quick_start, recbole_dtlns.loading, recbole_dtlns.offline;"
+        "assert 'ray' not in sys.modules and 'recbole.quick_start' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_without_recbole_the_import_says_the_exact_command() -> None:
+    code = (
+        "import sys, importlib.util as u; real = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name == 'recbole' else real(name, *a)\n"
+        "import recbole_dtlns"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode != 0
+    assert "pip install --no-deps recbole==1.2.1" in done.stderr
+
+
+def _works_in_a_child(queue: Any) -> None:
+    from recbole.config import Config
+
+    dok_matrix((2, 2), dtype=np.float32)._update({(0, 1): 1.0})
+    queue.put(Config.compatibility_settings.__module__)
+
+
+def test_in_force_in_spawned_processes() -> None:
+    import recbole_dtlns  # noqa: F401  a spawned child imports this module, and with it the package
+
+    context = multiprocessing.get_context("spawn")
+    queue = context.SimpleQueue()
+    child = context.Process(target=_works_in_a_child, args=(queue,))
+    child.start()
+    child.join(120)
+    assert child.exitcode == 0
+    assert queue.get() == "recbole_dtlns.compat"
+
+
+def test_fill_nan_fills() -> None:
+    frame = pd.DataFrame({"a": [1.0, None], "b": [None, 4.0], "c": [np.array([1]), float("nan")]})
+    types = {"a": FeatureType.TOKEN, "b": FeatureType.FLOAT, "c": FeatureType.TOKEN_SEQ}
+    Dataset._fill_nan(SimpleNamespace(feat_name_list=["feat"], feat=frame, field2type=types))
+    assert frame["a"].tolist() == [1.0, 0.0]
+    assert frame["b"].tolist() == [4.0, 4.0]
+    assert frame["c"][1].tolist() == []
+
+
+def test_sort_is_stable_and_like_recboles() -> None:
+    rows = Interaction({"u": torch.tensor([2, 1, 2, 1]), "i": torch.tensor([1, 2, 3, 4])})
+    rows.sort(by="u", ascending=True)
+    assert rows["i"].tolist() == [2, 4, 1, 3]
+
+
+def test_trusted_load_ends_with_its_block(tmp_path: Path) -> None:
+    torch.save({"anything": SimpleNamespace(a=1)}, tmp_path / "x.pth", pickle_protocol=4)
+    with compat.trusted_load():
+        assert torch.load(tmp_path / "x.pth")["anything"].a == 1
+    with pytest.raises(Exception, match=r"[Ww]eights"):
+        torch.load(tmp_path / "x.pth")

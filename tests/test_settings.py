@@ -1,0 +1,151 @@
+"""Our keys: one table, typed, never evaluated."""
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from recbole_dtlns.config import PROPERTIES, Config
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.false_negatives.budget import Budget
+from recbole_dtlns.settings import OUR_KEYS, Settings, meaning
+
+# DESIGN's table of start values, as YAML writes them.
+START = """
+neg_sampler: ~
+neg_candidates: 10
+num_negatives: 1
+tree_view: ~
+alpha_co: 0.1
+alpha_se: 0.3
+tree_branching: 4
+tree_leaf_size: 30
+item_vectors: auto
+codes_co: ~
+codes_se: ~
+candidate_source: EASE
+candidate_topk: "20"
+candidate_config: ~
+candidate_file: ~
+candidate_memory_gb: 4
+judge: ~
+judge_decision: per_user
+positives_per_user: "5"
+judge_file: ~
+positive_weight: 0.5
+augment_loss: true
+augment_graph: false
+exclude_inferred: true
+protocol: honest
+eval_mask: train_valid
+split_seed: ~
+run_dir: ~
+cache_dir: ~
+"""
+
+
+def test_start_values_are_the_documented_ones() -> None:
+    values = Settings().as_dict()
+    for key, value in yaml.safe_load(START).items():
+        assert values[key] == value, key
+
+
+def test_overall_yaml_repeats_the_start_values_and_names_every_key() -> None:
+    text = (PROPERTIES / "overall.yaml").read_text()
+    given = yaml.safe_load(text)
+    assert given.pop("topk") == [10, 20]
+    assert given.pop("valid_metric") == "NDCG@20"
+    values = Settings().as_dict()
+    assert {key: str(value) for key, value in given.items()} == {key: str(values[key]) for key in given}
+    commented = set(re.findall(r"^# (\w+) +\(", text, flags=re.MULTILINE))
+    assert set(given) | commented == OUR_KEYS
+
+
+@pytest.mark.parametrize("path", sorted(PROPERTIES.rglob("*.yaml")), ids=lambda path: path.name)
+def test_every_line_of_a_shipped_yaml_says_its_type_and_meaning(path: Path) -> None:
+    for line in path.read_text().splitlines():
+        if line.strip() and not line.startswith(("#", " ")):
+            assert re.search(r"# \([a-z ]+\) \S", line), line
+
+
+def test_every_key_has_a_meaning_and_parses_its_own_text() -> None:
+    values = Settings().as_dict()
+    assert Settings.parse({key: str(value) for key, value in values.items() if value is not None}) == Settings()
+    for entry in dataclasses.fields(Settings):
+        assert len(meaning(entry.name)) > 10
+
+
+@pytest.mark.parametrize(
+    ("given", "typed"),
+    [
+        ({"neg_candidates": "64"}, 64),
+        ({"alpha_se": "1e-1"}, 0.1),
+        ({"tree_view": "false"}, False),
+        ({"tree_view": None}, None),
+        ({"judge": "none"}, "none"),
+        ({"judge": None}, None),
+        ({"neg_sampler": "~"}, None),
+        ({"candidate_topk": "5+50%"}, Budget.parse("5+50%")),
+        ({"positives_per_user": 3}, Budget(3)),
+        ({"candidate_config": "{epochs: 3}"}, {"epochs": 3}),
+        ({"candidate_config": "keys.yaml"}, "keys.yaml"),
+        ({"codes_co": "__import__('os').getcwd()"}, "__import__('os').getcwd()"),  # text stays text
+    ],
+)
+def test_values_are_typed_by_the_table(given: dict[str, Any], typed: Any) -> None:
+    (key,) = given
+    assert getattr(Settings.parse(given), key) == typed
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"neg_candidates": "0"},
+        {"neg_candidates": True},
+        {"alpha_co": "-1"},
+        {"alpha_co": "nan"},
+        {"judge_threshold": 1.5},
+        {"augment_loss": "maybe"},
+        {"protocol": "paper"},
+        {"candidate_topk": "a few"},
+        {"judge": ["rule"]},
+        {"candidate_config": "{broken"},
+    ],
+)
+def test_wrong_types_name_key_value_and_expectation(given: dict[str, Any]) -> None:
+    (key,) = given
+    with pytest.raises(UserError, match=rf"{key}=.*"):
+        Settings.parse(given)
+
+
+def test_recbole_keys_are_literals_and_never_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    flags = {"learning_rate": "1e-4", "topk": "[5,10]", "use_gpu": "False", "gpu_id": "open('spoiled','w')"}
+    config = Config("BPR", "ml-100k", command_line=flags)
+    assert (config["learning_rate"], config["topk"], config["use_gpu"]) == (1e-4, [5, 10], False)
+    assert not (tmp_path / "spoiled").exists()
+
+
+def test_the_dict_that_was_given_is_not_changed() -> None:
+    given = {"epochs": "3", "neg_candidates": "5"}
+    config = Config("BPR", "ml-100k", config_dict=given)
+    assert given == {"epochs": "3", "neg_candidates": "5"}
+    assert (config["epochs"], config["neg_candidates"]) == (3, 5)
+
+
+def test_an_unknown_key_in_a_file_warns(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.yaml").write_text("neg_candidate: 5\n")
+    (tmp_path / "empty.yaml").write_text("")
+    Config("BPR", "ml-100k", [str(tmp_path / "a.yaml"), str(tmp_path / "empty.yaml")])
+    assert "neg_candidate" in caplog.text
+    assert "did you mean neg_candidates" in caplog.text
+
+
+@pytest.mark.parametrize("text", ["a: [1\n", "- 1\n- 2\n"])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"a\.yaml"):
+        Config("BPR", "ml-100k", [str(tmp_path / "a.yaml")])
