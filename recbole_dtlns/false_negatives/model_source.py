@@ -15,7 +15,6 @@ from recbole_dtlns.config import require_model
 from recbole_dtlns.data.train_view import TrainView
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.candidate_model import EPOCHS, TrainedModel, train_candidate_model, wrap_model
 from recbole_dtlns.false_negatives.candidates import Candidates, top_unseen
 from recbole_dtlns.false_negatives.sources import (
     SOURCES,
@@ -25,6 +24,7 @@ from recbole_dtlns.false_negatives.sources import (
     find_candidates,
     unknown_source,
 )
+from recbole_dtlns.models.candidate_model import EPOCHS, TrainedModel, train_candidate_model, wrap_model
 from recbole_dtlns.run_folder import read_result
 from recbole_dtlns.settings import Settings
 

@@ -14,7 +14,7 @@ class SymmetricPropagation:
     """Multiplies by a symmetric adjacency in CSR form, so that the backward pass is the same product.
 
     RecBole multiplies in COO form, whose backward pass transposes and coalesces the matrix in every step. On the CPU
-    scipy's product is the fastest to be had (benchmarks/propagation.py); elsewhere it is torch's own.
+    scipy's product is the fastest to be had (benchmarks/speed.py); elsewhere it is torch's own.
 
     Args:
         adjacency: sparse COO float32 [n, n], symmetric.

@@ -122,4 +122,6 @@ def test_a_source_of_ones_own_and_its_vectors(view, cache):
 
 def test_a_source_may_be_registered(view, cache, monkeypatch):
     monkeypatch.setitem(SOURCES, "Mine", ItemKNN)
-    assert find_candidates(view, CandidateSettings("Mine"), cache).source_effective == "Mine"
+    find_candidates(view, CandidateSettings("ItemKNN"), cache)
+    found = find_candidates(view, CandidateSettings("Mine"), cache)  # settings are equal, the name is not
+    assert (found.source_effective, found.cached) == ("Mine", False)
