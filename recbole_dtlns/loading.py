@@ -14,8 +14,7 @@ from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.inferred import read_inferred
 from recbole_dtlns.identification import identify
 from recbole_dtlns.plugins import load_plugins
-from recbole_dtlns.quick_start import cache_folder
-from recbole_dtlns.run_folder import INFERRED
+from recbole_dtlns.run_folder import INFERRED, cache_folder
 from recbole_dtlns.trainer import CHECKPOINT
 from recbole_dtlns.training import prepare
 
@@ -40,11 +39,12 @@ def load_data_and_model(run_dir: str | Path) -> tuple[Config, Any, Any, Any, Any
         checkpoint = torch.load(path, map_location="cpu")
     config = checkpoint["config"]
     load_plugins(config.settings.plugins)
-    split = build_split(config, cache_folder(config))
+    cache_dir = cache_folder(config.settings.cache_dir, config.dataset)
+    split = build_split(config, cache_dir)
     inferred = read_inferred(Path(run_dir) / INFERRED) if (Path(run_dir) / INFERRED).is_file() else None
     trees = None
     if config.plan.tree_view:
-        trees = identify(split.view, config.settings, config.plan, cache_folder(config)).trees
+        trees = identify(split.view, config.settings, config.plan, cache_dir).trees
     prepared = prepare(config, split, inferred, trees)
     prepared.model.load_state_dict(checkpoint["state_dict"])
     prepared.model.load_other_parameter(checkpoint.get("other_parameter"))

@@ -11,8 +11,18 @@ from recbole_dtlns.data.build import read_training_part
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.inferred import write_inferred
 from recbole_dtlns.identification import identify
-from recbole_dtlns.quick_start import Inputs, cache_folder
-from recbole_dtlns.run_folder import CONFIG, INFERRED, LOG, RESULT, make_run_dir, plain, start_log, write_config
+from recbole_dtlns.quick_start import Inputs
+from recbole_dtlns.run_folder import (
+    CONFIG,
+    INFERRED,
+    LOG,
+    RESULT,
+    cache_folder,
+    make_run_dir,
+    plain,
+    start_log,
+    write_config,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +42,7 @@ def run_identification(inputs: Inputs) -> Path:
     start_log(run_dir / LOG, config["state"])
     config["checkpoint_dir"] = str(run_dir)
     write_config(run_dir / CONFIG, config.resolved())
-    cache_dir = cache_folder(config)
+    cache_dir = cache_folder(config.settings.cache_dir, config.dataset)
     view = read_training_part(config, cache_dir)
     logger.info("Training split: %d users, %d items, %d pairs", view.n_users, view.n_items, view.matrix.nnz)
     found = identify(view, config.settings, config.plan, cache_dir)

@@ -98,7 +98,7 @@ def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]
     """`run_recbole_dtlns`, optionally without reading test (`test_result` is then empty)."""
     config = inputs.config()
     run_dir = start_run(config)
-    cache_dir = cache_folder(config)
+    cache_dir = cache_folder(config.settings.cache_dir, config.dataset)
     split = build_split(config, cache_dir)
     found = identify(split.view, config.settings, config.plan, cache_dir)
     write_found(run_dir, split, found, config)
@@ -139,11 +139,6 @@ def start_run(config: Config) -> Path:
         "%s on %s: negatives by %s, judge %s", config["model"], config.dataset, plan.effective or "none", plan.judge
     )
     return run_dir
-
-
-def cache_folder(config: Config) -> Path:
-    """Where trees, candidates and verdicts of this data set are kept."""
-    return Path(config.settings.cache_dir or Path("saved") / "cache" / config.dataset)
 
 
 def write_found(run_dir: Path, split: BuiltSplit, found: Identification, config: Config) -> None:

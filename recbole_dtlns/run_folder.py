@@ -43,6 +43,11 @@ def make_run_dir(run_dir: str | None, name: str) -> Path:
     return path
 
 
+def cache_folder(cache_dir: str | None, dataset: str) -> Path:
+    """Where trees, candidates and verdicts of a data set are kept: the folder asked for, or `saved/cache/DATASET`."""
+    return Path(cache_dir or Path("saved") / "cache" / dataset)
+
+
 def config_hash(values: Mapping[str, Any]) -> str:
     """Identity of a configuration: everything but where it writes."""
     return content_key("config", {key: str(value) for key, value in values.items() if key not in _NOT_IDENTITY})

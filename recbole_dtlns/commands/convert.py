@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from recbole_dtlns.cli import flags
+from recbole_dtlns.arguments import flags
 from recbole_dtlns.errors import UserError
 
 _KNOWN = {"name", "text_layout", "seed"}

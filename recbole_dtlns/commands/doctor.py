@@ -6,7 +6,7 @@ import importlib.util
 
 import torch
 
-from recbole_dtlns.cli import config_files, flags
+from recbole_dtlns.arguments import config_files, flags
 from recbole_dtlns.results import versions
 
 
@@ -43,7 +43,8 @@ def _device_lines() -> list[str]:
 
 
 def _plan_lines(model: str, dataset: str, files: list[str], found: dict[str, str]) -> list[str]:
-    from recbole_dtlns.quick_start import Inputs, cache_folder
+    from recbole_dtlns.quick_start import Inputs
+    from recbole_dtlns.run_folder import cache_folder
 
     config = Inputs(model, dataset, files, None, found).config()
     plan, location = config.plan, config.location
@@ -53,6 +54,6 @@ def _plan_lines(model: str, dataset: str, files: list[str], found: dict[str, str
         f"{'model':<14} {config['model']} on {config['device']}",
         f"{'negatives':<14} {plan.effective or 'none drawn'}" + (f" ({plan.base}{view})" if plan.base else ""),
         f"{'judge':<14} {plan.judge}",
-        f"{'cache':<14} {cache_folder(config)}",
+        f"{'cache':<14} {cache_folder(config.settings.cache_dir, config.dataset)}",
     ]
     return lines + [f"{'note':<14} {note}" for note in plan.notes]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recbole_dtlns.cli import config_files, flags
+from recbole_dtlns.arguments import config_files, flags
 
 
 def main(arguments: list[str]) -> int:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from recbole_dtlns.cli import flags, folder_argument
+from recbole_dtlns.arguments import flags, folder_argument
 from recbole_dtlns.errors import UserError
 
 _KNOWN = {"topk", "users", "output"}

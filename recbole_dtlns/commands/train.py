@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recbole_dtlns.cli import config_files, flags, help_text
+from recbole_dtlns.arguments import config_files, flags
 from recbole_dtlns.settings import OUR_KEYS, Settings, meaning
 
 _SHORT = {"-m": "--model", "-d": "--dataset"}
@@ -10,9 +10,6 @@ _SHORT = {"-m": "--model", "-d": "--dataset"}
 
 def main(arguments: list[str]) -> int:
     """Run `--key=value ...`."""
-    if {"-h", "--help"} & set(arguments):
-        print(help_text())
-        return 0
     if "--help_keys" in arguments:
         print(keys_text())
         return 0

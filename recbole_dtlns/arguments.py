@@ -1,0 +1,44 @@
+"""Flags of the command line as raw text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from recbole_dtlns.errors import UserError
+
+
+def flags(arguments: Sequence[str], aliases: Mapping[str, str] | None = None) -> dict[str, str]:
+    """`--key=value` and `--key value` flags as raw text; the value may hold `=`.
+
+    Raises:
+        UserError: a word that is no flag, a flag without a value, or the same flag twice.
+    """
+    found: dict[str, str] = {}
+    words = list(arguments)
+    while words:
+        word = words.pop(0)
+        word = (aliases or {}).get(word, word)
+        if not word.startswith("--"):
+            raise UserError(f"{word!r} is not a flag; flags look like --key=value.")
+        key, equals, value = word[2:].partition("=")
+        if not equals:
+            if not words or words[0].startswith("--"):
+                raise UserError(f"--{key} has no value; write --{key}=VALUE.")
+            value = words.pop(0)
+        if key in found and found[key] != value:
+            raise UserError(f"--{key} is given twice, as {found[key]} and as {value}. Give it once.")
+        found[key] = value
+    return found
+
+
+def config_files(found: dict[str, str]) -> list[str]:
+    """Take `config_files` out of the flags: file names separated by spaces."""
+    return found.pop("config_files", "").split()
+
+
+def folder_argument(arguments: list[str], command: str) -> Path:
+    """Take the run folder, the first word, off the arguments of a subcommand."""
+    if not arguments or arguments[0].startswith("-"):
+        raise UserError(f"{command} needs the folder of a run: {command} RUN_DIR [--key=value ...]")
+    return Path(arguments.pop(0))
