@@ -22,6 +22,7 @@ from recbole_dtlns.run_folder import (
     INFERRED,
     LOG,
     RESULT,
+    cache_folder,
     config_hash,
     make_run_dir,
     plain,
