@@ -166,8 +166,9 @@ def write_run(
         "best_epoch": trainer.best_epoch,
         "best_valid_result": results.metrics(best_result),
         "test_result": results.metrics(tested),
-        "data": results.data_counts(split.view, split, None if prepared.extra is None else len(prepared.extra)),
-        **results.identification_fields(split.view, found),
+        "data": results.data_counts(split.view, split, _number_used(found, prepared)),
+        **results.identification_fields(found),
+        "marks": results.marks(config, found.external),
         "overlap": shared,
         "seconds": {
             **found.seconds,
@@ -181,10 +182,17 @@ def write_run(
     }
     results.write_result(run_dir / RESULT, fields)
     (run_dir / RESUME).unlink(missing_ok=True)
-    _say(run_dir, config, shared, best_result, tested)
+    _say(run_dir, fields["marks"], shared, best_result, tested)
 
 
-def _say(run_dir: Path, config: Config, shared: Any, best_result: Any, tested: Any) -> None:
+def _number_used(found: Identification, prepared: Prepared) -> int | None:
+    """Inferred positives that training used; None where no judge ran."""
+    if found.inferred is None:
+        return None
+    return 0 if prepared.extra is None else len(prepared.extra)
+
+
+def _say(run_dir: Path, marked: list[str], shared: Any, best_result: Any, tested: Any) -> None:
     if shared is not None:
         for name in ("valid", "test"):
             hits, chance = shared[name], shared[f"{name}_chance"]
@@ -193,8 +201,8 @@ def _say(run_dir: Path, config: Config, shared: Any, best_result: Any, tested: A
                 logger.warning(
                     "The overlap with %s is 0 where chance gives %.0f: looks filtered by held-out labels", name, chance
                 )
-    if config.settings.protocol == "reference":
-        logger.warning("reference protocol (uses test labels): not comparable with honest results")
+    for mark in marked:
+        logger.warning("Marked: %s", mark)
     if best_result:
         logger.info("best valid: %s", dict2str(best_result))
     if tested:

@@ -75,7 +75,7 @@ def overlap(split: BuiltSplit, extra: ExtraPairs | None) -> dict[str, float] | N
     return found
 
 
-def identification_fields(view: TrainView, found: Identification) -> dict[str, Any]:
+def identification_fields(found: Identification) -> dict[str, Any]:
     """The fields that the offline stage fills."""
     trees = found.trees
     return {
@@ -108,6 +108,22 @@ def configuration_fields(config: Config) -> dict[str, Any]:
         "seed": config["seed"],
         "split_seed": config.split_seed,
     }
+
+
+def marks(config: Config, external: list[dict[str, Any]]) -> list[str]:
+    """What every table with this run must say beside its numbers."""
+    found = []
+    if config.settings.protocol == "reference":
+        found.append("reference protocol (uses test labels)")
+    if config.plan.effective == "recbole:popularity":
+        found.append("uses held-out counts")
+    foreign = [str(entry["kind"]) for entry in external if entry["foreign"]]
+    unknown = [str(entry["kind"]) for entry in external if not entry["foreign"]]
+    if foreign:
+        found.append(f"made from another training split: {', '.join(foreign)}")
+    if unknown:
+        found.append(f"made elsewhere: {', '.join(unknown)}")
+    return found
 
 
 def write_result(path: Path, fields: Mapping[str, Any]) -> None:

@@ -44,8 +44,6 @@ class RunTrainer:
         self.run_dir, self.config_hash = run_dir, config_hash
         self.real_train, self.step = real_train, step
         self.saved_model_file = str(run_dir / CHECKPOINT)
-        self.best_epoch: int | None = None
-        self.seconds = {"training": 0.0, "evaluation": 0.0}
         self._saved_at = time.monotonic()
         collect = self.eval_collector.data_collect  # type: ignore[attr-defined]
         self.eval_collector.data_collect = lambda _: collect(SimpleNamespace(dataset=real_train))  # type: ignore[attr-defined]

@@ -181,7 +181,6 @@ def test_a_loaded_run_evaluates_as_it_did(toy: Path) -> None:
     assert train("--augment_graph=true") == 0
     config, model, _, train_data, _, test_data = load_data_and_model("run")
     trainer = make_trainer(config, model)
-    trainer.seconds = {"training": 0.0, "evaluation": 0.0}
     trainer.eval_collector.data_collect(train_data)
     again = trainer.evaluate(test_data, load_best_model=False)
     assert {name: float(value) for name, value in again.items()} == read_result(toy / "run")["test_result"]

@@ -199,3 +199,17 @@ def test_a_later_run_reuses_everything_that_identify_made(tmp_path: Path, toy_da
     flags = [*shared, "--model=BPR", "--epochs=1", "--embedding_size=8", f"--run_dir={tmp_path / 'later'}"]
     assert main(flags) == 0
     assert sorted(read_result(tmp_path / "later")["cached"]) == ["candidates", "judging", "trees"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "mark"),
+    [
+        (["--protocol=reference"], "reference protocol (uses test labels)"),
+        (["--neg_sampler=recbole:popularity"], "uses held-out counts"),
+        ([], None),
+    ],
+)
+def test_results_that_need_a_mark_carry_it(tmp_path: Path, toy_data: Path, flags: list[str], mark: str | None) -> None:
+    folder = run(tmp_path, toy_data, "--model=BPR", "--epochs=1", *flags)
+    assert read_result(folder)["marks"] == ([] if mark is None else [mark])
+    assert mark is None or mark in (folder / "run.log").read_text()

@@ -64,9 +64,7 @@ class CodeTable:
         Returns:
             Table of J + 1 rows and the same depth. O(I log I + J log I).
         """
-        at = positions(self.tokens, tokens)
-        at[0] = 0
-        return CodeTable(np.asarray(tokens, dtype=str), self.codes[at])
+        return CodeTable(np.asarray(tokens, dtype=str), self.codes[positions(self.tokens, tokens)])
 
     def shuffled(self, rng: np.random.Generator) -> CodeTable:
         """The same tree with its items exchanged at random: a control that keeps leaves and sizes, but no meaning.

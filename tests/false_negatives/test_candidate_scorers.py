@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -56,9 +58,14 @@ def test_the_withheld_item_comes_first(source):
     assert len(found) == size
 
 
-def test_ease_keeps_one_dense_matrix():
-    view = random_view(1)
+def test_ease_keeps_one_dense_matrix(monkeypatch):
+    monkeypatch.setattr(ease_module, "CELLS", 1 << 14)
+    view = random_view(1, users=1200, items=1200, share=0.01)
+    tracemalloc.start()
     model = EASE().fit(view)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.4 * model._weights.nbytes  # a second one would make it 2
     assert model._weights.dtype == np.float32
     assert model._weights.flags.c_contiguous
     assert EASE.memory_gb(100_000) == pytest.approx(100_001**2 * 4 / 2**30, rel=0.02)

@@ -132,6 +132,8 @@ def test_input_is_not_changed():
 def test_large_nodes_are_fitted_on_a_sample(monkeypatch):
     monkeypatch.setattr(index_tree, "SAMPLE", 50)
     vectors, label = make_blobs([80] * 4, 5, cluster_std=0.1, random_state=3)
+    order = np.argsort(label, kind="stable")  # the first 50 rows alone would show one cluster
+    vectors, label = vectors[order], label[order]
     codes = build_codes(vectors, leaf_size=80)
     check_tree(codes, 320, 4, 80)
     assert len(set(zip(label.tolist(), codes[:, 0].tolist(), strict=True))) == 4
@@ -189,6 +191,13 @@ def test_balance_is_the_greedy_rule(n, clusters, seed, spare):
     labels = balance(distances, capacity)
     np.testing.assert_array_equal(labels, greedy(distances, capacity))
     assert np.bincount(labels).max() <= capacity
+
+
+def test_what_a_move_costs_is_the_growth_of_the_squared_distance():
+    # Six members around (0, 0), bound 5, and two at (10, 0). To leave costs the third 90.25 - 0.25 and the first
+    # 181 - 81, though in plain distance the first would lose less (4.5 against 9).
+    points = [(0, 9), (0, -9), (0.5, 0), (-0.5, 0), (0, 0), (0, 0), (10, 0), (10, 0)]
+    assert split_node(np.array(points, dtype=float), 2, 42, 1.3).tolist() == [0, 0, 1, 0, 0, 0, 1, 1]
 
 
 def test_two_members_get_a_child_each():

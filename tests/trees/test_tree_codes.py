@@ -106,6 +106,11 @@ def test_file_without_any_known_item_is_refused(tmp_path, padding):
 BAD = ["a 0-1", "a: ", ": 0", "a: 0-", "a: -1", "a: 0--1", "a: 0-x", "a: 1.5", "a: 0 1", "a: 32768", "a: ²", "a: +1"]
 
 
+def test_number_too_long_for_python_is_a_malformed_line(tmp_path):
+    with pytest.raises(UserError, match=r"line 1: 'a: 9{77}'\.\.\. should read"):
+        read_codes(write(tmp_path / "codes.txt", "a: " + "9" * 5000), known("a"))
+
+
 @pytest.mark.parametrize("line", BAD)
 def test_malformed_lines_are_named(tmp_path, line):
     path = write(tmp_path / "codes.txt", f"b: 0-1\n\n{line}\nc: 1\n")
