@@ -30,6 +30,11 @@ class RunTrainer:
     run_dir: Path
     config_hash: str = ""
 
+    def __init__(self, config: Any, model: Any) -> None:
+        super().__init__(config, model)  # type: ignore[call-arg]
+        self.best_epoch: int | None = None
+        self.seconds = {"training": 0.0, "evaluation": 0.0}
+
     def prepare(
         self, run_dir: Path, config_hash: str, real_train: Any, step: SampledStep | WeightedStep | None
     ) -> None:
