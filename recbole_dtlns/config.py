@@ -87,6 +87,8 @@ class Config(StockConfig):
         values.update(dataset=self.dataset, data_path=str(self.location.folder.parent))
         if self.settings.neg_sampler is not None or self.plan.base is not None:
             del values["train_neg_sample_args"]  # made from our keys; both together are refused
+        elif values["train_neg_sample_args"]["distribution"] == "none":
+            values["train_neg_sample_args"] = None  # as users write it
         return values
 
     def _load_config_files(self, file_list: Sequence[str] | None) -> dict[str, Any]:

@@ -75,6 +75,14 @@ def test_the_resolved_configuration_can_be_fed_back(toy: Path) -> None:
     assert second["config"]["neg_candidates"] == 7
 
 
+def test_a_run_without_negatives_can_be_fed_back_too(toy: Path) -> None:
+    base = ["--model=MultiVAE", "--dataset=toy", "--data_path=data", "--epochs=1", "--train_neg_sample_args=None"]
+    assert main([*base, "--run_dir=run"]) == 0
+    assert main(["--config_files=run/config.yaml", "--run_dir=again"]) == 0
+    assert read_result(toy / "run")["test_result"] == read_result(toy / "again")["test_result"]
+    assert read_result(toy / "run")["neg_sampler"] is None
+
+
 def test_command_line_wins_over_files_and_shipped_presets_are_found(toy: Path) -> None:
     Path("mine.yaml").write_text("epochs: 9\nneg_candidates: 4\nmade_up_key: 1\n")
     flags = ["--config_files=preset/paper.yaml mine.yaml", "--judge=keep_all", "--candidate_config={epochs: 1}"]

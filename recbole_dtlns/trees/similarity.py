@@ -28,9 +28,8 @@ def common_prefix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def lcp_similarity(a: np.ndarray, b: np.ndarray, normalize: Normalize = "min") -> np.ndarray:
     """sim(a, b) = LCP(a, b) / min(len a, len b), or with `depth` LCP(a, b) / D.
 
-    By `min` it is 1 for items of one leaf and, as no leaf of a tree is a prefix of another, for no others; but two
-    shallow leaves count as more alike than two deep ones of the same LCP. By `depth` an LCP is worth the same
-    everywhere, and items of one leaf reach 1 only at the full depth.
+    By `min` it is 1 for items of one leaf and, as no leaf is a prefix of another, for no others; but an LCP counts for
+    more between shallow leaves. By `depth` it counts the same everywhere, and one leaf reaches 1 only at full depth.
 
     Args:
         a: codes, int [..., D], -1 = padding.

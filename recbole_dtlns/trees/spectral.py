@@ -70,8 +70,7 @@ def component_embedding(
         dimensions: number of columns.
 
     Returns:
-        float64 [n, dimensions] with rows of length 1, or 0 where nothing is known; zero columns where there are fewer
-        eigenvectors.
+        float64 [n, dimensions] with rows of length 1, or 0 where nothing is known; zero columns beyond the last vector.
     """
     n_nodes, n_components = len(mass), int(labels.max()) + 1
     trivial = np.sqrt(mass / np.bincount(labels, mass)[labels])

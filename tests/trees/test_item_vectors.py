@@ -67,7 +67,7 @@ def test_no_interactions():
 
 def test_values_count_as_ones_and_stay_unchanged():
     train = interactions(30, 12, 5)
-    weighed = train.copy()
+    weighed = train.astype(np.float64)
     weighed.data[:] = np.arange(1, weighed.nnz + 1)
     before = weighed.data.copy()
     np.testing.assert_array_equal(svd_vectors(weighed, 4), svd_vectors(train, 4))
