@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import logging
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,12 +14,14 @@ from typing import Any
 import recbole
 import yaml
 from recbole.config import Config as StockConfig
+from recbole.utils import ModelType
 
 from recbole_dtlns.data.convert import reading_keys
 from recbole_dtlns.data.locate import DataLocation, locate
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.plan import Plan, make_plan
 from recbole_dtlns.settings import OUR_KEYS, Settings, nearest
+from recbole_dtlns.stock_keys import check_stock_values
 
 logger = logging.getLogger(__name__)
 
@@ -64,11 +68,12 @@ class Config(StockConfig):
         self._raw_command_line = dict(command_line or {})
         try:
             super().__init__(model, dataset, config_file_list, dict(config_dict or {}))
-        except (KeyError, ValueError, TypeError, NotImplementedError, RuntimeError) as error:
+        except (KeyError, ValueError, TypeError, AttributeError, NotImplementedError, RuntimeError) as error:
             if isinstance(error, UserError):
                 raise
             raise UserError(f"The configuration cannot be used: {error.args[0] if error.args else error}") from error
         self._check_keys()
+        check_stock_values(self.final_config_dict, self.external_config_dict)
         self.settings = Settings.parse(self.final_config_dict)
         self.final_config_dict.update(self.settings.as_dict())
         self.plan: Plan = make_plan(self.settings, self, "train_neg_sample_args" in self.external_config_dict)
@@ -105,10 +110,18 @@ class Config(StockConfig):
 
     def _load_internal_config_dict(self, model: str, model_class: Any, dataset: str) -> None:
         super()._load_internal_config_dict(model, model_class, dataset)
+        for key, value in _inherited_keys(model_class, self.yaml_loader).items():
+            self.internal_config_dict.setdefault(key, value)
         for name in ("overall", f"model/{model}", f"dataset/{dataset}"):
             path = PROPERTIES / f"{name}.yaml"
             if path.is_file():
-                self.internal_config_dict.update(read_yaml(path, self.yaml_loader))
+                self.internal_config_dict.update(self._fitting(read_yaml(path, self.yaml_loader)))
+
+    def _fitting(self, keys: dict[str, Any]) -> dict[str, Any]:
+        """Without our ranking metrics for models that RecBole evaluates by value (AUC, LogLoss)."""
+        if self.internal_config_dict["MODEL_TYPE"] in {ModelType.CONTEXT, ModelType.DECISIONTREE}:
+            return {key: value for key, value in keys.items() if key not in {"topk", "valid_metric"}}
+        return keys
 
     def _get_model_and_dataset(self, model: Any, dataset: str | None) -> tuple[str, Any, str]:
         name = self.external_config_dict.get("model") if model is None else model
@@ -145,7 +158,8 @@ class Config(StockConfig):
                     raise UserError(f"Unknown key {key!r} ({source}){nearest(key, known)}")
         for key in self.file_config_dict:
             if key not in known:
-                logger.warning("Unknown key %r in a configuration file; nothing reads it%s", key, nearest(key, known))
+                near = nearest(str(key), known)
+                logger.warning("Unknown key %r in a configuration file; nothing reads it%s", key, near)
 
     def _set_stock_sampler(self) -> None:
         """Translate `recbole:...` into `train_neg_sample_args`, and tell models how many negatives they will get."""
@@ -163,12 +177,26 @@ class Config(StockConfig):
             )
 
 
+def _inherited_keys(model_class: Any, loader: Any) -> dict[str, Any]:
+    """Start values of the RecBole model that a class of the user's own is derived from."""
+    folder = Path(recbole.__file__).parent / "properties" / "model"
+    for base in model_class.__mro__:
+        path = folder / f"{base.__name__}.yaml"
+        if path.is_file():
+            return read_yaml(path, loader)
+    return {}
+
+
 def require_model(name: str) -> None:
     """Raise UserError, with near names, unless RecBole has a model of this name."""
     home = Path(recbole.__file__).parent
-    if not any(home.glob(f"model/*_recommender/{name.lower()}.py")):
-        known = sorted(path.stem for path in home.glob("properties/model/*.yaml"))
-        raise UserError(f"RecBole has no model {name!r}{nearest(name, known)}")
+    modules = home.glob(f"model/*_recommender/{name.lower()}.py")
+    if not any(
+        re.search(rf"^class {re.escape(name)}\b", module.read_text(encoding="utf-8"), re.M) for module in modules
+    ):
+        known = {path.stem.lower(): path.stem for path in home.glob("properties/model/*.yaml")}
+        near = [known[match] for match in difflib.get_close_matches(name.lower(), list(known), n=3)]
+        raise UserError(f"RecBole has no model {name!r}" + (f"; did you mean {', '.join(near)}?" if near else "."))
 
 
 def _typed(key: str, value: Any) -> Any:

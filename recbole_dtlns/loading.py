@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,44 +10,72 @@ import torch
 
 from recbole_dtlns.compat import trusted_load
 from recbole_dtlns.config import Config
-from recbole_dtlns.data.build import build_split
+from recbole_dtlns.data.build import BuiltSplit, build_split
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.inferred import read_inferred
-from recbole_dtlns.identification import identify
 from recbole_dtlns.plugins import load_plugins
 from recbole_dtlns.run_folder import INFERRED, cache_folder
-from recbole_dtlns.trainer import CHECKPOINT
-from recbole_dtlns.training import prepare
+from recbole_dtlns.trainer import CHECKPOINT, SPLIT_HASH
+from recbole_dtlns.training import Prepared, prepare
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """A run as it was when it ended.
+
+    Attributes:
+        config: its configuration.
+        split: its data; `split.parts` are the real train, valid and test.
+        prepared: loaders, trainer, and the model of the best epoch in evaluation mode.
+    """
+
+    config: Config
+    split: BuiltSplit
+    prepared: Prepared
+
+
+def load_run(run_dir: str | Path) -> LoadedRun:
+    """Load a run from its folder; nothing is identified or trained again.
+
+    Raises:
+        UserError: the folder holds no readable checkpoint, or the data is no longer what the run was trained on.
+    """
+    path = Path(run_dir) / CHECKPOINT
+    if not path.is_file():
+        raise UserError(f"{run_dir} holds no {CHECKPOINT}, so there is no trained model in it.")
+    checkpoint = _read(path)
+    config = checkpoint["config"]
+    config["device"] = torch.device("cuda" if config["use_gpu"] and torch.cuda.is_available() else "cpu")
+    load_plugins(config.settings.plugins)
+    split = build_split(config, cache_folder(config.settings.cache_dir, config.dataset))
+    if checkpoint["other_parameter"].get(SPLIT_HASH) != split.split_hash:
+        raise UserError(f"The data of {config.dataset} is no longer what {run_dir} was trained on. Restore the files.")
+    inferred = Path(run_dir) / INFERRED
+    prepared = prepare(config, split, read_inferred(inferred) if inferred.is_file() else None, None, for_training=False)
+    prepared.model.load_state_dict(checkpoint["state_dict"])
+    prepared.model.load_other_parameter(checkpoint["other_parameter"])
+    prepared.model.eval()
+    return LoadedRun(config, split, prepared)
 
 
 def load_data_and_model(run_dir: str | Path) -> tuple[Config, Any, Any, Any, Any, Any]:
-    """Load a finished run: the counterpart of RecBole's function of this name.
+    """The counterpart of RecBole's function of this name; see `load_run`.
 
     Args:
         run_dir: folder of a run that kept its checkpoint.
 
     Returns:
         config, model (best epoch, in evaluation mode), dataset, train_data, valid_data, test_data.
-
-    Raises:
-        UserError: the folder holds no checkpoint, or the data is no longer what the run was trained on.
     """
+    run = load_run(run_dir)
+    ready = run.prepared
+    return run.config, ready.model, run.split.dataset, ready.train_data, ready.valid_data, ready.test_data
 
-    path = Path(run_dir) / CHECKPOINT
-    if not path.is_file():
-        raise UserError(f"{run_dir} holds no {CHECKPOINT}, so there is no trained model in it.")
-    with trusted_load():
-        checkpoint = torch.load(path, map_location="cpu")
-    config = checkpoint["config"]
-    load_plugins(config.settings.plugins)
-    cache_dir = cache_folder(config.settings.cache_dir, config.dataset)
-    split = build_split(config, cache_dir)
-    inferred = read_inferred(Path(run_dir) / INFERRED) if (Path(run_dir) / INFERRED).is_file() else None
-    trees = None
-    if config.plan.tree_view:
-        trees = identify(split.view, config.settings, config.plan, cache_dir).trees
-    prepared = prepare(config, split, inferred, trees)
-    prepared.model.load_state_dict(checkpoint["state_dict"])
-    prepared.model.load_other_parameter(checkpoint.get("other_parameter"))
-    prepared.model.eval()
-    return config, prepared.model, split.dataset, prepared.train_data, prepared.valid_data, prepared.test_data
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with trusted_load():
+            checkpoint: dict[str, Any] = torch.load(path, map_location="cpu")
+    except Exception as error:  # torch and pickle raise many kinds for a damaged file
+        raise UserError(f"{path} cannot be read ({error}). Restore it, or train again.") from error
+    return checkpoint

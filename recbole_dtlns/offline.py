@@ -38,10 +38,16 @@ def run_identification(inputs: Inputs) -> Path:
     ).config()
     if config.plan.judge == "none":
         raise UserError("identify needs a judge: set --judge=rule, keep_all or file (or leave neg_sampler at dtl_ns).")
+    if config.settings.candidate_checkpoint is not None:
+        raise UserError(
+            "identify reads train alone, but the model of a candidate_checkpoint is loaded with the whole split it was "
+            "trained on. Use it in a training run, or train one here with --candidate_source=MODEL."
+        )
     run_dir = make_run_dir(config.settings.run_dir, f"identify-{config.dataset}-{config.plan.judge}")
     start_log(run_dir / LOG, config["state"])
     config["checkpoint_dir"] = str(run_dir)
-    write_config(run_dir / CONFIG, config.resolved())
+    resolved = config.resolved()
+    write_config(run_dir / CONFIG, resolved)
     cache_dir = cache_folder(config.settings.cache_dir, config.dataset)
     view = read_training_part(config, cache_dir)
     logger.info("Training split: %d users, %d items, %d pairs", view.n_users, view.n_items, view.matrix.nnz)
@@ -62,7 +68,7 @@ def run_identification(inputs: Inputs) -> Path:
         "seconds": {**found.seconds, "training": None, "sampling": None, "evaluation": None},
         "peak_memory_mb": results.peak_memory_mb(),
         "versions": results.versions(),
-        "config": plain(config.resolved()),
+        "config": plain(resolved),
     }
     results.write_result(run_dir / RESULT, fields)
     logger.info("Wrote %s and %s", run_dir / INFERRED, run_dir / RESULT)

@@ -59,6 +59,10 @@ def make_plan(settings: Settings, config: Any, user_set_stock: bool) -> Plan:
         UserError: an unknown name, or a combination that cannot be had.
     """
     judge = _judge_name(settings)
+    if judge not in {None, "none"} and config["MODEL_TYPE"] != ModelType.GENERAL:
+        raise UserError(
+            f"judge={judge}: inferred positives need a general recommender, and {config['model']} is not one."
+        )
     stock = _stock_reason(settings, config, user_set_stock)
     if stock is not None:
         return _stock_plan(settings, config, judge, stock)
@@ -84,7 +88,8 @@ def _our_plan(settings: Settings, config: Any, name: str, judge: str) -> Plan:
                 f"It works with {', '.join(LAYER_SOURCES)}; choose one of these models, or another sampler."
             )
         base = "dns"
-        notes = (f"{config['model']} gives no layers: {name} runs as the tree view on dns, with the same positives.",)
+        place = "the tree view on dns" if view else "dns"
+        notes = (f"{config['model']} gives no layers: {name} runs as {place}, with the same positives.",)
     effective = name if base == name and view == kind.tree_view_by_default else base + ("+tree" if view else "")
     if base == "dtl_ns" and not view:
         effective = "mixgcf"

@@ -17,20 +17,22 @@ from recbole_dtlns.false_negatives.inferred import write_inferred
 from recbole_dtlns.false_negatives.overlap import looks_filtered
 from recbole_dtlns.identification import Identification, identify
 from recbole_dtlns.plugins import load_plugins
+from recbole_dtlns.provenance import sidecar
 from recbole_dtlns.run_folder import (
     CONFIG,
     INFERRED,
     LOG,
     RESULT,
     cache_folder,
-    config_hash,
     make_run_dir,
     plain,
+    refuse_other_run,
+    run_identity,
     start_log,
     write_config,
 )
 from recbole_dtlns.trainer import RESUME
-from recbole_dtlns.training import Prepared, prepare
+from recbole_dtlns.training import Prepared, check_split, prepare
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +94,8 @@ def objective_function(
         The keys of `run_recbole_dtlns`, and `model` as RecBole's own objective function has it.
     """
     inputs = Inputs(config_file_list=config_file_list, config_dict=config_dict)
-    return run(inputs, saved=saved, test=False)
+    result = run(inputs, saved=saved, test=False)
+    return {"model": inputs.model or raw_value("model", config_dict, config_file_list), **result}
 
 
 def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]:
@@ -101,12 +104,14 @@ def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]
     run_dir = start_run(config)
     cache_dir = cache_folder(config.settings.cache_dir, config.dataset)
     split = build_split(config, cache_dir)
+    check_split(config, split)
     found = identify(split.view, config.settings, config.plan, cache_dir)
     write_found(run_dir, split, found, config)
     prepared = prepare(config, split, found.inferred, found.trees)
     logger.info(prepared.model)
     trainer = prepared.trainer
-    trainer.prepare(run_dir, config_hash(config.resolved()), split.parts[0], trainer.step)
+    identity = run_identity(config.resolved(), split.split_hash, found.external)
+    trainer.prepare(run_dir, identity, split.split_hash, split.parts[0], trainer.step)
     trainer.resume(prepared.train_data)
     best_score, best_result = trainer.fit(
         prepared.train_data, prepared.valid_data, saved=saved, show_progress=config["show_progress"]
@@ -117,7 +122,6 @@ def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]
     trainer.tensorboard.close()
     write_run(run_dir, config, split, found, prepared, best_result, tested)
     return {
-        "model": config["model"],
         "best_valid_score": best_score,
         "valid_score_bigger": config["valid_metric_bigger"],
         "best_valid_result": best_result,
@@ -131,6 +135,7 @@ def start_run(config: Config) -> Path:
     name = f"{config['model']}-{config.dataset}-{(plan.effective or 'none').replace(':', '-')}"
     run_dir = make_run_dir(config.settings.run_dir, name)
     config["checkpoint_dir"] = str(run_dir)
+    refuse_other_run(run_dir, config.resolved(), (run_dir / RESUME).is_file())
     start_log(run_dir / LOG, config["state"])
     write_config(run_dir / CONFIG, config.resolved())
     logger.info("Run folder: %s", run_dir)
@@ -143,7 +148,9 @@ def start_run(config: Config) -> Path:
 
 
 def write_found(run_dir: Path, split: BuiltSplit, found: Identification, config: Config) -> None:
-    """Write the inferred positives, so that they survive whatever training does."""
+    """Write the inferred positives, so that they survive whatever training does; none may be left from before."""
+    (run_dir / INFERRED).unlink(missing_ok=True)
+    sidecar(run_dir / INFERRED).unlink(missing_ok=True)
     if found.inferred is not None:
         about = {"train_hash": split.view.train_hash, "settings": config.settings.as_dict(), "judge": config.plan.judge}
         write_inferred(run_dir / INFERRED, found.inferred, about)

@@ -7,24 +7,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from recbole.data.interaction import Interaction
 from scipy import sparse
 
 from recbole_dtlns.data.augmented import positives_matrix
 from recbole_dtlns.data.tokens import internal_ids, tokens_of
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.models.ranking import all_scores
 
 Row = tuple[str, str, int, float]
 _CELLS = 2**24  # scores held at a time
 
 
 def recommend(
-    config: Any, model: Any, seen: sparse.csr_matrix, dataset: Any, topk: int, users: Sequence[str] | None = None
+    model: Any, seen: sparse.csr_matrix, dataset: Any, topk: int, users: Sequence[str] | None = None
 ) -> Iterator[Row]:
     """The best unseen items of each user, best first.
 
     Args:
-        config: the run's configuration.
         model: trained, in evaluation mode.
         seen: pairs left out, CSR [U, I] in internal ids.
         dataset: RecBole's data set, for tokens.
@@ -43,7 +42,7 @@ def recommend(
     user_tokens, item_tokens = tokens_of(dataset, "user"), tokens_of(dataset, "item")
     topk = min(topk, dataset.item_num - 1)
     for block in np.array_split(ids, max(1, -(-len(ids) * dataset.item_num // _CELLS))):
-        scores = block_scores(config, model, dataset, block)
+        scores = all_scores(model, block, dataset.uid_field, dataset.iid_field, dataset.item_num)
         rows, columns = seen[block].nonzero()
         scores[rows, columns] = -torch.inf
         scores[:, 0] = -torch.inf
@@ -52,20 +51,6 @@ def recommend(
             for rank, (item, score) in enumerate(zip(items[row].tolist(), best[row].tolist(), strict=True), 1):
                 if score > -torch.inf:
                     yield str(user_tokens[user]), str(item_tokens[item]), rank, score
-
-
-@torch.no_grad()
-def block_scores(config: Any, model: Any, dataset: Any, users: np.ndarray) -> torch.Tensor:
-    """Scores of every item for users int64 [n]: float [n, I] on the CPU; column 0 is padding."""
-    ids = torch.as_tensor(users, device=config["device"])
-    try:
-        scores = model.full_sort_predict(Interaction({dataset.uid_field: ids}))
-    except NotImplementedError:  # models that score pairs only
-        pairs = Interaction({dataset.uid_field: ids}).repeat_interleave(dataset.item_num)
-        items = torch.arange(dataset.item_num, device=config["device"]).repeat(len(users))
-        pairs.update(Interaction({dataset.iid_field: items}))
-        scores = model.predict(pairs)
-    return scores.reshape(len(users), -1).float().cpu()
 
 
 def seen_pairs(parts: Sequence[Any]) -> sparse.csr_matrix:

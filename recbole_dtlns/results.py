@@ -14,7 +14,7 @@ import numpy as np
 
 from recbole_dtlns.cache import write_atomically
 from recbole_dtlns.config import Config
-from recbole_dtlns.data.augmented import ExtraPairs
+from recbole_dtlns.data.augmented import ExtraPairs, positives_matrix
 from recbole_dtlns.data.build import BuiltSplit
 from recbole_dtlns.data.train_view import TrainView
 from recbole_dtlns.false_negatives.overlap import overlap_with
@@ -66,7 +66,7 @@ def overlap(split: BuiltSplit, extra: ExtraPairs | None) -> dict[str, float] | N
     if extra is None:
         return None
     train = split.parts[0]
-    counts = np.bincount(train.inter_feat[train.uid_field].numpy(), minlength=train.user_num)
+    counts = np.diff(positives_matrix(train).indptr)
     found: dict[str, float] = {}
     for name, part in (("valid", split.parts[1]), ("test", split.parts[2])):
         users, items = part.inter_feat[part.uid_field].numpy(), part.inter_feat[part.iid_field].numpy()
@@ -117,6 +117,7 @@ def marks(config: Config, external: list[dict[str, Any]]) -> list[str]:
         found.append("reference protocol (uses test labels)")
     if config.plan.effective == "recbole:popularity":
         found.append("uses held-out counts")
+    found += [mark for entry in external for mark in entry.get("marks", [])]
     foreign = [str(entry["kind"]) for entry in external if entry["foreign"]]
     unknown = [str(entry["kind"]) for entry in external if not entry["foreign"]]
     if foreign:

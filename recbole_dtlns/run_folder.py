@@ -50,7 +50,26 @@ def cache_folder(cache_dir: str | None, dataset: str) -> Path:
 
 def config_hash(values: Mapping[str, Any]) -> str:
     """Identity of a configuration: everything but where it writes."""
-    return content_key("config", {key: str(value) for key, value in values.items() if key not in _NOT_IDENTITY})
+    return content_key("config", {key: plain(value) for key, value in values.items() if key not in _NOT_IDENTITY})
+
+
+def run_identity(values: Mapping[str, Any], split_hash: str, external: list[dict[str, Any]]) -> str:
+    """Identity of a run: its configuration, its data, and the content of every input made elsewhere."""
+    files = [entry["sha256"] for entry in external]
+    return content_key("run", {"config": config_hash(values), "split_hash": split_hash, "external": files})
+
+
+def refuse_other_run(run_dir: Path, values: Mapping[str, Any], unfinished: bool) -> None:
+    """Raise UserError, before anything is written, if the folder holds an unfinished run of another configuration."""
+    path = run_dir / CONFIG
+    if not unfinished or not path.is_file():
+        return
+    recorded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if config_hash(recorded) != config_hash(values):
+        raise UserError(
+            f"{run_dir} holds an unfinished run that was saved under another configuration (see {path}). Repeat the "
+            "command that began it, or choose another run_dir."
+        )
 
 
 def write_config(path: Path, values: Mapping[str, Any]) -> None:

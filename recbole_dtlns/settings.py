@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,7 +64,7 @@ def _number(low: float, high: float = float("inf")) -> Parser:
             number = float(value)
         except (TypeError, ValueError):
             raise ValueError(expected) from None
-        if not low <= number <= high:
+        if not (low <= number <= high and math.isfinite(number)):
             raise ValueError(expected)
         return number
 

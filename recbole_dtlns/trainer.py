@@ -17,36 +17,39 @@ from recbole_dtlns.compat import trusted_load
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.models.step import SampledStep, WeightedStep
 
+Step = SampledStep | WeightedStep
+
 CHECKPOINT = "checkpoint.pth"
 RESUME = "resume.pth"
+SPLIT_HASH = "dtlns_split_hash"
 SAMPLER_STATE = "dtlns_sampler_state"  # among RecBole's `other_parameter`, so that stock RecBole reads our checkpoints
 
 
 class RunTrainer:
     """Mixin over any RecBole trainer; its `fit`, early stopping, logging and evaluation stay RecBole's."""
 
-    step: SampledStep | WeightedStep | None = None
+    step: Step | None = None
     real_train: Any = None
     run_dir: Path
-    config_hash: str = ""
+    identity: str = ""
+    split_hash: str = ""
 
     def __init__(self, config: Any, model: Any) -> None:
         super().__init__(config, model)  # type: ignore[call-arg]
         self.best_epoch: int | None = None
         self.seconds = {"training": 0.0, "evaluation": 0.0}
 
-    def prepare(
-        self, run_dir: Path, config_hash: str, real_train: Any, step: SampledStep | WeightedStep | None
-    ) -> None:
-        """Say where files go, what the real training part is, and what stands in for `calculate_loss`.
+    def prepare(self, run_dir: Path, identity: str, split_hash: str, real_train: Any, step: Step | None) -> None:
+        """Say where files go, what the run is, and what stands in for `calculate_loss`.
 
         Args:
             run_dir: folder of the run.
-            config_hash: identity of the configuration; a state saved under another one is not resumed from.
+            identity: hash of configuration and data; a state saved under another one is not resumed from.
+            split_hash: identity of the split, kept in the checkpoint.
             real_train: the training part without inferred positives, for metrics that count training items.
             step: the training step, or None for the model's own.
         """
-        self.run_dir, self.config_hash = run_dir, config_hash
+        self.run_dir, self.identity, self.split_hash = run_dir, identity, split_hash
         self.real_train, self.step = real_train, step
         self.saved_model_file = str(run_dir / CHECKPOINT)
         self._saved_at = time.monotonic()
@@ -77,7 +80,9 @@ class RunTrainer:
     def _save_checkpoint(self, epoch: int, verbose: bool = True, **kwargs: Any) -> None:
         model = self.model  # type: ignore[attr-defined]
         stock = model.other_parameter
-        state = {} if self.step is None else {SAMPLER_STATE: self.step.state_dict()}
+        state: dict[str, Any] = {SPLIT_HASH: self.split_hash}
+        if self.step is not None:
+            state[SAMPLER_STATE] = self.step.state_dict()
         model.other_parameter = lambda: {**(stock() or {}), **state}
         try:
             super()._save_checkpoint(epoch, verbose=verbose, **kwargs)  # type: ignore[misc]
@@ -91,12 +96,12 @@ class RunTrainer:
             return
         trainer: Any = self
         state = {
-            "config_hash": self.config_hash,
+            "identity": self.identity,
             "epoch": epoch,
             "trainer": {name: getattr(trainer, name) for name in _TRAINER_STATE},
             "model": trainer.model.state_dict(),
-            "optimizer": trainer.optimizer.state_dict(),
-            "loader": train_data.generator.get_state(),
+            "optimizers": {name: one.state_dict() for name, one in _optimizers(trainer).items()},
+            "loaders": [generator.get_state() for generator in _generators(train_data)],
             "sampler": None if self.step is None else self.step.state_dict(),
             "random": (random.getstate(), np.random.get_state(), torch.get_rng_state(), _cuda_states()),
         }
@@ -109,24 +114,26 @@ class RunTrainer:
         """Take up the run of this folder where its last saved state ends; False when there is none.
 
         Raises:
-            UserError: the state was saved under another configuration, or cannot be read.
+            UserError: the state was saved under another configuration or with other data, or cannot be read.
         """
         path = self.run_dir / RESUME
         if not path.is_file():
             return False
         trainer: Any = self
         state = _read_state(path, trainer.device)
-        if state["config_hash"] != self.config_hash:
+        if state["identity"] != self.identity:
             raise UserError(
-                f"{path} was saved under another configuration, so this run cannot continue it. Repeat the command "
-                "that began it (see config.yaml beside it), or choose another run_dir."
+                f"{path} was saved under another configuration or with other data, so this run cannot continue it. "
+                "Repeat the command that began it (see config.yaml) with the same data, or choose another run_dir."
             )
         for name, value in state["trainer"].items():
             setattr(trainer, name, value)
         trainer.start_epoch = state["epoch"]
         trainer.model.load_state_dict(state["model"])
-        trainer.optimizer.load_state_dict(state["optimizer"])
-        train_data.generator.set_state(state["loader"].cpu())
+        for name, one in _optimizers(trainer).items():
+            one.load_state_dict(state["optimizers"][name])
+        for generator, saved in zip(_generators(train_data), state["loaders"], strict=True):
+            generator.set_state(saved.cpu())
         if self.step is not None:
             self.step.load_state_dict(state["sampler"])
         python, numpy, cpu, cuda = state["random"]
@@ -140,6 +147,18 @@ class RunTrainer:
 
 
 _TRAINER_STATE = ("cur_step", "best_valid_score", "best_valid_result", "train_loss_dict", "best_epoch", "seconds")
+
+
+def _optimizers(trainer: Any) -> dict[str, torch.optim.Optimizer]:
+    """Some trainers (RecVAE) hold several."""
+    return {name: value for name, value in vars(trainer).items() if isinstance(value, torch.optim.Optimizer)}
+
+
+def _generators(train_data: Any) -> list[torch.Generator]:
+    """Of the loader itself, or of the two that a knowledge model's loader is made of."""
+    parts = [getattr(train_data, name, None) for name in ("general_dataloader", "kg_dataloader")]
+    loaders = [part for part in parts if part is not None] or [train_data]
+    return [loader.generator for loader in loaders]
 
 
 def _cuda_states() -> list[torch.Tensor]:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from recbole.data.dataloader import TrainDataLoader, UserDataLoader
 from recbole.data.utils import create_samplers, get_dataloader
-from recbole.utils import ModelType, get_model, init_seed
+from recbole.utils import init_seed
 
 from recbole_dtlns import compat
 from recbole_dtlns.config import Config
@@ -52,15 +52,21 @@ class Prepared:
     extra: ExtraPairs | None
 
 
-def prepare(config: Config, split: BuiltSplit, inferred: InferredPositives | None, trees: Trees | None) -> Prepared:
+def prepare(
+    config: Config,
+    split: BuiltSplit,
+    inferred: InferredPositives | None,
+    trees: Trees | None,
+    for_training: bool = True,
+) -> Prepared:
     """Build loaders, model and trainer in RecBole's order, so that stock runs draw the same random numbers.
 
-    Samplers and evaluation loaders come from the real split; only then is the training part augmented.
+    Samplers and evaluation loaders come from the real split; only then is the training part augmented. Without
+    `for_training` no training step is made, and `trees` may be None.
 
     Raises:
         UserError: users without drawable items, more candidates than items, a mask outside the real split.
     """
-    _refuse_users_who_have_everything(split)
     extra = _extra_pairs(config, split, inferred)
     samplers = create_samplers(config, split.dataset, split.parts)
     _set_masks(config, split, samplers, extra)
@@ -69,22 +75,40 @@ def prepare(config: Config, split: BuiltSplit, inferred: InferredPositives | Non
     valid_data, test_data = loaders.evaluation_loaders(config, split.parts, samplers)
     _check_masks(config, split, valid_data, test_data)
     model = build_model(config, split, extra)
-    step = _step(config, split, model, train_data, extra, trees)
     trainer = make_trainer(config, model)
-    trainer.step = step
+    if for_training:
+        trainer.step = _step(config, split, model, train_data, extra, trees)
     return Prepared(model, trainer, train_data, valid_data, test_data, extra)
 
 
 def build_model(config: Config, split: BuiltSplit, extra: ExtraPairs | None) -> Any:
-    """The RecBole model, freshly initialised from `seed`; `augment_graph` decides whether its graph holds `extra`."""
-    graph = _augmented(split, extra) if extra is not None and config.settings.augment_graph else split.parts[0]
+    """The RecBole model, freshly initialised from `seed`; `augment_graph` decides whether its graph holds `extra`.
+
+    Models that read whole histories (auto-encoders) have them, and so their loss, with `extra` under `augment_loss`.
+    """
+    settings = config.settings
+    wanted = settings.augment_graph or (settings.augment_loss and _reads_users(config))
+    graph = _augmented(split, extra) if extra is not None and wanted else split.parts[0]
     init_seed(config["seed"] + config["local_rank"], config["reproducibility"])
     with compat.trusted_load():  # some models read pre-trained weights of the user's own
-        return get_model(config["model"])(config, graph).to(config["device"])
+        return config.model_class(config, graph).to(config["device"])
 
 
-def _refuse_users_who_have_everything(split: BuiltSplit) -> None:
-    """RecBole's samplers refuse them too, without saying who they are."""
+def _reads_users(config: Config) -> bool:
+    """Auto-encoders and ENMF read whole histories from the data set they are built with: that is their loss."""
+    return get_dataloader(config, "train") is UserDataLoader
+
+
+def check_split(config: Config, split: BuiltSplit) -> None:
+    """Find out before any other work whether negatives can be drawn at all.
+
+    Raises:
+        UserError: more candidates asked for than there are items, or users who have interacted with everything
+            (RecBole's samplers refuse them too, without saying who they are).
+    """
+    items, wanted = split.dataset.item_num - 1, config.settings.neg_candidates
+    if config.plan.base is not None and wanted > items:
+        raise UserError(f"neg_candidates={wanted}, but there are only {items} items. Set it lower.")
     seen = sum(
         (augmented.positives_matrix(part) for part in split.parts[1:]), augmented.positives_matrix(split.parts[0])
     )
@@ -104,8 +128,6 @@ def _augmented(split: BuiltSplit, extra: ExtraPairs) -> Any:
 def _extra_pairs(config: Config, split: BuiltSplit, inferred: InferredPositives | None) -> ExtraPairs | None:
     if inferred is None or len(inferred.users) == 0:
         return None
-    if config["MODEL_TYPE"] != ModelType.GENERAL:
-        raise UserError(f"Inferred positives need a general recommender; {config['model']} is not one. Set judge=none.")
     extra = ExtraPairs.from_tokens(split.dataset, inferred.users, inferred.items, inferred.weight)
     if config.settings.protocol == "reference":
         extra = extra.without(augmented.positives_matrix(split.parts[1]) + augmented.positives_matrix(split.parts[2]))
@@ -187,9 +209,6 @@ def _sampler_context(
     config: Config, split: BuiltSplit, n_layers: int, extra: ExtraPairs | None, trees: Trees | None
 ) -> SamplerContext:
     train, settings, device = split.parts[0], config.settings, config["device"]
-    items = train.item_num - 1
-    if settings.neg_candidates > items:
-        raise UserError(f"neg_candidates={settings.neg_candidates}, but there are only {items} items. Set it lower.")
     barred = augmented.positives_matrix(train, extra if settings.exclude_inferred else None)
     counts = augmented.positives_matrix(train).sum(axis=0)
     weights = popularity_weights(np.asarray(counts).ravel(), settings.popularity_exponent, train.user_num)

@@ -127,6 +127,19 @@ def test_command_line_wins_over_files_and_shipped_presets_are_found(toy: Path) -
         (["identify", "--dataset=toy"], "is not a flag"),
         (["--run_dir=data/toy/train.txt"], "is a file"),
         (["--topk=[0]"], "topk"),
+        (["--topk=[]"], "topk"),
+        (["--valid_metric=NDCG@7"], "valid_metric=NDCG@7: it is not computed"),
+        (["--epochs=many"], "epochs='many': expected a whole number"),
+        (["--epochs=-1"], "expected a whole number from 0"),
+        (["--learning_rate=fast"], "learning_rate='fast': expected a number"),
+        (["--train_batch_size=0"], "train_batch_size=0"),
+        (["--seed=-1"], "seed=-1"),
+        (["--learner=foo"], "learner='foo'"),
+        (["--positive_weight=inf"], "positive_weight='inf'"),
+        (["--model=bpr"], "did you mean BPR"),
+        (["--model=EASE", "--judge=rule"], "need a general recommender"),
+        (["--candidate_source=BPR", "--candidate_config={epoch: 1}"], "unknown key 'epoch'"),
+        (["--candidate_source=FM"], "candidate_source=FM"),
     ],
 )
 def test_bad_input_is_status_2_with_a_message_and_no_traceback(
@@ -136,9 +149,7 @@ def test_bad_input_is_status_2_with_a_message_and_no_traceback(
     Path("verdicts.tsv").write_text("nobody\ti1\t0.5\n")
     given = {flag.partition("=")[0] for flag in flags}
     defaults = ["--model=BPR", "--dataset=toy", "--data_path=data", "--epochs=1", "--run_dir=run", SMALL[0]]
-    assert (
-        main([flag for flag in defaults if flag.partition("=")[0] not in given - {"--epochs", "--seed"}] + flags) == 2
-    )
+    assert main([flag for flag in defaults if flag.partition("=")[0] not in given] + flags) == 2
     error = capsys.readouterr().err
     assert "Traceback" not in error
     assert re.search(message, error), error
@@ -177,6 +188,12 @@ def test_recommend_lists_unseen_items_by_token(toy: Path, capsys: pytest.Capture
     assert not {(row[0], row[1]) for row in rows[1:]} & set(parts["train"] + parts["valid"])
     assert main(["recommend", "run", "--topk=3", "--output=lists.tsv"]) == 0
     assert len(Path("lists.tsv").read_text().splitlines()) == 1 + 60 * 3
+    assert main(["recommend", "run", "--topk=40", "--output=all.tsv"]) == 0
+    listed = {tuple(line.split("\t")[:2]) for line in Path("all.tsv").read_text().splitlines()[1:]}
+    inferred = Path("run/inferred_positives.tsv").read_text().splitlines()[1:]
+    known = set(parts["train"] + parts["valid"])
+    assert listed == {(f"u{user}", f"i{item}") for user in range(60) for item in range(40)} - known
+    assert {tuple(line.split("\t")[:2]) for line in inferred} - known <= listed
     assert main(["recommend", "run", "--users=stranger"]) == 2
     assert "stranger" in capsys.readouterr().err
     assert main(["recommend", "nowhere"]) == 2
@@ -245,6 +262,7 @@ def test_a_trial_never_reads_test(toy: Path) -> None:
     keys = {"model": "BPR", "dataset": "toy", "data_path": "data", "epochs": 1, "embedding_size": 8, "run_dir": "trial"}
     trial = objective_function({**keys, "tree_leaf_size": 4})
     assert trial["test_result"] == {}
+    assert set(trial) == {"model", "best_valid_score", "valid_score_bigger", "best_valid_result", "test_result"}
     assert trial["model"] == "BPR"
     assert trial["best_valid_score"] == trial["best_valid_result"]["ndcg@20"]
     result = read_result(toy / "trial")
@@ -332,3 +350,62 @@ def test_doctor_and_help(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "neg_candidates" in capsys.readouterr().out
     assert main(["train_it"]) == 2
     assert "identify, recommend, convert, doctor" in capsys.readouterr().err
+
+
+def test_a_run_whose_data_changed_is_not_loaded(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train() == 0
+    parts = toy_split()
+    swapped = {name: [(f"u{59 - int(user[1:])}", item) for user, item in pairs] for name, pairs in parts.items()}
+    write_pairs(toy / "data" / "toy", swapped)
+    assert main(["recommend", "run"]) == 2
+    assert "no longer what run was trained on" in capsys.readouterr().err
+
+
+def test_auto_encoders_are_trained_on_inferred_positives(toy: Path) -> None:
+    base = ["--model=MultiVAE", "--dataset=toy", "--data_path=data", "--epochs=3", "--learning_rate=0.01"]
+    for judge in ("none", "keep_all"):
+        assert main([*base, f"--judge={judge}", f"--run_dir=with_{judge}"]) == 0
+    first, second = read_result(toy / "with_none"), read_result(toy / "with_keep_all")
+    assert first["best_valid_result"] != second["best_valid_result"]
+    assert second["data"]["inferred_positives"] > 0
+
+
+def test_a_checkpoint_of_the_reference_protocol_is_no_honest_source(
+    toy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train("--protocol=reference") == 0
+    base = ["--model=BPR", "--dataset=toy", "--data_path=data", "--epochs=1", *SMALL, "--judge=keep_all"]
+    use = [*base, "--candidate_checkpoint=run"]
+    assert main([*use, "--run_dir=next"]) == 2
+    assert "reference protocol" in capsys.readouterr().err
+    assert main([*use, "--run_dir=allowed", "--allow_foreign=true"]) == 0
+    assert "reference protocol (uses test labels)" in read_result(toy / "allowed")["marks"]
+
+
+def test_models_evaluated_by_value_and_knowledge_models_run_as_stock(toy: Path) -> None:
+    assert main(["--model=FM", "--dataset=ml-100k", "--epochs=1", "--run_dir=fm"]) == 0
+    assert "auc" in read_result(toy / "fm")["test_result"]
+    columns = "{'inter':['user_id','item_id'],'kg':['head_id','relation_id','tail_id'],'link':['item_id','entity_id']}"
+    flags = ["--model=CFKG", "--dataset=ml-100k", "--epochs=2", "--checkpoint_seconds=0", "--run_dir=kg"]
+    assert main([*flags, f"--load_col={columns}"]) == 0
+    assert read_result(toy / "kg")["neg_sampler_effective"] == "recbole:uniform"
+
+
+def test_a_model_class_of_ones_own(toy: Path) -> None:
+    from recbole.model.general_recommender import BPR
+
+    from recbole_dtlns.quick_start import run_recbole_dtlns
+
+    class MyBPR(BPR):  # type: ignore[misc]
+        pass
+
+    keys = {"data_path": "data", "epochs": 1, "embedding_size": 8, "run_dir": "mine", "tree_leaf_size": 4}
+    run_recbole_dtlns(MyBPR, "toy", config_dict=keys, saved=False)
+    assert read_result(toy / "mine")["neg_sampler_effective"] == "dns+tree"
+
+
+def test_an_empty_part_is_refused(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["convert", "data/toy", "atomic", "--name=tiny"]) == 0
+    Path("atomic/tiny/tiny.valid.inter").write_text("user_id:token\titem_id:token\n")
+    assert main(["--model=BPR", "--dataset=tiny", "--data_path=atomic", "--run_dir=run"]) == 2
+    assert "The valid part of tiny holds no interaction" in capsys.readouterr().err

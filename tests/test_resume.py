@@ -64,6 +64,13 @@ def test_a_state_of_another_configuration_or_a_damaged_one_is_refused(
         assert main(command(tmp_path, "--model=BPR", f"--run_dir={run_dir}")) == 130
     assert main(command(tmp_path, "--model=BPR", f"--run_dir={run_dir}", "--neg_candidates=3")) == 2
     assert "saved under another configuration" in capsys.readouterr().err
+    assert "neg_candidates: 10" in (run_dir / "config.yaml").read_text()  # still that of the run which began here
+    data = tmp_path / "data" / "toy"
+    swapped = {name: [(f"u{59 - int(user[1:])}", item) for user, item in rows] for name, rows in toy_split().items()}
+    write_pairs(data, swapped)
+    assert main(command(tmp_path, "--model=BPR", f"--run_dir={run_dir}")) == 2
+    assert "with other data" in capsys.readouterr().err
+    write_pairs(data, toy_split())
     (run_dir / RESUME).write_bytes(b"half a file")
     assert main(command(tmp_path, "--model=BPR", f"--run_dir={run_dir}")) == 2
     assert "cannot be read" in capsys.readouterr().err

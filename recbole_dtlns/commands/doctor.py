@@ -7,6 +7,7 @@ import importlib.util
 import torch
 
 from recbole_dtlns.arguments import config_files, flags
+from recbole_dtlns.errors import UserError
 from recbole_dtlns.results import versions
 
 
@@ -16,6 +17,8 @@ def main(arguments: list[str]) -> int:
     for line in [*_version_lines(), *_device_lines()]:
         print(line)
     model, dataset = found.pop("model", None), found.pop("dataset", None)
+    if dataset is None and (found or model):
+        raise UserError("doctor shows what would run for a data set; name it with --dataset=NAME.")
     if dataset is not None:
         for line in _plan_lines(model or "BPR", dataset, config_files(found), found):
             print(line)

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
+from recbole.utils import ModelType
+
 from recbole_dtlns.arguments import flags, folder_argument
 from recbole_dtlns.errors import UserError
 
@@ -28,16 +30,21 @@ def main(arguments: list[str]) -> int:
 
 
 def _write(folder: Path, topk: int, users: list[str] | None, output: str | None) -> None:
-    from recbole_dtlns.loading import load_data_and_model
+    from recbole_dtlns.loading import load_run
     from recbole_dtlns.recommending import recommend, seen_pairs
     from recbole_dtlns.run_folder import start_log
 
     start_log(None, "WARNING")
-    config, model, dataset, train_data, valid_data, _ = load_data_and_model(folder)
-    seen = seen_pairs([train_data._dataset, valid_data._dataset])
+    run = load_run(folder)
+    if run.config["MODEL_TYPE"] not in {ModelType.GENERAL, ModelType.TRADITIONAL}:
+        raise UserError(
+            f"recommend lists items for general recommenders; {run.config['model']} wants more than a user."
+        )
+    # Inferred positives are recommendable: only what the user really has is left out.
+    seen = seen_pairs(run.split.parts)
     with _target(output) as target:
         target.write("user\titem\trank\tscore\n")
-        for user, item, rank, score in recommend(config, model, seen, dataset, topk, users):
+        for user, item, rank, score in recommend(run.prepared.model, seen, run.split.dataset, topk, users):
             target.write(f"{user}\t{item}\t{rank}\t{score:.6g}\n")
 
 

@@ -100,7 +100,7 @@ def _use_atomic_copy(config: Any, cache_dir: Path) -> None:
 
 def _refuse_empty(parts: list[Any], config: Any) -> None:
     for name, part in zip(PARTS, parts, strict=True):
-        if len(part) == 0 and not (name == "valid" and config["benchmark_filename"]):
+        if len(part) == 0:
             raise UserError(
                 f"The {name} part of {config['dataset']} holds no interaction. Check the files, the filters "
                 "(user_inter_num_interval, val_interval, ...) and eval_args."

@@ -96,6 +96,11 @@ def _from_checkpoint(view: TrainView, run_dir: Path, chosen: CandidateSettings, 
             f"candidate_checkpoint: {run_dir} was trained on another training split ({made_from[:12]}, this one is "
             f"{view.train_hash[:12]}). Train it on this split, or set allow_foreign=true and have the result marked."
         )
+    if result["protocol"] == "reference" and not allow_foreign:
+        raise UserError(
+            f"candidate_checkpoint: {run_dir} was trained under the reference protocol, which uses test labels. Use "
+            "another run, or set allow_foreign=true and have the result marked."
+        )
     _, model, dataset, *_ = load_data_and_model(run_dir)
     trained = wrap_model(model, dataset, view)
     name = f"{result['model']} of {run_dir.name}"
@@ -107,6 +112,7 @@ def _from_checkpoint(view: TrainView, run_dir: Path, chosen: CandidateSettings, 
         "sha256": None,
         "train_hash": made_from,
         "foreign": made_from != view.train_hash,
+        "marks": result["marks"],
     }
     embeddings = None if vectors is None else (f"item embeddings of {name}", vectors)
     return CandidateResult(candidates, name, time.perf_counter() - started, False, [external], 0, embeddings)

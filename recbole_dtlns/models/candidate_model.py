@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from recbole.config import Config as StockConfig
 from recbole.data import create_dataset
 from recbole.data.dataloader import TrainDataLoader
-from recbole.data.interaction import Interaction
 from recbole.data.utils import get_dataloader
 from recbole.sampler import Sampler
 from recbole.utils import ModelType, get_model, get_trainer, init_seed
@@ -23,6 +21,8 @@ from torch.utils.tensorboard import SummaryWriter
 from recbole_dtlns.data.tokens import positions, tokens_of
 from recbole_dtlns.data.train_view import TrainView
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.models.ranking import all_scores
+from recbole_dtlns.settings import nearest
 
 logger = logging.getLogger(__name__)
 
@@ -44,20 +44,21 @@ class TrainedModel:
         model: in evaluation mode.
         users: internal id of each user of the view, int64 [U + 1]; 0 for padding.
         items: internal id of each item of the view, int64 [I + 1]; 0 for padding.
-        user_field: name of the user column.
+        user_field, item_field: names of the two columns.
+        n_items: items of the model, padding included.
     """
 
     model: Any
     users: np.ndarray
     items: np.ndarray
     user_field: str
+    item_field: str
+    n_items: int
 
-    @torch.no_grad()
     def score_block(self, users: np.ndarray) -> np.ndarray:
         """Scores of every item for users int64 [n] of the view: float32 [n, I + 1]; column 0 is meaningless."""
-        ids = torch.as_tensor(self.users[users], device=self.model.device)
-        scores = self.model.full_sort_predict(Interaction({self.user_field: ids})).reshape(len(users), -1)
-        result: np.ndarray = scores.float().cpu().numpy()[:, self.items]
+        scores = all_scores(self.model, self.users[users], self.user_field, self.item_field, self.n_items)
+        result: np.ndarray = scores.numpy()[:, self.items]
         return result
 
     def item_embeddings(self) -> np.ndarray | None:
@@ -101,7 +102,7 @@ def wrap_model(model: Any, dataset: Any, view: TrainView) -> TrainedModel:
     model.eval()
     users = positions(tokens_of(dataset, "user"), view.users)
     items = positions(tokens_of(dataset, "item"), view.items)
-    return TrainedModel(model, users, items, dataset.uid_field)
+    return TrainedModel(model, users, items, dataset.uid_field, dataset.iid_field, dataset.item_num)
 
 
 def _configuration(name: str, view: TrainView, keys: Mapping[str, Any], folder: Path) -> StockConfig:
@@ -119,11 +120,15 @@ def _configuration(name: str, view: TrainView, keys: Mapping[str, Any], folder: 
     }
     try:
         config = _ConfigOfItsOwn(name, "train", config_dict={"epochs": EPOCHS, **keys, **fixed})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, NotImplementedError) as error:
         raise UserError(
             f"candidate_source={name} cannot be configured: {error}. Give EASE, ItemKNN, file or the name of a RecBole "
             "general recommender, and its keys in candidate_config."
         ) from error
+    known = {key for listed in config.parameters.values() for key in listed} | set(config.internal_config_dict)
+    unknown = [str(key) for key in keys if key not in known]
+    if unknown:
+        raise UserError(f"candidate_config: unknown key {unknown[0]!r} for {name}{nearest(unknown[0], known)}")
     if config["MODEL_TYPE"] not in {ModelType.GENERAL, ModelType.TRADITIONAL}:
         raise UserError(f"candidate_source={name} is not a general recommender. Give EASE, ItemKNN, BPR, LightGCN, ...")
     return config

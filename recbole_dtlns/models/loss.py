@@ -24,7 +24,7 @@ class WeightedBPRLoss(BPRLoss):
         if self.weight is None:
             return super().forward(pos_score, neg_score)
         losses = -torch.log(self.gamma + torch.sigmoid(pos_score - neg_score))
-        return (self.weight * losses).sum() / self.weight.sum()
+        return (self.weight * losses).sum() / self.weight.sum().clamp_min(torch.finfo(losses.dtype).tiny)
 
 
 def replace_bpr_loss(model: nn.Module) -> WeightedBPRLoss | None:

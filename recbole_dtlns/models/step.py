@@ -99,11 +99,13 @@ class SampledStep:
 
     def state_dict(self) -> dict[str, Any]:
         """State of the sampler and of its generator, for the checkpoint."""
-        return {"sampler": self.sampler.state_dict(), "generator": self.generator.get_state()}
+        state = {"sampler": self.sampler.state_dict(), "generator": self.generator.get_state()}
+        return {**state, "sampling_seconds": self.sampling_seconds}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore `state_dict`."""
         self.sampler.load_state_dict(state["sampler"])
+        self.sampling_seconds = state["sampling_seconds"]
         self.generator.set_state(state["generator"].cpu())
 
     @torch.no_grad()
