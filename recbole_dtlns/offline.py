@@ -19,7 +19,6 @@ from recbole_dtlns.run_folder import (
     RESULT,
     cache_folder,
     make_run_dir,
-    plain,
     start_log,
     write_config,
 )
@@ -55,21 +54,8 @@ def run_identification(inputs: Inputs) -> Path:
     about = {"train_hash": view.train_hash, "settings": config.settings.as_dict(), "judge": config.plan.judge}
     if found.inferred is not None:
         write_inferred(run_dir / INFERRED, found.inferred, about)
-    fields = {
-        **results.configuration_fields(config),
-        "model": None,
-        "best_epoch": None,
-        "best_valid_result": None,
-        "test_result": None,
-        "data": results.data_counts(view, None, None if found.inferred is None else len(found.inferred.users)),
-        **results.identification_fields(found),
-        "marks": results.marks(config, found.external),
-        "overlap": None,
-        "seconds": {**found.seconds, "training": None, "sampling": None, "evaluation": None},
-        "peak_memory_mb": results.peak_memory_mb(),
-        "versions": results.versions(),
-        "config": plain(resolved),
-    }
+    counts = results.data_counts(view, None, None if found.inferred is None else len(found.inferred))
+    fields = results.result_fields(config, resolved, found, counts) | {"model": None}
     results.write_result(run_dir / RESULT, fields)
     logger.info("Wrote %s and %s", run_dir / INFERRED, run_dir / RESULT)
     return run_dir

@@ -25,7 +25,6 @@ from recbole_dtlns.run_folder import (
     RESULT,
     cache_folder,
     make_run_dir,
-    plain,
     refuse_other_run,
     run_identity,
     start_log,
@@ -168,25 +167,21 @@ def write_run(
     """Write `result.json` and say what came out; the saved state to resume from is no longer needed."""
     trainer, step = prepared.trainer, prepared.trainer.step
     shared = results.overlap(split, prepared.extra) if tested is not None else None
-    fields = {
-        **results.configuration_fields(config),
-        "best_epoch": trainer.best_epoch,
-        "best_valid_result": results.metrics(best_result),
-        "test_result": results.metrics(tested),
-        "data": results.data_counts(split.view, split, _number_used(found, prepared)),
-        **results.identification_fields(found),
-        "marks": results.marks(config, found.external),
-        "overlap": shared,
-        "seconds": {
-            **found.seconds,
+    fields = results.result_fields(
+        config,
+        config.resolved(),
+        found,
+        results.data_counts(split.view, split, _number_used(found, prepared)),
+        best_epoch=trainer.best_epoch,
+        best_valid_result=results.metrics(best_result),
+        test_result=results.metrics(tested),
+        overlap=shared,
+        seconds={
             "training": round(trainer.seconds["training"], 3),
             "sampling": None if step is None else round(step.sampling_seconds, 3),
             "evaluation": round(trainer.seconds["evaluation"], 3),
         },
-        "peak_memory_mb": results.peak_memory_mb(),
-        "versions": results.versions(),
-        "config": plain(config.resolved()),
-    }
+    )
     results.write_result(run_dir / RESULT, fields)
     (run_dir / RESUME).unlink(missing_ok=True)
     _say(run_dir, fields["marks"], shared, best_result, tested)

@@ -19,6 +19,7 @@ from recbole_dtlns.data.build import BuiltSplit
 from recbole_dtlns.data.train_view import TrainView
 from recbole_dtlns.false_negatives.overlap import overlap_with
 from recbole_dtlns.identification import Identification
+from recbole_dtlns.run_folder import plain
 from recbole_dtlns.version import __version__
 
 _PACKAGES = ("recbole", "torch", "numpy", "scipy", "pandas", "scikit-learn", "transformers", "bitsandbytes")
@@ -125,6 +126,43 @@ def marks(config: Config, external: list[dict[str, Any]]) -> list[str]:
     if unknown:
         found.append(f"made elsewhere: {', '.join(unknown)}")
     return found
+
+
+def result_fields(
+    config: Config,
+    resolved: Mapping[str, Any],
+    found: Identification,
+    data: Mapping[str, Any],
+    best_epoch: int | None = None,
+    best_valid_result: Mapping[str, float] | None = None,
+    test_result: Mapping[str, float] | None = None,
+    overlap: Mapping[str, float] | None = None,
+    seconds: Mapping[str, float | None] | None = None,
+) -> dict[str, Any]:
+    """Everything that `result.json` holds; None for what did not run.
+
+    Args:
+        config: of the run.
+        resolved: every key with its value, from before anything was read.
+        found: what the offline stage found.
+        data: see `data_counts`.
+        best_epoch, best_valid_result, test_result, overlap: of training and evaluation.
+        seconds: of `training`, `sampling` and `evaluation`.
+    """
+    return {
+        **configuration_fields(config),
+        "best_epoch": best_epoch,
+        "best_valid_result": best_valid_result,
+        "test_result": test_result,
+        "data": data,
+        **identification_fields(found),
+        "marks": marks(config, found.external),
+        "overlap": overlap,
+        "seconds": {**found.seconds, **(seconds or dict.fromkeys(("training", "sampling", "evaluation")))},
+        "peak_memory_mb": peak_memory_mb(),
+        "versions": versions(),
+        "config": plain(resolved),
+    }
 
 
 def write_result(path: Path, fields: Mapping[str, Any]) -> None:
