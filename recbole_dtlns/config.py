@@ -21,7 +21,7 @@ from recbole_dtlns.data.locate import DataLocation, locate
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.plan import Plan, make_plan
 from recbole_dtlns.settings import OUR_KEYS, Settings, nearest
-from recbole_dtlns.stock_keys import check_stock_values
+from recbole_dtlns.stock_keys import check_stock_values, fitting_valid_metric
 
 logger = logging.getLogger(__name__)
 
@@ -137,6 +137,8 @@ class Config(StockConfig):
 
     def _set_default_parameters(self) -> None:
         given = self.external_config_dict
+        if "valid_metric" not in given:
+            self.final_config_dict["valid_metric"] = fitting_valid_metric(self.final_config_dict)
         default = str(self.internal_config_dict.get("data_path", "dataset"))
         self.location: DataLocation = locate(
             self.dataset, given.get("data_path"), default, given.get("benchmark_filename")

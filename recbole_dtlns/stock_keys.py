@@ -42,6 +42,26 @@ def check_stock_values(values: Mapping[str, Any], given: Mapping[str, Any]) -> N
         _check_valid_metric(values)
 
 
+def fitting_valid_metric(values: Mapping[str, Any]) -> str:
+    """Our valid_metric, or one that the user's `topk` and `metrics` compute where they rule ours out.
+
+    RecBole's own MRR@10 comes first, so that a stock configuration stops as it did; then NDCG, or the first metric, at
+    the largest k.
+    """
+    chosen = str(values["valid_metric"])
+    metrics = [values["metrics"]] if isinstance(values["metrics"], str) else list(values["metrics"])
+    topk = [values["topk"]] if _is_whole(values["topk"]) else values["topk"]
+    if "@" not in chosen or not metrics or not topk or not all(_is_whole(k) for k in topk):
+        return chosen
+    computed = {f"{metric}@{k}".lower() for metric in metrics for k in topk}
+    if chosen.lower() in computed:
+        return chosen
+    if "mrr@10" in computed:
+        return "MRR@10"
+    named = next((metric for metric in metrics if metric.lower() == "ndcg"), metrics[0])
+    return f"{named}@{max(topk)}"
+
+
 def _check_valid_metric(values: Mapping[str, Any]) -> None:
     topk = values["topk"]
     if not topk or not all(_is_whole(k) for k in topk):

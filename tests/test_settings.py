@@ -129,6 +129,21 @@ def test_recbole_keys_are_literals_and_never_evaluated(tmp_path: Path, monkeypat
     assert not (tmp_path / "spoiled").exists()
 
 
+@pytest.mark.parametrize(
+    ("keys", "metric"),
+    [
+        ({}, "NDCG@20"),
+        ({"topk": [10]}, "MRR@10"),  # a stock configuration stops as it did
+        ({"topk": 5}, "NDCG@5"),
+        ({"topk": [5, 7], "metrics": ["Recall", "Hit"]}, "Recall@7"),
+        ({"topk": [5], "valid_metric": "Hit@5"}, "Hit@5"),
+        ({"metrics": "MRR"}, "MRR@10"),
+    ],
+)
+def test_the_users_topk_and_metrics_win_over_our_valid_metric(keys: dict[str, Any], metric: str) -> None:
+    assert Config("BPR", "ml-100k", config_dict=keys)["valid_metric"] == metric
+
+
 def test_the_dict_that_was_given_is_not_changed() -> None:
     given = {"epochs": "3", "neg_candidates": "5"}
     config = Config("BPR", "ml-100k", config_dict=given)
