@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,18 +94,33 @@ class VerdictStore:
             self._connection.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?)", rows)
 
     def _open(self) -> None:
+        # One snapshot for both: another process may be making the store between two reads.
+        self._connection.execute("BEGIN")
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         tables = self._connection.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'").fetchone()[0]
+        self._connection.execute("COMMIT")
         if version != _VERSION and (version or tables):
             raise UserError(
                 f"{self.path} is no verdict store of this version (found {version}, expected {_VERSION}). Move it away "
                 "to begin a new store there, or set another cache_dir."
             )
-        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._begin_write_ahead_log()
         self._connection.execute("PRAGMA synchronous = NORMAL")
         with self._transaction():
             self._connection.execute(_CREATE)
             self._connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+    def _begin_write_ahead_log(self) -> None:
+        """SQLite does not wait here while another process does the same, so we do."""
+        until = time.monotonic() + _WAIT_SECONDS
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
