@@ -1,5 +1,6 @@
 """A run that is cut off and started again ends where an undisturbed one ends."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,11 @@ def cut_off_in_epoch(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     monkeypatch.setattr(RunTrainer, "_train_epoch", dying)
 
 
+def losses(run_dir: Path) -> list[str]:
+    """Training loss of every epoch as the log has it."""
+    return re.findall(r"train loss: ([\d.]+)", (run_dir / "run.log").read_text())
+
+
 @pytest.mark.parametrize("model", ["BPR", "NGCF"])  # NGCF has dropout, so global random states matter
 @pytest.mark.parametrize("sampler", ["dtl_ns", "recbole:uniform"])
 def test_resumed_equals_undisturbed(tmp_path: Path, model: str, sampler: str) -> None:
@@ -51,6 +57,7 @@ def test_resumed_equals_undisturbed(tmp_path: Path, model: str, sampler: str) ->
     states = [torch.load(tmp_path / name / CHECKPOINT, weights_only=False) for name in ("whole", "broken")]
     for name, value in states[0]["state_dict"].items():
         assert torch.equal(value, states[1]["state_dict"][name]), name
+    assert losses(tmp_path / "broken")[-3:] == losses(tmp_path / "whole")[-3:]  # also where the best epoch is earlier
     assert not (tmp_path / "broken" / RESUME).exists()
 
 
