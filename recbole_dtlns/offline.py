@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from recbole_dtlns import results
 from recbole_dtlns.config import raw_value
 from recbole_dtlns.data.build import read_training_part
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.inferred import write_inferred
 from recbole_dtlns.identification import identify
-from recbole_dtlns.quick_start import Inputs
+from recbole_dtlns.quick_start import Inputs, write_found
 from recbole_dtlns.run_folder import (
     CONFIG,
     INFERRED,
@@ -28,13 +28,8 @@ logger = logging.getLogger(__name__)
 
 def run_identification(inputs: Inputs) -> Path:
     """The offline stage alone: no model, no valid or test pairs, no metrics. Returns the run folder."""
-    config = Inputs(
-        inputs.model or raw_value("model", inputs.command_line, inputs.config_dict, inputs.config_file_list) or "BPR",
-        inputs.dataset,
-        inputs.config_file_list,
-        inputs.config_dict,
-        inputs.command_line,
-    ).config()
+    named = inputs.model or raw_value("model", inputs.command_line, inputs.config_dict, inputs.config_file_list)
+    config = replace(inputs, model=named or "BPR").config()
     if config.plan.judge == "none":
         raise UserError("identify needs a judge: set --judge=rule, keep_all or file (or leave neg_sampler at dtl_ns).")
     if config.settings.candidate_checkpoint is not None:
@@ -51,9 +46,7 @@ def run_identification(inputs: Inputs) -> Path:
     view = read_training_part(config, cache_dir)
     logger.info("Training split: %d users, %d items, %d pairs", view.n_users, view.n_items, view.matrix.nnz)
     found = identify(view, config.settings, config.plan, cache_dir)
-    about = {"train_hash": view.train_hash, "settings": config.settings.as_dict(), "judge": config.plan.judge}
-    if found.inferred is not None:
-        write_inferred(run_dir / INFERRED, found.inferred, about)
+    write_found(run_dir, view, found, config)
     counts = results.data_counts(view, None, None if found.inferred is None else len(found.inferred))
     fields = results.result_fields(config, resolved, found, counts) | {"model": None}
     results.write_result(run_dir / RESULT, fields)

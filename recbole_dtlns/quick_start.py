@@ -13,6 +13,7 @@ from recbole.utils import dict2str
 from recbole_dtlns import results
 from recbole_dtlns.config import Config, raw_value
 from recbole_dtlns.data.build import BuiltSplit, build_split
+from recbole_dtlns.data.train_view import TrainView
 from recbole_dtlns.false_negatives.inferred import write_inferred
 from recbole_dtlns.false_negatives.overlap import looks_filtered
 from recbole_dtlns.identification import Identification, identify
@@ -105,12 +106,12 @@ def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]
     split = build_split(config, cache_dir)
     check_split(config, split)
     found = identify(split.view, config.settings, config.plan, cache_dir)
-    write_found(run_dir, split, found, config)
+    write_found(run_dir, split.view, found, config)
     prepared = prepare(config, split, found.inferred, found.trees)
     logger.info(prepared.model)
     trainer = prepared.trainer
     identity = run_identity(config.resolved(), split.split_hash, found.external)
-    trainer.prepare(run_dir, identity, split.split_hash, split.parts[0], trainer.step)
+    trainer.prepare(run_dir, identity, split.split_hash, split.parts[0])
     trainer.resume(prepared.train_data)
     best_score, best_result = trainer.fit(
         prepared.train_data, prepared.valid_data, saved=saved, show_progress=config["show_progress"]
@@ -146,12 +147,12 @@ def start_run(config: Config) -> Path:
     return run_dir
 
 
-def write_found(run_dir: Path, split: BuiltSplit, found: Identification, config: Config) -> None:
+def write_found(run_dir: Path, view: TrainView, found: Identification, config: Config) -> None:
     """Write the inferred positives, so that they survive whatever training does; none may be left from before."""
     (run_dir / INFERRED).unlink(missing_ok=True)
     sidecar(run_dir / INFERRED).unlink(missing_ok=True)
     if found.inferred is not None:
-        about = {"train_hash": split.view.train_hash, "settings": config.settings.as_dict(), "judge": config.plan.judge}
+        about = {"train_hash": view.train_hash, "settings": config.settings.as_dict(), "judge": config.plan.judge}
         write_inferred(run_dir / INFERRED, found.inferred, about)
 
 

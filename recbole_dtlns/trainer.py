@@ -28,8 +28,7 @@ SAMPLER_STATE = "dtlns_sampler_state"  # among RecBole's `other_parameter`, so t
 class RunTrainer:
     """Mixin over any RecBole trainer; its `fit`, early stopping, logging and evaluation stay RecBole's."""
 
-    step: Step | None = None
-    real_train: Any = None
+    step: Step | None = None  # stands in for `calculate_loss`; None: the model's own
     run_dir: Path
     identity: str = ""
     split_hash: str = ""
@@ -39,18 +38,16 @@ class RunTrainer:
         self.best_epoch: int | None = None
         self.seconds = {"training": 0.0, "evaluation": 0.0}
 
-    def prepare(self, run_dir: Path, identity: str, split_hash: str, real_train: Any, step: Step | None) -> None:
-        """Say where files go, what the run is, and what stands in for `calculate_loss`.
+    def prepare(self, run_dir: Path, identity: str, split_hash: str, real_train: Any) -> None:
+        """Say where files go and what the run is; `step` is set beside it.
 
         Args:
             run_dir: folder of the run.
             identity: hash of configuration and data; a state saved under another one is not resumed from.
             split_hash: identity of the split, kept in the checkpoint.
             real_train: the training part without inferred positives, for metrics that count training items.
-            step: the training step, or None for the model's own.
         """
         self.run_dir, self.identity, self.split_hash = run_dir, identity, split_hash
-        self.real_train, self.step = real_train, step
         self.saved_model_file = str(run_dir / CHECKPOINT)
         self._saved_at = time.monotonic()
         collect = self.eval_collector.data_collect  # type: ignore[attr-defined]
