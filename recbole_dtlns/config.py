@@ -21,13 +21,11 @@ from recbole_dtlns.data.locate import DataLocation, locate
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.plan import Plan, make_plan
 from recbole_dtlns.settings import OUR_KEYS, Settings, nearest
+from recbole_dtlns.shipped import PROPERTIES
 from recbole_dtlns.stock_keys import check_stock_values, fitting_valid_metric
 
 logger = logging.getLogger(__name__)
 
-_PACKAGED = Path(__file__).resolve().parent / "properties"
-# An installed wheel carries properties/ inside the package; in a checkout it lies at the top.
-PROPERTIES = _PACKAGED if _PACKAGED.is_dir() else _PACKAGED.parent.parent / "properties"
 # Keys that RecBole computes, and where this run writes.
 _DERIVED = frozenset(
     {

@@ -1,0 +1,1 @@
+"""Language models: loading, prompts, and the scoring of labels."""

@@ -1,0 +1,182 @@
+"""Loading a language model: checked and reckoned first, then read in the chosen quantisation."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.llm.checkpoint import Checkpoint, open_checkpoint, readable_errors
+from recbole_dtlns.llm.cpu_quirks import allow_any_shape, forbid_saving, four_bit_layers
+from recbole_dtlns.llm.devices import Target, target_of
+from recbole_dtlns.llm.memory import DEFAULT_TOKENS, TokenBudget, held_bytes
+from recbole_dtlns.llm.memory_check import check_memory
+from recbole_dtlns.llm.packages import hide_int8_cast_notice, need_packages, quiet
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+logger = logging.getLogger(__name__)
+
+QUANTIZATIONS = ("nf4", "int8", "none")
+
+
+@dataclass(frozen=True)
+class LoadSettings:
+    """What to load and how.
+
+    Attributes:
+        model: name on the Hugging Face hub, local folder, or `.gguf` file.
+        revision: branch, tag or commit on the hub.
+        quantization: `nf4`, `int8`, `none`; None = nf4 on a GPU, none on a CPU, where it would save no memory at load.
+        double_quantization: quantise nf4's block scales too (0.4 bits a weight less).
+        compute_dtype: `bfloat16`, `float16`, `float32`; None = bfloat16, or float16 on a GPU without bfloat16.
+        device_map: `cpu`, `cuda`, `cuda:N`, `auto` (all GPUs); None = the first GPU, else the CPU.
+        offline: use files on this machine only.
+        memory_gb: memory that the model may take, in GB of 2**30 bytes; None = what is free on the device.
+    """
+
+    model: str
+    revision: str | None = None
+    quantization: str | None = None
+    double_quantization: bool = True
+    compute_dtype: str | None = None
+    device_map: str | None = None
+    offline: bool = False
+    memory_gb: float | None = None
+
+
+@dataclass
+class LoadedModel:
+    """A model ready to score.
+
+    Attributes:
+        model: in evaluation mode, no parameter asks for gradients.
+        tokenizer: its fast tokenizer.
+        device: where input ids go.
+        about: what decides its answers, as JSON values: `model`, `revision`, `quantization`, `double_quantization`
+            (None unless nf4), `compute_dtype`. `quantization` is `stored:METHOD` for an already quantised checkpoint.
+        memory_mb: what its weights really take, in MB of 2**20 bytes.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    device: torch.device
+    about: dict[str, Any]
+    memory_mb: float
+
+
+def load_model(settings: LoadSettings, cache_dir: Path, tokens: TokenBudget = DEFAULT_TOKENS) -> LoadedModel:
+    """Load a causal language model and its tokenizer.
+
+    Args:
+        settings: what and how.
+        cache_dir: converted GGUF files are kept in its sub-folder `llm`.
+        tokens: how many tokens will be handled at a time; memory is set aside for them.
+
+    Raises:
+        UserError: a package, file or device is missing, the model is of the wrong kind, or it would not fit.
+    """
+    if settings.quantization not in (None, *QUANTIZATIONS):
+        raise UserError(f"llm_quantization={settings.quantization!r}: expected one of {', '.join(QUANTIZATIONS)}.")
+    target = target_of(settings.device_map, settings.compute_dtype)
+    checkpoint = open_checkpoint(settings.model, settings.revision, settings.offline, cache_dir)
+    quantization = _quantization(settings, checkpoint, target)
+    if quantization in ("nf4", "int8"):
+        need_packages("bitsandbytes")
+    check_memory(checkpoint, quantization, settings.double_quantization, target, tokens, settings.memory_gb)
+    with quiet(), readable_errors(settings.model, settings.offline, checkpoint.local):
+        model = _read_weights(settings, checkpoint, quantization, target)
+    model.eval().requires_grad_(False)
+    _mend(model, target.device)
+    about = {
+        "model": checkpoint.name,
+        "revision": checkpoint.revision,
+        "quantization": quantization,
+        "double_quantization": settings.double_quantization if quantization == "nf4" else None,
+        "compute_dtype": target.dtype_name,
+    }
+    held = held_bytes(model) / 2**20
+    how = f"{quantization}, {target.dtype_name}"
+    logger.info("%s loaded on %s: %s, weights %.0f MB.", checkpoint.name, target.device, how, held)
+    return LoadedModel(model, checkpoint.tokenizer, target.device, about, held)
+
+
+def _quantization(settings: LoadSettings, checkpoint: Checkpoint, target: Target) -> str:
+    stored = checkpoint.stored_quantization
+    if stored is None:
+        return settings.quantization or ("nf4" if target.device.type == "cuda" else "none")
+    method = str(stored.get("quant_method", "unknown"))
+    if settings.quantization is not None:
+        raise UserError(
+            f"llm_model={settings.model} is already quantised ({method}), so llm_quantization="
+            f"{settings.quantization} cannot be applied. Leave llm_quantization unset, or take the unquantised model."
+        )
+    return f"stored:{method}"
+
+
+def _read_weights(settings: LoadSettings, checkpoint: Checkpoint, quantization: str, target: Target) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    options = dict(checkpoint.options, dtype=target.dtype, output_loading_info=True)
+    if target.spread:
+        # A fifth of each GPU stays free for keys, values and activations.
+        rooms = {index: torch.cuda.mem_get_info(index)[0] * 4 // 5 for index in range(torch.cuda.device_count())}
+        options |= {"device_map": "auto", "max_memory": rooms}
+    else:
+        options["device_map"] = {"": target.device}
+    if quantization in ("nf4", "int8"):
+        options["quantization_config"] = _bitsandbytes_config(quantization, settings.double_quantization, target.dtype)
+    loaded: Any
+    try:
+        loaded = AutoModelForCausalLM.from_pretrained(checkpoint.source, **options)
+    except torch.cuda.OutOfMemoryError as error:
+        raise UserError(
+            f"llm_model={settings.model}: the memory of {target.device} ran out while loading, although the estimate "
+            "fitted. Something else may use the GPU; free it, or take a smaller model or llm_quantization=nf4."
+        ) from error
+    model, report = loaded
+    _check_loaded(settings.model, model, report)
+    return model
+
+
+def _check_loaded(name: str, model: Any, report: dict[str, Any]) -> None:
+    """Refuse a model of which a part is random or lies where it would be far too slow."""
+    lost = sorted(str(key) for kind in ("missing_keys", "mismatched_keys") for key in report[kind])
+    if lost:
+        raise UserError(
+            f"llm_model={name}: {len(lost)} weights are missing or of another shape ({', '.join(lost[:3])}), so they "
+            "would be random numbers. Fetch the checkpoint again."
+        )
+    places = {str(place) for place in getattr(model, "hf_device_map", {}).values()}
+    if "disk" in places or (len(places) > 1 and "cpu" in places):
+        raise UserError(
+            f"llm_model={name}: llm_device_map=auto left a part of the model outside the GPUs, which is far too slow. "
+            "Take llm_quantization=nf4 or a smaller model."
+        )
+
+
+def _bitsandbytes_config(quantization: str, double: bool, dtype: torch.dtype) -> Any:
+    from transformers import BitsAndBytesConfig
+
+    if quantization == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=double,
+        bnb_4bit_compute_dtype=dtype,
+    )
+
+
+def _mend(model: Any, device: torch.device) -> None:
+    """Keep known faults of bitsandbytes away from a model that it has quantised."""
+    if getattr(model, "is_loaded_in_8bit", False):
+        hide_int8_cast_notice()
+    if device.type == "cpu" and getattr(model, "is_loaded_in_4bit", False) and four_bit_layers(model):
+        allow_any_shape(model)
+        forbid_saving(model)

@@ -1,0 +1,194 @@
+"""Label scoring: for each pair the log-odds of the two labels, one forward pass over a shared prefix."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.llm.encoding import common_prefix_length
+from recbole_dtlns.llm.head import LabelHead
+from recbole_dtlns.llm.prefixes import PrefixCache
+from recbole_dtlns.llm.rows import Rows
+
+logger = logging.getLogger(__name__)
+
+METHODS = ("auto", "shared", "packed", "single")
+_PACK_FROM = 320
+"""Prefix tokens from which a CPU is faster with a tree mask than with copies of the prefix (docs/judging.md)."""
+_CPU_PACK, _GPU_PACK = 96, 512
+"""Tokens of one packed row. A mask is quadratic in them, which a CPU feels at once and a GPU late."""
+_CPU_TOKENS = 8192
+
+
+@dataclass(frozen=True)
+class _User:
+    """One user's prompts, split where they part."""
+
+    prefix: list[int]
+    suffixes: list[list[int]]
+    pairs: list[int]
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest prompt."""
+        return len(self.prefix) + max(map(len, self.suffixes))
+
+
+class LabelScorer:
+    """Margins and label masses of encoded prompts.
+
+    Methods, all equal up to rounding: `shared` computes a user's prefix once and copies its keys and values for every
+    candidate; `packed` puts the candidates of a user into one row behind one copy, with a mask that keeps them apart;
+    `single` reads every prompt whole; `auto` packs where prefixes are long or memory is a GPU's.
+
+    Args:
+        model: a causal language model in eval mode on its device.
+        labels: token ids (positive, negative).
+        method: one of `METHODS`.
+        batch_tokens: tokens whose keys and values are held at once; None = by the device. Halved when memory runs out.
+
+    Raises:
+        UserError: the model's head is not understood.
+    """
+
+    def __init__(
+        self, model: Any, labels: tuple[int, int], method: str = "auto", batch_tokens: int | None = None
+    ) -> None:
+        self._head, self._prefixes = LabelHead(model, labels), PrefixCache(model)
+        self._device = model.get_output_embeddings().weight.device
+        self.batch_tokens = batch_tokens or default_batch_tokens(model, self._device)
+        self._pack = _GPU_PACK if self._device.type == "cuda" else _CPU_PACK
+        self._masks = "flash" not in str(getattr(model.config, "_attn_implementation", ""))
+        if method != "single" and not self._prefixes.usable:
+            logger.warning("%s keeps no cache that can be shared: every prompt is read whole.", type(model).__name__)
+            method = "single"
+        if method == "packed" and not self._masks:
+            logger.warning("Flash attention takes no tree masks: llm_method=shared is used instead of packed.")
+            method = "shared"
+        self.method = method
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that the model has read, padding left out."""
+        return self._prefixes.tokens
+
+    @torch.inference_mode()
+    def score(self, prompts: Sequence[Sequence[int]], owners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Score prompts.
+
+        Args:
+            prompts: token ids of n prompts; the last token is the one after which the label comes.
+            owners: user of each prompt, int64 [n], prompts of a user side by side.
+
+        Returns:
+            margins, log P(positive) - log P(negative), float64 [n]; label mass, P(positive) + P(negative), float64 [n].
+
+        Raises:
+            UserError: not even one prompt fits the memory.
+        """
+        margins, mass = np.empty(len(prompts)), np.empty(len(prompts))
+        users = sorted(self._split(prompts, owners), key=lambda user: len(user.prefix))
+        while users:
+            batch = users[: self._together(users)]
+            try:
+                for pairs, hidden in self._batch(batch):
+                    one, other = self._head(hidden)
+                    margins[pairs], mass[pairs] = one.double().numpy(), other.double().numpy()
+            except RuntimeError as error:  # torch.OutOfMemoryError is one; the CPU's allocator raises a plain one
+                self._smaller(error)
+                continue
+            users = users[len(batch) :]
+        return margins, mass
+
+    def _split(self, prompts: Sequence[Sequence[int]], owners: np.ndarray) -> Iterator[_User]:
+        starts = [*np.flatnonzero(np.diff(owners, prepend=-1)).tolist(), len(prompts)]
+        if self.method == "single":
+            starts = list(range(len(prompts) + 1))
+        for start, stop in pairwise(starts):
+            whole = [list(prompt) for prompt in prompts[start:stop]]
+            # At least one token must be left to ask about.
+            cut = 0 if self.method == "single" else min(common_prefix_length(whole), min(map(len, whole)) - 1)
+            yield _User(whole[0][:cut], [prompt[cut:] for prompt in whole], list(range(start, stop)))
+
+    def _together(self, users: Sequence[_User]) -> int:
+        """How many of the users, by rising prefix length, are read in one batch."""
+        count = 1
+        while count < len(users) and (count + 1) * users[count].longest <= self.batch_tokens:
+            if not self._prefixes.fits_window(users[count].longest):
+                break
+            count += 1
+        return count
+
+    def _batch(self, users: Sequence[_User]) -> Iterator[tuple[list[int], Tensor]]:
+        """Pairs and their last hidden states [pairs, C], in as many passes as the memory asks for."""
+        cache, width = (None, 0) if self.method == "single" else self._prefixes.prefill([one.prefix for one in users])
+        packed = self._packs(width)
+        rows = [
+            (number, user.suffixes[start:stop], user.pairs[start:stop])
+            for number, user in enumerate(users)
+            for start, stop in _packs(user.suffixes, self._pack if packed else 1)
+        ]
+        while rows:
+            longest = max(sum(map(len, row[1])) for row in rows)
+            now = max(1, self.batch_tokens // (width + longest))
+            part, rows = rows[:now], rows[now:]
+            laid = Rows.of([row[1] for row in part], [len(users[row[0]].prefix) for row in part])
+            hidden = self._prefixes.continued(cache, width, [row[0] for row in part], laid, packed)
+            yield [pair for row in part for pair in row[2]], hidden
+
+    def _packs(self, width: int) -> bool:
+        if self.method != "auto":
+            return self.method == "packed"
+        return self._masks and (self._device.type == "cuda" or width >= _PACK_FROM)
+
+    def _smaller(self, error: RuntimeError) -> None:
+        if not is_out_of_memory(error):
+            raise error
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        if self.batch_tokens <= 64:
+            raise UserError(
+                "The memory does not hold the model and one prompt. Use a smaller model, llm_quantization=nf4, or a "
+                "smaller llm_max_history."
+            ) from error
+        self.batch_tokens //= 2
+        logger.warning("Out of memory: going on with batches of %d tokens.", self.batch_tokens)
+
+
+def default_batch_tokens(model: Any, device: torch.device) -> int:
+    """Tokens of a batch: half of the free memory of a GPU, at the size of a token's keys, values and activations."""
+    if device.type != "cuda":
+        return _CPU_TOKENS
+    config = model.config.get_text_config()
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    cached = 2 * config.num_hidden_layers * heads * width * 2
+    working = 2 * (4 * config.hidden_size + 3 * getattr(config, "intermediate_size", 4 * config.hidden_size))
+    free = torch.cuda.mem_get_info(device)[0]
+    return int(min(max(free / 2 / (2 * cached + working), 1024), 65536))
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether a smaller batch may help."""
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        words in str(error) for words in ("out of memory", "can't allocate memory", "not enough memory")
+    )
+
+
+def _packs(suffixes: Sequence[Sequence[int]], most: int) -> Iterator[tuple[int, int]]:
+    """(start, stop) of runs of suffixes that have at most so many tokens together; 1 = each on its own."""
+    start, total = 0, 0
+    for place, suffix in enumerate(suffixes):
+        if place > start and total + len(suffix) > most:
+            yield start, place
+            start, total = place, 0
+        total += len(suffix)
+    yield start, len(suffixes)
