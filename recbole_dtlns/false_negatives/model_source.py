@@ -56,9 +56,13 @@ class RecBoleSource:
 
     def top(self, view: TrainView, budget: Budget) -> Candidates:
         """The best unseen items of every user."""
+        return top_unseen(view, budget, self.score_block, self.name)
+
+    def score_block(self, users: np.ndarray) -> np.ndarray:
+        """Scores of users int64 [n] of the view -> float32 [n, I + 1]; column 0 is meaningless."""
         if self.trained is None:
             raise ValueError("fit first")
-        return top_unseen(view, budget, self.trained.score_block, self.name)
+        return self.trained.score_block(users)
 
     def item_embeddings(self) -> np.ndarray | None:
         """The trained model's item embeddings, float [I + 1, C] with padding at row 0; None if it has no such table."""
@@ -75,13 +79,27 @@ def find_model_candidates(
     """
     if settings.candidate_checkpoint is not None:
         return _from_checkpoint(view, Path(settings.candidate_checkpoint), chosen, settings.allow_foreign)
-    if chosen.source in SOURCES or chosen.source == "file":
+    source = recbole_source(chosen.source, settings.candidate_config)
+    return None if source is None else find_candidates(view, chosen, cache, source)
+
+
+def recbole_source(name: str, keys: Any) -> RecBoleSource | None:
+    """The RecBole model of that name, not trained yet; None for a source that is not one.
+
+    Args:
+        name: `candidate_source`.
+        keys: `candidate_config`: a mapping, the path of a YAML file, or None.
+
+    Raises:
+        UserError: there is no such model, or a bad `candidate_config`.
+    """
+    if name in SOURCES or name == "file":
         return None
     try:
-        require_model(chosen.source)
+        require_model(name)
     except UserError as error:
-        raise unknown_source(chosen.source, ["the name of a RecBole general recommender"]) from error
-    return find_candidates(view, chosen, cache, RecBoleSource(chosen.source, _own_keys(settings.candidate_config)))
+        raise unknown_source(name, ["the name of a RecBole general recommender"]) from error
+    return RecBoleSource(name, _own_keys(keys))
 
 
 def _from_checkpoint(view: TrainView, run_dir: Path, chosen: CandidateSettings, allow_foreign: bool) -> CandidateResult:

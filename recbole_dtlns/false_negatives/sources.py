@@ -40,6 +40,10 @@ class CandidateSource(Protocol):
         """The best unseen items of every user; see `candidates.top_unseen`."""
         ...
 
+    def score_block(self, users: np.ndarray) -> np.ndarray:
+        """Scores of users int64 [n] for all items, float [n, I + 1], larger = better; column 0 is meaningless."""
+        ...
+
     def item_embeddings(self) -> np.ndarray | None:
         """Item vectors of the fitted source, float [I + 1, d] with row 0 for padding; None if it has none."""
         ...
@@ -109,8 +113,7 @@ def find_candidates(
     started = time.perf_counter()
     if settings.source == "file":
         return _from_file(view, settings, started)
-    name = settings.source if source is not None else _affordable(settings, view.n_items)
-    source = source or _made(name, settings if name == settings.source else CandidateSettings())
+    name, source = resolve_source(settings, view.n_items, source)
     decided_by: dict[str, Any] = {"train_hash": view.train_hash, "source": name, "settings": source.settings()}
     decided_by |= {"topk": str(settings.topk), "revision": _REVISION}
     key = content_key(_STAGE, decided_by)
@@ -123,6 +126,20 @@ def find_candidates(
     embeddings = (name, arrays["embeddings"]) if "embeddings" in arrays else None
     seconds = time.perf_counter() - started
     return CandidateResult(candidates, name, seconds, cached, item_embeddings=embeddings)
+
+
+def resolve_source(
+    settings: CandidateSettings, n_items: int, source: CandidateSource | None = None
+) -> tuple[str, CandidateSource]:
+    """Name and unfitted source that the settings lead to: `source` itself, one in `SOURCES`, or ItemKNN for EASE.
+
+    Raises:
+        UserError: an unknown source or bad options.
+    """
+    if source is not None:
+        return settings.source, source
+    name = _affordable(settings, n_items)
+    return name, _made(name, settings if name == settings.source else CandidateSettings())
 
 
 def unknown_source(name: str, others: Collection[str] = ()) -> UserError:

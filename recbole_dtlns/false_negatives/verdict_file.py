@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +28,16 @@ class VerdictFile:
     """What a verdict file held.
 
     Attributes:
-        candidates: its pairs, ranked by its rank column, else by order of appearance.
-        raw: what is decided upon, float64 [n] for `candidates`: its raw column, else its probability, else 1.
+        candidates: its pairs, ranked by its rank column (of whole numbers), else by order of appearance.
+        probability: what is decided upon, float64 [n] for `candidates`: its column, else the raw score, else 1.
+        raw: the judge's own score, float64 [n]: its column, else the probability.
         mass: its label mass, float64 [n], NaN where there is none.
         dropped: pairs left out for being in train, or (with allow_foreign) for unknown tokens.
         external: the file, as `external` in result.json lists it.
     """
 
     candidates: Candidates
+    probability: np.ndarray
     raw: np.ndarray
     mass: np.ndarray
     dropped: int
@@ -79,30 +81,33 @@ def read_verdicts(path: str | Path, view: TrainView, allow_foreign: bool = False
 
 
 def _assemble(path: Path, view: TrainView, columns: list[np.ndarray], external: dict[str, Any]) -> VerdictFile:
-    users, items, raw, mass, rank = columns
+    users, items, probability, raw, mass, rank = columns
     unknown = int(((users == 0) | (items == 0)).sum())
     kept, in_train = first_unseen(view, users, items)
     kept = kept[np.argsort(rank[kept], kind="stable")]
     candidates, order = ranked_by_order(users[kept], items[kept], "file")
     kept = kept[order]
+    if rank.any() and (rank[kept] % 1 == 0).all():  # as written, gaps included: `rate` compares them across users
+        candidates = replace(candidates, ranks=rank[kept].astype(np.int64))
     logger.info("%s: %d verdicts; dropped %d in train, %d with unknown tokens.", path, len(kept), in_train, unknown)
-    return VerdictFile(candidates, raw[kept], mass[kept], in_train + unknown, external)
+    return VerdictFile(candidates, probability[kept], raw[kept], mass[kept], in_train + unknown, external)
 
 
-def _checked(rows: _Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(raw, label mass, rank) of rows whose numbers make sense."""
+def _checked(rows: _Rows) -> tuple[np.ndarray, ...]:
+    """(probability, raw, label mass, rank) of rows whose numbers make sense."""
     count = len(rows.users)
-    probability = rows.numbers.get("probability", np.ones(count))
-    raw = rows.numbers.get("raw", probability)
+    raw = rows.numbers.get("raw")
+    probability = rows.numbers.get("probability", np.ones(count) if raw is None else np.clip(raw, 0.0, 1.0))
+    raw = probability if raw is None else raw
     rank = rows.numbers.get("rank", np.zeros(count))
     for wrong, expected in (
+        (np.isnan(raw) & ("raw" in rows.numbers), "a raw score that is a number"),
         (~((probability >= 0) & (probability <= 1)), _PROBABILITY),
-        (np.isnan(raw), "a raw score that is a number"),
         (np.isnan(rank), "a rank that is a number"),
     ):
         if wrong.any():
             raise rows.error(int(np.argmax(wrong)), expected)
-    return raw, rows.numbers.get("label_mass", np.full(count, np.nan)), rank
+    return probability, raw, rows.numbers.get("label_mass", np.full(count, np.nan)), rank
 
 
 def _text_rows(path: Path, tabs: bool) -> Iterator[_Rows]:
