@@ -1,0 +1,207 @@
+"""Asking the teacher about some users and about the least certain pairs, and the student about all others."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.false_negatives.judges.base import JudgeContext
+from recbole_dtlns.false_negatives.judging import Verdicts
+from recbole_dtlns.false_negatives.student.features import pair_features
+from recbole_dtlns.false_negatives.student.model import SURE, Student, student_scores
+from recbole_dtlns.false_negatives.student.report import StudentReport, imitation, least_certain
+
+logger = logging.getLogger(__name__)
+Ask = Callable[[Candidates], Verdicts]
+LEAST_USERS = 8
+"""Labelled users without whom a student is refused: one of them is held out with three to learn from."""
+
+
+@dataclass(frozen=True)
+class CascadeSettings:
+    """How much the teacher is asked.
+
+    Attributes:
+        users: whole users that the teacher labels, at least 8.
+        share: of all pairs, the least certain, that the teacher answers besides; 0 to 1.
+        held_out: share of the labelled users that the report is measured on, above 0 and below 1.
+        cut: margin from which a pair is positive.
+        seed: of the choice of users and of the fit.
+    """
+
+    users: int = 150
+    share: float = 0.2
+    held_out: float = 0.25
+    cut: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.users < LEAST_USERS:
+            raise UserError(f"The student's labelled users are {self.users}; expected {LEAST_USERS} or more.")
+        if not 0 <= self.share <= 1:
+            raise UserError(f"The share sent to the student's teacher is {self.share}; expected a number from 0 to 1.")
+        if not 0 < self.held_out < 1:
+            raise UserError(f"The student's held-out share is {self.held_out}; expected a number between 0 and 1.")
+
+
+@dataclass(frozen=True)
+class CascadeResult:
+    """Margins of all pairs and where they come from.
+
+    Attributes:
+        verdicts: raw = the teacher's margin where it answered, else the student's; NaN where an interruption left the
+            pair open. Label mass and counts are the teacher's alone.
+        student: fitted on all labels; None where an interruption came before, or there were no pairs.
+        report: likewise.
+        asked: bool [n], answered by the teacher.
+    """
+
+    verdicts: Verdicts
+    student: Student | None
+    report: StudentReport | None
+    asked: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """How the teacher's answers become margins: as they are, or yes and no as log-odds of +-SURE."""
+
+    middle: float | None
+    cut: float
+    notes: list[str]
+
+    def margins(self, raw: np.ndarray) -> np.ndarray:
+        if self.middle is None:
+            return raw
+        return np.where(np.isnan(raw), np.nan, np.where(raw > self.middle, SURE, -SURE))
+
+
+def judge_with_student(
+    ask: Ask, context: JudgeContext, candidates: Candidates, settings: CascadeSettings
+) -> CascadeResult:
+    """Judge all pairs, most of them by a student.
+
+    The teacher labels whole users, as their pairs share a prefix; the student is measured on some of them, fitted on
+    all, and the teacher answers the pairs that the student is least certain of. Where the candidates have no more
+    users than `settings.users`, the teacher answers everything and the student is only reported.
+
+    Args:
+        ask: asks the teacher about pairs; NaN = no answer. It is called twice at most, never twice for a pair.
+        context: histories and codes.
+        candidates: the pairs.
+        settings: how much is asked.
+
+    Raises:
+        UserError: fewer than 8 of the users asked about have an answer.
+    """
+    labelled = _labelled(candidates.users, context, settings)
+    answers = ask(candidates.take(labelled)).spread(labelled)
+    known = ~np.isnan(answers.raw)
+    if answers.interrupted or not len(candidates):
+        return CascadeResult(answers, None, None, known)
+    labels = candidates.take(known)
+    _refuse_few(labels.users, everything=bool(labelled.all()))
+    scale = _scale(answers.raw[known], settings.cut)
+    features, margins = pair_features(context, labels.users, labels.items), scale.margins(answers.raw[known])
+    report = _report(features, margins, labels.users, _order(context, settings.seed), scale, settings)
+    student = Student.fit(features, margins, settings.seed)
+
+    predicted = np.full(len(candidates), np.nan)
+    others = candidates.take(~known)
+    predicted[~known] = student_scores(student, context, others.users, others.items)
+    sent = _sent(predicted, ~labelled, scale.cut, round(settings.share * len(candidates)))
+    if sent.any():
+        answers = _together(answers, ask(candidates.take(sent)).spread(sent))
+        predicted[sent & answers.interrupted] = np.nan
+    known = ~np.isnan(answers.raw)
+    raw = np.where(known, scale.margins(answers.raw), predicted)
+    logger.info("The teacher answered %d of %d pairs, the student the others.", known.sum(), len(raw))
+    return CascadeResult(replace(answers, raw=raw, unjudged=int(np.isnan(raw).sum())), student, report, known)
+
+
+def _labelled(users: np.ndarray, context: JudgeContext, settings: CascadeSettings) -> np.ndarray:
+    """Pairs of the first users in an order that depends on the seed and the users' numbers alone: bool [n]."""
+    distinct = np.unique(users)
+    chosen = distinct[np.argsort(_order(context, settings.seed)[distinct])][: settings.users]
+    return np.isin(users, chosen)
+
+
+def _order(context: JudgeContext, seed: int) -> np.ndarray:
+    """Place of each user, int64 [U + 1], all different; index 0 is padding."""
+    return np.random.default_rng(seed).permutation(context.matrix.shape[0])
+
+
+def _sent(predicted: np.ndarray, unseen: np.ndarray, cut: float, count: int) -> np.ndarray:
+    """Which of the pairs that the teacher has not seen it is asked about, bool [n]."""
+    sent = np.zeros(len(predicted), dtype=bool)
+    sent[np.flatnonzero(unseen)[least_certain(predicted[unseen], cut, count)]] = True
+    return sent
+
+
+def _together(first: Verdicts, second: Verdicts) -> Verdicts:
+    """The teacher's answers in both rounds, of which no pair has two."""
+    return replace(
+        first,
+        raw=np.where(np.isnan(second.raw), first.raw, second.raw),
+        mass=np.where(np.isnan(second.mass), first.mass, second.mass),
+        asked=first.asked + second.asked,
+        reused=first.reused + second.reused,
+        interrupted=second.interrupted,
+    )
+
+
+def _refuse_few(users: np.ndarray, everything: bool) -> None:
+    count = len(np.unique(users))
+    if count == 0 or (count < LEAST_USERS and not everything):
+        raise UserError(
+            f"The teacher answered pairs of {count} users; a student needs {LEAST_USERS} or more. Check the teacher's "
+            "model and prompt, or label more users."
+        )
+
+
+def _scale(raw: np.ndarray, cut: float) -> _Scale:
+    distinct = np.unique(raw)
+    if len(distinct) == 1:
+        return _Scale(None, cut, [f"The teacher gave the same answer, {distinct[0]:g}, to all labelled pairs."])
+    if len(distinct) == 2:
+        note = (
+            f"The teacher gave two answers, {distinct[0]:g} and {distinct[1]:g}; they count as log-odds of {-SURE:g} "
+            f"and {SURE:g}, positive from 0."
+        )
+        return _Scale(float(distinct.mean()), 0.0, [note])
+    positive = raw >= cut
+    if positive.any() and not positive.all():
+        return _Scale(None, cut, [])
+    median = float(np.median(raw))
+    side = "at or above" if positive.all() else "below"
+    return _Scale(None, median, [f"All labelled margins are {side} {cut:g}; the cut is their median, {median:.4g}."])
+
+
+def _report(
+    features: np.ndarray,
+    margins: np.ndarray,
+    users: np.ndarray,
+    order: np.ndarray,
+    scale: _Scale,
+    settings: CascadeSettings,
+) -> StudentReport:
+    """Fit on some labelled users, measure on the others; with a single user nothing is measured."""
+    distinct = np.unique(users)
+    count = len(distinct)
+    held_out = distinct[np.argsort(order[distinct])][count - max(1, round(settings.held_out * count)) :]
+    held = np.isin(users, held_out)
+    notes = list(scale.notes)
+    if count < LEAST_USERS:
+        notes.append(f"Only {count} labelled users: the numbers say little.")
+    if held.all():
+        return StudentReport(count, len(users), 0, scale.cut, notes=notes)
+    student = Student.fit(features[~held], margins[~held], settings.seed)
+    numbers = imitation(margins[held], student.predict(features[held]), scale.cut, settings.share)
+    if numbers["auc"] is None:
+        notes.append("The held-out labels are all of one kind: balanced accuracy and AUC are not defined.")
+    return StudentReport(count, len(users), int(held.sum()), scale.cut, **numbers, notes=notes)

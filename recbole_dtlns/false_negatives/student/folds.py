@@ -1,0 +1,29 @@
+"""What a student says of users that it has not learnt from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recbole_dtlns.false_negatives.student.model import Student
+
+
+def out_of_fold(features: np.ndarray, margins: np.ndarray, users: np.ndarray, folds: int = 5) -> np.ndarray:
+    """Predict each pair by a student of the other users' pairs.
+
+    Args:
+        features: float32 [n, F].
+        margins: the teacher's raw scores, float64 [n], NaN = no answer.
+        users: int64 [n]; users are spread over the folds in the order of their numbers.
+        folds: students that are fitted.
+
+    Returns:
+        float64 [n]; NaN where the other users' pairs all have one score, so that there is nothing to learn.
+    """
+    fold = np.unique(users, return_inverse=True)[1] % folds
+    known = ~np.isnan(margins)
+    found = np.full(len(margins), np.nan)
+    for number in range(folds):
+        learnt, asked = known & (fold != number), fold == number
+        if asked.any() and len(np.unique(margins[learnt])) > 1:
+            found[asked] = Student.fit(features[learnt], margins[learnt]).predict(features[asked])
+    return found

@@ -1,0 +1,89 @@
+import pickle
+
+import numpy as np
+import pytest
+
+from recbole_dtlns.false_negatives.judges.rule import RuleJudge
+from recbole_dtlns.false_negatives.student import model
+from recbole_dtlns.false_negatives.student.features import pair_features
+from recbole_dtlns.false_negatives.student.model import SURE, Student, student_scores
+from tests.false_negatives.test_student_features import random_context
+
+CONTEXT = random_context(0, users=80, items=60, depths=(6, 5), density=0.15)
+USERS, ITEMS = np.repeat(np.arange(1, 80), 20), np.random.default_rng(1).integers(1, 60, 79 * 20)
+FEATURES = pair_features(CONTEXT, USERS, ITEMS)
+RULE = RuleJudge(CONTEXT).score(USERS, ITEMS)[0]
+TRAIN = USERS < 40
+
+
+def test_it_learns_the_margins_of_a_rule():
+    margins = 8 * (RULE - 0.5)
+    predicted = Student.fit(FEATURES[TRAIN], margins[TRAIN]).predict(FEATURES[~TRAIN])
+    assert predicted.dtype == np.float64
+    assert np.corrcoef(predicted, margins[~TRAIN])[0, 1] > 0.98
+    assert np.abs(predicted - margins[~TRAIN]).mean() < 0.6
+
+
+@pytest.mark.parametrize(("no", "yes"), [(0.0, 1.0), (-3.0, 5.0)])
+def test_two_answers_become_log_odds(no, yes):
+    label = RULE >= 0.7
+    predicted = Student.fit(FEATURES[TRAIN], np.where(label, yes, no)[TRAIN]).predict(FEATURES[~TRAIN])
+    assert ((predicted >= 0) == label[~TRAIN]).mean() > 0.95
+    assert np.abs(predicted).max() <= SURE
+    chance = 1 / (1 + np.exp(-predicted))
+    assert abs(chance.mean() - label[~TRAIN].mean()) < 0.05
+
+
+def test_one_answer_is_repeated_for_all():
+    student = Student.fit(FEATURES, np.full(len(FEATURES), 2.5))
+    assert (student.predict(FEATURES) == 2.5).all()
+
+
+def test_a_few_extreme_margins_do_not_bend_the_fit():
+    margins = 8 * (RULE - 0.5)
+    spoilt = margins.copy()
+    spoilt[np.flatnonzero(TRAIN)[:3]] = 1e6
+    predicted = Student.fit(FEATURES[TRAIN], spoilt[TRAIN]).predict(FEATURES[~TRAIN])
+    assert np.abs(predicted - margins[~TRAIN]).mean() < 0.6
+
+
+def test_pairs_without_an_answer_are_left_out():
+    margins = 8 * (RULE - 0.5)
+    gaps = np.where(np.arange(len(margins)) % 3 == 0, np.nan, margins)
+    with_gaps, without = Student.fit(FEATURES, gaps), Student.fit(FEATURES[~np.isnan(gaps)], gaps[~np.isnan(gaps)])
+    np.testing.assert_array_equal(with_gaps.predict(FEATURES), without.predict(FEATURES))
+
+
+@pytest.mark.parametrize("margins", [8 * (RULE - 0.5), (RULE >= 0.7).astype(float)])
+def test_the_same_seed_gives_the_same_student(margins):
+    first, second, other = (Student.fit(FEATURES, margins, seed).predict(FEATURES) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, second)
+    assert (first != other).any()
+    again = pickle.loads(pickle.dumps(Student.fit(FEATURES, margins)))
+    np.testing.assert_array_equal(again.predict(FEATURES), first)
+
+
+def test_scores_of_pairs_do_not_depend_on_blocks(monkeypatch):
+    student = Student.fit(FEATURES, 8 * (RULE - 0.5))
+    expected = student.predict(FEATURES)
+    monkeypatch.setattr(model, "_BLOCK", 100)
+    np.testing.assert_allclose(student_scores(student, CONTEXT, USERS, ITEMS), expected)
+    np.testing.assert_allclose(student.predict(FEATURES), expected)
+    none = np.zeros(0, dtype=np.int64)
+    assert student_scores(student, CONTEXT, none, none).shape == (0,)
+
+
+def test_unknown_digits_can_be_predicted():
+    student = Student.fit(FEATURES, 8 * (RULE - 0.5))
+    assert np.isfinite(student.predict(FEATURES + 100)).all()
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match="at least one margin"):
+        Student.fit(FEATURES[:2], np.array([np.nan, np.nan]))
+    with pytest.raises(ValueError, match="finite"):
+        Student.fit(FEATURES[:2], np.array([0.0, np.inf]))
+    with pytest.raises(ValueError, match="3 margins for 2 rows"):
+        Student.fit(FEATURES[:2], np.zeros(3))
+    with pytest.raises(ValueError, match=r"Found 2 features; the student was fitted on \d+"):
+        Student.fit(FEATURES, RULE).predict(FEATURES[:, :2])
