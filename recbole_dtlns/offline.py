@@ -11,6 +11,7 @@ from recbole_dtlns.config import raw_value
 from recbole_dtlns.data.build import read_training_part
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.identification import identify
+from recbole_dtlns.plan import check_judge
 from recbole_dtlns.quick_start import Inputs, write_found
 from recbole_dtlns.run_folder import (
     CONFIG,
@@ -31,12 +32,13 @@ def run_identification(inputs: Inputs) -> Path:
     named = inputs.model or raw_value("model", inputs.command_line, inputs.config_dict, inputs.config_file_list)
     config = replace(inputs, model=named or "BPR").config()
     if config.plan.judge == "none":
-        raise UserError("identify needs a judge: set --judge=rule, keep_all or file (or leave neg_sampler at dtl_ns).")
+        raise UserError("identify needs a judge: set --judge=rule, llm, ... (or leave neg_sampler at dtl_ns).")
     if config.settings.candidate_checkpoint is not None:
         raise UserError(
             "identify reads train alone, but the model of a candidate_checkpoint is loaded with the whole split it was "
             "trained on. Use it in a training run, or train one here with --candidate_source=MODEL."
         )
+    check_judge(config.settings, config.plan)
     run_dir = make_run_dir(config.settings.run_dir, f"identify-{config.dataset}-{config.plan.judge}")
     start_log(run_dir / LOG, config["state"])
     config["checkpoint_dir"] = str(run_dir)
@@ -47,6 +49,8 @@ def run_identification(inputs: Inputs) -> Path:
     logger.info("Training split: %d users, %d items, %d pairs", view.n_users, view.n_items, view.matrix.nnz)
     found = identify(view, config.settings, config.plan, cache_dir)
     write_found(run_dir, view, found, config)
+    if found.interrupted:  # without a result the same command takes up the same folder
+        raise KeyboardInterrupt
     counts = results.data_counts(view, None, None if found.inferred is None else len(found.inferred))
     fields = results.result_fields(config, resolved, found, counts) | {"model": None}
     results.write_result(run_dir / RESULT, fields)

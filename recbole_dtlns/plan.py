@@ -11,7 +11,7 @@ from recbole.data.utils import get_dataloader
 from recbole.utils import InputType, ModelType
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.judges import JUDGES
+from recbole_dtlns.false_negatives.judges import JUDGES, OTHER_JUDGES, judge_class
 from recbole_dtlns.models.layers import LAYER_SOURCES
 from recbole_dtlns.samplers import SAMPLERS, STOCK, require_sampler
 from recbole_dtlns.settings import Settings, nearest
@@ -145,7 +145,47 @@ def _judge_name(settings: Settings) -> str | None:
     name = settings.judge
     if name is None:
         return None
-    known = ["none", "file", *JUDGES]
+    known = [*OTHER_JUDGES, *JUDGES]
     if name not in known:
         raise UserError(f"There is no judge {name!r}{nearest(name, known)} Known: {', '.join(sorted(set(known)))}.")
     return name
+
+
+_ONLINE = {"rule", "keep_all", "student"}
+
+
+def check_judge(settings: Settings, plan: Plan) -> None:
+    """Refuse, before any work, a judge that cannot do what is asked of it.
+
+    This is no part of `make_plan`: a finished run can be read where its judge's packages are not installed.
+
+    Raises:
+        UserError: no model named, missing packages, or keys that do not go together.
+    """
+    judge = plan.judge
+    if judge not in {"none", "file"}:
+        kind = judge_class(settings.student_teacher if judge == "student" else judge)
+        check = getattr(kind, "check", None)  # a plugin's judge need not have one
+        if check is not None:
+            check(settings.as_dict())
+    elif settings.judge_decision == "calibrated" or settings.judge_report:
+        raise UserError(
+            f"judge_decision=calibrated and judge_report=true ask the judge about held-in pairs, and judge={judge} "
+            "answers no questions. Verdicts that were exported under calibrated hold calibrated probabilities: use "
+            "them with per_user or threshold."
+        )
+    if settings.judge_refresh is not None:
+        _check_refresh(settings, plan)
+
+
+def _check_refresh(settings: Settings, plan: Plan) -> None:
+    asked = f"judge_refresh={settings.judge_refresh} judges again during training"
+    if plan.judge not in _ONLINE:
+        raise UserError(f"{asked}; judge={plan.judge} cannot. Use one of {', '.join(sorted(_ONLINE))}.")
+    if plan.base is None:
+        raise UserError(f"{asked}, which needs a sampler of ours; neg_sampler is {plan.effective}.")
+    if settings.augment_graph or settings.protocol == "reference":
+        raise UserError(
+            f"{asked}, but the graph of a model is built once and the reference protocol filters once. Use it with "
+            "augment_graph=false and protocol=honest."
+        )

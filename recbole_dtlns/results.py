@@ -81,6 +81,7 @@ def identification_fields(found: Identification) -> dict[str, Any]:
     trees = found.trees
     return {
         "identification": found.counts,
+        "judging": found.judging,
         "candidate_source": found.candidate_source,
         "trees": None
         if trees is None

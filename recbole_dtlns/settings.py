@@ -7,96 +7,29 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
+from recbole_dtlns.false_negatives.decide import KINDS
+from recbole_dtlns.llm.scoring import METHODS
+from recbole_dtlns.llm.server.connect import APIS
+from recbole_dtlns.parsers import (
+    Parser,
+    flag,
+    mapping_or_path,
+    number,
+    one_of,
+    or_none,
+    text,
+    unless_empty,
+    whole,
+)
+from recbole_dtlns.parsers import shard as shard_of
 
-Parser = Callable[[Any], Any]
 _TWENTY, _FIVE = Budget(20), Budget(5)
-_NOTHING = {"", "none", "null", "~"}
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, (dict, list, bool)):
-        raise ValueError("text")
-    return str(value)
-
-
-def _flag(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    text = str(value).strip().lower()
-    if text in {"true", "yes", "1"}:
-        return True
-    if text in {"false", "no", "0"}:
-        return False
-    raise ValueError("true or false")
-
-
-def _whole(low: int) -> Parser:
-    def parse(value: Any) -> int:
-        expected = f"a whole number from {low}"
-        if isinstance(value, bool):
-            raise ValueError(expected)
-        try:
-            number = int(str(value))
-        except ValueError:
-            raise ValueError(expected) from None
-        if number < low:
-            raise ValueError(expected)
-        return number
-
-    return parse
-
-
-def _number(low: float, high: float = float("inf")) -> Parser:
-    def parse(value: Any) -> float:
-        expected = f"a number from {low:g}" + (f" to {high:g}" if high < float("inf") else "")
-        if isinstance(value, bool):
-            raise ValueError(expected)
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            raise ValueError(expected) from None
-        if not (low <= number <= high and math.isfinite(number)):
-            raise ValueError(expected)
-        return number
-
-    return parse
-
-
-def _one_of(*choices: str) -> Parser:
-    def parse(value: Any) -> str:
-        if str(value) not in choices:
-            raise ValueError(f"one of {', '.join(choices)}")
-        return str(value)
-
-    return parse
-
-
-def _mapping_or_path(value: Any) -> Mapping[str, Any] | str:
-    """A mapping (in YAML, or as `{a: 1}` on the command line), or the path of a YAML file."""
-    if isinstance(value, str) and value.lstrip().startswith("{"):
-        try:
-            value = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise ValueError("a mapping such as {epochs: 50}, or the path of a YAML file") from None
-    return dict(value) if isinstance(value, Mapping) else _text(value)
-
-
-def _judge_name(value: Any) -> str | None:
-    """`none` is the name of a judge; only an empty value means "not set"."""
-    return None if value is None or value == "" else _text(value)
-
-
-def _or_none(parse: Parser) -> Parser:
-    return lambda value: None if value is None or str(value).strip().lower() in _NOTHING else parse(value)
 
 
 def _key(default: Any, parse: Parser, meaning: str) -> Any:
@@ -111,44 +44,77 @@ class Settings:
     resolves it.
     """
 
-    neg_sampler: str | None = _key(None, _or_none(_text), "sampler of ours, or recbole:uniform|popularity|dynamic")
-    neg_candidates: int = _key(10, _whole(1), "candidates drawn for each negative")
-    num_negatives: int = _key(1, _whole(1), "negatives of each positive; batch sizes count positives")
-    popularity_exponent: float = _key(1.0, _number(0), "popularity: P(item) ~ (train count) ** exponent")
-    tree_view: bool | None = _key(None, _or_none(_flag), "tree similarities on top of the sampler's scores")
-    alpha_co: float = _key(0.1, _number(0), "weight of the similarity in the structural tree")
-    alpha_se: float = _key(0.3, _number(0), "weight of the similarity in the semantic tree")
-    tree_similarity: str = _key("min", _one_of("min", "depth"), "LCP divided by the shorter code, or by the depth")
-    tree_branching: int = _key(4, _whole(2), "children of a node of the index trees")
-    tree_leaf_size: int = _key(30, _whole(1), "largest leaf that is not split further")
-    item_vectors: str = _key("auto", _text, "auto, or a file of item vectors for the semantic tree")
-    codes_co: str | None = _key(None, _or_none(_text), "ready codes of the structural tree (`item: 0-1-2` lines)")
-    codes_se: str | None = _key(None, _or_none(_text), "ready codes of the semantic tree")
-    candidate_source: str = _key("EASE", _text, "EASE, ItemKNN, file, or a RecBole general recommender")
+    neg_sampler: str | None = _key(None, or_none(text), "sampler of ours, or recbole:uniform|popularity|dynamic")
+    neg_candidates: int = _key(10, whole(1), "candidates drawn for each negative")
+    num_negatives: int = _key(1, whole(1), "negatives of each positive; batch sizes count positives")
+    popularity_exponent: float = _key(1.0, number(0), "popularity: P(item) ~ (train count) ** exponent")
+    tree_view: bool | None = _key(None, or_none(flag), "tree similarities on top of the sampler's scores")
+    alpha_co: float = _key(0.1, number(0), "weight of the similarity in the structural tree")
+    alpha_se: float = _key(0.3, number(0), "weight of the similarity in the semantic tree")
+    tree_similarity: str = _key("min", one_of("min", "depth"), "LCP divided by the shorter code, or by the depth")
+    tree_branching: int = _key(4, whole(2), "children of a node of the index trees")
+    tree_leaf_size: int = _key(30, whole(1), "largest leaf that is not split further")
+    item_vectors: str = _key("auto", text, "auto, or a file of item vectors for the semantic tree")
+    codes_co: str | None = _key(None, or_none(text), "ready codes of the structural tree (`item: 0-1-2` lines)")
+    codes_se: str | None = _key(None, or_none(text), "ready codes of the semantic tree")
+    candidate_source: str = _key("EASE", text, "EASE, ItemKNN, file, or a RecBole general recommender")
     candidate_topk: Budget = _key(_TWENTY, Budget.parse, "candidates of a user: 20, 50% or 5+50%")
-    candidate_config: Any = _key(None, _or_none(_mapping_or_path), "keys of a candidate model (mapping or YAML file)")
-    candidate_checkpoint: str | None = _key(None, _or_none(_text), "run folder whose model makes the candidates")
-    candidate_file: str | None = _key(None, _or_none(_text), "candidates made elsewhere, with candidate_source=file")
-    candidate_memory_gb: float = _key(4.0, _number(0), "memory that EASE may take; above it ItemKNN is used")
-    judge: str | None = _key(None, _judge_name, "none, rule, keep_all or file; unset: rule for dtl_ns, else none")
-    judge_decision: str = _key("per_user", _one_of("per_user", "threshold"), "how verdicts become positives")
-    judge_threshold: float = _key(0.5, _number(0, 1), "lowest probability that is accepted")
+    candidate_config: Any = _key(None, or_none(mapping_or_path), "keys of a candidate model (mapping or YAML file)")
+    candidate_checkpoint: str | None = _key(None, or_none(text), "run folder whose model makes the candidates")
+    candidate_file: str | None = _key(None, or_none(text), "candidates made elsewhere, with candidate_source=file")
+    candidate_memory_gb: float = _key(4.0, number(0), "memory that EASE may take; above it ItemKNN is used")
+    judge: str | None = _key(
+        None, unless_empty(text), "none, rule, keep_all, llm, server, student, file; unset: by sampler"
+    )
+    judge_decision: str = _key("per_user", one_of(*KINDS), "how verdicts become positives")
+    judge_threshold: float = _key(0.5, number(0, 1), "lowest probability that is accepted")
+    judge_rate: float = _key(0.2, number(0, 1), "rate: share of all judged pairs that is accepted")
     positives_per_user: Budget = _key(_FIVE, Budget.parse, "per_user: the n best accepted of each user")
-    judge_file: str | None = _key(None, _or_none(_text), "verdicts made elsewhere, with judge=file")
-    export_verdicts: str | None = _key(None, _or_none(_text), "write all verdicts to this .tsv or .parquet file")
-    positive_weight: float = _key(0.5, _number(0), "weight of an inferred positive = this x its probability")
-    augment_loss: bool = _key(True, _flag, "inferred positives are positives of the loss")
-    augment_graph: bool = _key(False, _flag, "inferred positives are edges of the model's graph")
-    exclude_inferred: bool = _key(True, _flag, "inferred positives are never drawn as negatives")
-    protocol: str = _key("honest", _one_of("honest", "reference"), "honest, or reference (uses test labels)")
-    eval_mask: str = _key("train_valid", _one_of("train_valid", "train"), "what the test ranking leaves out")
-    split_seed: int | None = _key(None, _or_none(_whole(0)), "seed of the data split; unset: `seed`")
-    text_layout: str = _key("auto", _one_of("auto", "pairs", "lists"), "lines of plain text files")
-    allow_foreign: bool = _key(False, _flag, "use inputs made from another training split; results are marked")
-    plugins: str | None = _key(None, _or_none(_text), "Python file(s) with your own samplers and judges")
-    run_dir: str | None = _key(None, _or_none(_text), "folder of this run; unset: a fresh one under saved/")
-    cache_dir: str | None = _key(None, _or_none(_text), "trees, candidates, verdicts; unset: saved/cache/DATASET")
-    checkpoint_seconds: float = _key(60.0, _number(0), "least time between two saves of the state to resume from")
+    judge_report: bool | None = _key(None, or_none(flag), "AUC on held-in pairs; unset: where a language model judges")
+    judge_report_pairs: int = _key(2000, whole(2), "pairs of that report, half of them held-in positives")
+    judge_refresh: int | None = _key(None, or_none(whole(1)), "judge the current model's candidates every n epochs")
+    judge_file: str | None = _key(None, or_none(text), "verdicts made elsewhere, with judge=file")
+    export_verdicts: str | None = _key(None, or_none(text), "write all verdicts to this .tsv or .parquet file")
+    student_teacher: str = _key("llm", text, "judge that labels for judge=student: llm, server or a plugin's")
+    student_users: int = _key(150, whole(8), "users whose candidates the teacher labels")
+    student_share: float = _key(0.2, number(0, 1), "share of all pairs, the least certain, that the teacher judges too")
+    llm_model: str | None = _key(None, or_none(text), "hub name, local folder or GGUF file of a causal language model")
+    llm_revision: str | None = _key(None, or_none(text), "revision (branch, tag or commit) on the hub")
+    llm_quantization: str | None = _key(
+        None, unless_empty(one_of("nf4", "int8", "none")), "nf4, int8 or none; unset: nf4 on CUDA, none on a CPU"
+    )
+    llm_double_quantization: bool = _key(True, flag, "nf4: quantise the scales too, .4 bit a weight less")
+    llm_compute_dtype: str | None = _key(
+        None, or_none(one_of("bfloat16", "float16", "float32")), "type of the arithmetic; unset: bfloat16"
+    )
+    llm_device_map: str | None = _key(None, or_none(text), "cpu, cuda, cuda:1 or auto; unset: the first GPU, else cpu")
+    llm_memory_gb: float | None = _key(None, or_none(number(0)), "memory that the model may take; unset: what is free")
+    llm_offline: bool = _key(False, flag, "read the model from local files alone")
+    llm_prompt: str = _key("compact", text, "compact, reference, or a .yaml file")
+    llm_method: str = _key("auto", one_of(*METHODS, "generate"), "how a prompt is read; generate: the paper's way")
+    llm_max_history: int = _key(30, whole(1), "history items in a prompt, those nearest to the candidates")
+    llm_max_pairs: int | None = _key(None, or_none(whole(0)), "judge at most so many pairs, of whole users")
+    llm_batch_tokens: int | None = _key(None, or_none(whole(64)), "tokens held at once; unset: by the device")
+    server_url: str | None = _key(None, or_none(text), "address of an OpenAI-compatible server, with judge=server")
+    server_model: str | None = _key(None, or_none(text), "model's name there; unset: the only one it has")
+    server_api: str = _key("auto", one_of(*APIS), "endpoint that is asked")
+    server_concurrency: int = _key(8, whole(1), "users asked about at the same time")
+    server_timeout: float = _key(60.0, number(0.1), "seconds until a request counts as lost")
+    server_retries: int = _key(5, whole(0), "times that a lost or refused request is repeated")
+    shard: str | None = _key(None, or_none(shard_of), "i/n: judge this part of the users only (identify)")
+    positive_weight: float = _key(0.5, number(0), "weight of an inferred positive = this x its probability")
+    augment_loss: bool = _key(True, flag, "inferred positives are positives of the loss")
+    augment_graph: bool = _key(False, flag, "inferred positives are edges of the model's graph")
+    exclude_inferred: bool = _key(True, flag, "inferred positives are never drawn as negatives")
+    protocol: str = _key("honest", one_of("honest", "reference"), "honest, or reference (uses test labels)")
+    eval_mask: str = _key("train_valid", one_of("train_valid", "train"), "what the test ranking leaves out")
+    split_seed: int | None = _key(None, or_none(whole(0)), "seed of the data split; unset: `seed`")
+    text_layout: str = _key("auto", one_of("auto", "pairs", "lists"), "lines of plain text files")
+    allow_foreign: bool = _key(False, flag, "use inputs made from another training split; results are marked")
+    plugins: str | None = _key(None, or_none(text), "Python file(s) with your own samplers and judges")
+    run_dir: str | None = _key(None, or_none(text), "folder of this run; unset: a fresh one under saved/")
+    cache_dir: str | None = _key(None, or_none(text), "trees, candidates, verdicts; unset: saved/cache/DATASET")
+    checkpoint_seconds: float = _key(60.0, number(0), "least time between two saves of the state to resume from")
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Settings:

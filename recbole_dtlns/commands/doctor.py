@@ -46,10 +46,12 @@ def _device_lines() -> list[str]:
 
 
 def _plan_lines(model: str, dataset: str, files: list[str], found: dict[str, str]) -> list[str]:
+    from recbole_dtlns.plan import check_judge
     from recbole_dtlns.quick_start import Inputs
     from recbole_dtlns.run_folder import cache_folder
 
     config = Inputs(model, dataset, files, None, found).config()
+    check_judge(config.settings, config.plan)
     plan, location = config.plan, config.location
     view = " under the tree view" if plan.tree_view else ""
     lines = [

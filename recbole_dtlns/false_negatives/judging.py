@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from tqdm import tqdm
 
 from recbole_dtlns.false_negatives.candidates import Candidates
 from recbole_dtlns.false_negatives.judges.base import Judge, JudgeContext
 from recbole_dtlns.false_negatives.keys import PairKeys
+from recbole_dtlns.false_negatives.progress import JudgingProgress
 from recbole_dtlns.false_negatives.store import VerdictStore
 
 logger = logging.getLogger(__name__)
@@ -27,28 +27,45 @@ class Verdicts:
         mass: label mass, float64 [n], NaN where there is none.
         asked: pairs that the judge was asked about.
         reused: pairs answered from the store, or by a pair with the same codes in the same block.
+        unjudged: pairs that nobody asked about, for a limit or an interruption; they have no raw score.
+        interrupted: whether Ctrl-C ended the judging early.
     """
 
     raw: np.ndarray
     mass: np.ndarray
     asked: int
     reused: int
+    unjudged: int = 0
+    interrupted: bool = False
+
+    def spread(self, chosen: np.ndarray) -> Verdicts:
+        """Verdicts for all of bool [m] pairs, of which these are the chosen ones; the others are unjudged."""
+        raw, mass = np.full(len(chosen), np.nan), np.full(len(chosen), np.nan)
+        raw[chosen], mass[chosen] = self.raw, self.mass
+        return replace(self, raw=raw, mass=mass, unjudged=self.unjudged + int((~chosen).sum()))
 
 
 def judge_pairs(
-    judge: Judge, context: JudgeContext, candidates: Candidates, store: VerdictStore, chunk_users: int = 2000
+    judge: Judge,
+    context: JudgeContext,
+    candidates: Candidates,
+    store: VerdictStore,
+    chunk_users: int | None = None,
+    cut: float = 0.5,
 ) -> Verdicts:
     """Get a raw score for every pair, from the store where it has one.
 
-    Users are taken in blocks; each block's answers are on disk before the next one is asked, so that after a crash, a
-    kill or Ctrl-C at most one block is asked again. Give a slow judge small blocks.
+    Users are taken in blocks; each block's answers are on disk before the next one is asked, so that after a crash or a
+    kill at most one block is asked again. Ctrl-C ends the judging early: what was judged so far is
+    returned, with `interrupted` set.
 
     Args:
         judge: made from `context`.
         context: histories and codes.
         candidates: the pairs.
         store: where answers are kept.
-        chunk_users: users of a block.
+        chunk_users: users of a block; None = as the judge wants it (`block_users`).
+        cut: raw score from which a pair is shown as accepted while judging runs.
 
     Raises:
         UserError: the store cannot be used.
@@ -56,22 +73,32 @@ def judge_pairs(
     """
     pair_keys = PairKeys(context, judge)
     raw, mass = np.full(len(candidates), np.nan), np.full(len(candidates), np.nan)
-    asked = 0
-    with tqdm(total=len(candidates), desc=f"judging ({judge.name})", unit="pair", disable=None) as progress:
-        for start, stop in _user_blocks(candidates.users, chunk_users):
-            users, items = candidates.users[start:stop], candidates.items[start:stop]
-            keys = pair_keys.of(users, items)
-            raw[start:stop], mass[start:stop] = store.get(keys)
-            missing = _first_of_each(keys, np.flatnonzero(np.isnan(raw[start:stop])))
-            if missing:
-                _ask(judge, users, items, keys, missing, store)
-                raw[start:stop], mass[start:stop] = store.get(keys)
-            asked += len(missing)
-            progress.update(stop - start)
-    unanswered = int(np.isnan(raw).sum())
+    asked, done, interrupted = 0, 0, False
+    wanted: int = getattr(judge, "block_users", Judge.block_users)
+    blocks = _user_blocks(candidates.users, chunk_users or wanted)
+    with JudgingProgress(judge, len(candidates), cut) as progress:
+        try:
+            for start, stop in blocks:
+                users, items = candidates.users[start:stop], candidates.items[start:stop]
+                keys = pair_keys.of(users, items)
+                block_raw, block_mass = store.get(keys)
+                missing = _first_of_each(keys, np.flatnonzero(np.isnan(block_raw)))
+                if missing:
+                    _ask(judge, users, items, keys, missing, store)
+                    block_raw, block_mass = store.get(keys)
+                raw[start:stop], mass[start:stop] = block_raw, block_mass
+                asked, done = asked + len(missing), stop
+                progress.update(block_raw, len(missing))
+        except KeyboardInterrupt:
+            interrupted = True
+            logger.warning(
+                "Interrupted after %d of %d pairs. Their verdicts are kept: the same command goes on from there.",
+                *(done, len(raw)),
+            )
+    unanswered = int(np.isnan(raw[:done]).sum())
     if unanswered:
-        logger.warning("The judge %s gave no answer for %d of %d pairs.", judge.name, unanswered, len(raw))
-    return Verdicts(raw, mass, asked, len(raw) - asked)
+        logger.warning("The judge %s gave no answer for %d of %d pairs.", judge.name, unanswered, done)
+    return Verdicts(raw, mass, asked, done - asked, len(raw) - done, interrupted)
 
 
 def _ask(

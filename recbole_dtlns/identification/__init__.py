@@ -15,15 +15,18 @@ from recbole_dtlns.cache import StageCache
 from recbole_dtlns.data.train_view import TrainView
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.candidates import Candidates
-from recbole_dtlns.false_negatives.decide import DecisionSettings, decide
+from recbole_dtlns.false_negatives.decide import decide, probability_of
 from recbole_dtlns.false_negatives.exchange import check_exchange_path, write_verdicts
 from recbole_dtlns.false_negatives.inferred import InferredPositives
-from recbole_dtlns.false_negatives.judges import JudgeContext, judge_class
-from recbole_dtlns.false_negatives.judging import Verdicts, judge_pairs
+from recbole_dtlns.false_negatives.judging import Verdicts
 from recbole_dtlns.false_negatives.model_source import find_model_candidates
 from recbole_dtlns.false_negatives.sources import CandidateResult, CandidateSettings, find_candidates
 from recbole_dtlns.false_negatives.store import VerdictStore
 from recbole_dtlns.false_negatives.verdict_file import read_verdicts
+from recbole_dtlns.identification.asking import Asker, make_context
+from recbole_dtlns.identification.judging import judge_candidates
+from recbole_dtlns.identification.online import OnlineJudge, decision_settings
+from recbole_dtlns.identification.reporting import ReportMaker
 from recbole_dtlns.plan import Plan
 from recbole_dtlns.settings import Settings
 from recbole_dtlns.trees.stage import Trees, TreeSettings, build_trees
@@ -38,11 +41,14 @@ class Identification:
     Attributes:
         inferred: inferred positives by token; None where no judge ran.
         trees: both trees in the view's numbering; None where nothing reads codes.
-        counts: `pairs`, `llm_calls`, `prompt_tokens`, `unreadable`, `accepted`; None where no judge ran.
+        counts: `pairs`, `llm_calls`, `prompt_tokens`, `unreadable`, `unjudged`, `accepted`; None where no judge ran.
         seconds: of `trees`, `candidates`, `judging`; None for a stage that did not run.
         cached: names of the stages that were found ready.
         external: inputs made elsewhere.
         candidate_source: what the candidates really came from; None where no judge ran.
+        judging: the judge's report and what else is known of it, see `Judgement.details`; None where no judge ran.
+        online: the judge for use during training; None unless `judge_refresh` is set.
+        interrupted: whether Ctrl-C ended the judging early; what was accepted until then is in `inferred`.
     """
 
     inferred: InferredPositives | None = None
@@ -54,6 +60,9 @@ class Identification:
     cached: list[str] = field(default_factory=list)
     external: list[dict[str, Any]] = field(default_factory=list)
     candidate_source: str | None = None
+    judging: dict[str, Any] | None = None
+    online: OnlineJudge | None = None
+    interrupted: bool = False
 
 
 def identify(view: TrainView, settings: Settings, plan: Plan, cache_dir: Path) -> Identification:
@@ -85,13 +94,7 @@ def _candidates(
 ) -> CandidateResult | None:
     if plan.judge in {"none", "file"}:
         return None
-    chosen = CandidateSettings(
-        settings.candidate_source,
-        settings.candidate_topk,
-        settings.candidate_file,
-        settings.candidate_memory_gb,
-        settings.allow_foreign,
-    )
+    chosen = _candidate_settings(settings)
     found = find_model_candidates(view, settings, chosen, cache) or find_candidates(view, chosen, cache)
     result.seconds["candidates"], result.candidate_source = round(found.seconds, 3), found.source_effective
     result.external += found.external
@@ -107,15 +110,7 @@ def _trees(
     result: Identification,
     embeddings: tuple[str, np.ndarray] | None,
 ) -> None:
-    chosen = TreeSettings(
-        settings.tree_branching,
-        settings.tree_leaf_size,
-        settings.item_vectors,
-        settings.codes_co,
-        settings.codes_se,
-        settings.allow_foreign,
-    )
-    result.trees = build_trees(view, chosen, cache, embeddings)
+    result.trees = build_trees(view, _tree_settings(settings), cache, embeddings)
     result.seconds["trees"] = round(result.trees.seconds, 3)
     result.external += result.trees.external
     if result.trees.cached:
@@ -126,18 +121,26 @@ def _judge(
     view: TrainView, settings: Settings, plan: Plan, cache_dir: Path, candidates: Candidates, result: Identification
 ) -> None:
     started = time.perf_counter()
-    if result.trees is None:  # keep_all reads no codes
-        codes = (np.full((view.n_items + 1, 1), -1, dtype=np.int16),) * 2
-    else:
-        codes = (result.trees.co.codes, result.trees.se.codes)
-    context = JudgeContext(view.matrix, *codes, options=settings.as_dict())
-    judge = judge_class(plan.judge)(context)
+    context = make_context(view, result.trees, {**settings.as_dict(), "cache_dir": str(cache_dir)})
+    reporter = ReportMaker(
+        view, settings, _tree_settings(settings), _candidate_settings(settings), StageCache(cache_dir)
+    )
     with VerdictStore(cache_dir / "verdicts.sqlite") as store:
-        verdicts = judge_pairs(judge, context, candidates, store)
-    if verdicts.asked == 0 and len(candidates):
+        asker = Asker.make(plan.judge, context, store, settings)
+        judged = judge_candidates(view, settings, plan.judge, context, candidates, asker, reporter)
+    if judged.verdicts.asked == 0 and len(candidates) and not judged.verdicts.unjudged:
         result.cached.append("judging")
-    about = {"judge": judge.name, "revision": judge.revision, "settings": judge.settings()}
-    _decide(view, settings, candidates, verdicts, about, result)
+    result.judging = judged.details
+    if settings.judge_refresh is not None:
+        result.online = OnlineJudge(view, settings, judged.online, judged.calibration)
+    result.interrupted = judged.verdicts.interrupted
+    probability = probability_of(judged.verdicts.raw, judged.calibration)
+    _decide(view, settings, candidates, judged.verdicts, probability, judged.about, result)
+    result.counts = {
+        **(result.counts or {}),
+        "llm_calls": judged.llm_calls,
+        "prompt_tokens": judged.prompt_tokens,
+    }
     result.seconds["judging"] = round(time.perf_counter() - started, 3)
 
 
@@ -148,7 +151,8 @@ def _read_verdict_file(view: TrainView, settings: Settings, result: Identificati
     read = read_verdicts(settings.judge_file, view, settings.allow_foreign)
     result.external.append({**read.external, "dropped": read.dropped})
     verdicts = Verdicts(read.raw, read.mass, 0, len(read.raw))
-    _decide(view, settings, read.candidates, verdicts, {"judge": "file", "revision": "", "settings": {}}, result)
+    about = {"judge": "file", "revision": "", "settings": {}}
+    _decide(view, settings, read.candidates, verdicts, read.probability, about, result)
     result.seconds["judging"] = round(time.perf_counter() - started, 3)
 
 
@@ -157,19 +161,23 @@ def _decide(
     settings: Settings,
     candidates: Candidates,
     verdicts: Verdicts,
+    probability: np.ndarray,
     about: Mapping[str, Any],
     result: Identification,
 ) -> None:
-    rule = DecisionSettings(settings.judge_decision, settings.judge_threshold, settings.positives_per_user)
-    decision = decide(candidates.users, candidates.ranks, verdicts.raw, candidates.items, rule, view.history)
+    order = (candidates.users, candidates.ranks, verdicts.raw, candidates.items)
+    decision = decide(*order, decision_settings(settings), view.history, probability)
     result.inferred = InferredPositives.from_decision(view, candidates, decision, settings.positive_weight)
     result.counts = {
         "pairs": len(candidates),
         "llm_calls": 0,
         "prompt_tokens": 0,
-        "unreadable": int(np.isnan(verdicts.raw).sum()),
+        "unreadable": int(np.isnan(verdicts.raw).sum()) - verdicts.unjudged,
+        "unjudged": verdicts.unjudged,
         "accepted": len(result.inferred),
     }
+    if verdicts.unjudged:
+        logger.warning("%d pairs were not judged: they are no positives.", verdicts.unjudged)
     logger.info(
         "%d candidate pairs, %d accepted (%.1f for each user)",
         len(candidates),
@@ -178,3 +186,24 @@ def _decide(
     )
     if settings.export_verdicts is not None:
         write_verdicts(settings.export_verdicts, view, candidates, verdicts, decision, about)
+
+
+def _candidate_settings(settings: Settings) -> CandidateSettings:
+    return CandidateSettings(
+        settings.candidate_source,
+        settings.candidate_topk,
+        settings.candidate_file,
+        settings.candidate_memory_gb,
+        settings.allow_foreign,
+    )
+
+
+def _tree_settings(settings: Settings) -> TreeSettings:
+    return TreeSettings(
+        settings.tree_branching,
+        settings.tree_leaf_size,
+        settings.item_vectors,
+        settings.codes_co,
+        settings.codes_se,
+        settings.allow_foreign,
+    )

@@ -142,9 +142,11 @@ def test_ctrl_c_keeps_the_finished_blocks(tmp_path):
 
     judge = Interrupted()
     with VerdictStore(tmp_path / "v") as store:
-        with pytest.raises(KeyboardInterrupt):
-            judge_pairs(judge, context, found, store, chunk_users=4)
+        verdicts = judge_pairs(judge, context, found, store, chunk_users=4)
         assert len(store) == (found.users <= 8).sum() == len(judge.asked)
+    assert verdicts.interrupted
+    assert verdicts.unjudged == (found.users > 8).sum()
+    np.testing.assert_array_equal(np.isnan(verdicts.raw), found.users > 8)
 
 
 KILLED = """

@@ -32,17 +32,47 @@ class JudgeContext:
             raise ValueError(f"Codes have {len(self.co)} and {len(self.se)} rows; expected {rows}, one a column.")
 
 
+@dataclass
+class Usage:
+    """What a language model was asked so far.
+
+    Attributes:
+        calls: pairs that it answered or was asked to answer.
+        prompt_tokens: tokens that it read; a prefix shared by several pairs counts once.
+    """
+
+    calls: int = 0
+    prompt_tokens: int = 0
+
+
 class Judge(Protocol):
     """Scores pairs by codes alone; two pairs with the same codes and the same history codes get the same answer.
 
     A class is made by `Class(context)`. `name`, `revision` and `settings()` (JSON values: prompt, model, calibration)
     are part of the verdict store's keys: whatever changes an answer must change one of them.
+
+    A judge that derives from `Judge` has these start values; one that does not must set what differs from them:
+
+    Attributes:
+        margins: raw scores are log-odds of "positive", any real number, instead of numbers from 0 to 1.
+        block_users: users whose answers are saved together; at most so many are asked again after a kill.
+        usage: what a language model was asked; None for a judge without one.
+        reads_history: the whole history is shown item by item, so long ones are cut to `llm_max_history` beforehand.
     """
 
     name: str
     revision: str
+    margins: bool = False
+    block_users: int = 2000
+    usage: Usage | None = None
+    reads_history: bool = False
 
     def __init__(self, context: JudgeContext) -> None: ...
+
+    @classmethod
+    def check(cls, options: Mapping[str, Any]) -> None:
+        """Refuse keys that cannot work, before any work is done; raises UserError."""
+        return None
 
     def settings(self) -> dict[str, Any]:
         """What decides the answers besides codes, name and revision."""
@@ -56,7 +86,12 @@ class Judge(Protocol):
             items: int64 [n].
 
         Returns:
-            raw, float64 [n]: from 0 (no positive) to 1 (positive), NaN where no answer could be had (asked again in the
-            next run); label mass, float64 [n]: how much of its belief a language model put on the two labels, or None.
+            raw, float64 [n]: from 0 (no positive) to 1 (positive), or log-odds with `margins`; NaN where no answer
+            could be had (asked again in the next run); label mass, float64 [n]: how much of its belief a language model
+            put on the two labels, or None.
         """
         ...
+
+    def on(self, context: JudgeContext) -> Judge:
+        """The same judge over other histories and codes; one with a model hands on what it has loaded."""
+        return type(self)(context)

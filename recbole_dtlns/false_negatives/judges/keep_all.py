@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from recbole_dtlns.false_negatives.judges.base import JudgeContext
+from recbole_dtlns.false_negatives.judges.base import Judge, JudgeContext
 
 
-class KeepAllJudge:
+class KeepAllJudge(Judge):
     """Raw = 1 for every pair: what is left then is the candidate source and the decision."""
 
     name = "keep_all"

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from recbole_dtlns.false_negatives.blocks import blocks
-from recbole_dtlns.false_negatives.judges.base import JudgeContext
+from recbole_dtlns.false_negatives.judges.base import Judge, JudgeContext
 from recbole_dtlns.trees.similarity import lcp_similarity
 
 _CHUNK = 1 << 19
 """Comparisons of a candidate with a history item that are held at once."""
 
 
-class RuleJudge:
+class RuleJudge(Judge):
     """Raw = largest LCP(candidate, history item) / min(length, length) over the user's history and both trees.
 
     Wu et al., https://arxiv.org/abs/2602.18249, ask a language model for this by prompt; here it is computed.

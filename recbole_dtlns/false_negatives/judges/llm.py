@@ -1,0 +1,68 @@
+"""The judge of the paper: a language model that reads paths and nothing else, 4-bit where there is a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.false_negatives.judges.base import Judge, JudgeContext
+
+if TYPE_CHECKING:
+    from recbole_dtlns.llm.engine import Engine
+
+
+class LlmJudge(Judge):
+    """Raw = log P(positive) - log P(negative) after a prompt of paths (Wu et al., https://arxiv.org/abs/2602.18249).
+
+    The paper generates JSON; here the two labels are scored, which costs one token a pair and keeps how sure the model
+    was. `llm_method=generate` is the paper's way: raw = 1 or 0, NaN where the answer cannot be read.
+
+    Args:
+        context: histories, codes and the keys `llm_*`.
+        engine: a loaded model; None = load the one that the keys name.
+    """
+
+    name = "llm"
+    block_users = 32
+    reads_history = True
+
+    @classmethod
+    def check(cls, options: Mapping[str, Any]) -> None:
+        """Refuse an unset or missing `llm_model`, missing packages and a missing prompt."""
+        from recbole_dtlns.llm.checkpoint import local_path
+        from recbole_dtlns.llm.model_sizes import examples_by_memory
+        from recbole_dtlns.llm.packages import need_packages
+        from recbole_dtlns.llm.prompts import Prompt
+
+        if options["llm_model"] is None:
+            raise UserError(
+                "judge=llm needs a language model: set --llm_model to a hub name, a local folder or a GGUF file. "
+                f"In 4 bits (nf4) there is room for:\n{examples_by_memory()}"
+            )
+        need_packages("transformers", "accelerate")
+        local_path(options["llm_model"])
+        Prompt.read(options["llm_prompt"])
+
+    def __init__(self, context: JudgeContext, engine: Engine | None = None) -> None:
+        from recbole_dtlns.llm.engine import load_engine
+
+        self._context = context
+        self._engine = engine or load_engine(context.options)
+        self.revision = str(self._engine.loaded.about["revision"])
+        self.margins = not self._engine.generates
+        self.usage = self._engine.usage
+
+    def settings(self) -> dict[str, Any]:
+        """Model, quantisation and prompt; not the method of scoring, as all give the same."""
+        return self._engine.settings()
+
+    def score(self, users: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Log-odds and label mass of pairs int64 [n], float64 [n] each; pairs of a user side by side."""
+        return self._engine.answer(self._context, users, items)
+
+    def on(self, context: JudgeContext) -> LlmJudge:
+        """The same model over other histories and codes."""
+        return LlmJudge(context, self._engine)

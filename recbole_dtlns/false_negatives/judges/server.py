@@ -1,0 +1,118 @@
+"""The language model judge behind HTTP: vLLM, SGLang, llama.cpp's server, hosted models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.false_negatives.judges.base import Judge, JudgeContext, Usage
+
+if TYPE_CHECKING:
+    from recbole_dtlns.llm.prompts import Prompt
+    from recbole_dtlns.llm.server import Connection, Session
+
+_HOW_TO_START = """judge=server needs the address of a server: set --server_url. One can be started with
+  vllm serve Qwen/Qwen2.5-7B-Instruct --enable-prefix-caching      (--server_url=http://localhost:8000)
+  python -m sglang.launch_server --model-path Qwen/Qwen2.5-7B-Instruct --port 30000      (http://localhost:30000)
+  llama-server -m model.gguf -np 4 -c 16384 --port 8080      (http://localhost:8080)
+A key, where one is needed, goes into the environment variable RECBOLE_DTLNS_API_KEY."""
+
+
+class ServerJudge(Judge):
+    """Raw = log P(positive) - log P(negative) of the next token, asked from a server.
+
+    Several users are asked about at once (`server_concurrency`), the pairs of one user in order, so that the server's
+    prompt cache holds what they have in common. Where requests fail for good, what the block got so far is kept; the
+    rest is NaN and is asked again in the next run.
+
+    Args:
+        context: histories, codes and the keys `server_*` and `llm_prompt`.
+        link: a connection that another judge has made; None = connect by the keys.
+
+    Raises:
+        UserError: no server, or one that cannot be asked.
+    """
+
+    name = "server"
+    margins = True
+    block_users = 64
+    reads_history = True
+
+    @classmethod
+    def check(cls, options: Mapping[str, Any]) -> None:
+        """Refuse an unset or impossible `server_url` and a missing prompt; asks nothing yet."""
+        from recbole_dtlns.llm.prompts import Prompt
+        from recbole_dtlns.llm.server import Client
+
+        if options["server_url"] is None:
+            raise UserError(_HOW_TO_START)
+        Client(options["server_url"])
+        Prompt.read(options["llm_prompt"])
+
+    def __init__(self, context: JudgeContext, link: _Link | None = None) -> None:
+        self._context, self._link = context, link or _connect(context.options)
+        self.revision, self.usage = self._link.to.revision, self._link.usage
+
+    def settings(self) -> dict[str, Any]:
+        """Model, prompt and way of asking; never the address or the key."""
+        endpoint = self._link.to.endpoint
+        about = {"model": self._link.to.model, "prompt": self._link.prompt.about()}
+        return {**about, "api": endpoint.name, "form": endpoint.form}
+
+    def score(self, users: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Log-odds and label mass of pairs int64 [n], float64 [n] each; NaN where there is no answer.
+
+        Raises:
+            UserError: not one answer came, or none so far names a label.
+        """
+        from recbole_dtlns.false_negatives.judges.asking import questions_by_user
+
+        asked = [
+            self._link.prompt.questions(history, candidates)
+            for _, history, candidates in questions_by_user(self._context, users, items)
+        ]
+        raw, mass = np.full(len(users), np.nan), np.full(len(users), np.nan)
+        # The pairs of a user lie side by side, in the order of the questions.
+        for place, reply in enumerate(reply for replies in self._link.session.ask(asked) for reply in replies):
+            if reply is not None:
+                raw[place], mass[place] = reply.margin, reply.mass
+        counts = self.summary()
+        self._link.usage.calls = counts["answered"] + counts["unreadable"] + counts["too_long"]
+        self._link.usage.prompt_tokens = self._link.session.counts["tokens"]
+        return raw, mass
+
+    def summary(self) -> dict[str, int]:
+        """Counts so far: `answered`, `bounded` (one label was below the list), `unreadable`, `too_long`."""
+        return {name: self._link.session.counts[name] for name in ("answered", "bounded", "unreadable", "too_long")}
+
+    def on(self, context: JudgeContext) -> ServerJudge:
+        """The same server over other histories and codes."""
+        return type(self)(context, self._link)
+
+
+@dataclass(frozen=True)
+class _Link:
+    """What judges over different histories share."""
+
+    prompt: Prompt
+    to: Connection
+    session: Session
+    usage: Usage = field(default_factory=Usage)
+
+
+def _connect(options: Mapping[str, Any]) -> _Link:
+    from recbole_dtlns.llm.prompts import Prompt
+    from recbole_dtlns.llm.server import Client, Session, Unreachable, connect, unreachable
+
+    ServerJudge.check(options)
+    prompt = Prompt.read(options["llm_prompt"])
+    client = Client(options["server_url"], options["server_timeout"], options["server_retries"])
+    try:
+        to = connect(client, prompt, options["server_api"], options["server_model"])
+    except Unreachable as error:
+        raise UserError(unreachable(client, error)) from None
+    return _Link(prompt, to, Session(client, to, options["server_concurrency"]))

@@ -1,0 +1,167 @@
+"""Judging as a stage: the judge's report, then the pairs, then what was learnt about both."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.false_negatives.decide import Calibration
+from recbole_dtlns.false_negatives.judges import JudgeContext
+from recbole_dtlns.false_negatives.judging import Verdicts
+from recbole_dtlns.false_negatives.selection import pairs_to_judge
+from recbole_dtlns.false_negatives.student.cascade import CascadeSettings, judge_with_student, student_scores
+from recbole_dtlns.false_negatives.student.model import Student
+from recbole_dtlns.identification.asking import STUDENT, Asker
+from recbole_dtlns.identification.online import RawOf
+from recbole_dtlns.identification.reporting import ReportMaker
+from recbole_dtlns.settings import Settings
+
+logger = logging.getLogger(__name__)
+_LITTLE_MASS = 0.05
+
+
+@dataclass
+class Judgement:
+    """What judging gave.
+
+    Attributes:
+        verdicts: for all candidates, in their order.
+        calibration: how raw scores become probabilities; None where they are some.
+        about: judge, revision and settings, for files.
+        details: for result.json: `report` of the judge, `calibration`, `student`'s report, mean `label_mass`, and
+            `answers`, how a server answered.
+        online: raw scores of other pairs without asking a language model: the student's, or the judge's own.
+        llm_calls, prompt_tokens: what a language model was asked in this run, the report included.
+    """
+
+    verdicts: Verdicts
+    calibration: Calibration | None
+    about: dict[str, Any]
+    details: dict[str, Any]
+    online: RawOf
+    llm_calls: int = 0
+    prompt_tokens: int = 0
+
+
+def judge_candidates(
+    view: TrainView,
+    settings: Settings,
+    name: str,
+    context: JudgeContext,
+    candidates: Candidates,
+    asker: Asker,
+    reporter: ReportMaker,
+) -> Judgement:
+    """Report on the judge where that is asked for, then get a verdict for every pair that may be judged.
+
+    The report comes first: it costs minutes, and a night of judging may not be worth it.
+
+    Raises:
+        UserError: bad input of the judge; `calibrated` without pairs to fit it on.
+    """
+    details: dict[str, Any] = {
+        "report": None,
+        "calibration": None,
+        "student": None,
+        "label_mass": None,
+        "answers": None,
+    }
+    calibration = Calibration() if asker.margins else None
+    if _wants_report(settings, asker):
+        report = reporter.make(asker)
+        details["report"] = report.as_dict()
+        if settings.judge_decision == "calibrated" and not reporter.interrupted:
+            if report.calibration is None:
+                raise UserError(
+                    "judge_decision=calibrated: " + (" ".join(report.notes) or "there are no held-in pairs.")
+                )
+            calibration = report.calibration
+            details["calibration"] = {"slope": calibration.slope, "intercept": calibration.intercept}
+    student = None
+    if reporter.interrupted:
+        verdicts = _nothing(len(candidates))
+    else:
+        chosen = pairs_to_judge(candidates, view.users, settings.shard, settings.llm_max_pairs)
+        verdicts, student, details["student"] = _verdicts(settings, name, context, candidates.take(chosen), asker)
+        verdicts = verdicts.spread(chosen)
+    details["label_mass"] = _label_mass(verdicts)
+    if asker.margins and settings.judge_decision in {"per_user", "threshold"}:
+        _check_threshold(verdicts.raw, asker.cut)
+    usage = getattr(asker.judge, "usage", None)
+    counts = (0, 0) if usage is None else (usage.calls, usage.prompt_tokens)
+    if hasattr(asker.judge, "summary"):
+        details["answers"] = asker.judge.summary()
+        logger.info(
+            "The judge's answers: %s", ", ".join(f"{count} {kind}" for kind, count in details["answers"].items())
+        )
+    about = asker.about()
+    if name == STUDENT:
+        about = {"judge": STUDENT, "teacher": about, "users": settings.student_users, "share": settings.student_share}
+    return Judgement(verdicts, calibration, about, details, _online(asker, context, student), *counts)
+
+
+def _online(asker: Asker, context: JudgeContext, student: Student | None) -> RawOf:
+    if student is not None:
+        return lambda users, items: _on_teachers_scale(student_scores(student, context, users, items), student, asker)
+    return lambda users, items: asker.judge.score(users, items)[0]
+
+
+def _wants_report(settings: Settings, asker: Asker) -> bool:
+    if settings.judge_decision == "calibrated":
+        return True
+    if settings.judge_report is not None:
+        return settings.judge_report
+    return getattr(asker.judge, "usage", None) is not None and settings.shard is None
+
+
+def _verdicts(
+    settings: Settings, name: str, context: JudgeContext, candidates: Candidates, asker: Asker
+) -> tuple[Verdicts, Student | None, dict[str, Any] | None]:
+    if name != STUDENT:
+        return asker.ask(context, candidates), None, None
+    chosen = CascadeSettings(settings.student_users, settings.student_share, cut=asker.cut)
+    found = judge_with_student(lambda pairs: asker.ask(context, pairs), context, candidates, chosen)
+    verdicts = replace(found.verdicts, raw=_on_teachers_scale(found.verdicts.raw, found.student, asker))
+    return verdicts, found.student, None if found.report is None else found.report.as_dict()
+
+
+def _on_teachers_scale(raw: np.ndarray, student: Student | None, asker: Asker) -> np.ndarray:
+    """A student of yes and no speaks in log-odds, where its teacher's scores may go from 0 to 1."""
+    return special.expit(raw) if student is not None and student.log_odds and not asker.margins else raw
+
+
+def _nothing(count: int) -> Verdicts:
+    """Verdicts when Ctrl-C came before the first pair."""
+    empty = np.full(count, np.nan)
+    return Verdicts(empty, empty.copy(), 0, 0, count, True)
+
+
+def _label_mass(verdicts: Verdicts) -> float | None:
+    found = verdicts.mass[~np.isnan(verdicts.mass)]
+    if not len(found):
+        return None
+    mean = float(found.mean())
+    (logger.warning if mean < _LITTLE_MASS else logger.info)(
+        "Label mass: the model puts %.2g of its probability on the two labels%s.",
+        mean,
+        "; it would rather say something else, so another llm_prompt may fit it better" if mean < _LITTLE_MASS else "",
+    )
+    return mean
+
+
+def _check_threshold(raw: np.ndarray, cut: float) -> None:
+    known = raw[~np.isnan(raw)]
+    share = float((known >= cut).mean()) if len(known) else 0.5
+    if len(known) and not 0.02 <= share <= 0.98:
+        logger.warning(
+            "%.1f %% of the judged pairs reach judge_threshold: without calibration it separates nothing. "
+            "judge_decision=rate (the best share) or calibrated (fitted on held-in pairs) costs no new call.",
+            100 * share,
+        )

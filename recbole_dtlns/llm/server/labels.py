@@ -1,0 +1,83 @@
+"""Reading an answer: log-probabilities of the next token, as the two labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+_BLANKS = " \t\r\n\u2581\u0120\u010a"
+"""White space as it is, and as SentencePiece and byte-level tokenizers spell it."""
+
+_NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a server said about one pair.
+
+    Attributes:
+        margin: log P(positive) - log P(negative); NaN where it named neither label.
+        mass: P(positive) + P(negative); NaN where the server does not tell.
+        bounded: one label was below the list of most likely tokens, so that the true margin is farther from 0.
+        too_long: the prompt did not fit the model's context.
+        tokens: tokens that the server read for it.
+    """
+
+    margin: float = _NAN
+    mass: float = _NAN
+    bounded: bool = False
+    too_long: bool = False
+    tokens: int = 0
+
+
+def from_texts(listed: Iterable[tuple[str, float]], positive: str, negative: str, tokens: int = 0) -> Reply:
+    """Read a list of tokens as text.
+
+    Tokens are compared without blanks and case. The probability of a label is the sum over all listed tokens that begin
+    that label and not the other: `positive`, ` Positive` and the piece ` pos` all speak for `positive`.
+
+    Args:
+        listed: (token, log-probability) of the most likely next tokens.
+        positive: a label.
+        negative: the other one.
+        tokens: what the server read.
+    """
+    entries = list(listed)
+    labels = [label.strip(_BLANKS).lower() for label in (positive, negative)]
+    sums: list[list[float]] = [[], []]
+    for token, value in entries:
+        text = token.strip(_BLANKS).lower()
+        begins = [bool(text) and label.startswith(text) for label in labels]
+        if begins[0] != begins[1]:
+            sums[begins[1]].append(value)
+    found = [_log_sum(values) for values in sums]
+    return reply(found[0], found[1], min((value for _, value in entries), default=_NAN), tokens)
+
+
+def reply(positive: float | None, negative: float | None, least: float, tokens: int = 0) -> Reply:
+    """A reply from two log-probabilities.
+
+    A label that is not in the list is at most as likely as the last one that is: this bound stands for it. The margin
+    then has the right sign and errs towards 0.
+
+    Args:
+        positive: log-probability, None = not listed.
+        negative: likewise.
+        least: smallest log-probability of the list.
+        tokens: what the server read.
+    """
+    if positive is None and negative is None:
+        return Reply(tokens=tokens)
+    high = least if positive is None else positive
+    low = least if negative is None else negative
+    mass = min(1.0, sum(math.exp(value) for value in (positive, negative) if value is not None))
+    return Reply(high - low, mass, positive is None or negative is None, tokens=tokens)
+
+
+def _log_sum(values: Sequence[float]) -> float | None:
+    finite = [value for value in values if value > -math.inf]
+    if not finite:
+        return None
+    top = max(finite)
+    return top + math.log(sum(math.exp(value - top) for value in finite))

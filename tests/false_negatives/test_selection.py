@@ -1,0 +1,55 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recbole_dtlns.false_negatives.candidates import ranked_by_order
+from recbole_dtlns.false_negatives.selection import pairs_to_judge
+
+TOKENS = np.array(["[PAD]", *(f"user-{number}" for number in range(50))])
+
+
+def candidates():
+    users = np.repeat(np.arange(1, 51), np.arange(50) % 4 + 1)
+    return ranked_by_order(users, np.ones_like(users), "test")[0]
+
+
+def test_shards_are_whole_users_and_together_everything():
+    found = candidates()
+    parts = [pairs_to_judge(found, TOKENS, f"{part}/4", None) for part in range(1, 5)]
+    np.testing.assert_array_equal(np.sum(parts, axis=0), 1)
+    for part in parts:
+        assert 5 < len(set(found.users[part])) < 25
+        assert not set(found.users[part]) & set(found.users[~part])
+
+
+@given(st.integers(0, 200))
+def test_a_limit_takes_whole_users_and_a_larger_one_takes_more(limit):
+    found = candidates()
+    chosen = pairs_to_judge(found, TOKENS, None, limit)
+    assert chosen.sum() <= limit
+    assert not set(found.users[chosen]) & set(found.users[~chosen])
+    assert (pairs_to_judge(found, TOKENS, None, limit + 10) | ~chosen).all()
+    if limit >= 4:
+        assert chosen.any()
+
+
+def test_no_limit_takes_all():
+    assert pairs_to_judge(candidates(), TOKENS, None, None).all()
+
+
+def test_the_choice_is_by_token_and_not_by_number():
+    found = candidates()
+    order = np.concatenate([[0], 1 + np.random.default_rng(0).permutation(50)])
+    place = np.argsort(order)
+    renamed = ranked_by_order(place[found.users], found.items, "test")[0]
+    one = set(TOKENS[found.users[pairs_to_judge(found, TOKENS, "2/3", 30)]])
+    other = set(TOKENS[order][renamed.users[pairs_to_judge(renamed, TOKENS[order], "2/3", 30)]])
+    assert one == other
+
+
+def test_of_a_shard_the_limit_counts_its_own_pairs_alone():
+    found = candidates()
+    parts = [pairs_to_judge(found, TOKENS, f"{part}/2", None) for part in (1, 2)]
+    limited = [pairs_to_judge(found, TOKENS, f"{part}/2", int(parts[part - 1].sum())) for part in (1, 2)]
+    for part, same in zip(parts, limited, strict=True):
+        np.testing.assert_array_equal(same, part)
