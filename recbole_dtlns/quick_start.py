@@ -14,9 +14,11 @@ from recbole_dtlns import results
 from recbole_dtlns.config import Config, raw_value
 from recbole_dtlns.data.build import BuiltSplit, build_split
 from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.inferred import write_inferred
 from recbole_dtlns.false_negatives.overlap import looks_filtered
 from recbole_dtlns.identification import Identification, identify
+from recbole_dtlns.plan import check_judge
 from recbole_dtlns.plugins import load_plugins
 from recbole_dtlns.provenance import sidecar
 from recbole_dtlns.run_folder import (
@@ -101,13 +103,18 @@ def objective_function(
 def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]:
     """`run_recbole_dtlns`, optionally without reading test (`test_result` is then empty)."""
     config = inputs.config()
+    if config.settings.shard is not None:
+        raise UserError("shard is for `identify`: judge every part there, then train without it on the same cache_dir.")
+    check_judge(config.settings, config.plan)
     run_dir = start_run(config)
     cache_dir = cache_folder(config.settings.cache_dir, config.dataset)
     split = build_split(config, cache_dir)
     check_split(config, split)
     found = identify(split.view, config.settings, config.plan, cache_dir)
     write_found(run_dir, split.view, found, config)
-    prepared = prepare(config, split, found.inferred, found.trees)
+    if found.interrupted:
+        raise KeyboardInterrupt
+    prepared = prepare(config, split, found.inferred, found.trees, online=found.online)
     logger.info(prepared.model)
     trainer = prepared.trainer
     identity = run_identity(config.resolved(), split.split_hash, found.external)
@@ -167,6 +174,8 @@ def write_run(
 ) -> None:
     """Write `result.json` and say what came out; the saved state to resume from is no longer needed."""
     trainer, step = prepared.trainer, prepared.trainer.step
+    if trainer.refresher is not None:
+        prepared.extra = trainer.refresher.extra
     shared = results.overlap(split, prepared.extra) if tested is not None else None
     fields = results.result_fields(
         config,

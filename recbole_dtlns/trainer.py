@@ -16,6 +16,7 @@ from recbole.utils import get_trainer
 from recbole_dtlns.compat import trusted_load
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.models.step import SampledStep, WeightedStep
+from recbole_dtlns.refresh import Refresher
 
 Step = SampledStep | WeightedStep
 
@@ -29,6 +30,7 @@ class RunTrainer:
     """Mixin over any RecBole trainer; its `fit`, early stopping, logging and evaluation stay RecBole's."""
 
     step: Step | None = None  # stands in for `calculate_loss`; None: the model's own
+    refresher: Refresher | None = None  # replaces the inferred positives every few epochs; None: they stay
     run_dir: Path
     identity: str = ""
     split_hash: str = ""
@@ -56,6 +58,8 @@ class RunTrainer:
     def _train_epoch(self, train_data: Any, epoch_idx: int, loss_func: Any = None, show_progress: bool = False) -> Any:
         self._save_state(epoch_idx, train_data)
         started = time.perf_counter()
+        if self.refresher is not None:
+            train_data = self.refresher.before_epoch(epoch_idx, train_data, self.run_dir)
         calculate_loss = loss_func or self.model.calculate_loss  # type: ignore[attr-defined]
         if self.step is not None and calculate_loss == self.model.calculate_loss:  # type: ignore[attr-defined]
             self.step.epoch_begin(epoch_idx)
@@ -87,6 +91,9 @@ class RunTrainer:
             del model.other_parameter
         self.best_epoch = epoch
 
+    def _current(self, train_data: Any) -> Any:
+        return train_data if self.refresher is None else self.refresher.current(train_data)
+
     def _save_state(self, epoch: int, train_data: Any) -> None:
         """Before an epoch: everything that decides what comes after, at most once in `checkpoint_seconds`."""
         if time.monotonic() - self._saved_at < self.config["checkpoint_seconds"] or epoch == 0:  # type: ignore[attr-defined]
@@ -98,7 +105,8 @@ class RunTrainer:
             "trainer": {name: getattr(trainer, name) for name in _TRAINER_STATE},
             "model": trainer.model.state_dict(),
             "optimizers": {name: one.state_dict() for name, one in _optimizers(trainer).items()},
-            "loaders": [generator.get_state() for generator in _generators(train_data)],
+            "loaders": [generator.get_state() for generator in _generators(self._current(train_data))],
+            "refreshed": None if self.refresher is None else self.refresher.state_dict(),
             "sampler": None if self.step is None else self.step.state_dict(),
             "random": (random.getstate(), np.random.get_state(), torch.get_rng_state(), _cuda_states()),
         }
@@ -129,7 +137,9 @@ class RunTrainer:
         trainer.model.load_state_dict(state["model"])
         for name, one in _optimizers(trainer).items():
             one.load_state_dict(state["optimizers"][name])
-        for generator, saved in zip(_generators(train_data), state["loaders"], strict=True):
+        if self.refresher is not None:
+            self.refresher.load_state_dict(state["refreshed"], train_data)
+        for generator, saved in zip(_generators(self._current(train_data)), state["loaders"], strict=True):
             generator.set_state(saved.cpu())
         if self.step is not None:
             self.step.load_state_dict(state["sampler"])

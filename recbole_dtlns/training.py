@@ -20,8 +20,10 @@ from recbole_dtlns.data.build import BuiltSplit
 from recbole_dtlns.data.tokens import tokens_of
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.inferred import InferredPositives
+from recbole_dtlns.identification.online import OnlineJudge
 from recbole_dtlns.models.loss import WeightedBPRLoss, replace_bpr_loss
 from recbole_dtlns.models.step import SampledStep, WeightedStep, scoring
+from recbole_dtlns.refresh import Refresher
 from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.samplers.base import SamplerContext
 from recbole_dtlns.samplers.proposal import FreeItems, popularity_weights
@@ -58,11 +60,13 @@ def prepare(
     inferred: InferredPositives | None,
     trees: Trees | None,
     for_training: bool = True,
+    online: OnlineJudge | None = None,
 ) -> Prepared:
     """Build loaders, model and trainer in RecBole's order, so that stock runs draw the same random numbers.
 
     Samplers and evaluation loaders come from the real split; only then is the training part augmented. Without
-    `for_training` no training step is made, and `trees` may be None.
+    `for_training` no training step is made, and `trees` may be None. With `online`, the inferred positives are only the
+    first ones.
 
     Raises:
         UserError: users without drawable items, more candidates than items, a mask outside the real split.
@@ -77,7 +81,10 @@ def prepare(
     model = build_model(config, split, extra)
     trainer = make_trainer(config, model)
     if for_training:
-        trainer.step = _step(config, split, model, train_data, extra, trees)
+        proposals = _proposals(config, split, extra)
+        trainer.step = _step(config, split, model, train_data, extra, trees, proposals)
+        if online is not None and extra is not None:
+            trainer.refresher = Refresher(online, model, config, split, proposals, extra)
     return Prepared(model, trainer, train_data, valid_data, test_data, extra)
 
 
@@ -126,7 +133,8 @@ def _augmented(split: BuiltSplit, extra: ExtraPairs) -> Any:
 
 
 def _extra_pairs(config: Config, split: BuiltSplit, inferred: InferredPositives | None) -> ExtraPairs | None:
-    if inferred is None or len(inferred.users) == 0:
+    refreshed = config.settings.judge_refresh is not None  # then there may be some later
+    if inferred is None or (len(inferred.users) == 0 and not refreshed):
         return None
     extra = ExtraPairs.from_tokens(split.dataset, inferred.users, inferred.items, inferred.weight)
     if config.settings.protocol == "reference":
@@ -167,7 +175,13 @@ def _train_loader(config: Config, split: BuiltSplit, train: Any, sampler: Any, e
 
 
 def _step(
-    config: Config, split: BuiltSplit, model: Any, train_data: Any, extra: ExtraPairs | None, trees: Trees | None
+    config: Config,
+    split: BuiltSplit,
+    model: Any,
+    train_data: Any,
+    extra: ExtraPairs | None,
+    trees: Trees | None,
+    proposals: tuple[FreeItems, ...],
 ) -> SampledStep | WeightedStep | None:
     if config.plan.base is None and extra is None:
         return None  # RecBole untouched
@@ -176,7 +190,7 @@ def _step(
         _weigh_without_loss(config, train_data)
     if config.plan.base is None:
         return WeightedStep(loss) if loss is not None and config.settings.augment_loss else None
-    return _sampled_step(config, split, model, loss, extra, trees)
+    return _sampled_step(config, split, model, loss, trees, proposals)
 
 
 def _weigh_without_loss(config: Config, train_data: Any) -> None:
@@ -192,22 +206,23 @@ def _sampled_step(
     split: BuiltSplit,
     model: Any,
     loss: WeightedBPRLoss | None,
-    extra: ExtraPairs | None,
     trees: Trees | None,
+    proposals: tuple[FreeItems, ...],
 ) -> SampledStep:
     settings, plan = config.settings, config.plan
     kind = SAMPLERS[str(plan.base)]
     sampler: Any = TreeView(kind()) if plan.tree_view else kind()
     source = scoring(model)
-    context = _sampler_context(config, split, source.n_layers, extra, trees)
+    context = _sampler_context(config, split, source.n_layers, trees, proposals)
     sampler.setup(context)
     n_candidates = settings.neg_candidates if kind.scores_candidates or plan.tree_view else 1
     return SampledStep(model, source, sampler, context.generator, loss, n_candidates, settings.num_negatives)
 
 
-def _sampler_context(
-    config: Config, split: BuiltSplit, n_layers: int, extra: ExtraPairs | None, trees: Trees | None
-) -> SamplerContext:
+def _proposals(config: Config, split: BuiltSplit, extra: ExtraPairs | None) -> tuple[FreeItems, ...]:
+    """What negatives are drawn from, (uniform, popularity); nothing on RecBole's own path."""
+    if config.plan.base is None:
+        return ()
     train, settings, device = split.parts[0], config.settings, config["device"]
     barred = augmented.positives_matrix(train, extra if settings.exclude_inferred else None)
     counts = augmented.positives_matrix(train).sum(axis=0)
@@ -216,6 +231,13 @@ def _sampler_context(
     popularity = FreeItems(barred, weights, device, "popularity")
     drawn = popularity if config.plan.base == "popularity" else uniform
     drawn.require_free_items(train.inter_feat[train.uid_field].unique().numpy(), tokens_of(train, "user"))
+    return uniform, popularity
+
+
+def _sampler_context(
+    config: Config, split: BuiltSplit, n_layers: int, trees: Trees | None, proposals: tuple[FreeItems, ...]
+) -> SamplerContext:
+    train, settings, device = split.parts[0], config.settings, config["device"]
     similarities = None
     if config.plan.tree_view and trees is not None:
         names = tokens_of(train, "item")
@@ -226,4 +248,5 @@ def _sampler_context(
         )
     generator = torch.Generator(device=device)
     generator.manual_seed(config["seed"])
+    uniform, popularity = proposals
     return SamplerContext(uniform, popularity, n_layers, similarities, settings.as_dict(), generator)

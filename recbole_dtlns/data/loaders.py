@@ -25,6 +25,11 @@ class WeightedRows:
 
     _row_weights: torch.Tensor | None = None
 
+    @property
+    def draws_by_weight(self) -> bool:
+        """Whether rows are drawn by weight."""
+        return self._row_weights is not None
+
     def draw_rows_by_weight(self) -> None:
         """Begin to draw rows by the weight column of the data set."""
         self._row_weights = self._dataset.inter_feat[WEIGHT_FIELD].double()  # type: ignore[attr-defined]

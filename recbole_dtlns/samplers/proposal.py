@@ -33,13 +33,18 @@ class FreeItems:
         device: torch.device | str = "cpu",
         name: str = "uniform",
     ) -> None:
-        n_users, n_items = excluded.shape
+        self.is_uniform, self.name, self._device = weights is None, name, device
+        if weights is None:
+            weights = np.ones(excluded.shape[1], dtype=np.int64)
+            weights[0] = 0
+        self._weights = weights
+        self.exclude(excluded)
+
+    def exclude(self, excluded: sparse.csr_matrix) -> None:
+        """Bar these pairs, CSR [U, I], and no others from now on. O(E + I)."""
+        n_users, weights, device = excluded.shape[0], self._weights, self._device
         if not excluded.has_sorted_indices:
             excluded = excluded.sorted_indices()
-        self.is_uniform = weights is None
-        if weights is None:
-            weights = np.ones(n_items, dtype=np.int64)
-            weights[0] = 0
         if n_users * weights.sum(dtype=np.float64) >= _LARGEST_KEY:
             raise ValueError(
                 f"weights sum to {weights.sum(dtype=np.float64):g}: too much for {n_users} users, scale down"
@@ -54,7 +59,6 @@ class FreeItems:
         free_before = upto[items] - weights[items] - (barred[:-1] - barred[start[rows]])
         free = upto[-1] - barred_of_user
         self.stuck_users = np.flatnonzero(free <= 0)
-        self.name = name
         self._keys = torch.as_tensor(rows * self.span + free_before, device=device)
         self._barred = torch.as_tensor(barred, device=device)
         self._start = torch.as_tensor(start, device=device)
