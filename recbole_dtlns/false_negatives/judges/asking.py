@@ -29,11 +29,11 @@ def questions_by_user(
         UserError: codes that may not enter a prompt.
     """
     starts = [*np.flatnonzero(np.diff(users, prepend=-1)).tolist(), len(users)]
-    codes = np.concatenate([context.co, context.se], axis=1)
     for start, stop in pairwise(starts):
         row = int(users[start])
         history = context.matrix.indices[context.matrix.indptr[row] : context.matrix.indptr[row + 1]]
-        history = history[np.lexsort(codes[history].T[::-1])]
+        codes = np.concatenate([context.co[history], context.se[history]], axis=1)
+        history = history[np.lexsort(codes.T[::-1])]
         yield slice(start, stop), _paths(context, history), _paths(context, items[start:stop])
 
 
