@@ -1,35 +1,13 @@
-"""Small real data for every test: RecBole's ml-100k, and text files that the tests write."""
+"""Small data for every test, text files that the tests write, and a tiny language model."""
 
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from tiny_llama import save_tiny_llama
+from toy import toy_split, write_pairs
 
 torch.set_num_threads(1)
-
-Writer = Callable[[Path, dict[str, list[tuple[str, str]]]], None]
-
-
-def write_pairs(folder: Path, parts: dict[str, list[tuple[str, str]]]) -> None:
-    """Write train.txt, valid.txt, test.txt of `user item` lines."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, pairs in parts.items():
-        (folder / f"{name}.txt").write_text("".join(f"{user} {item}\n" for user, item in pairs), encoding="utf-8")
-
-
-def toy_split(n_users: int = 60, n_items: int = 40, seed: int = 0) -> dict[str, list[tuple[str, str]]]:
-    """Two groups of users with tastes of their own; a tenth of each user's pairs in valid and in test."""
-    rng = np.random.default_rng(seed)
-    parts: dict[str, list[tuple[str, str]]] = {"train": [], "valid": [], "test": []}
-    for user in range(n_users):
-        half = np.arange(n_items // 2) + (user % 2) * (n_items // 2)
-        liked = np.concatenate([rng.choice(half, 10, replace=False), rng.choice(n_items, 2, replace=False)])
-        liked = rng.permutation(np.unique(liked))
-        for name, items in (("test", liked[:1]), ("valid", liked[1:2]), ("train", liked[2:])):
-            parts[name] += [(f"u{user}", f"i{item}") for item in items]
-    return parts
 
 
 @pytest.fixture
@@ -37,3 +15,9 @@ def toy_data(tmp_path: Path) -> Path:
     """The folder DATA with a data set `toy` in text files."""
     write_pairs(tmp_path / "data" / "toy", toy_split())
     return tmp_path / "data"
+
+
+@pytest.fixture(scope="session")
+def tiny_llama(tmp_path_factory) -> Path:
+    """The folder of a tiny Llama; do not change it."""
+    return save_tiny_llama(tmp_path_factory.mktemp("models") / "tiny-llama")

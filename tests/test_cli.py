@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import toy_split, write_pairs
+from toy import toy_split, write_pairs
 
 from recbole_dtlns.cli import SUBCOMMANDS, main
+from recbole_dtlns.false_negatives.judges import RuleJudge
 from recbole_dtlns.loading import load_data_and_model
 from recbole_dtlns.quick_start import objective_function
 from recbole_dtlns.run_folder import read_result
@@ -57,7 +58,9 @@ def test_the_script_runs_the_whole_pipeline_in_a_process_of_its_own(toy: Path) -
     assert result["judge"] == "rule"
     assert set(result["seconds"]) == {"trees", "candidates", "judging", "training", "sampling", "evaluation"}
     assert all(value > 0 for value in result["seconds"].values())
-    assert set(result["identification"]) == {"pairs", "llm_calls", "prompt_tokens", "unreadable", "accepted"}
+    assert set(result["identification"]) == {
+        *("pairs", "llm_calls", "prompt_tokens", "unreadable", "unjudged", "accepted")
+    }
     parts = toy_split()
     counts = {name: len(pairs) for name, pairs in parts.items()}
     assert {name: result["data"][name] for name in counts} == counts
@@ -165,10 +168,8 @@ def test_a_user_who_has_everything_is_named(toy: Path, capsys: pytest.CaptureFix
 
 
 def test_an_interrupted_identification_keeps_what_it_made(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from recbole_dtlns import identification
-
     with monkeypatch.context() as patch:
-        patch.setattr(identification, "judge_pairs", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(RuleJudge, "score", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         assert train() == 130
     assert train() == 0
     assert {"candidates", "trees"} <= set(read_result(toy / "run")["cached"])

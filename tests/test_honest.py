@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import toy_split, write_pairs
+from toy import toy_split, write_pairs
 
 from recbole_dtlns.cli import main
 from recbole_dtlns.config import Config

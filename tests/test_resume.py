@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import toy_split, write_pairs
+from toy import toy_split, write_pairs
 
 from recbole_dtlns.cli import main
 from recbole_dtlns.run_folder import read_result

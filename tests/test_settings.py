@@ -33,8 +33,37 @@ candidate_file: ~
 candidate_memory_gb: 4
 judge: ~
 judge_decision: per_user
+judge_threshold: 0.5
+judge_rate: 0.2
 positives_per_user: "5"
+judge_report: ~
+judge_report_pairs: 2000
+judge_refresh: ~
 judge_file: ~
+export_verdicts: ~
+student_teacher: llm
+student_users: 150
+student_share: 0.2
+llm_model: ~
+llm_revision: ~
+llm_quantization: ~
+llm_double_quantization: true
+llm_compute_dtype: ~
+llm_device_map: ~
+llm_memory_gb: ~
+llm_offline: false
+llm_prompt: compact
+llm_method: auto
+llm_max_history: 30
+llm_max_pairs: ~
+llm_batch_tokens: ~
+server_url: ~
+server_model: ~
+server_api: auto
+server_concurrency: 8
+server_timeout: 60
+server_retries: 5
+shard: ~
 positive_weight: 0.5
 augment_loss: true
 augment_graph: false
@@ -91,6 +120,13 @@ def test_every_key_has_a_meaning_and_parses_its_own_text() -> None:
         ({"candidate_topk": "5+50%"}, Budget.parse("5+50%")),
         ({"positives_per_user": 3}, Budget(3)),
         ({"candidate_config": "{epochs: 3}"}, {"epochs": 3}),
+        ({"judge_report": "false"}, False),
+        ({"judge_report": None}, None),
+        ({"judge_refresh": "3"}, 3),
+        ({"llm_quantization": "none"}, "none"),  # a value, while no value at all leaves it to the device
+        ({"llm_quantization": None}, None),
+        ({"llm_max_pairs": "0"}, 0),
+        ({"shard": "2/5"}, "2/5"),
         ({"candidate_config": "keys.yaml"}, "keys.yaml"),
         ({"codes_co": "__import__('os').getcwd()"}, "__import__('os').getcwd()"),  # text stays text
     ],
@@ -108,6 +144,18 @@ def test_values_are_typed_by_the_table(given: dict[str, Any], typed: Any) -> Non
         {"alpha_co": "-1"},
         {"alpha_co": "nan"},
         {"judge_threshold": 1.5},
+        {"judge_rate": "-0.1"},
+        {"judge_decision": "best"},
+        {"judge_refresh": "0"},
+        {"judge_report_pairs": 1},
+        {"student_users": 7},
+        {"llm_quantization": "int4"},
+        {"llm_method": "magic"},
+        {"llm_max_history": 0},
+        {"server_timeout": 0},
+        {"shard": "0/2"},
+        {"shard": "3/2"},
+        {"shard": "half"},
         {"augment_loss": "maybe"},
         {"protocol": "paper"},
         {"candidate_topk": "a few"},

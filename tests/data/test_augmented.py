@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import toy_split
+from toy import toy_split
 
 from recbole_dtlns.config import Config
 from recbole_dtlns.data.augmented import (

@@ -9,7 +9,7 @@ from recbole_dtlns.data.train_view import TrainView
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates import top_unseen
-from recbole_dtlns.false_negatives.decide import DecisionSettings, decide
+from recbole_dtlns.false_negatives.decide import Calibration, DecisionSettings, decide, probability_of
 from recbole_dtlns.false_negatives.exchange import check_exchange_path, write_verdicts
 from recbole_dtlns.false_negatives.judging import Verdicts
 from recbole_dtlns.false_negatives.verdict_file import read_verdicts
@@ -51,6 +51,40 @@ def test_what_goes_out_comes_back(tmp_path, suffix, spaces):
     about = json.loads((tmp_path / f"verdicts{suffix}.json").read_text())
     expected = {"judge": "rule", "revision": "1", "settings": {"a": 1}, "pairs": len(found)}
     assert about == {**expected, "train_hash": view.train_hash}
+
+
+@pytest.mark.parametrize("suffix", [".tsv", ".parquet"])
+@pytest.mark.parametrize("line", [Calibration(), Calibration(0.013, -0.4), Calibration(-0.5, 1.0)])
+@pytest.mark.parametrize("kind", ["per_user", "threshold", "rate"])
+def test_log_odds_and_their_calibration_decide_alike_from_a_file(tmp_path, suffix, line, kind):
+    rng = np.random.default_rng(3)
+    rows, columns = np.nonzero(rng.random((15, 12)) < 0.4)
+    view = TrainView.from_pairs(np.char.add("u", rows.astype(str)), np.char.add("i", columns.astype(str)))
+    scores = rng.random(view.matrix.shape)
+    found = top_unseen(view, Budget.parse(5), lambda users: scores[users], "test")
+    raw = rng.choice([-900.0, -41.5, -0.1, 0.1 + 0.2, 1 / 3, 40.25, 41.0, 900.0], len(found))
+    raw[rng.random(len(found)) < 0.2] = np.nan  # ranks in the file have gaps
+    probability = probability_of(raw, line)
+    settings = DecisionSettings(kind, 0.4, Budget.parse(2), rate=0.3)
+    decision = decide(found.users, found.ranks, raw, found.items, settings, view.history, probability)
+    path = tmp_path / f"v{suffix}"
+    write_verdicts(path, view, found, Verdicts(raw, raw, len(found), 0), decision, {})
+    back = read_verdicts(path, view)
+    judged = ~np.isnan(raw)
+    np.testing.assert_array_equal(back.raw, raw[judged])
+    np.testing.assert_array_equal(back.probability, probability[judged])
+    np.testing.assert_array_equal(back.candidates.ranks, found.ranks[judged])
+    order = (back.candidates.users, back.candidates.ranks, back.raw, back.candidates.items)
+    again = decide(*order, settings, view.history, back.probability)
+    assert 0 < again.accepted.sum() < len(back.raw)
+    np.testing.assert_array_equal(again.accepted, decision.accepted[judged])
+
+
+def test_ranks_of_others_that_are_no_whole_numbers_only_order(tmp_path):
+    (tmp_path / "v.tsv").write_text("user\titem\traw\trank\n9\ta\t1\t0.7\n9\td\t1\t0.2\n10\tc\t1\t5.5\n")
+    found = read_verdicts(tmp_path / "v.tsv", VIEW).candidates
+    assert VIEW.items[found.items].tolist() == ["c", "d", "a"]
+    assert found.ranks.tolist() == [0, 0, 1]
 
 
 def test_the_columns_and_their_order(tmp_path):

@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from conftest import toy_split
+from toy import toy_split
 
 from recbole_dtlns.cache import StageCache
 from recbole_dtlns.data.train_view import TrainView
