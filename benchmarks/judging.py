@@ -22,7 +22,7 @@ import torch
 from scipy import sparse
 
 from recbole_dtlns.false_negatives.judges.base import JudgeContext
-from recbole_dtlns.llm.engine import Engine
+from recbole_dtlns.false_negatives.judges.engine import Engine
 from recbole_dtlns.llm.loading import LoadedModel, LoadSettings, load_model
 from recbole_dtlns.llm.prompts import Prompt
 

@@ -1,1 +1,1 @@
-"""Language models: loading, prompts, and the scoring of labels."""
+"""Language models: prompts, loading in 4 bits, scoring two labels, servers. Nothing here knows users or items."""

@@ -119,7 +119,7 @@ def candidates():
 @pytest.fixture(scope="module")
 def local(gguf, smollm2_cache):
     """Margins and masses of the same file by transformers, in fp32."""
-    from recbole_dtlns.llm.engine import Engine
+    from recbole_dtlns.false_negatives.judges.engine import Engine
     from recbole_dtlns.llm.loading import LoadSettings, load_model
     from recbole_dtlns.llm.prompts import Prompt
 

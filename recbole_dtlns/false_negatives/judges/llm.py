@@ -11,7 +11,7 @@ from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.judges.base import Judge, JudgeContext
 
 if TYPE_CHECKING:
-    from recbole_dtlns.llm.engine import Engine
+    from recbole_dtlns.false_negatives.judges.engine import Engine
 
 
 class LlmJudge(Judge):
@@ -47,7 +47,7 @@ class LlmJudge(Judge):
         Prompt.read(options["llm_prompt"])
 
     def __init__(self, context: JudgeContext, engine: Engine | None = None) -> None:
-        from recbole_dtlns.llm.engine import load_engine
+        from recbole_dtlns.false_negatives.judges.engine import load_engine
 
         self._context = context
         self._engine = engine or load_engine(context.options)
