@@ -26,7 +26,7 @@ from recbole_dtlns.false_negatives.judges.engine import Engine
 from recbole_dtlns.llm.loading import LoadedModel, LoadSettings, load_model
 from recbole_dtlns.llm.prompts import Prompt
 
-ROUNDS = 2
+ROUNDS = 3
 WAYS = {  # name: (prompt, method, users, candidates asked about, pairs in one call); slow ways are given fewer pairs
     "generate": ("reference", "generate", 1, 2, 1),
     "generate in batches": ("reference", "generate", 1, 4, None),

@@ -51,7 +51,7 @@ class PrefixCache:
         rest = [prefix[len(shared) :] for prefix in prefixes]
         width = max(map(len, rest))
         if width:
-            rows = Rows.of([[one] for one in rest], [len(shared)] * len(rest))
+            rows = Rows.of([[one] for one in rest], [len(shared)] * len(rest)).to(self._device)
             self._forward(rows, cache, rows.padding_mask(len(shared)))
         return cache, len(shared) + width
 
@@ -66,9 +66,10 @@ class PrefixCache:
             packed: rows hold several suffixes that must not see one another.
         """
         chosen = _rows(cache, torch.tensor(owners)) if width else self._new()
+        rows = rows.to(self._device)
         mask = self._tree_masks(rows, width) if packed else rows.padding_mask(width)
         hidden = self._forward(rows, chosen, mask)
-        return hidden.flatten(0, 1)[rows.last]
+        return hidden.to(self._device).flatten(0, 1)[rows.last]
 
     def _beginning(self, prefixes: Sequence[list[int]]) -> tuple[list[int], Any]:
         """Tokens that these and all earlier prefixes begin with, and their cache; None while there are none."""
@@ -80,7 +81,7 @@ class PrefixCache:
         cache = None
         if tokens:
             cache = self._new()
-            self._forward(Rows.of([[tokens]], [0]), cache, None)
+            self._forward(Rows.of([[tokens]], [0]).to(self._device), cache, None)
         self._shared = (tokens, cache)
         return tokens, cache
 
@@ -93,14 +94,10 @@ class PrefixCache:
 
     def _forward(self, rows: Rows, cache: Any, mask: Any) -> Tensor:
         self.tokens += int((rows.branches >= 0).sum())
-        if isinstance(mask, dict):
-            mask = {name: one.to(self._device) for name, one in mask.items()}
-        elif mask is not None:
-            mask = mask.to(self._device)
         hidden: Tensor = self._body(
-            rows.tokens.to(self._device),
+            rows.tokens,
             attention_mask=mask,
-            position_ids=rows.positions.to(self._device),
+            position_ids=rows.positions,
             past_key_values=cache,
             use_cache=True,
         ).last_hidden_state

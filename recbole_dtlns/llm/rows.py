@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -47,9 +47,13 @@ class Rows:
         made = (torch.tensor(values) for values in (tokens, positions, branches, list(prefix), last))
         return cls(*made)
 
+    def to(self, device: torch.device) -> Rows:
+        """The same on a device, so that masks are made there."""
+        return Rows(*(getattr(self, entry.name).to(device) for entry in fields(self)))
+
     def padding_mask(self, width: int) -> Tensor:
         """For rows of one suffix: int64 [R, width + Q], 1 where a token is real; `width` = the padded prefix."""
-        before = torch.arange(width)[None] < self.prefix[:, None]
+        before = torch.arange(width, device=self.tokens.device)[None] < self.prefix[:, None]
         return torch.cat([before, self.branches >= 0], dim=1).long()
 
     def tree_mask(self, width: int, dtype: torch.dtype, window: int | None = None) -> Tensor:
@@ -64,14 +68,14 @@ class Rows:
         Returns:
             float [R, 1, Q, K]: 0 = may, the lowest number = may not; K = kept prefix + Q.
         """
-        rows, length = self.tokens.shape
-        order = torch.arange(length)
+        (rows, length), device = self.tokens.shape, self.tokens.device
+        order, places = torch.arange(length, device=device), torch.arange(width, device=device)
         own = (self.branches[:, :, None] == self.branches[:, None, :]) & (order[:, None] >= order[None, :])
-        before = (torch.arange(width)[None] < self.prefix[:, None])[:, None, :].expand(rows, length, width)
+        before = (places[None] < self.prefix[:, None])[:, None, :].expand(rows, length, width)
         allowed = torch.cat([before, own], dim=2)  # [R, Q, width + Q]
         if window is not None:
-            keys = torch.cat([torch.arange(width).expand(rows, width), self.positions], dim=1)
+            keys = torch.cat([places.expand(rows, width), self.positions], dim=1)
             allowed = allowed & (self.positions[:, :, None] - keys[:, None, :] < window)
             allowed = allowed[:, :, max(0, width - (window - 1)) :]
-        mask = torch.zeros(allowed.shape, dtype=dtype)
+        mask = torch.zeros(allowed.shape, dtype=dtype, device=device)
         return mask.masked_fill(~allowed, torch.finfo(dtype).min)[:, None]

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 METHODS = ("auto", "shared", "packed", "single")
 _PACK_FROM = 320
 """Prefix tokens from which a CPU is faster with a tree mask than with copies of the prefix (docs/judging.md)."""
-_CPU_PACK, _GPU_PACK = 96, 512
+_CPU_PACK, _GPU_PACK = 128, 512
 """Tokens of one packed row. A mask is quadratic in them, which a CPU feels at once and a GPU late."""
 _CPU_TOKENS = 8192
 
@@ -184,11 +184,6 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 
 
 def _packs(suffixes: Sequence[Sequence[int]], most: int) -> Iterator[tuple[int, int]]:
-    """(start, stop) of runs of suffixes that have at most so many tokens together; 1 = each on its own."""
-    start, total = 0, 0
-    for place, suffix in enumerate(suffixes):
-        if place > start and total + len(suffix) > most:
-            yield start, place
-            start, total = place, 0
-        total += len(suffix)
-    yield start, len(suffixes)
+    """(start, stop) of runs of about as many suffixes each, with about `most` tokens together; 1 = each on its own."""
+    count = min(len(suffixes), -(-sum(map(len, suffixes)) // most))
+    yield from pairwise(len(suffixes) * place // count for place in range(count + 1))
