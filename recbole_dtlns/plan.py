@@ -176,6 +176,11 @@ def check_judge(settings: Settings, plan: Plan) -> None:
         )
     if settings.judge_refresh is not None:
         _check_refresh(settings, plan)
+    if judge == "student" and settings.shard is not None:
+        raise UserError(
+            f"shard={settings.shard}: every part would fit a student of its own. Judge the parts with judge="
+            f"{settings.student_teacher}, or all of it with judge=student."
+        )
 
 
 def _check_refresh(settings: Settings, plan: Plan) -> None:

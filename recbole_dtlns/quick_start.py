@@ -175,7 +175,8 @@ def write_run(
     """Write `result.json` and say what came out; the saved state to resume from is no longer needed."""
     trainer, step = prepared.trainer, prepared.trainer.step
     if trainer.refresher is not None:
-        prepared.extra = trainer.refresher.extra
+        used = trainer.refresher.best
+        prepared.extra = trainer.refresher.extra if used is None else used
     shared = results.overlap(split, prepared.extra) if tested is not None else None
     fields = results.result_fields(
         config,

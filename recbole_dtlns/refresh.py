@@ -38,6 +38,7 @@ class Refresher:
         proposals: what negatives are drawn from, (uniform, popularity); inferred positives are barred there under
             `exclude_inferred`.
         extra: the inferred positives in use.
+        best: those of the best epoch so far, which a run's counts and overlap describe.
     """
 
     online: OnlineJudge
@@ -46,6 +47,7 @@ class Refresher:
     split: BuiltSplit
     proposals: Sequence[FreeItems]
     extra: ExtraPairs
+    best: ExtraPairs | None = None
     _loader: Any = None
 
     def current(self, train_data: Any) -> Any:
@@ -59,12 +61,13 @@ class Refresher:
         return self.current(train_data)
 
     def state_dict(self) -> dict[str, Any]:
-        """The inferred positives in use, for a run that is continued."""
-        return {"users": self.extra.users, "items": self.extra.items, "weights": self.extra.weights}
+        """The inferred positives in use and those of the best epoch, for a run that is continued."""
+        return {"extra": vars(self.extra), "best": None if self.best is None else vars(self.best)}
 
     def load_state_dict(self, state: dict[str, Any], train_data: Any) -> None:
         """Go on with saved inferred positives."""
-        self._use(ExtraPairs(state["users"], state["items"], state["weights"]), train_data)
+        self.best = None if state["best"] is None else ExtraPairs(**state["best"])
+        self._use(ExtraPairs(**state["extra"]), train_data)
 
     def _refresh(self, epoch: int, train_data: Any, run_dir: Path) -> None:
         training = self.model.training

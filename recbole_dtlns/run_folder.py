@@ -45,7 +45,10 @@ def make_run_dir(run_dir: str | None, name: str) -> Path:
 
 def cache_folder(cache_dir: str | None, dataset: str) -> Path:
     """Where trees, candidates and verdicts of a data set are kept: the folder asked for, or `saved/cache/DATASET`."""
-    return Path(cache_dir or Path("saved") / "cache" / dataset)
+    folder = Path(cache_dir or Path("saved") / "cache" / dataset)
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"cache_dir={folder} is a file. Name a folder; it is made where it is missing.")
+    return folder
 
 
 def config_hash(values: Mapping[str, Any]) -> str:

@@ -93,7 +93,7 @@ class Settings:
     llm_prompt: str = _key("compact", text, "compact, reference, or a .yaml file")
     llm_method: str = _key("auto", one_of(*METHODS, "generate"), "how a prompt is read; generate: the paper's way")
     llm_max_history: int = _key(30, whole(1), "history items in a prompt, those nearest to the candidates")
-    llm_max_pairs: int | None = _key(None, or_none(whole(0)), "judge at most so many pairs, of whole users")
+    llm_max_pairs: int | None = _key(None, or_none(whole(0)), "most candidate pairs judged; the report comes on top")
     llm_batch_tokens: int | None = _key(None, or_none(whole(64)), "tokens held at once; unset: by the device")
     server_url: str | None = _key(None, or_none(text), "address of an OpenAI-compatible server, with judge=server")
     server_model: str | None = _key(None, or_none(text), "model's name there; unset: the only one it has")

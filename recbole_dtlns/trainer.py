@@ -90,6 +90,8 @@ class RunTrainer:
         finally:
             del model.other_parameter
         self.best_epoch = epoch
+        if self.refresher is not None:
+            self.refresher.best = self.refresher.extra
 
     def _current(self, train_data: Any) -> Any:
         return train_data if self.refresher is None else self.refresher.current(train_data)

@@ -133,10 +133,10 @@ def test_generated_answers_are_words_and_other_verdicts(toy: Path, identify: Any
     asked: list[str] = []
     stock = Generator._answers
 
-    def noted(self: Generator, prompts: Any, width: int) -> list[str]:
+    def noted(self: Generator, prompts: Any) -> list[str]:
         found: list[str] = []
         for prompt in prompts:  # one at a time, so that every answer has a number
-            found += stock(self, [prompt], len(prompt))
+            found += stock(self, [prompt])
         return found
 
     def read(text: str, prompt: Any) -> float:

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from recbole_dtlns.false_negatives.candidates import Candidates
-from recbole_dtlns.false_negatives.judges.base import Judge, JudgeContext
+from recbole_dtlns.false_negatives.judges.base import InterruptedAnswers, Judge, JudgeContext
 from recbole_dtlns.false_negatives.keys import PairKeys
 from recbole_dtlns.false_negatives.progress import JudgingProgress
 from recbole_dtlns.false_negatives.store import VerdictStore
@@ -104,12 +104,18 @@ def judge_pairs(
 def _ask(
     judge: Judge, users: np.ndarray, items: np.ndarray, keys: list[bytes], missing: list[int], store: VerdictStore
 ) -> None:
-    raw, mass = judge.score(users[missing], items[missing])
+    stopped: InterruptedAnswers | None = None
+    try:
+        raw, mass = judge.score(users[missing], items[missing])
+    except InterruptedAnswers as error:
+        raw, mass, stopped = error.raw, error.mass, error
     for name, answer in (("scores", raw), ("label masses", mass)):
         if answer is not None and np.shape(answer) != (len(missing),):
             raise ValueError(f"The judge {judge.name} gave {name} {np.shape(answer)}; expected ({len(missing)},).")
     masses = None if mass is None else np.asarray(mass, dtype=np.float64)
     store.put([keys[place] for place in missing], np.asarray(raw, dtype=np.float64), masses)
+    if stopped is not None:
+        raise stopped
 
 
 def _first_of_each(keys: list[bytes], places: np.ndarray) -> list[int]:

@@ -121,7 +121,9 @@ def _judge(
     view: TrainView, settings: Settings, plan: Plan, cache_dir: Path, candidates: Candidates, result: Identification
 ) -> None:
     started = time.perf_counter()
-    context = make_context(view, result.trees, {**settings.as_dict(), "cache_dir": str(cache_dir)})
+    # A converted model serves every data set, unless the user has chosen the folder.
+    model_folder = cache_dir if settings.cache_dir else cache_dir.parent
+    context = make_context(view, result.trees, {**settings.as_dict(), "cache_dir": str(model_folder)})
     reporter = ReportMaker(
         view, settings, _tree_settings(settings), _candidate_settings(settings), StageCache(cache_dir)
     )
@@ -185,6 +187,10 @@ def _decide(
         len(result.inferred) / max(view.n_users, 1),
     )
     if settings.export_verdicts is not None:
+        rule = decision_settings(settings)
+        decided = {"kind": rule.kind, "threshold": rule.threshold, "rate": rule.rate}
+        decided |= {"positives_per_user": str(rule.positives_per_user)}
+        about = {**about, "decision": decided, "unjudged": verdicts.unjudged}
         write_verdicts(settings.export_verdicts, view, candidates, verdicts, decision, about)
 
 

@@ -19,6 +19,8 @@ from recbole_dtlns.settings import Settings
 from recbole_dtlns.trees.stage import Trees
 
 STUDENT = "student"
+_ANCHORS = 5
+"""Candidates of a user, the first ones, that decide which items of a long history are shown."""
 
 
 def make_context(view: TrainView, trees: Trees | None, options: Mapping[str, Any]) -> JudgeContext:
@@ -61,17 +63,28 @@ class Asker:
         threshold = self.settings.judge_threshold
         return float(special.logit(threshold)) if self.margins else threshold
 
+    def shown(self, context: JudgeContext, candidates: Candidates) -> JudgeContext:
+        """The context with long histories cut, for a judge that reads them item by item.
+
+        The cut goes by each user's first candidates, so that the questions stay the same when there are more of them,
+        or when only some are asked about.
+        """
+        if not getattr(self.judge, "reads_history", False):
+            return context
+        first = candidates.take(candidates.ranks < _ANCHORS)
+        most = self.settings.llm_max_history
+        cut = nearest_history(context.matrix, context.co, context.se, first.users, first.items, most)
+        return replace(context, matrix=cut)
+
     def ask(self, context: JudgeContext, candidates: Candidates) -> Verdicts:
-        """Verdicts for pairs of the split of `context`; long histories are cut for a judge that reads them."""
+        """Verdicts for pairs of the split of `context`, which is shown as it is."""
         context = replace(context, options=self.options)
-        if getattr(self.judge, "reads_history", False):
-            most = self.settings.llm_max_history
-            pairs = (candidates.users, candidates.items)
-            cut = nearest_history(context.matrix, context.co, context.se, *pairs, most)
-            context = replace(context, matrix=cut)
         judge = self.judge.on(context) if hasattr(self.judge, "on") else type(self.judge)(context)
         return judge_pairs(judge, context, candidates, self.store, cut=self.cut)
 
     def about(self) -> dict[str, Any]:
         """What identifies the judge, for files that others will read."""
-        return {"judge": self.judge.name, "revision": self.judge.revision, "settings": self.judge.settings()}
+        settings = self.judge.settings()
+        if getattr(self.judge, "reads_history", False):
+            settings = {**settings, "max_history": self.settings.llm_max_history}
+        return {"judge": self.judge.name, "revision": self.judge.revision, "settings": settings}

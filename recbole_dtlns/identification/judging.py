@@ -88,8 +88,12 @@ def judge_candidates(
     if reporter.interrupted:
         verdicts = _nothing(len(candidates))
     else:
-        chosen = pairs_to_judge(candidates, view.users, settings.shard, settings.llm_max_pairs)
-        verdicts, student, details["student"] = _verdicts(settings, name, context, candidates.take(chosen), asker)
+        # The student answers without limit; it is its teacher that has one.
+        limit = None if name == STUDENT else settings.llm_max_pairs
+        chosen = pairs_to_judge(candidates, view.users, settings.shard, limit)
+        shown = asker.shown(context, candidates)
+        asked = candidates.take(chosen)
+        verdicts, student, details["student"] = _verdicts(settings, name, context, shown, asked, asker)
         verdicts = verdicts.spread(chosen)
     details["label_mass"] = _label_mass(verdicts)
     if asker.margins and settings.judge_decision in {"per_user", "threshold"}:
@@ -104,13 +108,18 @@ def judge_candidates(
     about = asker.about()
     if name == STUDENT:
         about = {"judge": STUDENT, "teacher": about, "users": settings.student_users, "share": settings.student_share}
-    return Judgement(verdicts, calibration, about, details, _online(asker, context, student), *counts)
+    about = {**about, "calibration": details["calibration"]}
+    return Judgement(verdicts, calibration, about, details, _online(name, asker, context, student), *counts)
 
 
-def _online(asker: Asker, context: JudgeContext, student: Student | None) -> RawOf:
-    if student is not None:
-        return lambda users, items: _on_teachers_scale(student_scores(student, context, users, items), student, asker)
-    return lambda users, items: asker.judge.score(users, items)[0]
+def _online(name: str, asker: Asker, context: JudgeContext, student: Student | None) -> RawOf:
+    """What judges during training. A student's teacher is not held on to: it may be a large model on the same GPU."""
+    margins = asker.margins
+    if name != STUDENT:
+        return lambda users, items: asker.judge.score(users, items)[0]
+    if student is None:  # there was nothing to learn from
+        return lambda users, items: np.full(len(users), np.nan)
+    return lambda users, items: _on_teachers_scale(student_scores(student, context, users, items), student, margins)
 
 
 def _wants_report(settings: Settings, asker: Asker) -> bool:
@@ -122,19 +131,25 @@ def _wants_report(settings: Settings, asker: Asker) -> bool:
 
 
 def _verdicts(
-    settings: Settings, name: str, context: JudgeContext, candidates: Candidates, asker: Asker
+    settings: Settings,
+    name: str,
+    context: JudgeContext,
+    shown: JudgeContext,
+    candidates: Candidates,
+    asker: Asker,
 ) -> tuple[Verdicts, Student | None, dict[str, Any] | None]:
     if name != STUDENT:
-        return asker.ask(context, candidates), None, None
-    chosen = CascadeSettings(settings.student_users, settings.student_share, cut=asker.cut)
-    found = judge_with_student(lambda pairs: asker.ask(context, pairs), context, candidates, chosen)
-    verdicts = replace(found.verdicts, raw=_on_teachers_scale(found.verdicts.raw, found.student, asker))
+        return asker.ask(shown, candidates), None, None
+    limits = (settings.student_users, settings.student_share)
+    chosen = CascadeSettings(*limits, cut=asker.cut, most=settings.llm_max_pairs)
+    found = judge_with_student(lambda pairs: asker.ask(shown, pairs), context, candidates, chosen)
+    verdicts = replace(found.verdicts, raw=_on_teachers_scale(found.verdicts.raw, found.student, asker.margins))
     return verdicts, found.student, None if found.report is None else found.report.as_dict()
 
 
-def _on_teachers_scale(raw: np.ndarray, student: Student | None, asker: Asker) -> np.ndarray:
+def _on_teachers_scale(raw: np.ndarray, student: Student | None, margins: bool) -> np.ndarray:
     """A student of yes and no speaks in log-odds, where its teacher's scores may go from 0 to 1."""
-    return special.expit(raw) if student is not None and student.log_odds and not asker.margins else raw
+    return special.expit(raw) if student is not None and student.log_odds and not margins else raw
 
 
 def _nothing(count: int) -> Verdicts:

@@ -15,7 +15,7 @@ from recbole_dtlns.false_negatives.judging import Verdicts
 from recbole_dtlns.false_negatives.model_source import recbole_source
 from recbole_dtlns.false_negatives.report.candidate_scores import pair_scores
 from recbole_dtlns.false_negatives.report.judge_report import AskJudge, JudgeReport, judge_report
-from recbole_dtlns.false_negatives.sources import CandidateSettings
+from recbole_dtlns.false_negatives.sources import CandidateSettings, find_candidates
 from recbole_dtlns.false_negatives.student.features import pair_features
 from recbole_dtlns.false_negatives.student.folds import out_of_fold
 from recbole_dtlns.identification.asking import STUDENT, Asker
@@ -41,6 +41,7 @@ class ReportMaker:
     ) -> None:
         self._view, self._settings, self._cache = view, settings, cache
         self._trees, self._candidates = trees, candidates
+        self._source = recbole_source(candidates.source, settings.candidate_config)
         self.interrupted = False
 
     def make(self, asker: Asker) -> JudgeReport:
@@ -69,13 +70,21 @@ class ReportMaker:
         made = replace(self._trees, allow_foreign=True)
         if made.codes_co or made.codes_se or made.item_vectors not in {"auto", "svd"}:
             logger.warning("Codes or vectors made elsewhere know the held-in pairs: the judge's AUC is too good.")
-        return build_trees(view, made, self._cache)
+        return build_trees(view, made, self._cache, self._embeddings(view))
+
+    def _embeddings(self, view: TrainView) -> tuple[str, np.ndarray] | None:
+        """Item embeddings as the real trees have them, from the candidate model trained on the reduced split."""
+        if self._settings.candidate_checkpoint is not None:
+            logger.warning("A candidate_checkpoint cannot be trained again: the report's semantic tree is made by SVD.")
+            return None
+        if self._source is None:
+            return None
+        return find_candidates(view, self._candidates, self._cache, self._source).item_embeddings
 
     def _scores(self, view: TrainView, users: np.ndarray, items: np.ndarray) -> np.ndarray | None:
         if self._settings.candidate_checkpoint is not None:
             return None
-        source = recbole_source(self._candidates.source, self._settings.candidate_config)
-        return pair_scores(view, users, items, self._candidates, source, self._cache)
+        return pair_scores(view, users, items, self._candidates, self._source, self._cache)
 
 
 class _Answers:
@@ -86,7 +95,7 @@ class _Answers:
         self.verdicts: Verdicts | None = None
 
     def ask(self, context: JudgeContext, pairs: Candidates) -> np.ndarray:
-        self.verdicts = self._asker.ask(context, pairs)
+        self.verdicts = self._asker.ask(self._asker.shown(context, pairs), pairs)
         return self.verdicts.raw
 
     def imitate(self, context: JudgeContext, pairs: Candidates) -> np.ndarray:

@@ -59,6 +59,12 @@ def local_path(model: str) -> Path:
     return path
 
 
+def refuse_local_revision(model: str, revision: str | None) -> None:
+    """Raise UserError when a revision of files on this machine is asked for."""
+    if revision is not None:
+        raise UserError(f"llm_revision={revision}: only models on the hub have revisions; {model} is on this machine.")
+
+
 def open_checkpoint(model: str, revision: str | None, offline: bool, cache_dir: Path) -> Checkpoint:
     """Find a model by hub name, folder or GGUF file (converted at first use) and read all but its weights.
 
@@ -77,8 +83,8 @@ def open_checkpoint(model: str, revision: str | None, offline: bool, cache_dir: 
         _check_folder(path)
         source, name, identity = str(path), path.resolve().name, folder_identity(path)
     local = bool(identity)
-    if local and revision is not None:
-        raise UserError(f"llm_revision={revision}: only models on the hub have revisions; {model} is on this machine.")
+    if local:
+        refuse_local_revision(model, revision)
     options = {"revision": revision or "main", "local_files_only": offline, "trust_remote_code": False}
     with quiet(), readable_errors(model, offline, local):
         config = AutoConfig.from_pretrained(source, **options)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from recbole_dtlns.llm.prompts import Prompt
+from recbole_dtlns.llm.scoring import smaller_batch
 
 _LABEL = re.compile(r"label[\"'\s]*[:=][\"'\s]*([^\s\"',}\]]+)", re.IGNORECASE)
 
@@ -39,16 +40,25 @@ class Generator:
         found = np.full(len(prompts), np.nan)
         order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
         while order:
-            longest, count = len(prompts[order[0]]), 1
-            while count < len(order) and (count + 1) * len(prompts[order[count]]) <= self._batch_tokens:
-                longest, count = len(prompts[order[count]]), count + 1
-            batch, order = order[:count], order[count:]
-            for place, text in zip(batch, self._answers([prompts[place] for place in batch], longest), strict=True):
-                found[place] = read_label(text, self._prompt)
+            batch = order[: self._together([len(prompts[place]) for place in order])]
+            try:
+                texts = self._answers([prompts[place] for place in batch])
+            except RuntimeError as error:
+                self._batch_tokens = smaller_batch(error, self._batch_tokens, self._device)
+                continue
+            found[batch] = [read_label(text, self._prompt) for text in texts]
+            order = order[len(batch) :]
         return found
 
-    def _answers(self, prompts: list[Sequence[int]], width: int) -> list[str]:
-        self.tokens += sum(map(len, prompts))
+    def _together(self, lengths: list[int]) -> int:
+        """How many prompts of rising lengths fit one batch, at least one."""
+        count = 1
+        while count < len(lengths) and (count + 1) * lengths[count] <= self._batch_tokens:
+            count += 1
+        return count
+
+    def _answers(self, prompts: list[Sequence[int]]) -> list[str]:
+        width = max(map(len, prompts))
         end = self._tokenizer.eos_token_id
         pad = end if end is not None else 0
         tokens = torch.tensor([[pad] * (width - len(one)) + list(one) for one in prompts], device=self._device)
@@ -56,6 +66,7 @@ class Generator:
         out = self._model.generate(
             tokens, attention_mask=mask, max_new_tokens=self._new, do_sample=False, pad_token_id=pad, use_cache=True
         )
+        self.tokens += sum(map(len, prompts))
         return list(self._tokenizer.batch_decode(out[:, width:], skip_special_tokens=True))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.llm.checkpoint import Checkpoint, open_checkpoint, readable_errors
+from recbole_dtlns.llm.checkpoint import Checkpoint, local_path, open_checkpoint, readable_errors, refuse_local_revision
 from recbole_dtlns.llm.cpu_quirks import allow_any_shape, forbid_saving, four_bit_layers
 from recbole_dtlns.llm.devices import Target, target_of
 from recbole_dtlns.llm.memory import DEFAULT_TOKENS, TokenBudget, held_bytes
@@ -69,41 +69,107 @@ class LoadedModel:
     about: dict[str, Any]
     memory_mb: float
 
+    @property
+    def config(self) -> Any:
+        """The model's configuration."""
+        return self.model.config
 
-def load_model(settings: LoadSettings, cache_dir: Path, tokens: TokenBudget = DEFAULT_TOKENS) -> LoadedModel:
-    """Load a causal language model and its tokenizer.
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A model of which everything is known but the weights: enough to look its stored answers up.
+
+    Attributes:
+        settings: what was asked for.
+        checkpoint: its files, configuration and tokenizer.
+        target: where it will run.
+        quantization: `nf4`, `int8`, `none` or `stored:METHOD`.
+    """
+
+    settings: LoadSettings
+    checkpoint: Checkpoint
+    target: Target
+    quantization: str
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """Its fast tokenizer."""
+        tokenizer: PreTrainedTokenizerBase = self.checkpoint.tokenizer
+        return tokenizer
+
+    @property
+    def config(self) -> Any:
+        """Its configuration."""
+        return self.checkpoint.config
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What decides its answers; see `LoadedModel`."""
+        return {
+            "model": self.checkpoint.name,
+            "revision": self.checkpoint.revision,
+            "quantization": self.quantization,
+            "double_quantization": self.settings.double_quantization if self.quantization == "nf4" else None,
+            "compute_dtype": self.target.dtype_name,
+        }
+
+    def load(self, tokens: TokenBudget = DEFAULT_TOKENS) -> LoadedModel:
+        """Read the weights; memory is set aside for so many tokens.
+
+        Raises:
+            UserError: a package is missing, or it would not fit.
+        """
+        settings, checkpoint, target = self.settings, self.checkpoint, self.target
+        if self.quantization in ("nf4", "int8"):
+            need_packages("bitsandbytes")
+        double = settings.double_quantization
+        check_memory(checkpoint, self.quantization, double, target, tokens, settings.memory_gb)
+        with quiet(), readable_errors(settings.model, settings.offline, checkpoint.local):
+            model = _read_weights(settings, checkpoint, self.quantization, target)
+        model.eval().requires_grad_(False)
+        _mend(model, target.device)
+        held = held_bytes(model) / 2**20
+        how = f"{self.quantization}, {target.dtype_name}"
+        logger.info("%s loaded on %s: %s, weights %.0f MB.", checkpoint.name, target.device, how, held)
+        return LoadedModel(model, self.tokenizer, target.device, self.about, held)
+
+
+def check_model(settings: LoadSettings) -> None:
+    """Find out in no time, before anything is read, what cannot work.
+
+    Raises:
+        UserError: a path without a file, a revision of local files, a device that is not there, a missing package.
+    """
+    path = local_path(settings.model)
+    if path.exists():
+        refuse_local_revision(settings.model, settings.revision)
+    if path.suffix == ".gguf":
+        need_packages("gguf")
+    target = target_of(settings.device_map, settings.compute_dtype)
+    if (settings.quantization or ("nf4" if target.device.type == "cuda" else "none")) != "none":
+        need_packages("bitsandbytes")
+
+
+def open_model(settings: LoadSettings, cache_dir: Path) -> OpenedModel:
+    """Find a model and read everything but its weights; a GGUF file is converted once.
 
     Args:
         settings: what and how.
         cache_dir: converted GGUF files are kept in its sub-folder `llm`.
-        tokens: how many tokens will be handled at a time; memory is set aside for them.
 
     Raises:
-        UserError: a package, file or device is missing, the model is of the wrong kind, or it would not fit.
+        UserError: a package, file or device is missing, or the model is of the wrong kind.
     """
     if settings.quantization not in (None, *QUANTIZATIONS):
         raise UserError(f"llm_quantization={settings.quantization!r}: expected one of {', '.join(QUANTIZATIONS)}.")
     target = target_of(settings.device_map, settings.compute_dtype)
     checkpoint = open_checkpoint(settings.model, settings.revision, settings.offline, cache_dir)
-    quantization = _quantization(settings, checkpoint, target)
-    if quantization in ("nf4", "int8"):
-        need_packages("bitsandbytes")
-    check_memory(checkpoint, quantization, settings.double_quantization, target, tokens, settings.memory_gb)
-    with quiet(), readable_errors(settings.model, settings.offline, checkpoint.local):
-        model = _read_weights(settings, checkpoint, quantization, target)
-    model.eval().requires_grad_(False)
-    _mend(model, target.device)
-    about = {
-        "model": checkpoint.name,
-        "revision": checkpoint.revision,
-        "quantization": quantization,
-        "double_quantization": settings.double_quantization if quantization == "nf4" else None,
-        "compute_dtype": target.dtype_name,
-    }
-    held = held_bytes(model) / 2**20
-    how = f"{quantization}, {target.dtype_name}"
-    logger.info("%s loaded on %s: %s, weights %.0f MB.", checkpoint.name, target.device, how, held)
-    return LoadedModel(model, checkpoint.tokenizer, target.device, about, held)
+    return OpenedModel(settings, checkpoint, target, _quantization(settings, checkpoint, target))
+
+
+def load_model(settings: LoadSettings, cache_dir: Path, tokens: TokenBudget = DEFAULT_TOKENS) -> LoadedModel:
+    """`open_model`, and its weights."""
+    return open_model(settings, cache_dir).load(tokens)
 
 
 def _quantization(settings: LoadSettings, checkpoint: Checkpoint, target: Target) -> str:

@@ -23,6 +23,7 @@ class PrefixCache:
         tokens: tokens that the model has read so far, padding left out.
         windows: window of each layer with a sliding window; empty for most models.
         usable: whether the model's cache is of a kind that can be shared (not for state-space layers and the like).
+        packable: whether the masks of packed rows are understood: full and sliding attention with one window.
     """
 
     def __init__(self, model: Any) -> None:
@@ -37,6 +38,8 @@ class PrefixCache:
         self.usable = kinds <= {DynamicLayer, DynamicSlidingWindowLayer}
         self.windows = sorted({layer.sliding_window for layer in layers if getattr(layer, "is_sliding", False)})
         self._mixed = len(kinds) > 1
+        named = set(getattr(model.config.get_text_config(), "layer_types", None) or ())
+        self.packable = len(self.windows) < 2 and named <= {"full_attention", "sliding_attention"}
         self.tokens = 0
         self._shared: tuple[list[int], Any] = ([], None)  # what all users begin with, and its cache [1, ...]
 
@@ -93,7 +96,7 @@ class PrefixCache:
         return {"full_attention": full, "sliding_attention": sliding} if self._mixed else sliding
 
     def _forward(self, rows: Rows, cache: Any, mask: Any) -> Tensor:
-        self.tokens += int((rows.branches >= 0).sum())
+        self.tokens += rows.count
         hidden: Tensor = self._body(
             rows.tokens,
             attention_mask=mask,

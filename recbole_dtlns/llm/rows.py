@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ class Rows:
         branches: int64 [R, Q]: which suffix of its row a token belongs to; -1 = padding.
         prefix: length of each row's prefix, int64 [R].
         last: place of the last token of each pair in the flattened [R * Q], int64 [pairs].
+        count: tokens that are no padding.
     """
 
     tokens: Tensor
@@ -28,6 +29,7 @@ class Rows:
     branches: Tensor
     prefix: Tensor
     last: Tensor
+    count: int
 
     @classmethod
     def of(cls, suffixes: Sequence[Sequence[Sequence[int]]], prefix: Sequence[int]) -> Rows:
@@ -44,12 +46,14 @@ class Rows:
             for suffix in row:
                 end += len(suffix)
                 last.append(end)
-        made = (torch.tensor(values) for values in (tokens, positions, branches, list(prefix), last))
-        return cls(*made)
+        count = sum(len(suffix) for row in suffixes for suffix in row)
+        tensor = torch.tensor
+        return cls(tensor(tokens), tensor(positions), tensor(branches), tensor(list(prefix)), tensor(last), count)
 
     def to(self, device: torch.device) -> Rows:
         """The same on a device, so that masks are made there."""
-        return Rows(*(getattr(self, entry.name).to(device) for entry in fields(self)))
+        tokens, positions, branches = (one.to(device) for one in (self.tokens, self.positions, self.branches))
+        return Rows(tokens, positions, branches, self.prefix.to(device), self.last.to(device), self.count)
 
     def padding_mask(self, width: int) -> Tensor:
         """For rows of one suffix: int64 [R, width + Q], 1 where a token is real; `width` = the padded prefix."""

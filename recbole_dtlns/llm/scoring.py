@@ -54,24 +54,31 @@ class LabelScorer:
         labels: token ids (positive, negative).
         method: one of `METHODS`.
         batch_tokens: tokens whose keys and values are held at once; None = by the device. Halved when memory runs out.
+        room_gb: memory that batches may take on a GPU; None = what is free.
 
     Raises:
         UserError: the model's head is not understood.
     """
 
     def __init__(
-        self, model: Any, labels: tuple[int, int], method: str = "auto", batch_tokens: int | None = None
+        self,
+        model: Any,
+        labels: tuple[int, int],
+        method: str = "auto",
+        batch_tokens: int | None = None,
+        room_gb: float | None = None,
     ) -> None:
         self._head, self._prefixes = LabelHead(model, labels), PrefixCache(model)
         self._device = model.get_output_embeddings().weight.device
-        self.batch_tokens = batch_tokens or default_batch_tokens(model, self._device)
+        self.batch_tokens = batch_tokens or default_batch_tokens(model, self._device, room_gb)
         self._pack = _GPU_PACK if self._device.type == "cuda" else _CPU_PACK
-        self._masks = "flash" not in str(getattr(model.config, "_attn_implementation", ""))
+        self._masks = self._prefixes.packable and "flash" not in str(getattr(model.config, "_attn_implementation", ""))
         if method != "single" and not self._prefixes.usable:
             logger.warning("%s keeps no cache that can be shared: every prompt is read whole.", type(model).__name__)
             method = "single"
         if method == "packed" and not self._masks:
-            logger.warning("Flash attention takes no tree masks: llm_method=shared is used instead of packed.")
+            kind = type(model).__name__
+            logger.warning("%s takes no tree masks: llm_method=shared is used instead of packed.", kind)
             method = "shared"
         self.method = method
 
@@ -103,7 +110,7 @@ class LabelScorer:
                     one, other = self._head(hidden)
                     margins[pairs], mass[pairs] = one.double().numpy(), other.double().numpy()
             except RuntimeError as error:  # torch.OutOfMemoryError is one; the CPU's allocator raises a plain one
-                self._smaller(error)
+                self.batch_tokens = smaller_batch(error, self.batch_tokens, self._device)
                 continue
             users = users[len(batch) :]
         return margins, mass
@@ -149,22 +156,28 @@ class LabelScorer:
             return self.method == "packed"
         return self._masks and (self._device.type == "cuda" or width >= _PACK_FROM)
 
-    def _smaller(self, error: RuntimeError) -> None:
-        if not is_out_of_memory(error):
-            raise error
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
-        if self.batch_tokens <= 64:
-            raise UserError(
-                "The memory does not hold the model and one prompt. Use a smaller model, llm_quantization=nf4, or a "
-                "smaller llm_max_history."
-            ) from error
-        self.batch_tokens //= 2
-        logger.warning("Out of memory: going on with batches of %d tokens.", self.batch_tokens)
+
+def smaller_batch(error: RuntimeError, batch_tokens: int, device: torch.device) -> int:
+    """Half of the batch after memory ran out; any other error is raised again.
+
+    Raises:
+        UserError: there is nothing left to halve.
+    """
+    if not is_out_of_memory(error):
+        raise error
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    if batch_tokens <= 64:
+        raise UserError(
+            "The memory does not hold the model and one prompt. Use a smaller model, llm_quantization=nf4, or a "
+            "smaller llm_max_history."
+        ) from error
+    logger.warning("Out of memory: going on with batches of %d tokens.", batch_tokens // 2)
+    return batch_tokens // 2
 
 
-def default_batch_tokens(model: Any, device: torch.device) -> int:
-    """Tokens of a batch: half of the free memory of a GPU, at the size of a token's keys, values and activations."""
+def default_batch_tokens(model: Any, device: torch.device, room_gb: float | None = None) -> int:
+    """Tokens of a batch: half of the room on a GPU, at the size of a token's keys, values and activations."""
     if device.type != "cuda":
         return _CPU_TOKENS
     config = model.config.get_text_config()
@@ -172,7 +185,9 @@ def default_batch_tokens(model: Any, device: torch.device) -> int:
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     cached = 2 * config.num_hidden_layers * heads * width * 2
     working = 2 * (4 * config.hidden_size + 3 * getattr(config, "intermediate_size", 4 * config.hidden_size))
-    free = torch.cuda.mem_get_info(device)[0]
+    free = float(torch.cuda.mem_get_info(device)[0])
+    if room_gb is not None:
+        free = min(free, max(room_gb, 0.0) * 2**30)
     return int(min(max(free / 2 / (2 * cached + working), 1024), 65536))
 
 

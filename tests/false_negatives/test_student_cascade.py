@@ -117,7 +117,7 @@ def test_margins_on_one_side_are_cut_at_their_median(shift):
     asked_users = np.isin(CANDIDATES.users, [user for user, _ in teacher.questions[0]])
     median = np.median(teacher.margins()[asked_users])
     assert result.report.cut == median
-    assert "their median" in result.report.notes[0]
+    assert "their middle" in result.report.notes[0]
     predicted = student_scores(result.student, CONTEXT, CANDIDATES.users, CANDIDATES.items)
     sent = result.asked & ~asked_users
     assert np.abs(predicted[sent] - median).max() <= np.abs(predicted[~result.asked] - median).min()
@@ -126,12 +126,117 @@ def test_margins_on_one_side_are_cut_at_their_median(shift):
 
 def test_yes_and_no_become_log_odds():
     teacher = Teacher(lambda raw: (raw >= 0.7).astype(float))
-    result = ask_all(teacher)
+    result = ask_all(teacher, replace(SETTINGS, cut=0.5))
     raw = result.verdicts.raw
     np.testing.assert_array_equal(raw[result.asked], np.where(teacher.margins() == 1, SURE, -SURE)[result.asked])
     assert np.abs(raw).max() <= SURE
     assert ((raw >= 0) == (teacher.margins() == 1)).mean() > 0.98
     assert "two answers, 0 and 1" in result.report.notes[0]
+
+
+def test_yes_and_no_are_told_apart_by_the_cut_in_later_answers_too():
+    """A third answer that comes only in the second round counts as the cut says."""
+    teacher = Teacher(lambda raw: (raw >= 0.7).astype(float))
+
+    def ask(candidates):
+        found = teacher(candidates)
+        return found if len(teacher.questions) == 1 else replace(found, raw=np.where(found.raw == 1, 0.35, 0.25))
+
+    result = judge_with_student(ask, CONTEXT, CANDIDATES, replace(SETTINGS, cut=0.3))
+    second = result.asked & ~np.isin(CANDIDATES.users, [user for user, _ in teacher.questions[0]])
+    np.testing.assert_array_equal(result.verdicts.raw[second], np.where(teacher.margins()[second] == 1, SURE, -SURE))
+
+
+@pytest.mark.parametrize("cut", [0.0, 1.5, 9.0])
+def test_two_answers_on_one_side_of_the_cut_keep_their_scale(cut):
+    low, high = (2.0, 5.0) if cut < 2 else (1.0, 4.0)
+    teacher = Teacher(lambda raw: np.where(raw >= 0.7, high, low))
+    result = ask_all(teacher, replace(SETTINGS, cut=cut))
+    raw, asked = result.verdicts.raw, result.asked
+    np.testing.assert_array_equal(raw[asked], teacher.margins()[asked])
+    assert low - 1.5 < raw.min() < low + 1 < high - 1 < raw.max() < high + 1.5
+    assert not result.student.log_odds
+    assert result.report.cut == (low + high) / 2
+    assert "their middle" in result.report.notes[0]
+    assert ((raw >= result.report.cut) == (teacher.margins() == high)).mean() > 0.98
+    assert 0 < result.report.positive_share < 1
+    assert result.report.negative_recall > 0.9
+
+
+def test_an_answer_equal_to_the_cut_is_yes():
+    result = ask_all(Teacher(lambda raw: np.where(raw >= 0.7, 5.0, 2.0)), replace(SETTINGS, cut=5.0))
+    assert set(np.unique(result.verdicts.raw[result.asked])) == {-SURE, SURE}
+    low = ask_all(Teacher(lambda raw: np.where(raw >= 0.7, 5.0, 2.0)), replace(SETTINGS, cut=2.0))
+    assert set(np.unique(low.verdicts.raw[low.asked])) == {2.0, 5.0}
+
+
+@pytest.mark.parametrize("cut", [-np.inf, np.inf])
+def test_a_report_with_an_infinite_cut_is_strict_json(cut):
+    report = ask_all(Teacher(lambda raw: np.full(len(raw), 3.0)), replace(SETTINGS, cut=cut)).report
+    assert report.cut == cut
+    assert json.loads(json.dumps(report.as_dict(), allow_nan=False))["cut"] is None
+    assert replace(report, cut=0.5).as_dict()["cut"] == 0.5
+
+
+def test_the_teacher_is_asked_about_no_more_pairs_than_the_limit():
+    free, cut_share, few = Teacher(), Teacher(), Teacher()
+    ask_all(free)
+    result = ask_all(cut_share, replace(SETTINGS, most=451))
+    assert cut_share.questions[0] == free.questions[0]  # 400 pairs of 40 users fit
+    assert len(cut_share.questions[1]) == 51
+    assert set(cut_share.questions[1]) < set(free.questions[1])
+    assert result.asked.sum() == 451
+    assert not np.isnan(result.verdicts.raw).any()
+    result = ask_all(few, replace(SETTINGS, most=129))
+    asked = [user for user, _ in few.questions[0]]
+    assert len(set(asked)) == 12
+    assert set(asked) < {user for user, _ in free.questions[0]}
+    assert [len(questions) for questions in few.questions] == [120, 9]
+    assert (result.report.labelled_users, result.verdicts.unjudged) == (12, 0)
+
+
+def test_a_limit_that_is_used_up_or_never_reached():
+    exact, never, unlimited = Teacher(), Teacher(), Teacher()
+    assert ask_all(exact, replace(SETTINGS, most=400)).report.cascade_agreement is not None
+    assert [len(questions) for questions in exact.questions] == [400]
+    a, b = ask_all(never, replace(SETTINGS, most=10_000)), ask_all(unlimited)
+    assert never.questions == unlimited.questions
+    assert a.report == b.report
+    everything = ask_all(Teacher(), replace(EVERYTHING, most=len(CANDIDATES)))
+    assert everything.asked.all()
+
+
+def test_users_are_taken_in_order_until_one_does_not_fit():
+    """A later user with fewer pairs does not jump the queue: what is asked does not depend on who is small."""
+    free = Teacher()
+    ask_all(free)
+    order = np.random.default_rng(SETTINGS.seed).permutation(CONTEXT.matrix.shape[0])
+    queue = sorted({user for user, _ in free.questions[0]}, key=lambda user: order[user])
+    small = CANDIDATES.take((CANDIDATES.users != queue[10]) | (CANDIDATES.ranks < 3))
+    teacher = Teacher()
+    ask_all(teacher, replace(SETTINGS, most=96), candidates=small)
+    assert {user for user, _ in teacher.questions[0]} == set(queue[:9])
+
+
+def test_the_report_tells_of_the_share_that_the_limit_leaves():
+    report = ask_all(Teacher(), replace(SETTINGS, most=400)).report
+    assert report.cascade_agreement == report.agreement
+    assert ask_all(Teacher()).report.cascade_agreement > report.agreement
+
+
+@pytest.mark.parametrize("most", [0, 79])
+def test_a_limit_without_room_for_a_student_is_refused_before_asking(most):
+    teacher = Teacher()
+    with pytest.raises(UserError, match=rf"llm_max_pairs is {most}, room for all pairs of {most // 10} users.* 8 "):
+        ask_all(teacher, replace(SETTINGS, most=most))
+    assert teacher.questions == []
+    assert ask_all(teacher, replace(SETTINGS, most=80)).asked.sum() == 80
+    four = CANDIDATES.take(CANDIDATES.users <= 4)
+    assert ask_all(Teacher(), replace(SETTINGS, most=40), candidates=four).asked.all()
+    with pytest.raises(UserError, match="llm_max_pairs is 39"):
+        ask_all(Teacher(), replace(SETTINGS, most=39), candidates=four)
+    none = ask_all(Teacher(), replace(SETTINGS, most=0), candidates=CANDIDATES.take(CANDIDATES.users == 0))
+    assert none.student is None
 
 
 def test_one_answer_to_everything():
@@ -174,7 +279,7 @@ def test_refusals():
     with pytest.raises(UserError, match=r"answered pairs of 0 users"):
         ask_all(Teacher(lambda raw: raw * np.nan), EVERYTHING)
     few = Teacher(lambda raw: np.where(np.arange(len(raw)) < 70, raw, np.nan))
-    with pytest.raises(UserError, match=r"answered pairs of 7 users"):
+    with pytest.raises(UserError, match=r"answered pairs of 7 users.*llm_max_pairs"):
         ask_all(few)
     for name, value in (("users", 7), ("share", 1.1), ("share", -0.1), ("held_out", 0.0), ("held_out", 1.0)):
         with pytest.raises(UserError, match="expected"):

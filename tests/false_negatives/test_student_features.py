@@ -100,6 +100,25 @@ def test_only_codes_are_seen():
     )
 
 
+def test_only_the_codes_of_compared_items_are_read():
+    """Work must not grow with the number of items: no block may look at the whole table."""
+
+    class Rows(np.ndarray):
+        largest = 0
+
+        def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+            Rows.largest = max(Rows.largest, self.shape[0])
+            plain = [np.asarray(one) if isinstance(one, Rows) else one for one in inputs]
+            kwargs = {name: tuple(map(np.asarray, one)) if name == "out" else one for name, one in kwargs.items()}
+            return getattr(ufunc, method)(*plain, **kwargs)
+
+    context = random_context(3, items=500, density=0.05)
+    watched = JudgeContext(context.matrix, context.co.view(Rows), context.se.view(Rows))
+    users, items = np.array([1, 2]), np.array([7, 8])
+    np.testing.assert_array_equal(pair_features(watched, users, items), pair_features(context, users, items))
+    assert 0 < Rows.largest <= max(2, context.matrix[[1, 2]].nnz) < 500
+
+
 def test_no_pairs():
     context, none = random_context(2), np.zeros(0, dtype=np.int64)
     assert pair_features(context, none, none).shape == (0, len(feature_names(context)))

@@ -6,6 +6,7 @@ import pytest
 from recbole_dtlns.false_negatives.judges.rule import RuleJudge
 from recbole_dtlns.false_negatives.student import model
 from recbole_dtlns.false_negatives.student.features import pair_features
+from recbole_dtlns.false_negatives.student.folds import out_of_fold
 from recbole_dtlns.false_negatives.student.model import SURE, Student, student_scores
 from tests.false_negatives.test_student_features import random_context
 
@@ -24,14 +25,53 @@ def test_it_learns_the_margins_of_a_rule():
     assert np.abs(predicted - margins[~TRAIN]).mean() < 0.6
 
 
-@pytest.mark.parametrize(("no", "yes"), [(0.0, 1.0), (-3.0, 5.0)])
-def test_two_answers_become_log_odds(no, yes):
+def test_yes_and_no_become_log_odds():
     label = RULE >= 0.7
-    predicted = Student.fit(FEATURES[TRAIN], np.where(label, yes, no)[TRAIN]).predict(FEATURES[~TRAIN])
+    student = Student.fit(FEATURES[TRAIN], np.where(label, SURE, -SURE)[TRAIN])
+    predicted = student.predict(FEATURES[~TRAIN])
+    assert student.log_odds
     assert ((predicted >= 0) == label[~TRAIN]).mean() > 0.95
     assert np.abs(predicted).max() <= SURE
     chance = 1 / (1 + np.exp(-predicted))
     assert abs(chance.mean() - label[~TRAIN].mean()) < 0.05
+
+
+@pytest.mark.parametrize(("no", "yes"), [(0.0, 1.0), (-3.0, 5.0), (20.0, 21.0), (-SURE, 0.0)])
+def test_two_other_answers_keep_their_scale(no, yes):
+    label = RULE >= 0.7
+    student = Student.fit(FEATURES[TRAIN], np.where(label, yes, no)[TRAIN])
+    part = (student.predict(FEATURES[~TRAIN]) - no) / (yes - no)
+    assert not student.log_odds
+    assert -0.6 < part.min() < part.max() < 1.6
+    assert ((part >= 0.5) == label[~TRAIN]).mean() > 0.95
+
+
+def test_out_of_fold_predictions_are_of_other_users():
+    margins = 8 * (RULE - 0.5)
+    margins[::7] = np.nan
+    found = out_of_fold(FEATURES, margins, USERS, folds=3)
+    fold = (USERS - 1) % 3
+    expected = Student.fit(FEATURES[fold != 1], margins[fold != 1]).predict(FEATURES[fold == 1])
+    np.testing.assert_array_equal(found[fold == 1], expected)
+    assert not np.isnan(found).any()
+
+
+def test_folds_learn_yes_and_no_as_log_odds():
+    label = RULE >= 0.7
+    found = out_of_fold(FEATURES, label.astype(float), USERS)
+    np.testing.assert_array_equal(found, out_of_fold(FEATURES, np.where(label, SURE, -SURE), USERS))
+    assert found.min() < -2 < 2 < found.max()
+    gaps = np.where(np.arange(len(label)) % 3 == 0, np.nan, label)
+    np.testing.assert_array_equal(out_of_fold(FEATURES, gaps, USERS), out_of_fold(FEATURES, 12 * gaps - SURE, USERS))
+    assert np.isnan(out_of_fold(FEATURES, np.ones(len(label)), USERS)).all()
+
+
+def test_folds_are_on_one_scale_where_some_have_two_answers_only():
+    """One user has a third answer: the fold that leaves it out must not turn to log-odds."""
+    margins = np.where(RULE >= 0.7, 21.0, 20.0)
+    margins[USERS == 5] = 20.5
+    found = out_of_fold(FEATURES, margins, USERS)
+    assert 19 < found.min() < found.max() < 22
 
 
 def test_one_answer_is_repeated_for_all():
@@ -54,7 +94,7 @@ def test_pairs_without_an_answer_are_left_out():
     np.testing.assert_array_equal(with_gaps.predict(FEATURES), without.predict(FEATURES))
 
 
-@pytest.mark.parametrize("margins", [8 * (RULE - 0.5), (RULE >= 0.7).astype(float)])
+@pytest.mark.parametrize("margins", [8 * (RULE - 0.5), np.where(RULE >= 0.7, SURE, -SURE)])
 def test_the_same_seed_gives_the_same_student(margins):
     first, second, other = (Student.fit(FEATURES, margins, seed).predict(FEATURES) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, second)

@@ -48,8 +48,8 @@ def test_batches_of_different_lengths_answer_as_single_prompts(tiny_llama):
         seen = texts.setdefault(batch_tokens, {})
         answers = generator._answers
 
-        def kept(batch, width, answers=answers, seen=seen):
-            found = answers(batch, width)
+        def kept(batch, answers=answers, seen=seen):
+            found = answers(batch)
             seen.update({tuple(one): text for one, text in zip(batch, found, strict=True)})
             return found
 

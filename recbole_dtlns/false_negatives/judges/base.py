@@ -32,6 +32,18 @@ class JudgeContext:
             raise ValueError(f"Codes have {len(self.co)} and {len(self.se)} rows; expected {rows}, one a column.")
 
 
+class InterruptedAnswers(KeyboardInterrupt):
+    """Ctrl-C in a judge that had some answers already: they are stored before the interruption goes on.
+
+    Attributes:
+        raw, mass: as `Judge.score` would have returned them, NaN where no answer came.
+    """
+
+    def __init__(self, raw: np.ndarray, mass: np.ndarray | None) -> None:
+        super().__init__()
+        self.raw, self.mass = raw, mass
+
+
 @dataclass
 class Usage:
     """What a language model was asked so far.

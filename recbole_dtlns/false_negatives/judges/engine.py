@@ -1,29 +1,33 @@
-"""A loaded language model that answers questions about pairs; loaded once, shared by all who ask."""
+"""A language model that answers questions about pairs; loaded at the first of them, shared by all who ask."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from dataclasses import fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.judges.asking import questions_by_user
 from recbole_dtlns.false_negatives.judges.base import JudgeContext, Usage
 from recbole_dtlns.llm.encoding import PromptEncoder
 from recbole_dtlns.llm.generation import Generator
-from recbole_dtlns.llm.loading import LoadedModel, LoadSettings, load_model
+from recbole_dtlns.llm.loading import LoadedModel, LoadSettings, OpenedModel, open_model
 from recbole_dtlns.llm.memory import DEFAULT_TOKENS, TokenBudget
 from recbole_dtlns.llm.prompts import Prompt
 from recbole_dtlns.llm.scoring import LabelScorer
 
+logger = logging.getLogger(__name__)
+
 
 class Engine:
-    """Model, tokenizer and prompt, with one way of asking.
+    """Model, tokenizer and prompt, with one way of asking. Weights are loaded at the first question.
 
     Args:
-        loaded: the model.
+        model: the model, loaded or only opened.
         prompt: what is asked.
         method: `generate`, or how prompts are scored (`scoring.METHODS`).
         batch_tokens: tokens held at once; None = by the device.
@@ -33,68 +37,85 @@ class Engine:
         usage: what was asked so far.
     """
 
-    def __init__(self, loaded: LoadedModel, prompt: Prompt, method: str, batch_tokens: int | None = None) -> None:
-        self.loaded, self.prompt = loaded, prompt
-        self.generates = method == "generate"
-        self.usage = Usage()
-        self._encoder = PromptEncoder(loaded.tokenizer, prompt)
-        self._longest = int(getattr(loaded.model.config.get_text_config(), "max_position_embeddings", 0) or 0)
-        self._asked: Generator | LabelScorer
-        if self.generates:
-            self._asked = Generator(loaded.model, loaded.tokenizer, prompt, batch_tokens or 4096)
-        else:
-            self._asked = LabelScorer(loaded.model, self._encoder.labels, method, batch_tokens)
+    def __init__(
+        self, model: LoadedModel | OpenedModel, prompt: Prompt, method: str, batch_tokens: int | None = None
+    ) -> None:
+        self._model, self._method, self._batch_tokens = model, method, batch_tokens
+        self.prompt, self.generates, self.usage = prompt, method == "generate", Usage()
+        self._encoder = PromptEncoder(model.tokenizer, prompt)
+        self._longest = int(getattr(model.config.get_text_config(), "max_position_embeddings", 0) or 0)
+
+    @property
+    def revision(self) -> str:
+        """Which weights these are."""
+        return str(self._model.about["revision"])
 
     def settings(self) -> dict[str, Any]:
         """What decides the answers, besides the model's revision."""
-        about = {name: value for name, value in self.loaded.about.items() if name != "revision"}
+        about = {name: value for name, value in self._model.about.items() if name != "revision"}
         return {**about, "prompt": self.prompt.about(), "answers": "generated" if self.generates else "label scores"}
 
-    def answer(self, context: JudgeContext, users: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, Any]:
-        """Raw scores float64 [n] and label mass float64 [n] (None for words) of pairs int64 [n], users side by side."""
+    def answer(
+        self, context: JudgeContext, users: np.ndarray, items: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Raw scores and label mass (None for words), float64 [n], of pairs int64 [n], those of a user side by side.
+
+        NaN where a prompt is longer than the model reads, or its answer cannot be read.
+        """
         prompts: list[list[int]] = []
+        encode = self._encoder.questions if self.generates else self._encoder.encode
         for _, history, candidates in questions_by_user(context, users, items):
-            encode = self._encoder.questions if self.generates else self._encoder.encode
             prompts += encode(history, candidates)
-        self._check_length(prompts)
-        if isinstance(self._asked, Generator):
-            raw, mass = self._asked.score(prompts), None
+        raw, mass = np.full(len(prompts), np.nan), np.full(len(prompts), np.nan)
+        short = self._short(prompts)
+        asked = [prompts[place] for place in short]
+        if isinstance(self._asker, Generator):
+            raw[short] = self._asker.score(asked)
         else:
-            raw, mass = self._asked.score(prompts, users)
-        self.usage.calls += len(prompts)
-        self.usage.prompt_tokens = self._asked.tokens
-        return raw, mass
+            raw[short], mass[short] = self._asker.score(asked, users[short])
+        self.usage.calls += len(asked)
+        self.usage.prompt_tokens = self._asker.tokens
+        return raw, None if self.generates else mass
 
-    def _check_length(self, prompts: list[list[int]]) -> None:
-        longest = max(map(len, prompts), default=0)
-        if self._longest and longest > self._longest:
-            raise UserError(
-                f"A prompt has {longest} tokens, and {self.loaded.about['model']} reads {self._longest}. Lower "
-                "llm_max_history."
+    def _short(self, prompts: list[list[int]]) -> np.ndarray:
+        """Places of the prompts that the model can read whole."""
+        lengths = np.array([len(one) for one in prompts], dtype=np.int64)
+        short = np.flatnonzero(lengths <= (self._longest or np.inf))
+        if len(short) < len(prompts):
+            logger.warning(
+                "%d prompts have up to %d tokens, and the model reads %d: these pairs have no verdict. A smaller "
+                "llm_max_history helps.",
+                *(len(prompts) - len(short), lengths.max(), self._longest),
             )
+        return short
+
+    @cached_property
+    def _asker(self) -> Generator | LabelScorer:
+        most, room = self._batch_tokens, None
+        tokens = DEFAULT_TOKENS if most is None else TokenBudget(cached=most, forward=most)
+        loaded = self._model.load(tokens) if isinstance(self._model, OpenedModel) else self._model
+        if isinstance(self._model, OpenedModel) and self._model.settings.memory_gb is not None:
+            room = self._model.settings.memory_gb - loaded.memory_mb / 1024
+        if self.generates:
+            return Generator(loaded.model, loaded.tokenizer, self.prompt, most or 4096)
+        return LabelScorer(loaded.model, self._encoder.labels, self._method, most, room)
 
 
-def load_engine(options: Mapping[str, Any]) -> Engine:
-    """Load what the keys `llm_*` name.
+def load_settings(options: Mapping[str, Any]) -> LoadSettings:
+    """What the keys `llm_*` say about loading."""
+    names = (entry.name for entry in fields(LoadSettings))
+    return LoadSettings(**{name: options[f"llm_{name}"] for name in names})
+
+
+def open_engine(options: Mapping[str, Any]) -> Engine:
+    """Open what the keys `llm_*` name.
 
     Args:
         options: our keys; `cache_dir` is where a GGUF file's conversion is kept.
 
     Raises:
-        UserError: no model named, it cannot be had, or it would not fit.
+        UserError: no such model, or it cannot judge.
     """
-    prompt = Prompt.read(options["llm_prompt"])  # before the model, which takes long
-    settings = LoadSettings(
-        options["llm_model"],
-        options["llm_revision"],
-        options["llm_quantization"],
-        options["llm_double_quantization"],
-        options["llm_compute_dtype"],
-        options["llm_device_map"],
-        options["llm_offline"],
-        options["llm_memory_gb"],
-    )
-    most = options["llm_batch_tokens"]
-    tokens = DEFAULT_TOKENS if most is None else TokenBudget(cached=most, forward=most)
-    loaded = load_model(settings, Path(options["cache_dir"]), tokens)
-    return Engine(loaded, prompt, options["llm_method"], most)
+    prompt = Prompt.read(options["llm_prompt"])  # before the model, which takes longer
+    model = open_model(load_settings(options), Path(options["cache_dir"]))
+    return Engine(model, prompt, options["llm_method"], options["llm_batch_tokens"])

@@ -22,7 +22,7 @@ class LlmJudge(Judge):
 
     Args:
         context: histories, codes and the keys `llm_*`.
-        engine: a loaded model; None = load the one that the keys name.
+        engine: an opened model; None = open the one that the keys name. Its weights are loaded at the first question.
     """
 
     name = "llm"
@@ -31,8 +31,9 @@ class LlmJudge(Judge):
 
     @classmethod
     def check(cls, options: Mapping[str, Any]) -> None:
-        """Refuse an unset or missing `llm_model`, missing packages and a missing prompt."""
-        from recbole_dtlns.llm.checkpoint import local_path
+        """Refuse an unset or missing `llm_model`, missing packages, an absent device and a missing prompt."""
+        from recbole_dtlns.false_negatives.judges.engine import load_settings
+        from recbole_dtlns.llm.loading import check_model
         from recbole_dtlns.llm.model_sizes import examples_by_memory
         from recbole_dtlns.llm.packages import need_packages
         from recbole_dtlns.llm.prompts import Prompt
@@ -43,16 +44,18 @@ class LlmJudge(Judge):
                 f"In 4 bits (nf4) there is room for:\n{examples_by_memory()}"
             )
         need_packages("transformers", "accelerate")
-        local_path(options["llm_model"])
+        check_model(load_settings(options))
         Prompt.read(options["llm_prompt"])
 
     def __init__(self, context: JudgeContext, engine: Engine | None = None) -> None:
-        from recbole_dtlns.false_negatives.judges.engine import load_engine
+        from recbole_dtlns.false_negatives.judges.engine import open_engine
 
         self._context = context
-        self._engine = engine or load_engine(context.options)
-        self.revision = str(self._engine.loaded.about["revision"])
+        self._engine = engine or open_engine(context.options)
+        self.revision = self._engine.revision
         self.margins = not self._engine.generates
+        if self._engine.generates:
+            self.block_users = 1  # seconds a pair: nobody should lose half an hour to Ctrl-C
         self.usage = self._engine.usage
 
     def settings(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.judges.base import Judge, JudgeContext, Usage
+from recbole_dtlns.false_negatives.judges.base import InterruptedAnswers, Judge, JudgeContext, Usage
 
 if TYPE_CHECKING:
     from recbole_dtlns.llm.prompts import Prompt
@@ -83,6 +83,8 @@ class ServerJudge(Judge):
         counts = self.summary()
         self._link.usage.calls = counts["answered"] + counts["unreadable"] + counts["too_long"]
         self._link.usage.prompt_tokens = self._link.session.counts["tokens"]
+        if self._link.session.interrupted:
+            raise InterruptedAnswers(raw, mass)
         return raw, mass
 
     def summary(self) -> dict[str, int]:

@@ -13,8 +13,9 @@ from recbole_dtlns.false_negatives.candidates import Candidates
 from recbole_dtlns.false_negatives.judges.base import JudgeContext
 from recbole_dtlns.false_negatives.judging import Verdicts
 from recbole_dtlns.false_negatives.student.features import pair_features
-from recbole_dtlns.false_negatives.student.model import SURE, Student, student_scores
+from recbole_dtlns.false_negatives.student.model import Student, student_scores
 from recbole_dtlns.false_negatives.student.report import StudentReport, imitation, least_certain
+from recbole_dtlns.false_negatives.student.scale import Scale, scale_of
 
 logger = logging.getLogger(__name__)
 Ask = Callable[[Candidates], Verdicts]
@@ -32,6 +33,8 @@ class CascadeSettings:
         held_out: share of the labelled users that the report is measured on, above 0 and below 1.
         cut: margin from which a pair is positive.
         seed: of the choice of users and of the fit.
+        most: pairs that the teacher is asked about altogether; None = no limit. Labelled users come first, then what is
+            left goes to the least certain pairs; the student answers all others.
     """
 
     users: int = 150
@@ -39,6 +42,7 @@ class CascadeSettings:
     held_out: float = 0.25
     cut: float = 0.0
     seed: int = 0
+    most: int | None = None
 
     def __post_init__(self) -> None:
         if self.users < LEAST_USERS:
@@ -67,20 +71,6 @@ class CascadeResult:
     asked: np.ndarray
 
 
-@dataclass(frozen=True)
-class _Scale:
-    """How the teacher's answers become margins: as they are, or yes and no as log-odds of +-SURE."""
-
-    middle: float | None
-    cut: float
-    notes: list[str]
-
-    def margins(self, raw: np.ndarray) -> np.ndarray:
-        if self.middle is None:
-            return raw
-        return np.where(np.isnan(raw), np.nan, np.where(raw > self.middle, SURE, -SURE))
-
-
 def judge_with_student(
     ask: Ask, context: JudgeContext, candidates: Candidates, settings: CascadeSettings
 ) -> CascadeResult:
@@ -97,16 +87,18 @@ def judge_with_student(
         settings: how much is asked.
 
     Raises:
-        UserError: fewer than 8 of the users asked about have an answer.
+        UserError: `settings.most` is no room for 8 users, which is said before anything is asked, or fewer than 8 of
+            the users asked about have an answer.
     """
     labelled = _labelled(candidates.users, context, settings)
+    settings = _within_limit(settings, labelled)
     answers = ask(candidates.take(labelled)).spread(labelled)
     known = ~np.isnan(answers.raw)
     if answers.interrupted or not len(candidates):
         return CascadeResult(answers, None, None, known)
     labels = candidates.take(known)
     _refuse_few(labels.users, everything=bool(labelled.all()))
-    scale = _scale(answers.raw[known], settings.cut)
+    scale = scale_of(answers.raw[known], settings.cut)
     features, margins = pair_features(context, labels.users, labels.items), scale.margins(answers.raw[known])
     report = _report(features, margins, labels.users, _order(context, settings.seed), scale, settings)
     student = Student.fit(features, margins, settings.seed)
@@ -125,10 +117,32 @@ def judge_with_student(
 
 
 def _labelled(users: np.ndarray, context: JudgeContext, settings: CascadeSettings) -> np.ndarray:
-    """Pairs of the first users in an order that depends on the seed and the users' numbers alone: bool [n]."""
-    distinct = np.unique(users)
-    chosen = distinct[np.argsort(_order(context, settings.seed)[distinct])][: settings.users]
-    return np.isin(users, chosen)
+    """Pairs of the labelled users, bool [n]: all pairs of each, as they share a prefix.
+
+    Users are taken in an order that depends on the seed and the users' numbers alone, at most `settings.users` of them,
+    and only while their pairs together are at most `settings.most`: the first user that does not fit is the end.
+
+    Raises:
+        UserError: that limit is no room for 8 users, nor for all users there are.
+    """
+    distinct, counts = np.unique(users, return_counts=True)
+    places = np.argsort(_order(context, settings.seed)[distinct])[: settings.users]
+    if settings.most is not None:
+        places = places[np.cumsum(counts[places]) <= settings.most]
+    if len(places) < min(LEAST_USERS, len(distinct)):
+        raise UserError(
+            f"llm_max_pairs is {settings.most}, room for all pairs of {len(places)} users; a student needs "
+            f"{LEAST_USERS} or more. Raise llm_max_pairs, or lower candidate_topk."
+        )
+    return np.isin(users, distinct[places])
+
+
+def _within_limit(settings: CascadeSettings, labelled: np.ndarray) -> CascadeSettings:
+    """The settings with the share of all pairs that `most` leaves, beside the labelled ones; bool [n]."""
+    if settings.most is None or not len(labelled):
+        return settings
+    left = settings.most - int(labelled.sum())
+    return replace(settings, share=min(settings.share, left / len(labelled)))
 
 
 def _order(context: JudgeContext, seed: int) -> np.ndarray:
@@ -160,26 +174,8 @@ def _refuse_few(users: np.ndarray, everything: bool) -> None:
     if count == 0 or (count < LEAST_USERS and not everything):
         raise UserError(
             f"The teacher answered pairs of {count} users; a student needs {LEAST_USERS} or more. Check the teacher's "
-            "model and prompt, or label more users."
+            "model and prompt, or label more users (student_users, llm_max_pairs)."
         )
-
-
-def _scale(raw: np.ndarray, cut: float) -> _Scale:
-    distinct = np.unique(raw)
-    if len(distinct) == 1:
-        return _Scale(None, cut, [f"The teacher gave the same answer, {distinct[0]:g}, to all labelled pairs."])
-    if len(distinct) == 2:
-        note = (
-            f"The teacher gave two answers, {distinct[0]:g} and {distinct[1]:g}; they count as log-odds of {-SURE:g} "
-            f"and {SURE:g}, positive from 0."
-        )
-        return _Scale(float(distinct.mean()), 0.0, [note])
-    positive = raw >= cut
-    if positive.any() and not positive.all():
-        return _Scale(None, cut, [])
-    median = float(np.median(raw))
-    side = "at or above" if positive.all() else "below"
-    return _Scale(None, median, [f"All labelled margins are {side} {cut:g}; the cut is their median, {median:.4g}."])
 
 
 def _report(
@@ -187,7 +183,7 @@ def _report(
     margins: np.ndarray,
     users: np.ndarray,
     order: np.ndarray,
-    scale: _Scale,
+    scale: Scale,
     settings: CascadeSettings,
 ) -> StudentReport:
     """Fit on some labelled users, measure on the others; with a single user nothing is measured."""

@@ -48,12 +48,12 @@ def pair_features(context: JudgeContext, users: np.ndarray, items: np.ndarray) -
     code_lengths = np.stack([(codes >= 0).sum(axis=1) for codes in (co, se)], axis=1)  # [n, 2]
     width = len(feature_names(context)) - co.shape[1] - se.shape[1] - 2
     statistics = np.zeros((len(users), width), dtype=np.float32)
-    indptr = context.matrix.indptr.astype(np.int64)
-    lengths = indptr[users + 1] - indptr[users]  # [n]
+    starts = context.matrix.indptr[users].astype(np.int64)  # [n]
+    lengths = context.matrix.indptr[users + 1] - starts  # [n]
     for start, stop in blocks(lengths, _CHUNK):
         pairs = np.arange(start, stop)[lengths[start:stop] > 0]
         if len(pairs):
-            statistics[pairs] = _statistics(context, items[pairs], indptr[users[pairs]], lengths[pairs])
+            statistics[pairs] = _statistics(context, items[pairs], starts[pairs], lengths[pairs])
     return np.concatenate([statistics, co, se, code_lengths], axis=1, dtype=np.float32)
 
 
@@ -81,20 +81,23 @@ def _view_statistics(
     """Columns [n] of one view, and the LCP of each comparison, int16 [comparisons].
 
     How many history items reach each LCP says what the largest, the second largest and the mean are: an LCP of at
-    least t is reached by one item for the largest and by two for the second.
+    least t is reached by one item for the largest and by two for the second. Only rows of `codes` that are compared are
+    read, whatever the number of items. Absent digits come last in a code, so the levels that both codes have are the
+    length of the shorter one.
     """
     lcp = np.zeros(len(candidates), dtype=np.int16)
+    shorter = np.zeros(len(candidates), dtype=np.int16)
     same = np.ones(len(candidates), dtype=bool)
     reached = np.zeros((codes.shape[1], len(first)))  # [D, n]
     for level in range(codes.shape[1]):
         digits = codes[:, level]
-        mine = digits[candidates]
-        same &= (mine == digits[history]) & (mine >= 0)
+        mine, other = digits[candidates], digits[history]
+        present = (mine >= 0) & (other >= 0)
+        same &= present & (mine == other)
+        shorter += present
         lcp += same
         reached[level] = _sums(same, first)
-    digits_of = (codes >= 0).sum(axis=1).astype(np.float32)  # [I + 1]
-    shorter = np.minimum(digits_of[candidates], digits_of[history])
-    relative = lcp / np.maximum(shorter, np.float32(1))
+    relative = lcp / np.maximum(shorter, 1).astype(np.float32)
     view = [(reached >= 1).sum(axis=0), (reached >= 2).sum(axis=0), reached.sum(axis=0) / lengths]
     view += [np.maximum.reduceat(relative, first), np.add.reduceat(relative, first) / lengths]
     return [*view, *(reached / lengths)], lcp

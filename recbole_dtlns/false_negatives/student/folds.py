@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recbole_dtlns.false_negatives.student.model import Student
+from recbole_dtlns.false_negatives.student.model import SURE, Student
 
 
 def out_of_fold(features: np.ndarray, margins: np.ndarray, users: np.ndarray, folds: int = 5) -> np.ndarray:
@@ -12,15 +12,19 @@ def out_of_fold(features: np.ndarray, margins: np.ndarray, users: np.ndarray, fo
 
     Args:
         features: float32 [n, F].
-        margins: the teacher's raw scores, float64 [n], NaN = no answer.
+        margins: the teacher's raw scores, float64 [n], NaN = no answer. Where all are 0 or 1 (no and yes), they are
+            learnt as log-odds of -SURE and SURE, in every fold alike.
         users: int64 [n]; users are spread over the folds in the order of their numbers.
         folds: students that are fitted.
 
     Returns:
-        float64 [n]; NaN where the other users' pairs all have one score, so that there is nothing to learn.
+        float64 [n], all on one scale: log-odds for 0 and 1, else the teacher's. NaN where the other users' pairs all
+        have one score, so that there is nothing to learn.
     """
     fold = np.unique(users, return_inverse=True)[1] % folds
     known = ~np.isnan(margins)
+    if np.isin(margins[known], [0, 1]).all():
+        margins = np.where(known, (2 * margins - 1) * SURE, np.nan)
     found = np.full(len(margins), np.nan)
     for number in range(folds):
         learnt, asked = known & (fold != number), fold == number

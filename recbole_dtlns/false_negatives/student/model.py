@@ -55,15 +55,15 @@ class Student:
 
     @property
     def log_odds(self) -> bool:
-        """Whether there were two different labels, of whose larger one it gives the log-odds."""
+        """Whether the labels were -SURE and SURE: it was fitted as a classifier and gives the log-odds of SURE."""
         return self.method == "decision_function"
 
     @classmethod
     def fit(cls, features: np.ndarray, margins: np.ndarray, seed: int = 0) -> Student:
-        """Learn margins; where there are only two different ones, the log-odds of the larger.
+        """Learn margins; where they are exactly -SURE and SURE (yes and no), the log-odds of SURE.
 
-        The outermost half per cent of the margins on either side is pulled in: a few extreme answers must not bend the
-        fit.
+        Any other margins, two different ones too, are regressed: predictions are on the scale of the margins. The
+        outermost half per cent on either side is pulled in: a few extreme answers must not bend the fit.
 
         Args:
             features: float32 [n, F], finite; see `pair_features`.
@@ -84,10 +84,10 @@ class Student:
         width = features.shape[1]
         if len(distinct) == 1:
             return cls((), "", float(distinct[0]), np.inf, width)
-        if len(distinct) == 2:
+        if np.array_equal(distinct, [-SURE, SURE]):
             logistic = _linear(features, LogisticRegression(C=0.1, max_iter=500))
             models = (logistic, HistGradientBoostingClassifier(**_BOOSTED, random_state=seed))
-            fitted = tuple(model.fit(features, margins == distinct[1]) for model in models)
+            fitted = tuple(model.fit(features, margins == SURE) for model in models)
             return cls(fitted, "decision_function", 0.0, SURE, width)
         targets = np.clip(margins, *np.quantile(margins, [_TAIL, 1 - _TAIL]))
         models = (_linear(features, Ridge(alpha=10.0)), HistGradientBoostingRegressor(**_BOOSTED, random_state=seed))

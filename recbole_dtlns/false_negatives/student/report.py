@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -20,7 +21,7 @@ class StudentReport:
         labelled_users: users with an answer of the teacher that the student could learn from.
         labelled_pairs: their answered pairs.
         held_out_pairs: how many of those the numbers are measured on; the student in use has learned from them too.
-        cut: margin from which a pair is positive.
+        cut: margin from which a pair is positive; it may be infinite, for a threshold of 0 or 1.
         positive_share: held-out pairs that the teacher calls positive.
         agreement: held-out pairs that the student calls as the teacher does.
         balanced_accuracy: mean of the shares of positives and of negatives that the student finds.
@@ -45,8 +46,8 @@ class StudentReport:
     notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """The attributes as JSON values."""
-        return asdict(self)
+        """The attributes as JSON values; an infinite cut is None, as JSON has no infinity."""
+        return asdict(self) | {"cut": self.cut if math.isfinite(self.cut) else None}
 
 
 def least_certain(predicted: np.ndarray, cut: float, count: int) -> np.ndarray:

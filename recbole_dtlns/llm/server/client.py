@@ -142,7 +142,7 @@ class Client:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Makes a redirect an error that shows where it leads."""
+    """Makes a redirect an error: no other host may see the key."""
 
     def redirect_request(self, *args: Any, **kwargs: Any) -> None:
         """None: not followed."""

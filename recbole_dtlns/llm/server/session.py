@@ -31,6 +31,7 @@ class Session:
 
     Attributes:
         counts: `answered`, `unreadable` and `too_long` pairs, `bounded` ones among the answered, and `tokens` read.
+        interrupted: whether Ctrl-C ended the last `ask` early.
 
     Args:
         client: the server.
@@ -42,6 +43,7 @@ class Session:
         self._client, self._to = client, connection
         self._workers = min(concurrency, connection.endpoint.workers or concurrency)
         self._lock, self.counts = threading.Lock(), Counter[str]()
+        self.interrupted = False
 
     def ask(self, users: Sequence[Sequence[str]]) -> list[list[Reply | None]]:
         """Ask about users.
@@ -61,6 +63,9 @@ class Session:
             run_all(range(len(users)), lambda user, worker: self._one(block, user, worker), self._workers, block.stop)
         except UserError as error:
             block.problem = error
+        except KeyboardInterrupt:
+            self.interrupted = True
+            return block.replies
         if block.problem is not None:
             if not block.answers:
                 raise block.problem
