@@ -253,3 +253,61 @@ def test_a_student_of_the_language_model(toy: Path, identify: Any) -> None:
     assert identify("whole", "--judge_report=false") == 0  # the student's labels are the language model's verdicts
     whole = read_result(toy / "whole")["identification"]["llm_calls"]
     assert whole + result["identification"]["llm_calls"] <= 120
+
+
+def test_stored_answers_are_decided_upon_without_loading_the_weights(identify: Any, monkeypatch: Any) -> None:
+    from recbole_dtlns.llm.loading import OpenedModel
+
+    assert identify("first", "--judge_decision=rate") == 0
+    monkeypatch.setattr(OpenedModel, "load", lambda *_: pytest.fail("the weights are loaded"))
+    assert identify("second", "--judge_decision=rate", "--judge_rate=0.5") == 0
+    assert len(rows("second")) > len(rows("first"))
+
+
+def test_prompts_that_the_model_cannot_read_have_no_verdict(toy: Path, identify: Any, monkeypatch: Any) -> None:
+    from recbole_dtlns.false_negatives.judges.engine import Engine
+
+    init = Engine.__init__
+    lengths: list[int] = []
+
+    def short(self: Any, *arguments: Any) -> None:
+        init(self, *arguments)
+        encode = self._encoder.encode
+
+        def measured(history: Any, candidates: Any) -> Any:
+            found = encode(history, candidates)
+            lengths.extend(map(len, found))
+            return found
+
+        self._encoder.encode = measured
+        self._longest = 132
+
+    monkeypatch.setattr(Engine, "__init__", short)
+    assert identify("run", "--judge_report=false") == 0
+    counts = read_result(toy / "run")["identification"]
+    assert min(lengths) <= 132 < max(lengths)
+    assert counts["unreadable"] > 0
+    assert counts["llm_calls"] == sum(length <= 132 for length in lengths)
+
+
+def test_a_memory_limit_bounds_the_batches_of_a_large_gpu(monkeypatch: Any) -> None:
+    import torch
+    from transformers import LlamaConfig
+
+    from recbole_dtlns.llm.scoring import default_batch_tokens
+
+    class Shape:
+        config = LlamaConfig(
+            hidden_size=4096,
+            intermediate_size=14336,
+            num_hidden_layers=32,
+            num_attention_heads=32,
+            num_key_value_heads=8,
+        )
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (60 * 2**30, 80 * 2**30))
+    gpu = torch.device("cuda:0")
+    assert default_batch_tokens(Shape, gpu) == 65536
+    limited = default_batch_tokens(Shape, gpu, room_gb=2.3)
+    assert limited * 2 * 2 * 32 * 8 * 128 * 2 < 2.3 * 2**30  # keys and values, twice, within the room
+    assert default_batch_tokens(Shape, gpu, room_gb=-1.0) == 1024

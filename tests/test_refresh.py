@@ -208,3 +208,14 @@ def test_resumed_equals_undisturbed(toy: Path, flags: list[str], number: int) ->
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
     assert losses(toy / "broken")[-3:] == losses(toy / "whole")[-3:]
     assert (toy / "broken" / REFRESHED).read_bytes() == (toy / "whole" / REFRESHED).read_bytes()
+
+
+def test_a_runs_counts_are_those_of_its_best_epoch(toy: Path) -> None:
+    assert train("run", "--judge_decision=threshold", "--judge_threshold=0.9", "--judge_refresh=1", "--epochs=8") == 0
+    result = read_result(toy / "run")
+    log = (toy / "run" / "run.log").read_text()
+    counts = {int(epoch): int(count) for epoch, count in re.findall(r"Before epoch (\d+): (\d+) inferred", log)}
+    assert len(set(counts.values())) > 1
+    best = result["best_epoch"]
+    first = len(read_inferred(toy / "run" / "inferred_positives.tsv"))
+    assert result["data"]["inferred_positives"] == counts.get(best, first)

@@ -5,7 +5,8 @@ import pytest
 
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.judges import JUDGES, RuleJudge
-from recbole_dtlns.false_negatives.judges.base import Judge
+from recbole_dtlns.false_negatives.judges.base import InterruptedAnswers, Judge
+from recbole_dtlns.false_negatives.store import VerdictStore
 
 
 def pairs(found):
@@ -267,3 +268,40 @@ def test_a_plain_class_with_options_of_its_own_is_a_judge(run, monkeypatch):
     assert [row["name"] for row in reported.judging["report"]["rows"]] == [
         *("plain", "rule", "popularity", "candidate score")
     ]
+
+
+def test_a_larger_top_k_asks_nothing_again_of_long_histories(run, oracle):
+    class Reader(oracle):
+        reads_history = True
+
+    JUDGES["oracle"] = Reader
+    run(judge="oracle", judge_report=False, candidate_topk=5, llm_max_history=5)
+    before, Reader.asked[:] = set(Reader.asked), []
+    run(judge="oracle", judge_report=False, candidate_topk=8, llm_max_history=5)
+    assert Reader.asked
+    assert not before & set(Reader.asked)
+
+
+def test_answers_that_came_before_ctrl_c_are_kept(run, oracle):
+    sizes = []
+
+    class Half(oracle):
+        def score(self, users, items):
+            raw, mass = super().score(users, items)
+            sizes.append(len(raw))
+            if type(self).calls == 2:
+                raw[len(raw) // 2 :] = np.nan
+                raise InterruptedAnswers(raw, mass)
+            return raw, mass
+
+    def stored():
+        with VerdictStore(run.folder / "cache" / "verdicts.sqlite") as store:
+            return len(store)
+
+    JUDGES["oracle"] = Half
+    assert run(judge="oracle", judge_report=False).interrupted
+    before = stored()
+    assert before == sizes[0] + sizes[1] // 2
+    whole = run(judge="oracle", judge_report=False)
+    assert stored() - before == whole.counts["llm_calls"]
+    assert whole.counts["unreadable"] == 0

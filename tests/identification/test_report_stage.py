@@ -80,3 +80,12 @@ def test_an_unknown_teacher_is_refused(run):
         with pytest.raises(UserError, match=f"no judge '{teacher}' that answers questions"):
             run(judge="student", student_teacher=teacher)
     assert "student" not in JUDGES
+
+
+def test_the_reports_trees_are_made_as_the_real_ones(run, caplog):
+    with caplog.at_level("INFO"):
+        run(judge="rule", judge_report=True, candidate_source="BPR", candidate_config={"epochs": 1})
+    made = [message for message in caplog.messages if "the semantic one is made from" in message]
+    assert len(made) == 2
+    assert all("made from BPR" in message for message in made)
+    assert sum("Training the candidate model BPR" in message for message in caplog.messages) == 2  # once a split

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.judges import JUDGES, RuleJudge
 from recbole_dtlns.identification.online import OnlineJudge
 
@@ -125,3 +126,25 @@ def test_the_online_student_of_yes_and_no_gives_probabilities(run, oracle):
     users = np.repeat(np.arange(1, 61), 40)
     raw = found.online.raw_of(users, np.tile(np.arange(1, 41), 60))
     assert 0 < raw.min() < 0.05 < 0.95 < raw.max() < 1
+
+
+def test_a_teacher_that_reads_histories_is_asked_what_it_would_be_asked_without_a_student(run, oracle):
+    class Reader(oracle):
+        reads_history = True
+
+    JUDGES["oracle"] = Reader
+    run(judge="oracle", judge_report=False, llm_max_history=5)
+    Reader.asked[:] = []
+    run(judge="student", student_teacher="oracle", judge_report=False, student_users=10, llm_max_history=5)
+    assert Reader.asked == []
+
+
+def test_a_limit_is_the_teachers_and_not_the_students(run, oracle):
+    found = run(judge="student", student_teacher="oracle", judge_report=False, student_users=20, llm_max_pairs=100)
+    assert 48 <= found.counts["llm_calls"] <= 100
+    assert found.counts["unjudged"] == 0
+
+
+def test_students_are_not_sharded(run, oracle):
+    with pytest.raises(UserError, match="every part would fit a student of its own"):
+        run(judge="student", student_teacher="oracle", shard="1/2")

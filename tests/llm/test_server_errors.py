@@ -210,8 +210,9 @@ def test_ctrl_c_waits_neither_for_the_server_nor_for_a_retry():
         server.faults.extend(["hang", (429, {"Retry-After": "250"})] * 10)
         timer = threading.Timer(0.3, _thread.interrupt_main)
         timer.start()
-        with pytest.raises(KeyboardInterrupt):
-            asked.ask(questions(8, 2))
+        replies = asked.ask(questions(8, 2))
+        assert asked.interrupted
+        assert len(replies) == 8
         waiting = [one for one in threading.enumerate() if one.name.startswith("server-judge")]
         assert waiting  # for a server that still hangs
         assert all(one.daemon for one in waiting)  # so that they do not hold up the end of the program
