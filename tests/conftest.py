@@ -21,3 +21,19 @@ def toy_data(tmp_path: Path) -> Path:
 def tiny_llama(tmp_path_factory) -> Path:
     """The folder of a tiny Llama; do not change it."""
     return save_tiny_llama(tmp_path_factory.mktemp("models") / "tiny-llama")
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[Callable[[float], None]]:
+    """`ctrl_c(seconds)`: Ctrl-C after some time. Programs that a shell starts in the background ignore it by default."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    timers: list[threading.Timer] = []
+
+    def after(seconds: float) -> None:
+        timers.append(threading.Timer(seconds, _thread.interrupt_main))
+        timers[-1].start()
+
+    yield after
+    for timer in timers:
+        timer.cancel()
+    signal.signal(signal.SIGINT, before)

@@ -1,4 +1,3 @@
-import _thread
 import logging
 import math
 import threading
@@ -374,13 +373,12 @@ def test_the_key_comes_from_the_environment_and_shows_nowhere(monkeypatch, caplo
         assert "sk-" not in text
 
 
-def test_ctrl_c_keeps_the_answers_that_came(tmp_path):
+def test_ctrl_c_keeps_the_answers_that_came(tmp_path, ctrl_c):
     with FakeServer("completions") as server, VerdictStore(tmp_path / "v") as store:
         shown = context(server.url, server_concurrency=1)
         judge = ServerJudge(shown)
         server.faults.extend([None] * 8 + ["hang"] * 30)
-        timer = threading.Timer(1.0, _thread.interrupt_main)
-        timer.start()
+        ctrl_c(1.0)
         verdicts = judge_pairs(judge, shown, candidates(), store)
         assert verdicts.interrupted
         assert 4 <= len(store) <= 8

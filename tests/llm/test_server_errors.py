@@ -1,4 +1,3 @@
-import _thread
 import email.utils
 import http.server
 import logging
@@ -204,12 +203,11 @@ def test_no_more_users_at_once_than_asked_for():
     assert {reply.margin for one in replies for reply in one} == {1.0}
 
 
-def test_ctrl_c_waits_neither_for_the_server_nor_for_a_retry():
+def test_ctrl_c_waits_neither_for_the_server_nor_for_a_retry(ctrl_c):
     with FakeServer("completions") as server:
         asked = session(server, retries=9, workers=4)
         server.faults.extend(["hang", (429, {"Retry-After": "250"})] * 10)
-        timer = threading.Timer(0.3, _thread.interrupt_main)
-        timer.start()
+        ctrl_c(0.3)
         replies = asked.ask(questions(8, 2))
         assert asked.interrupted
         assert len(replies) == 8
