@@ -1,5 +1,9 @@
 """Small data for every test, text files that the tests write, and a tiny language model."""
 
+import _thread
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,7 +29,7 @@ def tiny_llama(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def ctrl_c() -> Iterator[Callable[[float], None]]:
-    """`ctrl_c(seconds)`: Ctrl-C after some time. Programs that a shell starts in the background ignore it by default."""
+    """`ctrl_c(seconds)`: Ctrl-C after some time, also in programs that a shell has started in the background."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timers: list[threading.Timer] = []
 
