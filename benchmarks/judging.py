@@ -35,8 +35,7 @@ WAYS = {  # name: (prompt, method, users, candidates asked about, pairs in one c
     "shared prefix, JSON": ("reference", "shared", 2, None, None),
     "shared prefix": ("compact", "shared", 8, None, None),
     "packed": ("compact", "packed", 8, None, None),
-    "auto": ("compact", "auto", 8, None, None),
-    "shared prefix, a user at a time": ("compact", "shared", 8, None, 0),
+    "packed, a user at a time": ("compact", "packed", 8, None, 0),
 }
 """A call of 0 pairs stands for all pairs of one user, None for everything at once."""
 SHAPES = {  # hidden, intermediate, layers, heads, key-value heads, of the Llama family
@@ -181,7 +180,7 @@ def main() -> None:
         )
     ratios = {
         f"{ours} / {other}": round(found[ours]["pairs_per_second"] / found[other]["pairs_per_second"], 2)
-        for ours in ("auto", "shared prefix", "packed")
+        for ours in ("packed", "shared prefix")
         for other in found
         if ours in found and other != ours
     }

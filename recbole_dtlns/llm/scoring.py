@@ -21,8 +21,6 @@ from recbole_dtlns.llm.rows import Rows
 logger = logging.getLogger(__name__)
 
 METHODS = ("auto", "shared", "packed", "single")
-_PACK_FROM = 320
-"""Prefix tokens from which a CPU is faster with a tree mask than with copies of the prefix (docs/judging.md)."""
 _CPU_PACK, _GPU_PACK = 128, 512
 """Tokens of one packed row. A mask is quadratic in them, which a CPU feels at once and a GPU late."""
 _CPU_TOKENS = 8192
@@ -45,9 +43,10 @@ class _User:
 class LabelScorer:
     """Margins and label masses of encoded prompts.
 
-    Methods, all equal up to rounding: `shared` computes a user's prefix once and copies its keys and values for every
-    candidate; `packed` puts the candidates of a user into one row behind one copy, with a mask that keeps them apart;
-    `single` reads every prompt whole; `auto` packs where prefixes are long or memory is a GPU's.
+    Methods, all equal up to rounding: `shared` computes a user's prefix once and copies its keys and values for
+    every candidate; `packed` puts candidates of a user into one row behind one copy, as a tree in which what two of
+    them begin with is read once, with a mask that keeps them apart; `single` reads every prompt whole; `auto` is
+    `packed` where the model's attention takes such masks, else `shared`.
 
     Args:
         model: a causal language model in eval mode on its device.
@@ -81,6 +80,7 @@ class LabelScorer:
             logger.warning("%s takes no tree masks: llm_method=shared is used instead of packed.", kind)
             method = "shared"
         self.method = method
+        self.packed = method == "packed" or (method == "auto" and self._masks)
 
     @property
     def tokens(self) -> int:
@@ -123,7 +123,8 @@ class LabelScorer:
             whole = [list(prompt) for prompt in prompts[start:stop]]
             # At least one token must be left to ask about.
             cut = 0 if self.method == "single" else min(common_prefix_length(whole), min(map(len, whole)) - 1)
-            yield _User(whole[0][:cut], [prompt[cut:] for prompt in whole], list(range(start, stop)))
+            pairs = sorted(range(start, stop), key=lambda place: whole[place - start])  # like beginnings side by side
+            yield _User(whole[0][:cut], [list(prompts[place][cut:]) for place in pairs], pairs)
 
     def _together(self, users: Sequence[_User]) -> int:
         """How many of the users, by rising prefix length, are read in one batch."""
@@ -137,24 +138,18 @@ class LabelScorer:
     def _batch(self, users: Sequence[_User]) -> Iterator[tuple[list[int], Tensor]]:
         """Pairs and their last hidden states [pairs, C], in as many passes as the memory asks for."""
         cache, width = (None, 0) if self.method == "single" else self._prefixes.prefill([one.prefix for one in users])
-        packed = self._packs(width)
         rows = [
             (number, user.suffixes[start:stop], user.pairs[start:stop])
             for number, user in enumerate(users)
-            for start, stop in _packs(user.suffixes, self._pack if packed else 1)
+            for start, stop in _packs(user.suffixes, self._pack if self.packed else 1)
         ]
         while rows:
             longest = max(sum(map(len, row[1])) for row in rows)
             now = max(1, self.batch_tokens // (width + longest))
             part, rows = rows[:now], rows[now:]
             laid = Rows.of([row[1] for row in part], [len(users[row[0]].prefix) for row in part])
-            hidden = self._prefixes.continued(cache, width, [row[0] for row in part], laid, packed)
+            hidden = self._prefixes.continued(cache, width, [row[0] for row in part], laid, self.packed)
             yield [pair for row in part for pair in row[2]], hidden
-
-    def _packs(self, width: int) -> bool:
-        if self.method != "auto":
-            return self.method == "packed"
-        return self._masks and (self._device.type == "cuda" or width >= _PACK_FROM)
 
 
 def smaller_batch(error: RuntimeError, batch_tokens: int, device: torch.device) -> int:

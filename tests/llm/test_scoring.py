@@ -87,12 +87,29 @@ def test_every_method_equals_one_prompt_a_pair(kind):
             np.testing.assert_allclose(found_mass, mass, atol=1e-4, err_msg=f"{method} {batch_tokens}")
 
 
-def test_auto_packs_long_prefixes_and_gives_the_same(monkeypatch):
+def test_several_packs_a_user_give_the_same(monkeypatch):
     model = make("llama")
     made, owners = prompts()
-    monkeypatch.setattr(scoring, "_PACK_FROM", 0)
-    monkeypatch.setattr(scoring, "_CPU_PACK", 12)  # several rows a user
+    monkeypatch.setattr(scoring, "_CPU_PACK", 12)
     np.testing.assert_allclose(LabelScorer(model, LABELS).score(made, owners)[0], truth(model, made)[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["llama", "gemma 3, two kinds of layers"])
+def test_what_candidates_begin_with_is_read_once(kind):
+    """Suffixes over two tokens share beginnings, repeat one another, and begin one another."""
+    model = make(kind)
+    rng = np.random.default_rng(1)
+    head = rng.integers(10, 300, 20).tolist()
+    made = [[*head, 9, *rng.integers(7, 9, rng.integers(1, 7)).tolist()] for _ in range(24)]
+    made += [made[0], [*made[0], 8]]
+    owners = np.zeros(len(made), dtype=np.int64)
+    scorer = LabelScorer(model, LABELS, "packed")
+    margins, mass = scorer.score(made, owners)
+    expected, expected_mass = truth(model, made)
+    np.testing.assert_allclose(margins, expected, atol=1e-4)
+    np.testing.assert_allclose(mass, expected_mass, atol=1e-4)
+    nodes = {tuple(one[:end]) for one in made for end in range(22, len(one) + 1)}
+    assert scorer.tokens == 21 + len(nodes)
 
 
 def test_what_users_share_is_read_once():
