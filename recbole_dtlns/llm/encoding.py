@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from recbole_dtlns.errors import UserError
@@ -32,8 +32,8 @@ class PromptEncoder:
     def __init__(self, tokenizer: Any, prompt: Prompt) -> None:
         self.prompt, self._tokenizer = prompt, tokenizer
         self._head, self._tail = self._shell()
-        self._extra: list[int] = []  # tokens that both labels begin with, such as a lone blank
-        self.labels = self._label_tokens()
+        # What both labels begin with is asked along with the prompt.
+        self.labels, self._extra = label_tokens(prompt, self._text("1"), lambda text: self._ids([text])[0])
 
     def encode(self, history: Sequence[Paths], candidates: Sequence[Paths]) -> list[list[int]]:
         """Token ids for each candidate, up to where the label comes next."""
@@ -62,36 +62,71 @@ class PromptEncoder:
         system = self.prompt.system.strip()
         if not self._templated:
             return f"{system}\n\n", "\n"
-        messages = [{"role": "system", "content": system}, {"role": "user", "content": _MARK}]
-        merged = [{"role": "user", "content": f"{system}\n\n{_MARK}"}]
-        for one in (messages, merged):  # Gemma and others know no system message
-            try:
-                text = self._tokenizer.apply_chat_template(
-                    one, tokenize=False, add_generation_prompt=True, **TEMPLATE_OPTIONS
-                )
-            except Exception as error:  # templates raise what they like
-                logger.debug("Chat template: %s", error)
-                continue
-            head, found, tail = text.partition(_MARK)
-            if found and system in head:
-                return head, tail
+        found = surroundings(self.prompt, self._rendered)
+        if found is not None:
+            return found
         raise UserError(
             "The chat template of this model takes neither a system message nor a user message as it is. Use an "
             "instruction-tuned model with a plain chat template."
         )
 
-    def _label_tokens(self) -> tuple[int, int]:
-        """First token in which the two answers differ; what both have before it is asked along with the prompt."""
-        text = self._text("1")
-        asked, positive, negative = self._ids([text, text + self.prompt.positive, text + self.prompt.negative])
-        same = common_prefix_length([positive, negative])
-        if positive[: len(asked)] != asked or same < len(asked) or same >= min(len(positive), len(negative)):
-            raise UserError(
-                f"The tokenizer cannot tell {self.prompt.positive!r} from {self.prompt.negative!r} after "
-                f"{self.prompt.answer!r} by one token. Use another llm_prompt."
+    def _rendered(self, messages: list[dict[str, str]]) -> str | None:
+        try:
+            text: str = self._tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=True, **TEMPLATE_OPTIONS
             )
-        self._extra = positive[len(asked) : same]
-        return positive[same], negative[same]
+            return text
+        except Exception as error:  # templates raise what they like
+            logger.debug("Chat template: %s", error)
+            return None
+
+
+def surroundings(prompt: Prompt, render: Callable[[list[dict[str, str]]], str | None]) -> tuple[str, str] | None:
+    """Text that a chat template puts before and after a question, the same for every pair.
+
+    Args:
+        prompt: what is asked.
+        render: the template's text of messages; None = it does not take them.
+
+    Returns:
+        None where the template takes no form of the prompt as it is.
+    """
+    for messages in conversations(prompt, _MARK):
+        head, found, tail = (render(messages) or "").partition(_MARK)
+        if found and prompt.system.strip() in head:
+            return head, tail
+    return None
+
+
+def conversations(prompt: Prompt, question: str) -> Iterator[list[dict[str, str]]]:
+    """Chat messages, first with a system message, then without one (Gemma and others know none)."""
+    system = prompt.system.strip()
+    yield [{"role": "system", "content": system}, {"role": "user", "content": question}]
+    yield [{"role": "user", "content": f"{system}\n\n{question}"}]
+
+
+def label_tokens(
+    prompt: Prompt, start: str, tokenize: Callable[[str], list[int]], advice: str = "Use another llm_prompt."
+) -> tuple[tuple[int, int], list[int]]:
+    """The tokens that are compared after a text, and those that both labels begin with, such as a lone blank.
+
+    Args:
+        prompt: it knows the labels.
+        start: a text that ends where the label comes next.
+        tokenize: a text's ids.
+        advice: what to do when that fails.
+
+    Raises:
+        UserError: one token does not tell the labels apart.
+    """
+    asked, positive, negative = (tokenize(start + label) for label in ("", prompt.positive, prompt.negative))
+    same = common_prefix_length([positive, negative])
+    if positive[: len(asked)] != asked or same < len(asked) or same >= min(len(positive), len(negative)):
+        raise UserError(
+            f"The tokenizer cannot tell {prompt.positive!r} from {prompt.negative!r} after {prompt.answer!r} by one "
+            f"token. {advice}"
+        )
+    return (positive[same], negative[same]), positive[len(asked) : same]
 
 
 def common_prefix_length(prompts: Sequence[list[int]]) -> int:

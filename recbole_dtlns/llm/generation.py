@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from recbole_dtlns.llm.prompts import Prompt
-from recbole_dtlns.llm.scoring import smaller_batch
+from recbole_dtlns.llm.scoring import batch_size, smaller_batch
 
 _LABEL = re.compile(r"label[\"'\s]*[:=][\"'\s]*([^\s\"',}\]]+)", re.IGNORECASE)
 
@@ -40,7 +40,7 @@ class Generator:
         found = np.full(len(prompts), np.nan)
         order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
         while order:
-            batch = order[: self._together([len(prompts[place]) for place in order])]
+            batch = order[: batch_size([len(prompts[place]) for place in order], self._batch_tokens)]
             try:
                 texts = self._answers([prompts[place] for place in batch])
             except RuntimeError as error:
@@ -49,13 +49,6 @@ class Generator:
             found[batch] = [read_label(text, self._prompt) for text in texts]
             order = order[len(batch) :]
         return found
-
-    def _together(self, lengths: list[int]) -> int:
-        """How many prompts of rising lengths fit one batch, at least one."""
-        count = 1
-        while count < len(lengths) and (count + 1) * lengths[count] <= self._batch_tokens:
-            count += 1
-        return count
 
     def _answers(self, prompts: list[Sequence[int]]) -> list[str]:
         width = max(map(len, prompts))

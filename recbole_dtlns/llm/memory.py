@@ -129,11 +129,12 @@ def estimate(
     """Estimate the memory of a model in use; arguments as for `weight_bytes`, `tokens` as it will be used."""
     quantized = quantization in ("nf4", "int8")
     weights = weight_bytes(shape, quantization, double, width)
+    cached, working = token_bytes(shape.layers, shape.kv_width, shape.hidden, shape.intermediate, width)
     workspace = max((rows * columns for rows, columns in shape.linears), default=0) * width if quantized else 0
     return MemoryEstimate(
         weights=weights,
-        key_values=2 * shape.layers * shape.kv_width * width * tokens.cached,
-        activations=(4 * shape.hidden + 3 * shape.intermediate) * width * tokens.forward,
+        key_values=cached * tokens.cached,
+        activations=working * tokens.forward,
         workspace=workspace,
         load_peak=weights + (shape.parameters * width if quantized and on_cpu else 0),
     )
@@ -158,17 +159,30 @@ def shape_of(config: Any) -> ModelShape:
             rows, columns = module.weight.shape
             linears[rows, columns] += 1
     total = sum(parameter.numel() for parameter in model.parameters())
-    text = config.get_text_config(decoder=True)
-    heads = getattr(text, "num_attention_heads", 0) or 0
-    head_size = getattr(text, "head_dim", None) or text.hidden_size // max(heads, 1)
+    layers, kv_width, hidden, intermediate = block_sizes(config)
     return ModelShape(
         linears=linears,
         others=total - sum(rows * columns * count for (rows, columns), count in linears.items()),
-        layers=text.num_hidden_layers,
-        kv_width=(getattr(text, "num_key_value_heads", None) or heads) * head_size,
-        hidden=text.hidden_size,
-        intermediate=getattr(text, "intermediate_size", None) or 4 * text.hidden_size,
+        layers=layers,
+        kv_width=kv_width,
+        hidden=hidden,
+        intermediate=intermediate,
     )
+
+
+def block_sizes(config: Any) -> tuple[int, int, int, int]:
+    """Layers, key-value width, hidden and intermediate size of a transformers configuration; see `ModelShape`."""
+    text = config.get_text_config(decoder=True)
+    heads = getattr(text, "num_attention_heads", 0) or 0
+    head_size = getattr(text, "head_dim", None) or text.hidden_size // max(heads, 1)
+    kv_width = (getattr(text, "num_key_value_heads", None) or heads) * head_size
+    intermediate = getattr(text, "intermediate_size", None) or 4 * text.hidden_size
+    return text.num_hidden_layers, kv_width, text.hidden_size, intermediate
+
+
+def token_bytes(layers: int, kv_width: int, hidden: int, intermediate: int, width: int) -> tuple[int, int]:
+    """Bytes of one token while its keys and values are cached, and while it goes through the model."""
+    return 2 * layers * kv_width * width, (4 * hidden + 3 * intermediate) * width
 
 
 def held_bytes(model: Any) -> int:

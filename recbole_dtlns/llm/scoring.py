@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch import Tensor
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.llm.encoding import common_prefix_length
 from recbole_dtlns.llm.head import LabelHead
+from recbole_dtlns.llm.memory import block_sizes, token_bytes
 from recbole_dtlns.llm.prefixes import PrefixCache
 from recbole_dtlns.llm.rows import Rows
 
@@ -128,12 +129,8 @@ class LabelScorer:
 
     def _together(self, users: Sequence[_User]) -> int:
         """How many of the users, by rising prefix length, are read in one batch."""
-        count = 1
-        while count < len(users) and (count + 1) * users[count].longest <= self.batch_tokens:
-            if not self._prefixes.fits_window(users[count].longest):
-                break
-            count += 1
-        return count
+        padded = takewhile(lambda user: self._prefixes.fits_window(user.longest), users[1:])
+        return batch_size([users[0].longest, *(user.longest for user in padded)], self.batch_tokens)
 
     def _batch(self, users: Sequence[_User]) -> Iterator[tuple[list[int], Tensor]]:
         """Pairs and their last hidden states [pairs, C], in as many passes as the memory asks for."""
@@ -150,6 +147,14 @@ class LabelScorer:
             laid = Rows.of([row[1] for row in part], [len(users[row[0]].prefix) for row in part])
             hidden = self._prefixes.continued(cache, width, [row[0] for row in part], laid, self.packed)
             yield [pair for row in part for pair in row[2]], hidden
+
+
+def batch_size(lengths: Sequence[int], batch_tokens: int) -> int:
+    """How many of the first sequences fit one batch when all are padded to the last of them; at least one."""
+    count = 1
+    while count < len(lengths) and (count + 1) * lengths[count] <= batch_tokens:
+        count += 1
+    return count
 
 
 def smaller_batch(error: RuntimeError, batch_tokens: int, device: torch.device) -> int:
@@ -175,11 +180,7 @@ def default_batch_tokens(model: Any, device: torch.device, room_gb: float | None
     """Tokens of a batch: half of the room on a GPU, at the size of a token's keys, values and activations."""
     if device.type != "cuda":
         return _CPU_TOKENS
-    config = model.config.get_text_config()
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    cached = 2 * config.num_hidden_layers * heads * width * 2
-    working = 2 * (4 * config.hidden_size + 3 * getattr(config, "intermediate_size", 4 * config.hidden_size))
+    cached, working = token_bytes(*block_sizes(model.config), width=2)
     free = float(torch.cuda.mem_get_info(device)[0])
     if room_gb is not None:
         free = min(free, max(room_gb, 0.0) * 2**30)

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from recbole_dtlns.llm.encoding import label_tokens
 from recbole_dtlns.llm.prompts import Prompt
 from recbole_dtlns.llm.server.base import Endpoint
 from recbole_dtlns.llm.server.client import Client
 from recbole_dtlns.llm.server.labels import Reply, reply
-from recbole_dtlns.llm.server.texts import llamacpp_shell
-from recbole_dtlns.llm.server.tokens import label_tokens
+from recbole_dtlns.llm.server.texts import LABEL_ADVICE, llamacpp_shell
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class LlamaCpp(Endpoint):
         self._client, self.workers = client, slots
         self._shell = llamacpp_shell(client, prompt)
         self.form = self._shell.form
-        self._labels, self._extra = label_tokens(prompt, self._shell.around("1"), self._tokens)
+        self._labels, self._extra = label_tokens(prompt, self._shell.around("1"), self._tokens, LABEL_ADVICE)
         self._listed = _FIRST_LISTED
 
     def ask(self, questions: Sequence[str], worker: int) -> Iterator[Reply]:

@@ -6,18 +6,38 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.llm.prompts import Prompt
+from recbole_dtlns.llm.encoding import conversations
+from recbole_dtlns.llm.prompts import TEMPLATE_OPTIONS, Prompt
 from recbole_dtlns.llm.server.base import Endpoint, read_tokens
 from recbole_dtlns.llm.server.client import Client, Refused
 from recbole_dtlns.llm.server.labels import Reply, from_texts
-from recbole_dtlns.llm.server.texts import TEMPLATE_OPTIONS, conversations, plain_shell
+from recbole_dtlns.llm.server.texts import plain_shell
 from recbole_dtlns.llm.server.tokens import ServerTokenizer
 
 _LISTED = (200, 20, 5)
 """Alternatives to ask for: llama.cpp and SGLang list as many as wanted, most servers up to 20, some 5."""
 
 
-class Completions(Endpoint):
+class _Listing(Endpoint):
+    """An endpoint that lists the likeliest first tokens of the answer as texts."""
+
+    workers = None
+    _prompt: Prompt
+    _listed: int
+
+    def ask(self, questions: Sequence[str], worker: int) -> Iterator[Reply]:
+        """Replies, a request each."""
+        del worker
+        for question in questions:
+            answer = self._post(question, self._listed)
+            listed = _top(answer["choices"][0])
+            yield from_texts(listed, self._prompt.positive, self._prompt.negative, read_tokens(answer))
+
+    def _post(self, question: str, listed: int) -> Any:
+        raise NotImplementedError
+
+
+class Completions(_Listing):
     """`/v1/completions`, a text (or tokens) that the model continues.
 
     On vLLM the prompt is put into the model's chat template by `/tokenize`. Elsewhere it is sent as plain text (task,
@@ -33,7 +53,6 @@ class Completions(Endpoint):
     """
 
     name = "completions"
-    workers = None
 
     def __init__(self, client: Client, model: str, prompt: Prompt) -> None:
         self._client, self._model, self._prompt, self._shell = client, model, prompt, plain_shell(prompt)
@@ -41,21 +60,13 @@ class Completions(Endpoint):
         self.form = "plain" if self._tokenizer is None else "template"
         self._listed = _first_accepted(lambda listed: self._post("1", listed))
 
-    def ask(self, questions: Sequence[str], worker: int) -> Iterator[Reply]:
-        """Replies, a request each."""
-        del worker
-        for question in questions:
-            answer = self._post(question, self._listed)
-            listed = _top(answer["choices"][0])
-            yield from_texts(listed, self._prompt.positive, self._prompt.negative, read_tokens(answer))
-
     def _post(self, question: str, listed: int) -> Any:
         text = self._shell.around(question) if self._tokenizer is None else self._tokenizer.encode(question)
         body = {"model": self._model, "prompt": text, "max_tokens": 1, "temperature": 0, "logprobs": listed}
         return self._client.post("/v1/completions", body)
 
 
-class Chat(Endpoint):
+class Chat(_Listing):
     """`/v1/chat/completions`: messages. The beginning of the answer cannot be given, so one word is asked for.
 
     Args:
@@ -70,7 +81,6 @@ class Chat(Endpoint):
 
     name = "chat"
     form = "chat"
-    workers = None
 
     def __init__(self, client: Client, model: str, prompt: Prompt, extended: bool) -> None:
         self._client, self._prompt = client, prompt
@@ -81,14 +91,6 @@ class Chat(Endpoint):
         self._close = f"\n\nAnswer with one word: {labels}."
         self._style = 0
         self._listed = self._find_style()
-
-    def ask(self, questions: Sequence[str], worker: int) -> Iterator[Reply]:
-        """Replies, a request each."""
-        del worker
-        for question in questions:
-            answer = self._post(question, self._listed)
-            listed = _top(answer["choices"][0])
-            yield from_texts(listed, self._prompt.positive, self._prompt.negative, read_tokens(answer))
 
     def _find_style(self) -> int:
         try:

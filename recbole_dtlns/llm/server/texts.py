@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from recbole_dtlns.llm.encoding import surroundings
 from recbole_dtlns.llm.prompts import TEMPLATE_OPTIONS, Prompt
 from recbole_dtlns.llm.server.client import Client, Refused
 
-_MARK = "@@QUESTION@@"
+LABEL_ADVICE = "Use another llm_prompt, or server_api=chat."
+"""Where the labels cannot be told apart by one token."""
 
 
 @dataclass(frozen=True)
@@ -36,22 +37,15 @@ def plain_shell(prompt: Prompt) -> Shell:
     return Shell(f"{prompt.system.strip()}\n\n", f"\n{prompt.answer}", "plain")
 
 
-def conversations(prompt: Prompt, question: str) -> Iterator[list[dict[str, str]]]:
-    """Chat messages, first with a system message, then without one (Gemma and others know none)."""
-    system = prompt.system.strip()
-    yield [{"role": "system", "content": system}, {"role": "user", "content": question}]
-    yield [{"role": "user", "content": f"{system}\n\n{question}"}]
-
-
 def llamacpp_shell(client: Client, prompt: Prompt) -> Shell:
     """The shell by the template of a llama.cpp server; plain if it has none that keeps the texts as they are."""
-    for messages in conversations(prompt, _MARK):
+
+    def rendered(messages: list[dict[str, str]]) -> str | None:
         body: dict[str, Any] = {"messages": messages, "chat_template_kwargs": TEMPLATE_OPTIONS}
         try:
-            answer = client.post("/apply-template", body)
+            return str(client.post("/apply-template", body).get("prompt", ""))
         except Refused:
-            continue
-        head, found, tail = str(answer.get("prompt", "")).partition(_MARK)
-        if found and prompt.system.strip() in head:
-            return Shell(head, tail + prompt.answer, "template")
-    return plain_shell(prompt)
+            return None
+
+    found = surroundings(prompt, rendered)
+    return plain_shell(prompt) if found is None else Shell(found[0], found[1] + prompt.answer, "template")

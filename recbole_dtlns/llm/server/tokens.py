@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from recbole_dtlns.errors import UserError
-from recbole_dtlns.llm.encoding import common_prefix_length
-from recbole_dtlns.llm.prompts import Prompt
+from recbole_dtlns.llm.encoding import conversations, label_tokens
+from recbole_dtlns.llm.prompts import TEMPLATE_OPTIONS, Prompt
 from recbole_dtlns.llm.server.client import Client, Refused
-from recbole_dtlns.llm.server.texts import TEMPLATE_OPTIONS, conversations, plain_shell
+from recbole_dtlns.llm.server.texts import LABEL_ADVICE, plain_shell
 
 
 class ServerTokenizer:
@@ -36,7 +34,10 @@ class ServerTokenizer:
         whole = "" if begun else plain_shell(prompt).around("1")
         start = prompt.answer if begun else whole
         self.labels, self._extra = label_tokens(
-            prompt, start, lambda text: self._tokens({"prompt": text, "add_special_tokens": not begun})
+            prompt,
+            start,
+            lambda text: self._tokens({"prompt": text, "add_special_tokens": not begun}),
+            LABEL_ADVICE,
         )
         self._answer = self._tokens({"prompt": prompt.answer, "add_special_tokens": False}) if begun else []
 
@@ -67,24 +68,3 @@ class ServerTokenizer:
         answer = self._client.post("/tokenize", {"model": self._model, **body})
         self.longest = answer.get("max_model_len") or self.longest
         return list(map(int, answer["tokens"]))
-
-
-def label_tokens(prompt: Prompt, start: str, tokenize: Callable[[str], list[int]]) -> tuple[tuple[int, int], list[int]]:
-    """The tokens that are compared after a text, and those that both labels begin with, such as a lone blank.
-
-    Args:
-        prompt: it knows the labels.
-        start: a text that ends where the label comes next.
-        tokenize: a text's ids.
-
-    Raises:
-        UserError: one token does not tell them apart.
-    """
-    asked, positive, negative = (tokenize(start + label) for label in ("", prompt.positive, prompt.negative))
-    same = common_prefix_length([positive, negative])
-    if positive[: len(asked)] != asked or same >= min(len(positive), len(negative)):
-        raise UserError(
-            f"The server's tokenizer cannot tell {prompt.positive!r} from {prompt.negative!r} after "
-            f"{prompt.answer!r} by one token. Use another llm_prompt, or server_api=chat."
-        )
-    return (positive[same], negative[same]), positive[len(asked) : same]
