@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from recbole_dtlns.config import Config
-from recbole_dtlns.data.augmented import ExtraPairs, augment, positives_matrix
+from recbole_dtlns.data.augmented import ExtraPairs, augment
 from recbole_dtlns.data.build import BuiltSplit
-from recbole_dtlns.data.tokens import tokens_of
 from recbole_dtlns.false_negatives.inferred import write_inferred
 from recbole_dtlns.identification.online import OnlineJudge
 from recbole_dtlns.models.candidate_model import wrap_model
+from recbole_dtlns.proposals import bar_inferred
 from recbole_dtlns.samplers.proposal import FreeItems
 
 logger = logging.getLogger(__name__)
@@ -95,13 +95,7 @@ class Refresher:
             if old.draws_by_weight:
                 loader.draw_rows_by_weight()
             self._loader = loader
-        if self.config.settings.exclude_inferred:
-            barred = positives_matrix(train, extra)
-            for proposal in self.proposals:
-                proposal.exclude(barred)
-            uniform, popularity = self.proposals
-            drawn = popularity if self.config.plan.base == "popularity" else uniform
-            drawn.require_free_items(train.inter_feat[train.uid_field].unique().numpy(), tokens_of(train, "user"))
+        bar_inferred(self.config, train, self.proposals, extra)
 
     def _codes(self, extra: ExtraPairs) -> np.ndarray:
         return extra.users.astype(np.int64) * self.split.dataset.item_num + extra.items

@@ -23,10 +23,11 @@ from recbole_dtlns.false_negatives.inferred import InferredPositives
 from recbole_dtlns.identification.online import OnlineJudge
 from recbole_dtlns.models.loss import WeightedBPRLoss, replace_bpr_loss
 from recbole_dtlns.models.step import SampledStep, WeightedStep, scoring
+from recbole_dtlns.proposals import make_proposals
 from recbole_dtlns.refresh import Refresher
 from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.samplers.base import SamplerContext
-from recbole_dtlns.samplers.proposal import FreeItems, popularity_weights
+from recbole_dtlns.samplers.proposal import FreeItems
 from recbole_dtlns.samplers.tree_view import TreeView
 from recbole_dtlns.trainer import make_trainer
 from recbole_dtlns.trees.similarity import TreeSimilarity
@@ -81,7 +82,7 @@ def prepare(
     model = build_model(config, split, extra)
     trainer = make_trainer(config, model)
     if for_training:
-        proposals = _proposals(config, split, extra)
+        proposals = make_proposals(config, split.parts[0], extra)
         trainer.step = _step(config, split, model, train_data, extra, trees, proposals)
         if online is not None and extra is not None:
             trainer.refresher = Refresher(online, model, config, split, proposals, extra)
@@ -217,21 +218,6 @@ def _sampled_step(
     sampler.setup(context)
     n_candidates = settings.neg_candidates if kind.scores_candidates or plan.tree_view else 1
     return SampledStep(model, source, sampler, context.generator, loss, n_candidates, settings.num_negatives)
-
-
-def _proposals(config: Config, split: BuiltSplit, extra: ExtraPairs | None) -> tuple[FreeItems, ...]:
-    """What negatives are drawn from, (uniform, popularity); nothing on RecBole's own path."""
-    if config.plan.base is None:
-        return ()
-    train, settings, device = split.parts[0], config.settings, config["device"]
-    barred = augmented.positives_matrix(train, extra if settings.exclude_inferred else None)
-    counts = augmented.positives_matrix(train).sum(axis=0)
-    weights = popularity_weights(np.asarray(counts).ravel(), settings.popularity_exponent, train.user_num)
-    uniform = FreeItems(barred, None, device, "uniform")
-    popularity = FreeItems(barred, weights, device, "popularity")
-    drawn = popularity if config.plan.base == "popularity" else uniform
-    drawn.require_free_items(train.inter_feat[train.uid_field].unique().numpy(), tokens_of(train, "user"))
-    return uniform, popularity
 
 
 def _sampler_context(

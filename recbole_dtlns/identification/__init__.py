@@ -18,6 +18,7 @@ from recbole_dtlns.false_negatives.candidates import Candidates
 from recbole_dtlns.false_negatives.decide import decide, probability_of
 from recbole_dtlns.false_negatives.exchange import check_exchange_path, write_verdicts
 from recbole_dtlns.false_negatives.inferred import InferredPositives
+from recbole_dtlns.false_negatives.judges.base import Usage
 from recbole_dtlns.false_negatives.judging import Verdicts
 from recbole_dtlns.false_negatives.model_source import find_model_candidates
 from recbole_dtlns.false_negatives.sources import CandidateResult, CandidateSettings, find_candidates
@@ -137,12 +138,7 @@ def _judge(
         result.online = OnlineJudge(view, settings, judged.online, judged.calibration)
     result.interrupted = judged.verdicts.interrupted
     probability = probability_of(judged.verdicts.raw, judged.calibration)
-    _decide(view, settings, candidates, judged.verdicts, probability, judged.about, result)
-    result.counts = {
-        **(result.counts or {}),
-        "llm_calls": judged.llm_calls,
-        "prompt_tokens": judged.prompt_tokens,
-    }
+    _decide(view, settings, candidates, judged.verdicts, probability, judged.about, judged.usage, result)
     result.seconds["judging"] = round(time.perf_counter() - started, 3)
 
 
@@ -154,7 +150,7 @@ def _read_verdict_file(view: TrainView, settings: Settings, result: Identificati
     result.external.append({**read.external, "dropped": read.dropped})
     verdicts = Verdicts(read.raw, read.mass, 0, len(read.raw))
     about = {"judge": "file", "revision": "", "settings": {}}
-    _decide(view, settings, read.candidates, verdicts, read.probability, about, result)
+    _decide(view, settings, read.candidates, verdicts, read.probability, about, Usage(), result)
     result.seconds["judging"] = round(time.perf_counter() - started, 3)
 
 
@@ -165,6 +161,7 @@ def _decide(
     verdicts: Verdicts,
     probability: np.ndarray,
     about: Mapping[str, Any],
+    usage: Usage,
     result: Identification,
 ) -> None:
     order = (candidates.users, candidates.ranks, verdicts.raw, candidates.items)
@@ -172,8 +169,8 @@ def _decide(
     result.inferred = InferredPositives.from_decision(view, candidates, decision, settings.positive_weight)
     result.counts = {
         "pairs": len(candidates),
-        "llm_calls": 0,
-        "prompt_tokens": 0,
+        "llm_calls": usage.calls,
+        "prompt_tokens": usage.prompt_tokens,
         "unreadable": int(np.isnan(verdicts.raw).sum()) - verdicts.unjudged,
         "unjudged": verdicts.unjudged,
         "accepted": len(result.inferred),

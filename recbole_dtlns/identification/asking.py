@@ -12,6 +12,7 @@ from scipy import special
 from recbole_dtlns.data.train_view import TrainView
 from recbole_dtlns.false_negatives.candidates import Candidates
 from recbole_dtlns.false_negatives.judges import Judge, JudgeContext, judge_class
+from recbole_dtlns.false_negatives.judges.base import Usage
 from recbole_dtlns.false_negatives.judging import Verdicts, judge_pairs
 from recbole_dtlns.false_negatives.long_history import nearest_history
 from recbole_dtlns.false_negatives.store import VerdictStore
@@ -56,6 +57,11 @@ class Asker:
     def margins(self) -> bool:
         """Whether raw scores are log-odds."""
         return bool(getattr(self.judge, "margins", False))
+
+    @property
+    def usage(self) -> Usage | None:
+        """What a language model was asked; None for a judge without one."""
+        return getattr(self.judge, "usage", None)
 
     @property
     def cut(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.candidates import Candidates
 from recbole_dtlns.false_negatives.decide import Calibration
 from recbole_dtlns.false_negatives.judges import JudgeContext
+from recbole_dtlns.false_negatives.judges.base import Usage
 from recbole_dtlns.false_negatives.judging import Verdicts
 from recbole_dtlns.false_negatives.selection import pairs_to_judge
 from recbole_dtlns.false_negatives.student.cascade import CascadeSettings, judge_with_student, student_scores
@@ -38,7 +39,7 @@ class Judgement:
         details: for result.json: `report` of the judge, `calibration`, `student`'s report, mean `label_mass`, and
             `answers`, how a server answered.
         online: raw scores of other pairs without asking a language model: the student's, or the judge's own.
-        llm_calls, prompt_tokens: what a language model was asked in this run, the report included.
+        usage: what a language model was asked in this run, the report included.
     """
 
     verdicts: Verdicts
@@ -46,8 +47,7 @@ class Judgement:
     about: dict[str, Any]
     details: dict[str, Any]
     online: RawOf
-    llm_calls: int = 0
-    prompt_tokens: int = 0
+    usage: Usage
 
 
 def judge_candidates(
@@ -66,24 +66,10 @@ def judge_candidates(
     Raises:
         UserError: bad input of the judge; `calibrated` without pairs to fit it on.
     """
-    details: dict[str, Any] = {
-        "report": None,
-        "calibration": None,
-        "student": None,
-        "label_mass": None,
-        "answers": None,
-    }
-    calibration = Calibration() if asker.margins else None
-    if _wants_report(settings, asker):
-        report = reporter.make(asker)
-        details["report"] = report.as_dict()
-        if settings.judge_decision == "calibrated" and not reporter.interrupted:
-            if report.calibration is None:
-                raise UserError(
-                    "judge_decision=calibrated: " + (" ".join(report.notes) or "there are no held-in pairs.")
-                )
-            calibration = report.calibration
-            details["calibration"] = {"slope": calibration.slope, "intercept": calibration.intercept}
+    details: dict[str, Any] = dict.fromkeys(("report", "calibration", "student", "label_mass", "answers"))
+    calibration = _reported(settings, asker, reporter, details) if _wants_report(settings, asker) else None
+    if calibration is None and asker.margins:
+        calibration = Calibration()
     student = None
     if reporter.interrupted:
         verdicts = _nothing(len(candidates))
@@ -98,8 +84,6 @@ def judge_candidates(
     details["label_mass"] = _label_mass(verdicts)
     if asker.margins and settings.judge_decision in {"per_user", "threshold"}:
         _check_threshold(verdicts.raw, asker.cut)
-    usage = getattr(asker.judge, "usage", None)
-    counts = (0, 0) if usage is None else (usage.calls, usage.prompt_tokens)
     if hasattr(asker.judge, "summary"):
         details["answers"] = asker.judge.summary()
         logger.info(
@@ -109,7 +93,21 @@ def judge_candidates(
     if name == STUDENT:
         about = {"judge": STUDENT, "teacher": about, "users": settings.student_users, "share": settings.student_share}
     about = {**about, "calibration": details["calibration"]}
-    return Judgement(verdicts, calibration, about, details, _online(name, asker, context, student), *counts)
+    return Judgement(
+        verdicts, calibration, about, details, _online(name, asker, context, student), asker.usage or Usage()
+    )
+
+
+def _reported(settings: Settings, asker: Asker, reporter: ReportMaker, details: dict[str, Any]) -> Calibration | None:
+    """Make the report, note it in `details`, and return the calibration where the decision asks for one."""
+    report = reporter.make(asker)
+    details["report"] = report.as_dict()
+    if settings.judge_decision != "calibrated" or reporter.interrupted:
+        return None
+    if report.calibration is None:  # the last note says why
+        raise UserError(f"judge_decision=calibrated: {report.notes[-1]}")
+    details["calibration"] = asdict(report.calibration)
+    return report.calibration
 
 
 def _online(name: str, asker: Asker, context: JudgeContext, student: Student | None) -> RawOf:
@@ -127,7 +125,7 @@ def _wants_report(settings: Settings, asker: Asker) -> bool:
         return True
     if settings.judge_report is not None:
         return settings.judge_report
-    return getattr(asker.judge, "usage", None) is not None and settings.shard is None
+    return asker.usage is not None and settings.shard is None
 
 
 def _verdicts(

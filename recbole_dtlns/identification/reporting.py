@@ -48,7 +48,7 @@ class ReportMaker:
         """Ask the judge about held-in pairs; `interrupted` is set when Ctrl-C ended that early."""
         name, answers = asker.judge.name, _Answers(asker)
         judges: dict[str, AskJudge] = {name: answers.ask}
-        if getattr(asker.judge, "usage", None) is not None or self._settings.judge == STUDENT:
+        if asker.usage is not None or self._settings.judge == STUDENT:
             judges["student"] = answers.imitate
         if name != RuleJudge.name:
             judges[RuleJudge.name] = lambda context, pairs: RuleJudge(context).score(pairs.users, pairs.items)[0]
@@ -95,6 +95,7 @@ class _Answers:
         self.verdicts: Verdicts | None = None
 
     def ask(self, context: JudgeContext, pairs: Candidates) -> np.ndarray:
+        """The judge's raw scores, float64 [n], kept for `imitate`."""
         self.verdicts = self._asker.ask(self._asker.shown(context, pairs), pairs)
         return self.verdicts.raw
 

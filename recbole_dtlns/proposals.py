@@ -1,0 +1,54 @@
+"""What negatives are drawn from in a run, and what is barred there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from recbole_dtlns.config import Config
+from recbole_dtlns.data.augmented import ExtraPairs, positives_matrix
+from recbole_dtlns.data.tokens import tokens_of
+from recbole_dtlns.samplers.proposal import FreeItems, popularity_weights
+
+
+def make_proposals(config: Config, train: Any, extra: ExtraPairs | None) -> tuple[FreeItems, ...]:
+    """What negatives are drawn from, (uniform, popularity); nothing on RecBole's own path.
+
+    Args:
+        config: of the run.
+        train: the real training part.
+        extra: inferred positives, barred under `exclude_inferred`.
+
+    Raises:
+        UserError: a user has nothing left to draw.
+    """
+    if config.plan.base is None:
+        return ()
+    settings, device = config.settings, config["device"]
+    counts = np.asarray(positives_matrix(train).sum(axis=0)).ravel()
+    weights = popularity_weights(counts, settings.popularity_exponent, train.user_num)
+    barred = positives_matrix(train, extra if settings.exclude_inferred else None)
+    proposals = (FreeItems(barred, None, device, "uniform"), FreeItems(barred, weights, device, "popularity"))
+    _require_free_items(config, train, proposals)
+    return proposals
+
+
+def bar_inferred(config: Config, train: Any, proposals: Sequence[FreeItems], extra: ExtraPairs) -> None:
+    """Bar these inferred positives instead of the earlier ones, under `exclude_inferred`.
+
+    Raises:
+        UserError: a user has nothing left to draw.
+    """
+    if config.settings.exclude_inferred:
+        barred = positives_matrix(train, extra)
+        for proposal in proposals:
+            proposal.exclude(barred)
+        _require_free_items(config, train, proposals)
+
+
+def _require_free_items(config: Config, train: Any, proposals: Sequence[FreeItems]) -> None:
+    uniform, popularity = proposals
+    drawn = popularity if config.plan.base == "popularity" else uniform
+    drawn.require_free_items(train.inter_feat[train.uid_field].unique().numpy(), tokens_of(train, "user"))
