@@ -20,7 +20,7 @@ from recbole_dtlns.data.convert import reading_keys
 from recbole_dtlns.data.locate import DataLocation, locate
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.plan import Plan, make_plan
-from recbole_dtlns.settings import OUR_KEYS, Settings, nearest
+from recbole_dtlns.settings import Settings, nearest, our_keys
 from recbole_dtlns.shipped import PROPERTIES
 from recbole_dtlns.stock_keys import check_stock_values, fitting_valid_metric
 
@@ -151,7 +151,7 @@ class Config(StockConfig):
     def _check_keys(self) -> None:
         """Stop at a key that nothing reads, with the nearest names; in a file it is a warning."""
         listed = {key for keys in self.parameters.values() for key in keys}
-        known = OUR_KEYS | _ENTRY_KEYS | listed | set(self.internal_config_dict)
+        known = our_keys() | _ENTRY_KEYS | listed | set(self.internal_config_dict)
         for source, given in (("command line", self.cmd_config_dict), ("dict", self.variable_config_dict)):
             for key in given:
                 if key not in known and key not in self.file_config_dict:
@@ -201,7 +201,7 @@ def require_model(name: str) -> None:
 
 def _typed(key: str, value: Any) -> Any:
     """Raw text of RecBole's keys as the literal it spells; ours stay text and are typed by their table."""
-    if not isinstance(value, str) or key in OUR_KEYS:
+    if not isinstance(value, str) or key in our_keys():
         return value
     if value.lower() in {"true", "false"}:
         return value.lower() == "true"

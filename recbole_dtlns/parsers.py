@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 Parser = Callable[[Any], Any]
+
+
+class Key(NamedTuple):
+    """A configuration key: its start value, how it is read, and what it means in one line."""
+
+    default: Any
+    parse: Parser
+    meaning: str
+
+
 _NOTHING = {"", "none", "null", "~"}
 
 
@@ -66,6 +77,11 @@ def number(low: float, high: float = float("inf")) -> Parser:
         return found
 
     return parse
+
+
+def finite(value: Any) -> float:
+    """A finite number."""
+    return number(-sys.float_info.max)(value)
 
 
 def one_of(*choices: str) -> Parser:

@@ -78,6 +78,7 @@ def make_plan(settings: Settings, config: Any, user_set_stock: bool) -> Plan:
 
 def _our_plan(settings: Settings, config: Any, name: str, judge: str) -> Plan:
     kind = SAMPLERS[name]
+    kind.check(settings.as_dict())
     view = kind.tree_view_by_default if settings.tree_view is None else settings.tree_view
     notes: tuple[str, ...] = ()
     base = name

@@ -17,6 +17,7 @@ from recbole_dtlns.false_negatives.decide import KINDS
 from recbole_dtlns.llm.scoring import METHODS
 from recbole_dtlns.llm.server.connect import APIS
 from recbole_dtlns.parsers import (
+    Key,
     Parser,
     flag,
     mapping_or_path,
@@ -28,6 +29,7 @@ from recbole_dtlns.parsers import (
     whole,
 )
 from recbole_dtlns.parsers import shard as shard_of
+from recbole_dtlns.samplers import SAMPLERS
 
 _TWENTY, _FIVE = Budget(20), Budget(5)
 
@@ -51,6 +53,9 @@ class Settings:
     tree_view: bool | None = _key(None, or_none(flag), "tree similarities on top of the sampler's scores")
     alpha_co: float = _key(0.1, number(0), "weight of the similarity in the structural tree")
     alpha_se: float = _key(0.3, number(0), "weight of the similarity in the semantic tree")
+    tree_exclude: float | None = _key(
+        None, or_none(number(0, 1)), "no candidate that is more similar to the user's history than this"
+    )
     tree_similarity: str = _key("min", one_of("min", "depth"), "LCP divided by the shorter code, or by the depth")
     tree_branching: int = _key(4, whole(2), "children of a node of the index trees")
     tree_leaf_size: int = _key(30, whole(1), "largest leaf that is not split further")
@@ -115,6 +120,11 @@ class Settings:
     run_dir: str | None = _key(None, or_none(text), "folder of this run; unset: a fresh one under saved/")
     cache_dir: str | None = _key(None, or_none(text), "trees, candidates, verdicts; unset: saved/cache/DATASET")
     checkpoint_seconds: float = _key(60.0, number(0), "least time between two saves of the state to resume from")
+    sampler_keys: Mapping[str, Any] = field(default_factory=dict)  # of all samplers, those of plugins too
+
+    def __post_init__(self) -> None:
+        start = {name: key.default for name, key in sampler_keys().items()}
+        object.__setattr__(self, "sampler_keys", {**start, **self.sampler_keys})
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Settings:
@@ -123,31 +133,44 @@ class Settings:
         Raises:
             UserError: a value is not of its key's type; the message names key, value and what is accepted.
         """
-        typed = {}
-        for entry in dataclasses.fields(cls):
-            if entry.name not in values:
-                continue
-            try:
-                typed[entry.name] = entry.metadata["parse"](values[entry.name])
-            except ValueError as error:
-                raise UserError(f"{entry.name}={values[entry.name]!r}: expected {error}.") from None
-        return cls(**typed)
+        ours = {
+            name: _parsed(name, entry.metadata["parse"], values) for name, entry in _TABLE.items() if name in values
+        }
+        keys = {name: _parsed(name, key.parse, values) for name, key in sampler_keys().items() if name in values}
+        return cls(**ours, sampler_keys=keys)
 
     def as_dict(self) -> dict[str, Any]:
         """Every key with a value that JSON and YAML can hold."""
-        return {
-            entry.name: str(value) if isinstance(value, Budget) else value
-            for entry in dataclasses.fields(self)
-            for value in [getattr(self, entry.name)]
-        }
+        ours = {name: getattr(self, name) for name in _TABLE}
+        ours.update(self.sampler_keys)
+        return {name: str(value) if isinstance(value, Budget) else value for name, value in ours.items()}
 
 
-OUR_KEYS = frozenset(entry.name for entry in dataclasses.fields(Settings))
+_TABLE = {entry.name: entry for entry in dataclasses.fields(Settings) if "parse" in entry.metadata}
+
+
+def sampler_keys() -> dict[str, Key]:
+    """The keys of every registered sampler, by name."""
+    return {name: key for kind in SAMPLERS.values() for name, key in kind.keys.items()}
+
+
+def our_keys() -> frozenset[str]:
+    """Names of all our keys: the table above and those of the samplers."""
+    return frozenset(_TABLE) | frozenset(sampler_keys())
 
 
 def meaning(key: str) -> str:
     """The one-line meaning of one of our keys."""
-    return {entry.name: entry.metadata["meaning"] for entry in dataclasses.fields(Settings)}[key]
+    if key in _TABLE:
+        return str(_TABLE[key].metadata["meaning"])
+    return sampler_keys()[key].meaning
+
+
+def _parsed(name: str, parse: Parser, values: Mapping[str, Any]) -> Any:
+    try:
+        return parse(values[name])
+    except ValueError as error:
+        raise UserError(f"{name}={values[name]!r}: expected {error}.") from None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

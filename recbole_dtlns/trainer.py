@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import random
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -40,6 +42,13 @@ class RunTrainer:
         self.best_epoch: int | None = None
         self.seconds = {"training": 0.0, "evaluation": 0.0}
 
+    def use_step(self, step: Step | None) -> None:
+        """Train with this step; trainable parts of its sampler join the model's in the optimiser."""
+        self.step = step
+        parameters = [] if step is None else step.parameters()
+        if parameters:
+            self.optimizer.add_param_group({"params": parameters})  # type: ignore[attr-defined]
+
     def prepare(self, run_dir: Path, identity: str, split_hash: str, real_train: Any) -> None:
         """Say where files go and what the run is; `step` is set beside it.
 
@@ -60,15 +69,25 @@ class RunTrainer:
         started = time.perf_counter()
         if self.refresher is not None:
             train_data = self.refresher.before_epoch(epoch_idx, train_data, self.run_dir)
-        calculate_loss = loss_func or self.model.calculate_loss  # type: ignore[attr-defined]
-        if self.step is not None and calculate_loss == self.model.calculate_loss:  # type: ignore[attr-defined]
-            self.step.epoch_begin(epoch_idx)
-            loss_func = functools.partial(self.step, calculate_loss)
-        loss = super()._train_epoch(train_data, epoch_idx, loss_func, show_progress)  # type: ignore[misc]
-        if self.step is not None:
-            self.step.epoch_end(epoch_idx)
+        with self._stepping(epoch_idx):
+            loss = super()._train_epoch(train_data, epoch_idx, loss_func, show_progress)  # type: ignore[misc]
         self.seconds["training"] += time.perf_counter() - started
         return loss
+
+    @contextmanager
+    def _stepping(self, epoch: int) -> Iterator[None]:
+        """Let the model's `calculate_loss` be our step for one epoch; trainers that ask for another loss get that."""
+        if self.step is None:
+            yield
+            return
+        model = self.model  # type: ignore[attr-defined]
+        self.step.epoch_begin(epoch)
+        model.calculate_loss = functools.partial(self.step, model.calculate_loss)
+        try:
+            yield
+        finally:
+            del model.calculate_loss
+        self.step.epoch_end(epoch)
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """RecBole's evaluation, timed."""

@@ -22,11 +22,13 @@ from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.inferred import InferredPositives
 from recbole_dtlns.identification.online import OnlineJudge
 from recbole_dtlns.models.loss import WeightedBPRLoss, replace_bpr_loss
-from recbole_dtlns.models.step import SampledStep, WeightedStep, scoring
+from recbole_dtlns.models.scores import scoring
+from recbole_dtlns.models.step import SampledStep, WeightedStep
 from recbole_dtlns.proposals import make_proposals
 from recbole_dtlns.refresh import Refresher
 from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.samplers.base import SamplerContext
+from recbole_dtlns.samplers.history import History
 from recbole_dtlns.samplers.proposal import FreeItems
 from recbole_dtlns.samplers.tree_view import TreeView
 from recbole_dtlns.trainer import make_trainer
@@ -83,7 +85,7 @@ def prepare(
     trainer = make_trainer(config, model)
     if for_training:
         proposals = make_proposals(config, split.parts[0], extra)
-        trainer.step = _step(config, split, model, train_data, extra, trees, proposals)
+        trainer.use_step(_step(config, split, model, train_data, extra, trees, proposals))
         if online is not None and extra is not None:
             trainer.refresher = Refresher(online, model, config, split, proposals, extra)
     return Prepared(model, trainer, train_data, valid_data, test_data, extra)
@@ -214,18 +216,22 @@ def _sampled_step(
     kind = SAMPLERS[str(plan.base)]
     sampler: Any = TreeView(kind()) if plan.tree_view else kind()
     source = scoring(model)
-    context = _sampler_context(config, split, source.n_layers, trees, proposals)
+    context = _sampler_context(config, split, source.sizes, trees, proposals)
     sampler.setup(context)
     n_candidates = settings.neg_candidates if kind.scores_candidates or plan.tree_view else 1
     return SampledStep(model, source, sampler, context.generator, loss, n_candidates, settings.num_negatives)
 
 
 def _sampler_context(
-    config: Config, split: BuiltSplit, n_layers: int, trees: Trees | None, proposals: tuple[FreeItems, ...]
+    config: Config,
+    split: BuiltSplit,
+    sizes: tuple[int, ...] | None,
+    trees: Trees | None,
+    proposals: tuple[FreeItems, ...],
 ) -> SamplerContext:
     train, settings, device = split.parts[0], config.settings, config["device"]
     similarities = None
-    if config.plan.tree_view and trees is not None:
+    if trees is not None:
         names = tokens_of(train, "item")
         normalize: Any = settings.tree_similarity
         similarities = (
@@ -234,5 +240,6 @@ def _sampler_context(
         )
     generator = torch.Generator(device=device)
     generator.manual_seed(config["seed"])
+    history = History(augmented.positives_matrix(train), device)
     uniform, popularity = proposals
-    return SamplerContext(uniform, popularity, n_layers, similarities, settings.as_dict(), generator)
+    return SamplerContext(uniform, popularity, history, sizes, similarities, settings.as_dict(), generator)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recbole_dtlns.arguments import config_files, flags
-from recbole_dtlns.settings import OUR_KEYS, Settings, meaning
+from recbole_dtlns.settings import Settings, meaning
 
 _SHORT = {"-m": "--model", "-d": "--dataset"}
 
@@ -29,4 +29,4 @@ def main(arguments: list[str]) -> int:
 def keys_text() -> str:
     """Our keys, a line each: name, start value, meaning."""
     start = Settings().as_dict()
-    return "\n".join(f"{key:<22} {start[key]!s:<12} {meaning(key)}" for key in start if key in OUR_KEYS)
+    return "\n".join(f"{key:<22} {start[key]!s:<12} {meaning(key)}" for key in start)

@@ -1,4 +1,8 @@
-"""Layer embeddings of RecBole's models, computed once a batch for sampler and loss alike."""
+"""Adapters that give the layer embeddings of RecBole's models, computed once a batch for sampler and loss alike.
+
+Write one for your own model: a class that takes the model, and whose call gives `LayerTables`. Add it to
+`LAYER_SOURCES` under the model's name, from your own file (docs/add_a_sampler.md).
+"""
 
 from __future__ import annotations
 
@@ -11,69 +15,80 @@ from torch import Tensor
 from torch.nn import functional
 
 from recbole_dtlns.models.propagation import SymmetricPropagation
+from recbole_dtlns.samplers.layers import BatchLayers
 
 
 @dataclass(frozen=True)
 class LayerTables:
-    """Every layer of every user and item after one propagation, with gradient.
+    """Every layer of every user and item after one propagation, with gradient. W = sum of the widths.
+
+    `concatenated` and `mean_pooled` make one in the two usual cases.
 
     Attributes:
-        queries: user side of the score, laid out like `items`: float [R] ids -> [R, sum of sizes], such that the
-            product with an item's row, summed, is the model's score.
-        items: layers of all items side by side, float [I, sum of sizes]; row 0 is padding.
+        queries: user side of the score, laid out like `items`: int64 [R] ids -> float [R, W], such that the product
+            with an item's row, summed, is the model's score.
+        users: layers of the users themselves, int64 [R] ids -> float [R, W].
+        items: layers of all items side by side, float [I, W]; row 0 is padding.
         sizes: width of each layer, H numbers.
         forward: what the model's own `forward()` would return, or None where it is cheap to call again.
+        mean_pooled: the model scores by the means of the layers, so that `queries` repeats the user's mean / H.
     """
 
     queries: Callable[[Tensor], Tensor]
+    users: Callable[[Tensor], Tensor]
     items: Tensor
     sizes: tuple[int, ...]
     forward: Any = None
+    mean_pooled: bool = False
 
-    def layer_scores(self, users: Tensor, candidates: Tensor) -> Tensor:
-        """Product of users int64 [R] with each layer of candidates int64 [R, N]: [R, N, H], in one gather."""
-        gathered = self.items[candidates]  # [R, N, sum of sizes]
-        queries = self.queries(users).unsqueeze(1)
-        parts = zip(gathered.split(self.sizes, -1), queries.split(self.sizes, -1), strict=True)
-        return torch.stack([(layer * query).sum(-1) for layer, query in parts], -1)
+    def batch(self, users: Tensor) -> BatchLayers:
+        """The layers of one batch, for users int64 [R]."""
+        queries = self.queries(users)
+        return BatchLayers(
+            *(queries, self.items, self.sizes, lambda: self.users(users)), self.forward, self.mean_pooled
+        )
 
-    def detach(self) -> LayerTables:
-        """The same tables without gradient, for picking."""
-        return LayerTables(lambda users: self.queries(users).detach(), self.items.detach(), self.sizes)
 
-    def mixed_scores(self, users: Tensor, positives: Tensor, negatives: Tensor, share: Tensor | None) -> Tensor:
-        """Scores of composite negatives, with gradient: float [R].
+def concatenated(users: Tensor, items: Tensor, sizes: tuple[int, ...], forward: Any = None) -> LayerTables:
+    """Tables of a model that scores each layer by itself and adds the products up.
 
-        Layer h of a negative is share_h * layer h of the positive + (1 - share_h) * layer h of negatives[:, h], so its
-        score is the same mixture of layer scores and no synthetic vector is ever built.
+    Args:
+        users, items: layers side by side, float [U, W] and [I, W].
+        sizes: width of each layer.
+        forward: what the model's `forward()` returns.
+    """
 
-        Args:
-            users: int64 [R].
-            positives: int64 [R].
-            negatives: int64 [R, H].
-            share: float [R, H], or None for no mixing.
-        """
-        mixed = self._rows(negatives)
-        if share is not None:
-            wide = share.repeat_interleave(torch.tensor(self.sizes, device=share.device), dim=1)
-            mixed = torch.lerp(mixed, functional.embedding(positives, self.items), wide)
-        return (self.queries(users) * mixed).sum(-1)
+    def rows(ids: Tensor) -> Tensor:
+        return functional.embedding(ids, users)
 
-    def _rows(self, ids: Tensor) -> Tensor:
-        """Layer h of item ids[:, h], side by side: int64 [R, H] -> float [R, sum of sizes]."""
-        n_layers = len(self.sizes)
-        if len(set(self.sizes)) == 1:  # one gather from the layers laid one below the other
-            flat = self.items.reshape(-1, self.sizes[0])
-            numbers = ids * n_layers + torch.arange(n_layers, device=ids.device)
-            return functional.embedding(numbers, flat).reshape(len(ids), -1)
-        layers = self.items.split(self.sizes, -1)
-        return torch.cat([functional.embedding(ids[:, number], layer) for number, layer in enumerate(layers)], -1)
+    return LayerTables(rows, rows, items, sizes, forward)
+
+
+def mean_pooled(layers: list[Tensor], n_users: int, forward: Any = None) -> LayerTables:
+    """Tables of a model that scores by the mean of its layers, so that each is scored against the pooled user / H.
+
+    Args:
+        layers: H tables of users and, below them, items: float [U + I, C].
+        n_users: U.
+        forward: what the model's `forward()` returns; unset: (mean of users, mean of items).
+    """
+    n_layers = len(layers)
+    pooled = sum(layers[1:], layers[0]) / n_layers
+    users, items = pooled[:n_users], pooled[n_users:]
+
+    def queries(ids: Tensor) -> Tensor:
+        return (functional.embedding(ids, users) / n_layers).repeat(1, n_layers)
+
+    def rows(ids: Tensor) -> Tensor:
+        return torch.cat([functional.embedding(ids, layer) for layer in layers], dim=1)
+
+    side_by_side = torch.cat([layer[n_users:] for layer in layers], dim=1)
+    sizes = (layers[0].shape[1],) * n_layers
+    return LayerTables(queries, rows, side_by_side, sizes, forward or (users, items), mean_pooled=True)
 
 
 class LayerSource(Protocol):
-    """Gives the layers of one model; write one for your own model and add it to `LAYER_SOURCES`."""
-
-    n_layers: int
+    """Gives the layers of one model."""
 
     def __call__(self) -> LayerTables:
         """Propagate once."""
@@ -84,36 +99,50 @@ class BPRLayers:
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        self.n_layers = 1
 
     def __call__(self) -> LayerTables:
-        """Views of the tables; nothing is computed."""
-        users, items = self.model.user_embedding.weight, self.model.item_embedding.weight
-        return LayerTables(lambda rows: functional.embedding(rows, users), items, (items.shape[1],))
+        """The tables; nothing is computed."""
+        items = self.model.item_embedding.weight
+        return concatenated(self.model.user_embedding.weight, items, (items.shape[1],))
 
 
 class LightGCNLayers:
-    """LightGCN: layer 0 to n_layers, pooled by their mean, so every layer is scored against the pooled user / H."""
+    """LightGCN: layer 0 to n_layers, pooled by their mean."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        self.n_layers = model.n_layers + 1
         self.propagate = SymmetricPropagation(model.norm_adj_matrix)
 
     def __call__(self) -> LayerTables:
         """n_layers products with the normalised adjacency, O(E C) each."""
-        model = self.model
-        layers = [model.get_ego_embeddings()]
-        for _ in range(model.n_layers):
+        layers = [self.model.get_ego_embeddings()]
+        for _ in range(self.model.n_layers):
             layers.append(self.propagate(layers[-1]))
-        pooled = sum(layers[1:], layers[0]) / self.n_layers
-        users, items = torch.split(pooled, [model.n_users, model.n_items])
-        side_by_side = torch.cat([layer[model.n_users :] for layer in layers], dim=1)
+        return mean_pooled(layers, self.model.n_users)
 
-        def queries(rows: Tensor) -> Tensor:
-            return (functional.embedding(rows, users) / self.n_layers).repeat(1, self.n_layers)
 
-        return LayerTables(queries, side_by_side, (model.latent_dim,) * self.n_layers, (users, items))
+class NCLLayers:
+    """NCL: LightGCN's layers, of which its forward pass computes a few more for its contrast."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def __call__(self) -> LayerTables:
+        """One forward pass of the model itself."""
+        output = type(self.model).forward(self.model)
+        return mean_pooled(output[2][: self.model.n_layers + 1], self.model.n_users, output)
+
+
+class SpectralCFLayers:
+    """SpectralCF: its layers are concatenated, so each is scored against the user's own part."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def __call__(self) -> LayerTables:
+        """One forward pass of the model itself."""
+        users, items = type(self.model).forward(self.model)
+        return concatenated(users, items, (self.model.emb_dim,) * (self.model.n_layers + 1), (users, items))
 
 
 class NGCFLayers:
@@ -125,14 +154,12 @@ class NGCFLayers:
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        self.sizes = tuple(model.hidden_size_list)
-        self.n_layers = len(self.sizes)
         self.propagate = SymmetricPropagation(model.norm_adj_matrix) if model.node_dropout == 0 else None
 
     def __call__(self) -> LayerTables:
         """One forward pass, message dropout included; O(E C + n C^2) for each layer."""
         users, items = type(self.model).forward(self.model) if self.propagate is None else self._forward()
-        return LayerTables(lambda rows: functional.embedding(rows, users), items, self.sizes, (users, items))
+        return concatenated(users, items, tuple(self.model.hidden_size_list), (users, items))
 
     def _forward(self) -> tuple[Tensor, Tensor]:
         model = self.model
@@ -149,4 +176,6 @@ LAYER_SOURCES: dict[str, Callable[[Any], LayerSource]] = {
     "BPR": BPRLayers,
     "LightGCN": LightGCNLayers,
     "NGCF": NGCFLayers,
+    "SpectralCF": SpectralCFLayers,
+    "NCL": NCLLayers,
 }

@@ -1,4 +1,4 @@
-"""A drop-in for RecBole's BPRLoss that takes weights and composite negatives."""
+"""A drop-in for RecBole's BPRLoss that takes weights, made-up negatives and several of them."""
 
 from __future__ import annotations
 
@@ -8,22 +8,49 @@ from torch import Tensor, nn
 
 
 class WeightedBPRLoss(BPRLoss):
-    """BPR loss with a weight for each row, and with scores of negatives that no item id stands for.
+    """BPR loss with a weight for each row, and with scores of positives and negatives that no item id stands for.
 
-    Both are set for one batch before `calculate_loss` and cleared by it. Without them it is RecBole's loss, bit for
+    All are set for one batch before `calculate_loss` and cleared after it. Without them it is RecBole's loss, bit for
     bit; the state dict does not change.
+
+    Attributes:
+        weight: of each row, float [R].
+        positive_scores: instead of the model's own, float [R].
+        negative_scores: instead of the model's own, float [R, K].
+        negative_weights: of each negative, float [R, K]; None: their mean.
+        margin: mean of s_p - s_n in the last batch, a scalar without gradient.
     """
 
     weight: Tensor | None = None
+    positive_scores: Tensor | None = None
     negative_scores: Tensor | None = None
+    negative_weights: Tensor | None = None
+    margin: Tensor | None = None
+
+    def clear(self) -> None:
+        """Forget what was set for the batch; the margin stays to be read."""
+        self.weight = self.positive_scores = self.negative_scores = self.negative_weights = None
 
     def forward(self, pos_score: Tensor, neg_score: Tensor) -> Tensor:
-        """sum(w * loss) / sum(w) over rows [R]; with weights of 1 this is RecBole's mean."""
-        if self.negative_scores is not None:
-            neg_score = self.negative_scores
-        if self.weight is None:
+        """sum(w * loss) / sum(w) over rows [R]; with weights of 1 this is RecBole's mean.
+
+        The loss of a row with K negatives is the sum of theirs, each by its weight, or without weights their mean.
+        """
+        if self.positive_scores is not None:
+            pos_score = self.positive_scores
+        if self.negative_scores is None and self.weight is None:
+            self.margin = (pos_score - neg_score).detach().mean()
             return super().forward(pos_score, neg_score)
-        losses = -torch.log(self.gamma + torch.sigmoid(pos_score - neg_score))
+        if self.negative_scores is not None:
+            pos_score, neg_score = pos_score.unsqueeze(-1), self.negative_scores
+        margins = pos_score - neg_score
+        self.margin = margins.detach().mean()
+        losses = -torch.log(self.gamma + torch.sigmoid(margins))
+        if self.negative_scores is not None:
+            several = self.negative_weights
+            losses = losses.mean(-1) if several is None else (several * losses).sum(-1)
+        if self.weight is None:
+            return losses.mean()
         return (self.weight * losses).sum() / self.weight.sum().clamp_min(torch.finfo(losses.dtype).tiny)
 
 

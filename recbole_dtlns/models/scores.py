@@ -1,75 +1,162 @@
-"""The id path: scores of candidates from any RecBole recommender, layers unknown."""
+"""Where scores of candidates come from: the layers of a model, its tables, its sequences, or its `predict`."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
 
 import torch
 from recbole.data.interaction import Interaction
-from torch import Tensor, nn
+from torch import Tensor
 
-from recbole_dtlns.models.layers import LayerTables
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.models.layers import LAYER_SOURCES, LayerSource, LayerTables, concatenated
+from recbole_dtlns.samplers.layers import BatchLayers
+
+UserScores = Callable[[Tensor, Tensor], Tensor]
+_PAIRS = 1 << 16  # pairs that `predict` is asked about at once
+
+
+class ScoreSource(Protocol):
+    """Scores of a model for sampling.
+
+    Attributes:
+        sizes: width of each layer; None where the model gives only scores.
+    """
+
+    sizes: tuple[int, ...] | None
+
+    def batch(self, interaction: Interaction) -> BatchLayers | None:
+        """The layers of a batch, with gradient; None where the model gives only scores."""
+
+    def predict(self, interaction: Interaction, candidates: Tensor) -> Tensor:
+        """Scores of candidates int64 [R, N] for the rows of a batch: [R, N], without gradient."""
+
+    def user_scores(self) -> tuple[UserScores, Tensor | None]:
+        """Scores of items int64 [n, V] for users int64 [n], dropout off, and the layers of all items."""
 
 
 class TableScores:
-    """For models whose `forward()` takes no argument and returns user and item tables first (DGCF, SpectralCF, NCL).
+    """For models with tables: one propagation serves sampler and, remembered for the batch, the loss.
 
-    One pass serves the sampler and, remembered for the batch, the loss.
+    Args:
+        model: the model.
+        source: gives its layers.
     """
 
-    n_layers = 1
+    def __init__(self, model: Any, source: LayerSource) -> None:
+        self.model, self.source = model, source
+        with torch.no_grad():
+            self.sizes: tuple[int, ...] | None = source().sizes
 
-    def __init__(self, model: nn.Module) -> None:
-        self.model = model
+    def batch(self, interaction: Interaction) -> BatchLayers:
+        """One propagation."""
+        return self.source().batch(interaction[self.model.USER_ID])
 
-    def __call__(self) -> LayerTables:
-        """One forward pass; the tables count as a single layer."""
-        output = type(self.model).forward(self.model)
-        users, items = output[0], output[1]
-        return LayerTables(lambda rows: users[rows], items, (items.shape[1],), output)
+    def predict(self, interaction: Interaction, candidates: Tensor) -> Tensor:
+        """Sum of the products of the layers, [R, N]."""
+        return self.batch(interaction).detach().layer_scores(candidates).sum(-1)
+
+    @torch.no_grad()
+    def user_scores(self) -> tuple[UserScores, Tensor | None]:
+        """One propagation for all users."""
+        with evaluating(self.model):
+            tables = self.source()
+        return lambda users, items: tables.batch(users).detach().layer_scores(items).sum(-1), tables.items.detach()
 
 
 class PredictScores:
-    """For every other model: `predict` on the batch's rows with each candidate in the item's place.
+    """For every other model: `predict` on rows with each candidate in the item's place.
 
     Costs one call of R x N rows a batch, in training mode and without gradient. Models that keep tables for evaluation
     (SGL) drop them in `calculate_loss`, so nothing stale is read.
+
+    Args:
+        model: the model.
+        rows_of: the row that `predict` is given for a user, int64 [n] -> Interaction; unset: the user's id alone.
     """
 
-    n_layers = 1
+    sizes: tuple[int, ...] | None = None
+
+    def __init__(self, model: Any, rows_of: Callable[[Tensor], Interaction] | None = None) -> None:
+        self.model = model
+        self.rows_of = rows_of or (lambda users: Interaction({model.USER_ID: users}))
+
+    def batch(self, interaction: Interaction) -> None:
+        """No layers."""
+        return None
+
+    @torch.no_grad()
+    def predict(self, interaction: Interaction, candidates: Tensor) -> Tensor:
+        """Scores of candidates int64 [R, N] for the rows of a batch: [R, N]."""
+        n = candidates.shape[1]
+        scores = []
+        for start in range(0, len(candidates), max(1, _PAIRS // n)):
+            rows = slice(start, start + max(1, _PAIRS // n))
+            repeated = interaction[rows].repeat_interleave(n)
+            repeated.update(Interaction({self.model.ITEM_ID: candidates[rows].reshape(-1)}))
+            scores.append(self.model.predict(repeated).reshape(-1, n))
+        return torch.cat(scores)
+
+    def user_scores(self) -> tuple[UserScores, Tensor | None]:
+        """`predict` for each pair."""
+
+        def scores(users: Tensor, items: Tensor) -> Tensor:
+            with evaluating(self.model):
+                return self.predict(self.rows_of(users), items)
+
+        return scores, None
+
+
+class ForwardTables:
+    """For models whose `forward()` takes no argument and returns user and item tables first (DGCF): a single layer."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
 
-    @torch.no_grad()
-    def candidate_scores(self, interaction: Interaction, candidates: Tensor) -> Tensor:
-        """Scores of candidates int64 [R, N] for the rows of a batch: [R, N]."""
-        rows, n = candidates.shape
-        repeated = interaction.repeat_interleave(n)
-        repeated.update(Interaction({self.model.ITEM_ID: candidates.reshape(-1)}))
-        return self.model.predict(repeated).reshape(rows, n)
+    def __call__(self) -> LayerTables:
+        """One forward pass."""
+        output = type(self.model).forward(self.model)
+        users, items = output[0], output[1]
+        return concatenated(users, items, (items.shape[1],), output)
 
 
-def score_source(model: Any) -> TableScores | PredictScores:
-    """The cheaper of the two that gives the model's own `predict` scores for a few pairs."""
-    if _tables_equal_predict(model):
-        return TableScores(model)
+def scoring(model: Any, sample: Interaction | None = None) -> ScoreSource:
+    """The layers of the model where they can be had, else its tables, else `predict`.
+
+    Args:
+        model: a pairwise recommender.
+        sample: a few rows to compare two ways of scoring; unset: fixed pairs of ids.
+
+    Raises:
+        UserError: the layers do not add up to the model's own scores (a model of that name that computes another way).
+    """
+    sample = sample_pairs(model) if sample is None else sample
+    name = type(model).__name__
+    if name in LAYER_SOURCES:
+        source = TableScores(model, LAYER_SOURCES[name](model))
+        if not equals_predict(model, source, sample):
+            raise UserError(
+                f"The layers of {name} do not add up to its own scores, so samplers cannot use them. Is this a changed "
+                f"{name}? Give it a name of its own, or add an adapter for it to LAYER_SOURCES."
+            )
+        return source
+    try:
+        tables = TableScores(model, ForwardTables(model))
+        if equals_predict(model, tables, sample):
+            return tables
+    except (TypeError, ValueError, IndexError, AttributeError, RuntimeError):
+        pass  # forward() wants arguments or returns something else
     return PredictScores(model)
 
 
 @torch.no_grad()
-def _tables_equal_predict(model: Any) -> bool:
-    training = model.training
-    model.eval()
-    try:
-        tables = TableScores(model)()
-        pairs = sample_pairs(model)
-        scores = tables.layer_scores(pairs[model.USER_ID], pairs[model.ITEM_ID].unsqueeze(1)).reshape(-1)
-        return torch.allclose(scores, model.predict(pairs), rtol=1e-4, atol=1e-5)
-    except (TypeError, ValueError, IndexError, AttributeError, RuntimeError):
-        return False  # forward() wants arguments or returns something else
-    finally:
-        model.train(training)
+def equals_predict(model: Any, source: ScoreSource, sample: Interaction) -> bool:
+    """Whether a source gives the scores of the model's own `predict` for a few rows, dropout off."""
+    with evaluating(model):
+        scores = source.predict(sample, sample[model.ITEM_ID].unsqueeze(1)).reshape(-1)
+        return torch.allclose(scores, model.predict(sample).reshape(-1), rtol=1e-4, atol=1e-5)
 
 
 def sample_pairs(model: Any, n: int = 64) -> Interaction:
@@ -77,3 +164,27 @@ def sample_pairs(model: Any, n: int = 64) -> Interaction:
     users = torch.linspace(1, model.n_users - 1, n, device=model.device).long()
     items = torch.linspace(model.n_items - 1, 1, n, device=model.device).long()
     return Interaction({model.USER_ID: users, model.ITEM_ID: items})
+
+
+@contextmanager
+def evaluating(model: Any) -> Iterator[None]:
+    """The model in evaluation mode for a moment."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
+
+
+@contextmanager
+def remembered_forward(model: Any, layers: BatchLayers | None) -> Iterator[None]:
+    """Let `model.forward` return this batch's result instead of computing it a second time."""
+    if layers is None or layers.forward is None:
+        yield
+        return
+    model.forward = lambda *arguments: layers.forward
+    try:
+        yield
+    finally:
+        del model.forward

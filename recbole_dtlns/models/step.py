@@ -12,14 +12,13 @@ from recbole.data.interaction import Interaction
 from torch import Tensor
 
 from recbole_dtlns.data.augmented import WEIGHT_FIELD
-from recbole_dtlns.errors import UserError
-from recbole_dtlns.models.layers import LAYER_SOURCES, LayerSource, LayerTables
 from recbole_dtlns.models.loss import WeightedBPRLoss
-from recbole_dtlns.models.scores import PredictScores, TableScores, sample_pairs, score_source
-from recbole_dtlns.samplers.base import Choice, Sampler, View
+from recbole_dtlns.models.scores import ScoreSource, remembered_forward
+from recbole_dtlns.samplers.base import Sampler
+from recbole_dtlns.samplers.layers import BatchLayers
+from recbole_dtlns.samplers.view import Choice, EpochView, View
 
 LossFunction = Callable[[Interaction], Any]
-Source = LayerSource | TableScores | PredictScores
 
 
 class WeightedStep:
@@ -36,13 +35,17 @@ class WeightedStep:
         try:
             return calculate_loss(interaction)
         finally:
-            self.loss.weight = None
+            self.loss.clear()
 
     def epoch_begin(self, epoch: int) -> None:
         """Nothing to do."""
 
     def epoch_end(self, epoch: int) -> None:
         """Nothing to do."""
+
+    def parameters(self) -> list[torch.nn.Parameter]:
+        """Nothing to train."""
+        return []
 
     def state_dict(self) -> dict[str, Any]:
         """No state."""
@@ -57,7 +60,7 @@ class SampledStep:
 
     Args:
         model: a pairwise recommender.
-        source: where the scores of candidates come from, see `scoring`.
+        source: where the scores of candidates come from.
         sampler: already set up.
         generator: the sampler's own.
         loss: the model's replaced BPRLoss, or None where it has none.
@@ -67,7 +70,7 @@ class SampledStep:
     def __init__(
         self,
         model: Any,
-        source: Source,
+        source: ScoreSource,
         sampler: Sampler,
         generator: torch.Generator,
         loss: WeightedBPRLoss | None,
@@ -80,110 +83,106 @@ class SampledStep:
         self.sampling_seconds = 0.0
 
     def __call__(self, calculate_loss: LossFunction, interaction: Interaction) -> Any:
-        """Loss of one batch: `n_negatives` blocks of its rows, each row with one negative."""
+        """Loss of one batch: `n_negatives` blocks of its rows, each row with one choice of the sampler."""
         if self.n_negatives > 1:
             interaction = interaction.repeat(self.n_negatives)
-        tables = None if isinstance(self.source, PredictScores) else self.source()
-        choice = self._choose(interaction, tables)
+        layers = self.source.batch(interaction)
+        _, choice = self.choose(interaction, layers)
+        if not choice.is_plain and (layers is None or self.loss is None):
+            choice = Choice(drawn_by_weight(choice, self.generator))
         interaction.update(Interaction({self.model.NEG_ITEM_ID: choice.item_ids}))
-        with remembered_forward(self.model, tables), self._loss_inputs(interaction, tables, choice):
-            return calculate_loss(interaction)
+        with remembered_forward(self.model, layers), self._loss_inputs(interaction, layers, choice):
+            return with_aux(calculate_loss(interaction), choice.aux_loss)
+
+    def choose(self, interaction: Interaction, layers: BatchLayers | None) -> tuple[View, Choice]:
+        """Propose, score, pick and choose for the rows of a batch; only `choose` may see gradients."""
+        started = time.perf_counter()
+        users, positives = interaction[self.model.USER_ID], interaction[self.model.ITEM_ID]
+        with torch.no_grad():
+            view = View(
+                *(users, positives, self.sampler.propose(users, self.n_candidates), self.epoch, self.generator),
+                layers=layers,
+                predict=lambda candidates: self.source.predict(interaction, candidates),
+            )
+            scores = self.sampler.score(view)
+            picked = self.sampler.pick(scores)
+        choice = self.sampler.choose(view, picked, scores)
+        self.sampling_seconds += time.perf_counter() - started
+        return view, choice
 
     def epoch_begin(self, epoch: int) -> None:
         """Note the number of the epoch, for the view."""
         self.epoch = epoch
 
+    @torch.no_grad()
     def epoch_end(self, epoch: int) -> None:
-        """Tell the sampler."""
-        self.sampler.epoch_end(epoch)
+        """Show the sampler the model as it is now; nothing is computed unless it asks."""
+        self.sampler.epoch_end(EpochView(epoch, self.source, self.generator))
+
+    def parameters(self) -> list[torch.nn.Parameter]:
+        """Trainable parts of the sampler, for the optimiser."""
+        modules = self.sampler.modules()
+        return [] if modules is None else list(modules.parameters())
 
     def state_dict(self) -> dict[str, Any]:
-        """State of the sampler and of its generator, for the checkpoint."""
-        state = {"sampler": self.sampler.state_dict(), "generator": self.generator.get_state()}
-        return {**state, "sampling_seconds": self.sampling_seconds}
+        """State of the sampler, its trainable parts and its generator, for the checkpoint."""
+        modules = self.sampler.modules()
+        return {
+            "sampler": self.sampler.state_dict(),
+            "modules": None if modules is None else modules.state_dict(),
+            "generator": self.generator.get_state(),
+            "sampling_seconds": self.sampling_seconds,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore `state_dict`."""
         self.sampler.load_state_dict(state["sampler"])
+        modules = self.sampler.modules()
+        if modules is not None:
+            modules.load_state_dict(state["modules"])
         self.sampling_seconds = state["sampling_seconds"]
         self.generator.set_state(state["generator"].cpu())
 
-    @torch.no_grad()
-    def _choose(self, interaction: Interaction, tables: LayerTables | None) -> Choice:
-        started = time.perf_counter()
-        users, positives = interaction[self.model.USER_ID], interaction[self.model.ITEM_ID]
-        candidates = self.sampler.propose(users, self.n_candidates)
-        scores = self._layer_scores(interaction, tables, users, candidates)
-        view = View(users, positives, candidates, scores, self.epoch, self.generator)
-        choice = self.sampler.choose(view, self.sampler.pick(self.sampler.score(view)))
-        self.sampling_seconds += time.perf_counter() - started
-        return choice
-
-    def _layer_scores(
-        self, interaction: Interaction, tables: LayerTables | None, users: Tensor, candidates: Tensor
-    ) -> Tensor:
-        if self.n_candidates == 1:  # nothing to compare
-            return torch.zeros(*candidates.shape, self.source.n_layers, device=candidates.device)
-        if tables is not None:
-            return tables.detach().layer_scores(users, candidates)
-        return self.source.candidate_scores(interaction, candidates).unsqueeze(-1)  # type: ignore[union-attr]
-
     @contextmanager
-    def _loss_inputs(self, interaction: Interaction, tables: LayerTables | None, choice: Choice) -> Iterator[None]:
-        if self.loss is None:
+    def _loss_inputs(self, interaction: Interaction, layers: BatchLayers | None, choice: Choice) -> Iterator[None]:
+        loss = self.loss
+        if loss is None:
             yield
             return
         if WEIGHT_FIELD in interaction.columns:
-            self.loss.weight = interaction[WEIGHT_FIELD]
-        if choice.ids.dim() == 2 and tables is not None:
-            users, positives = interaction[self.model.USER_ID], interaction[self.model.ITEM_ID]
-            self.loss.negative_scores = tables.mixed_scores(users, positives, choice.ids, choice.positive_share)
+            loss.weight = interaction[WEIGHT_FIELD]
+        if layers is not None and not choice.is_plain:
+            loss.negative_scores = layers.scores(negative_layers(choice, layers))
+            loss.negative_weights = choice.weights
+            if choice.positives is not None:
+                loss.positive_scores = layers.scores(choice.positives)
         try:
             yield
         finally:
-            self.loss.weight = self.loss.negative_scores = None
+            loss.clear()
 
 
-def scoring(model: Any) -> Source:
-    """Where the scores of candidates come from: the layers of the model where they can be had, else the id path.
+def negative_layers(choice: Choice, layers: BatchLayers) -> Tensor:
+    """Layers of the negatives of a choice with gradient, float [R, K, W]."""
+    if choice.negatives is not None:
+        return choice.negatives
+    return layers.rows(choice.ids) if choice.ids.dim() == 2 else layers.composite(choice.ids)
 
-    Raises:
-        UserError: the layers do not add up to the model's own scores (a model of that name that computes another way).
+
+def drawn_by_weight(choice: Choice, generator: torch.Generator) -> Tensor:
+    """One of the K negatives of each row, in proportion to its weight: int64 [R, 1].
+
+    For models whose loss takes a single id: in expectation the gradient is that of the weighted loss, up to scale.
     """
-    name = type(model).__name__
-    if name not in LAYER_SOURCES:
-        return score_source(model)
-    source = LAYER_SOURCES[name](model)
-    if not layers_equal_predict(model, source):
-        raise UserError(
-            f"The layers of {name} do not add up to its own scores, so samplers cannot use them. Is this a changed "
-            f"{name}? Give it a name of its own, or add an adapter for it to LAYER_SOURCES."
-        )
-    return source
+    ids = choice.ids if choice.ids.dim() == 2 else choice.ids[..., 0]
+    if ids.shape[1] == 1:
+        return ids
+    weights = torch.ones(ids.shape, device=ids.device) if choice.weights is None else choice.weights
+    return ids.gather(1, torch.multinomial(weights, 1, generator=generator))
 
 
-@torch.no_grad()
-def layers_equal_predict(model: Any, source: LayerSource) -> bool:
-    """Whether the layers give the scores of `predict` on a few pairs, dropout off."""
-    training = model.training
-    model.eval()
-    try:
-        pairs = sample_pairs(model)
-        candidates = pairs[model.ITEM_ID].unsqueeze(1)
-        scores = source().layer_scores(pairs[model.USER_ID], candidates).sum(-1).reshape(-1)
-        return torch.allclose(scores, model.predict(pairs), rtol=1e-4, atol=1e-5)
-    finally:
-        model.train(training)
-
-
-@contextmanager
-def remembered_forward(model: Any, tables: LayerTables | None) -> Iterator[None]:
-    """Let `model.forward` return this batch's tables instead of propagating a second time."""
-    if tables is None or tables.forward is None:
-        yield
-        return
-    model.forward = lambda *arguments: tables.forward
-    try:
-        yield
-    finally:
-        del model.forward
+def with_aux(loss: Any, aux: Tensor | None) -> Any:
+    """A model's loss, a scalar or a tuple of parts, with the sampler's own part in the first."""
+    if aux is None:
+        return loss
+    return (loss[0] + aux, *loss[1:]) if isinstance(loss, tuple) else loss + aux

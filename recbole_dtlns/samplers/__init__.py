@@ -1,18 +1,26 @@
 """Negative samplers by name. A plugin adds its own: `SAMPLERS["mine"] = Mine`."""
 
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.samplers.ahns import AHNS
 from recbole_dtlns.samplers.base import BaseSampler
+from recbole_dtlns.samplers.dins import DINS
 from recbole_dtlns.samplers.dns import DNS
+from recbole_dtlns.samplers.dns_mn import DNSMN
 from recbole_dtlns.samplers.dtl_ns import DTLNS
 from recbole_dtlns.samplers.mixgcf import MixGCF
 from recbole_dtlns.samplers.popularity import Popularity
+from recbole_dtlns.samplers.softmax_rho import SoftmaxRho
 from recbole_dtlns.samplers.uniform import Uniform
 
 SAMPLERS: dict[str, type[BaseSampler]] = {
     "uniform": Uniform,
     "popularity": Popularity,
     "dns": DNS,
+    "dns_mn": DNSMN,
+    "softmax_rho": SoftmaxRho,
+    "ahns": AHNS,
     "mixgcf": MixGCF,
+    "dins": DINS,
     "dtl_ns": DTLNS,
 }
 STOCK = ("recbole:uniform", "recbole:popularity", "recbole:dynamic")

@@ -1,14 +1,18 @@
-"""What every negative sampler is given and what it gives back."""
+"""What every negative sampler is made of: propose, score, pick, choose."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from recbole_dtlns.samplers.proposal import FreeItems
+from recbole_dtlns.parsers import Key
+from recbole_dtlns.samplers.history import History
+from recbole_dtlns.samplers.proposal import Proposal
+from recbole_dtlns.samplers.view import Choice, EpochView, View
 from recbole_dtlns.trees.similarity import TreeSimilarity
 
 
@@ -19,69 +23,24 @@ class SamplerContext:
     Attributes:
         uniform: uniform proposals without the user's positives (and inferred positives, unless they are drawable).
         popularity: the same in proportion to train counts.
-        n_layers: layer outputs of the model, H; 1 on the id path.
-        similarities: the two trees as (structural, semantic); None where no tree view is asked for.
+        history: the training pairs of each user; inferred positives are not among them.
+        sizes: width of each layer of the model, H numbers; None where it gives only scores.
+        similarities: the two trees as (structural, semantic); None where no trees were made.
         options: the values of our configuration keys.
         generator: the only source of randomness, on the model's device.
     """
 
-    uniform: FreeItems
-    popularity: FreeItems
-    n_layers: int
+    uniform: Proposal
+    popularity: Proposal
+    history: History
+    sizes: tuple[int, ...] | None
     similarities: tuple[TreeSimilarity, TreeSimilarity] | None
-    options: dict[str, Any]
+    options: Mapping[str, Any]
     generator: torch.Generator
-
-
-@dataclass(frozen=True)
-class View:
-    """One batch as a sampler sees it, without gradient. R positives, N candidates, H layers.
-
-    Attributes:
-        users: internal ids, int64 [R].
-        positives: internal ids, int64 [R].
-        candidates: internal ids, int64 [R, N]; never 0, never a training positive of the user.
-        layer_scores: product of the user with each layer of each candidate, float [R, N, H]; their sum over H is the
-            model's score. On the id path H = 1.
-        epoch: number of the epoch, from 0.
-        generator: the context's generator.
-    """
-
-    users: Tensor
-    positives: Tensor
-    candidates: Tensor
-    layer_scores: Tensor
-    epoch: int
-    generator: torch.Generator
-
-    @property
-    def scores(self) -> Tensor:
-        """The model's scores of the candidates, [R, N]."""
-        return self.layer_scores.sum(-1)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The negatives of one batch.
-
-    Attributes:
-        ids: chosen items, int64 [R], or one for each layer, [R, H].
-        positive_share: share of the positive mixed into each layer of the negative, float [R, H]; None: no mixing.
-    """
-
-    ids: Tensor
-    positive_share: Tensor | None = None
-
-    @property
-    def item_ids(self) -> Tensor:
-        """One id for each negative, int64 [R]: the chosen item, or that of layer 0, which the L2 term reads."""
-        return self.ids if self.ids.dim() == 1 else self.ids[:, 0]
 
 
 class Sampler(Protocol):
-    """A negative sampler: propose, score and pick are separate so that the tree view can sit between the last two."""
-
-    needs_layers: bool
+    """A negative sampler: its steps are separate so that the tree view can sit between any two of them."""
 
     def setup(self, context: SamplerContext) -> None:
         """Take what is fixed for the run."""
@@ -90,34 +49,49 @@ class Sampler(Protocol):
         """Trainable parts, for the optimiser and the checkpoint."""
 
     def propose(self, users: Tensor, n: int) -> Tensor:
-        """Candidates for each user: int64 [R] -> int64 [R, N]."""
+        """Candidates for each user: int64 [R] -> int64 [R, N]; N is n unless the sampler needs more."""
 
     def score(self, view: View) -> Tensor:
-        """Worth of each candidate as a negative, the highest wins: [R, N], or [R, N, H] for a pick in each layer."""
+        """Worth of each candidate as a negative: [R, N], or [R, N, H] for a pick in each layer. Without gradient."""
+
+    def bonus(self, scores: Tensor, similarity: Tensor) -> Tensor:
+        """`score` with the tree view's weighted similarities [R, N] in it; of the shape of `scores`."""
 
     def pick(self, scores: Tensor) -> Tensor:
-        """Positions of the chosen candidates: [R, N] -> int64 [R], or [R, N, H] -> int64 [R, H]."""
+        """Positions of the chosen candidates: [R, N] -> int64 [R, K], or [R, N, H] -> int64 [R, K, H]."""
 
-    def choose(self, view: View, picked: Tensor) -> Choice:
-        """Turn picked positions into negatives."""
+    def choose(self, view: View, picked: Tensor, scores: Tensor) -> Choice:
+        """Turn picked positions into negatives; gradients may flow here, and nowhere else."""
 
-    def epoch_end(self, epoch: int) -> None:
+    def epoch_end(self, view: EpochView) -> None:
         """Called after each training epoch."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What must survive a restart, beside the context's generator."""
+        """What must survive a restart, beside `modules` and the context's generator."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore `state_dict`."""
 
 
 class BaseSampler:
-    """Uniform proposals, highest score wins, no state: the parts most samplers share."""
+    """Uniform proposals, highest score wins, no state: the parts most samplers share.
 
-    needs_layers = False  # whether it asks for the layers of the model
-    scores_candidates = True  # whether more than one candidate is of use to it alone
-    tree_view_by_default = False
+    Attributes:
+        keys: configuration keys of this sampler alone, by name; their values are in `context.options`.
+        needs_layers: it mixes the layers of the model, so it cannot run where only scores are to be had.
+        scores_candidates: more than one candidate is of use to it without the tree view.
+        tree_view_by_default: the tree view is on unless the user says otherwise.
+    """
+
+    keys: ClassVar[Mapping[str, Key]] = {}
+    needs_layers: ClassVar[bool] = False
+    scores_candidates: ClassVar[bool] = True
+    tree_view_by_default: ClassVar[bool] = False
     context: SamplerContext
+
+    @classmethod
+    def check(cls, options: Mapping[str, Any]) -> None:
+        """Refuse, before any work, values of keys that do not go together; raises UserError."""
 
     def setup(self, context: SamplerContext) -> None:
         """Keep the context."""
@@ -133,17 +107,21 @@ class BaseSampler:
 
     def score(self, view: View) -> Tensor:
         """No preference among the candidates: zeros [R, N], so that the first, a plain draw, is picked."""
-        return torch.zeros_like(view.candidates, dtype=view.layer_scores.dtype)
+        return torch.zeros(view.candidates.shape, device=view.candidates.device)
+
+    def bonus(self, scores: Tensor, similarity: Tensor) -> Tensor:
+        """Scores moved to [0, 1] over the candidates of each positive (and layer), plus the similarities."""
+        return min_max(scores) + (similarity if scores.dim() == 2 else similarity.unsqueeze(-1))
 
     def pick(self, scores: Tensor) -> Tensor:
-        """Position of the highest score; of equal ones the first: [R, N, ...] -> int64 [R, ...]."""
-        return scores.argmax(dim=1)
+        """Position of the highest score; of equal ones the first: [R, N, ...] -> int64 [R, 1, ...]."""
+        return scores.argmax(dim=1, keepdim=True)
 
-    def choose(self, view: View, picked: Tensor) -> Choice:
-        """The picked items themselves, int64 like `picked`."""
+    def choose(self, view: View, picked: Tensor, scores: Tensor) -> Choice:
+        """The picked items themselves."""
         return Choice(take(view.candidates, picked))
 
-    def epoch_end(self, epoch: int) -> None:
+    def epoch_end(self, view: EpochView) -> None:
         """Nothing to do."""
 
     def state_dict(self) -> dict[str, Any]:
@@ -155,5 +133,14 @@ class BaseSampler:
 
 
 def take(candidates: Tensor, picked: Tensor) -> Tensor:
-    """Candidates int64 [R, N] at positions [R] or [R, H]: int64 of the shape of `picked`."""
-    return candidates.gather(1, picked.reshape(len(picked), -1)).reshape(picked.shape)
+    """Candidates int64 [R, N] at positions int64 [R, K] or [R, K, H]: int64 of the shape of `picked`."""
+    return candidates.gather(1, picked.flatten(1)).reshape(picked.shape)
+
+
+_EPSILON = 1e-8
+
+
+def min_max(scores: Tensor) -> Tensor:
+    """Scores [R, N, ...] moved to [0, 1] over the candidates, dimension 1; equal ones become 0."""
+    low = scores.amin(dim=1, keepdim=True)
+    return (scores - low) / (scores.amax(dim=1, keepdim=True) - low + _EPSILON)

@@ -2,7 +2,8 @@
 
 from torch import Tensor
 
-from recbole_dtlns.samplers.base import BaseSampler, View
+from recbole_dtlns.samplers.base import BaseSampler
+from recbole_dtlns.samplers.view import View
 
 
 class DNS(BaseSampler):

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from recbole_dtlns.samplers.base import BaseSampler, Choice, View, take
+from recbole_dtlns.samplers.base import BaseSampler, take
+from recbole_dtlns.samplers.view import Choice, View
 
 
 class MixGCF(BaseSampler):
@@ -22,7 +23,9 @@ class MixGCF(BaseSampler):
         """Product of the user with each layer of each candidate, [R, N, H]."""
         return view.layer_scores
 
-    def choose(self, view: View, picked: Tensor) -> Choice:
-        """The picked item of each layer, int64 [R, H], and the share of the positive mixed into it, [R, H]."""
-        share = torch.rand(picked.shape, device=picked.device, generator=view.generator)
-        return Choice(take(view.candidates, picked), share)
+    def choose(self, view: View, picked: Tensor, scores: Tensor) -> Choice:
+        """The picked item of each layer, int64 [R, 1, H], mixed with the positive's layers."""
+        layers, ids = view.the_layers, take(view.candidates, picked)
+        share = torch.rand(ids.shape, device=ids.device, generator=view.generator)
+        positives = layers.rows(view.positives).unsqueeze(1)
+        return Choice(ids, torch.lerp(layers.composite(ids), positives, layers.widen(share)))

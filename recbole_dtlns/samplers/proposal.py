@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import torch
 from scipy import sparse
@@ -9,6 +11,13 @@ from scipy import sparse
 from recbole_dtlns.errors import UserError
 
 _LARGEST_KEY = 2**62
+
+
+class Proposal(Protocol):
+    """Where candidates come from."""
+
+    def draw(self, users: torch.Tensor, n: int, generator: torch.Generator) -> torch.Tensor:
+        """n items for each user that may be given to it as negatives: int64 [R] -> int64 [R, n]."""
 
 
 class FreeItems:

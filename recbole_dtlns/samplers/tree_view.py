@@ -6,9 +6,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from recbole_dtlns.samplers.base import BaseSampler, Choice, SamplerContext, View
-
-_EPSILON = 1e-8
+from recbole_dtlns.samplers.base import BaseSampler, SamplerContext
+from recbole_dtlns.samplers.view import Choice, EpochView, View
 
 
 class TreeView:
@@ -21,7 +20,6 @@ class TreeView:
 
     def __init__(self, base: BaseSampler) -> None:
         self.base = base
-        self.needs_layers = base.needs_layers
 
     def setup(self, context: SamplerContext) -> None:
         """Set the base up; the context must hold the two similarities."""
@@ -37,29 +35,29 @@ class TreeView:
         return self.base.modules()
 
     def propose(self, users: Tensor, n: int) -> Tensor:
-        """Candidates of the base: int64 [R] -> int64 [R, n]."""
+        """Candidates of the base: int64 [R] -> int64 [R, N]."""
         return self.base.propose(users, n)
 
     def score(self, view: View) -> Tensor:
-        """Normalised scores of the base plus the weighted similarities, [R, N] or [R, N, H]."""
+        """Scores of the base with the weighted similarities in them, [R, N] or [R, N, H]."""
         scores = self.base.score(view)
         if self.alpha_co == 0 and self.alpha_se == 0:
             return scores
-        bonus = self.alpha_co * self.structural(view.positives, view.candidates)
-        bonus = bonus + self.alpha_se * self.semantic(view.positives, view.candidates)
-        return min_max(scores) + (bonus if scores.dim() == 2 else bonus.unsqueeze(-1))
+        similarity = self.alpha_co * self.structural(view.positives, view.candidates)
+        similarity = similarity + self.alpha_se * self.semantic(view.positives, view.candidates)
+        return self.base.bonus(scores, similarity)
 
     def pick(self, scores: Tensor) -> Tensor:
         """Positions that the base picks from these scores."""
         return self.base.pick(scores)
 
-    def choose(self, view: View, picked: Tensor) -> Choice:
+    def choose(self, view: View, picked: Tensor, scores: Tensor) -> Choice:
         """Negatives that the base makes of the picked positions."""
-        return self.base.choose(view, picked)
+        return self.base.choose(view, picked, scores)
 
-    def epoch_end(self, epoch: int) -> None:
+    def epoch_end(self, view: EpochView) -> None:
         """Tell the base."""
-        self.base.epoch_end(epoch)
+        self.base.epoch_end(view)
 
     def state_dict(self) -> dict[str, Any]:
         """State of the base."""
@@ -68,9 +66,3 @@ class TreeView:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore the base."""
         self.base.load_state_dict(state)
-
-
-def min_max(scores: Tensor) -> Tensor:
-    """Scores [R, N, ...] moved to [0, 1] over the candidates, dimension 1; equal ones become 0."""
-    low = scores.amin(dim=1, keepdim=True)
-    return (scores - low) / (scores.amax(dim=1, keepdim=True) - low + _EPSILON)
