@@ -30,10 +30,11 @@ logger = logging.getLogger(__name__)
 _DERIVED = frozenset(
     {
         *("MODEL_TYPE", "MODEL_INPUT_TYPE", "eval_type", "device", "single_spec", "local_rank", "valid_metric_bigger"),
-        *("valid_neg_sample_args", "test_neg_sample_args", "checkpoint_dir", "run_dir", "config_files"),
+        *("valid_neg_sample_args", "test_neg_sample_args", "checkpoint_dir", "run_dir", "config_files", "search"),
     }
 )
-_ENTRY_KEYS = frozenset({"model", "dataset", "config_files", "neg_sampling", "training_neg_sample_num"})
+# "search" holds the ranges of properties/sampler/*.yaml; a run does not read it.
+_ENTRY_KEYS = frozenset({"model", "dataset", "config_files", "search", "neg_sampling", "training_neg_sample_num"})
 
 
 class Config(StockConfig):

@@ -16,8 +16,9 @@ class AHNS(BaseSampler):
     """The surer the positive, the easier its negative: the candidate whose score is nearest to a target.
 
     The target hardness is t = beta (s_p + alpha)^(p + 1) with p < 0; n* = argmin_n |s_n - t|. The published code has a
-    pole at s_p = -alpha and changes sign below it; here s_p + alpha is at least 1e-3. Scores are the model's
-    own, so alpha and beta depend on its scale. O(RNC), no state.
+    pole at s_p = -alpha and changes sign below it; here s_p + alpha is at least 1e-3. A target beyond the candidates'
+    scores is moved to the nearest of them, which picks the same and keeps its digits. Scores are the model's own, so
+    alpha and beta depend on its scale. O(RNC), no state.
     """
 
     keys: ClassVar[Mapping[str, Key]] = {
@@ -30,5 +31,6 @@ class AHNS(BaseSampler):
         """- |s_n - t|, [R, N]."""
         options = self.context.options
         base = (view.positive_scores + options["ahns_alpha"]).clamp_min(_SMALLEST)
-        target = options["ahns_beta"] * base ** (options["ahns_p"] + 1)
-        return -(view.scores - target.unsqueeze(1)).abs()
+        target = (options["ahns_beta"] * base ** (options["ahns_p"] + 1)).unsqueeze(1)
+        scores = view.scores
+        return -(scores - target.clamp(scores.amin(1, keepdim=True), scores.amax(1, keepdim=True))).abs()

@@ -1,0 +1,59 @@
+"""DNS(M, N): between uniform sampling and the hardest candidate."""
+
+import pytest
+import torch
+from scipy import stats
+from small import context, view
+from torch import Tensor
+
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.samplers.dns import DNS
+from recbole_dtlns.samplers.dns_mn import DNSMN
+from recbole_dtlns.samplers.view import Choice, View
+
+SCORES = torch.tensor([[0.5, 3.0, -1.0, 2.0, 1.0]])
+CANDIDATES = torch.tensor([[2, 3, 4, 5, 6]])
+
+
+def chosen(seen: View, **options: object) -> Choice:
+    sampler = DNSMN()
+    sampler.setup(context(**options))
+    scores = sampler.score(seen)
+    return sampler.choose(seen, sampler.pick(scores), scores)
+
+
+def many(rows: int) -> View:
+    return view(scores=SCORES.repeat(rows, 1), candidates=CANDIDATES.repeat(rows, 1))
+
+
+def counts(ids: Tensor) -> list[int]:
+    return torch.bincount(ids.reshape(-1), minlength=7)[2:].tolist()
+
+
+def test_it_picks_each_of_the_m_highest_alike_and_no_other() -> None:
+    found = counts(chosen(many(3000), dns_mn_m=3).ids)  # items 3, 5, 6 have the three highest scores
+    assert found[0] == found[2] == 0
+    assert stats.chisquare([found[1], found[3], found[4]]).pvalue > 1e-3
+
+
+def test_m_of_one_is_dns() -> None:
+    sampler = DNS()
+    sampler.setup(context())
+    seen = view(rows=100)
+    assert torch.equal(chosen(seen, dns_mn_m=1).ids, seen.candidates.gather(1, sampler.pick(sampler.score(seen))))
+
+
+def test_m_of_n_is_uniform() -> None:
+    assert stats.chisquare(counts(chosen(many(3000), dns_mn_m=5, neg_candidates=5).ids)).pvalue > 1e-3
+
+
+def test_the_official_sum_takes_all_m_with_weight_one() -> None:
+    choice = chosen(many(2), dns_mn_m=2, dns_mn_sum=True)
+    assert choice.ids.tolist() == [[3, 5], [3, 5]]
+    assert choice.weights is not None
+    assert choice.weights.tolist() == [[1, 1], [1, 1]]
+
+
+def test_more_than_there_are_candidates_is_refused() -> None:
+    with pytest.raises(UserError, match="dns_mn_m=11"):
+        DNSMN.check({"dns_mn_m": 11, "neg_candidates": 10})
