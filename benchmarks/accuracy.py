@@ -2,8 +2,8 @@
 
     python benchmarks/accuracy.py benchmarks/plans/ml-100k-bpr.yaml [--data_path=DATA] [--out=FOLDER] [--jobs=2]
 
-A plan names one data set and model, the rows, the number of trials and the seeds. A row is a sampler; `NAME+tree` puts
-the tree view on it, `NAME+pos` gives it the inferred positives of the rule judge. The first trial has the start values,
+A plan names data sets, models, rows, the number of trials and the seeds. A row is a sampler; `NAME+tree` puts the tree
+view on it, `NAME+pos` gives it the inferred positives of the rule judge. The first trial has the start values,
 the others are drawn from the `search` ranges of properties/sampler/NAME.yaml, the same number for every row; the best
 on valid goes on to all seeds. Trials never read test. The split is the same for all runs. A run that has a result.json
 in FOLDER is not repeated. The last line is one JSON object.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import itertools
 import json
 import random
 import statistics
@@ -26,6 +27,7 @@ import yaml
 from recbole_dtlns.quick_start import Inputs, run
 from recbole_dtlns.run_folder import RESULT
 from recbole_dtlns.samplers import SAMPLERS
+from recbole_dtlns.settings import Settings
 from recbole_dtlns.shipped import PROPERTIES
 
 METRICS = ("recall@20", "ndcg@20")
@@ -52,7 +54,8 @@ def trial_keys(row: str, number: int) -> dict[str, Any]:
     if not ranges:
         return {}
     choices = {key: ast.literal_eval(text.removeprefix("choice ")) for key, text in ranges.items()}
-    draw, seen = random.Random(row), [{}]
+    start = Settings().as_dict()
+    draw, seen = random.Random(row), [{key: start[key] for key in choices}]
     while len(seen) <= number:
         found = {key: draw.choice(values) for key, values in choices.items()}
         if found not in seen and found.get("dns_mn_m", 1) <= found.get("neg_candidates", 10):
@@ -70,21 +73,24 @@ def one_run(folder: Path, keys: dict[str, Any], test: bool) -> dict[str, Any]:
     return result
 
 
-def run_row(row: str, plan: dict[str, Any], shared: dict[str, Any], out: Path) -> dict[str, Any]:
+def run_row(dataset: str, model: str, row: str, plan: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
     """Trials, then all seeds of one row."""
-    base = {**shared, **plan.get("fixed", {}), "model": plan["model"], "dataset": plan["dataset"], **row_keys(row)}
+    out = Path(base["cache_dir"]).parent / dataset / model / row
+    base = {**base, **plan.get("fixed", {}), "model": model, "dataset": dataset, **row_keys(row)}
     drawn = [trial_keys(row, number) for number in range(plan["trials"])]
     drawn = [keys for number, keys in enumerate(drawn) if keys not in drawn[:number]]
     scores = [0.0]
     if len(drawn) > 1:
         trials = [
-            one_run(out / row / f"trial-{number}", {**base, **keys, "seed": plan["seeds"][0]}, test=False)
+            one_run(out / f"trial-{number}", {**base, **keys, "seed": plan["seeds"][0]}, test=False)
             for number, keys in enumerate(drawn)
         ]
         scores = [trial["best_valid_result"]["ndcg@20"] for trial in trials]
     best = drawn[scores.index(max(scores))]
-    seeds = [one_run(out / row / f"seed-{seed}", {**base, **best, "seed": seed}, test=True) for seed in plan["seeds"]]
+    seeds = [one_run(out / f"seed-{seed}", {**base, **best, "seed": seed}, test=True) for seed in plan["seeds"]]
     return {
+        "dataset": dataset,
+        "model": model,
         "row": row,
         "chosen": best,
         "trials": len(drawn),
@@ -103,11 +109,12 @@ def cell(values: list[float]) -> str:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Markdown, in the order of the plan."""
-    lines = ["| negatives | chosen on valid | valid NDCG@20 | test Recall@20 | test NDCG@20 |", "| --- " * 5 + "|"]
+    titles = ("data set", "model", "negatives", "chosen on valid", "valid NDCG@20", "test Recall@20", "test NDCG@20")
+    lines = [f"| {' | '.join(titles)} |", "| --- " * len(titles) + "|"]
     for found in rows:
         chosen = ", ".join(f"{key} {value}" for key, value in found["chosen"].items()) or "start values"
         cells = [cell(found["valid"]["ndcg@20"]), *(cell(found["test"][metric]) for metric in METRICS)]
-        lines.append(f"| `{found['row']}` | {chosen} | {' | '.join(cells)} |")
+        lines.append(f"| {found['dataset']} | {found['model']} | `{found['row']}` | {chosen} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -128,10 +135,13 @@ def main() -> None:
         parser.error(f"unknown rows: {', '.join(unknown)}")
     shared = {"cache_dir": str(out / "cache"), **({"data_path": given.data_path} if given.data_path else {})}
     with ProcessPoolExecutor(given.jobs) as pool:
-        waiting = [pool.submit(run_row, row, plan, shared, out) for row in rows]
+        cells = itertools.product(plan["datasets"], plan["models"], rows)
+        waiting = [pool.submit(run_row, *cell, plan, shared) for cell in cells]
         found = [one.result() for one in waiting]
     print(table(found))
-    about = f"{plan['model']} on {plan['dataset']}, {plan['trials']} trials, seeds {plan['seeds']}, split {SPLIT_SEED}"
+    about = (
+        f"{plan['models']} on {plan['datasets']}, {plan['trials']} trials, seeds {plan['seeds']}, split {SPLIT_SEED}"
+    )
     print(json.dumps({"measured": about, "rows": found}))
 
 
