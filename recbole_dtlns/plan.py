@@ -32,6 +32,7 @@ class Plan:
         effective: what runs, as `result.json` names it: `dtl_ns`, `dns+tree`, `recbole:uniform`; None: no negatives.
         judge: `none` or a judge's name.
         notes: what the user should be told, a line each.
+        tree_exclude: whether candidates are left out by their similarity to the history.
     """
 
     sampler: str | None
@@ -40,11 +41,12 @@ class Plan:
     effective: str | None
     judge: str
     notes: tuple[str, ...] = ()
+    tree_exclude: bool = False
 
     @property
     def needs_trees(self) -> bool:
         """Whether codes are read by anything."""
-        return self.tree_view or self.judge not in {"none", "keep_all", "file"}
+        return self.tree_view or self.tree_exclude or self.judge not in {"none", "keep_all", "file"}
 
 
 def make_plan(settings: Settings, config: Any, user_set_stock: bool) -> Plan:
@@ -59,16 +61,14 @@ def make_plan(settings: Settings, config: Any, user_set_stock: bool) -> Plan:
         UserError: an unknown name, or a combination that cannot be had.
     """
     judge = _judge_name(settings)
-    if judge not in {None, "none"} and config["MODEL_TYPE"] != ModelType.GENERAL:
-        raise UserError(
-            f"judge={judge}: inferred positives need a general recommender, and {config['model']} is not one."
-        )
     stock = _stock_reason(settings, config, user_set_stock)
     if stock is not None:
+        _check_judged_model(settings, config, judge or "none")
         return _stock_plan(settings, config, judge, stock)
     name = settings.neg_sampler or DEFAULT_SAMPLER
     require_sampler(name)
     judge = judge or ("rule" if name == "dtl_ns" else "none")
+    _check_judged_model(settings, config, judge)
     if name in STOCK:
         if settings.tree_view:
             raise UserError(f"tree_view=true needs a sampler of ours, but neg_sampler={name} is RecBole's own loader.")
@@ -94,7 +94,7 @@ def _our_plan(settings: Settings, config: Any, name: str, judge: str) -> Plan:
     effective = name if base == name and view == kind.tree_view_by_default else base + ("+tree" if view else "")
     if base == "dtl_ns" and not view:
         effective = "mixgcf"
-    return Plan(name, base, view, effective, judge, notes)
+    return Plan(name, base, view, effective, judge, notes, settings.tree_exclude is not None)
 
 
 def _stock_reason(settings: Settings, config: Any, user_set_stock: bool) -> str | None:
@@ -107,17 +107,53 @@ def _stock_reason(settings: Settings, config: Any, user_set_stock: bool) -> str 
                 "Remove one of them (train_neg_sample_args alone runs RecBole's own loader)."
             )
         return "train_neg_sample_args is set: RecBole's own loader draws the negatives."
-    pairwise = config["MODEL_INPUT_TYPE"] == InputType.PAIRWISE and config["MODEL_TYPE"] == ModelType.GENERAL
-    if pairwise and draws_negatives(config):
+    if takes_negatives(config):
         return None
     if asked is not None:
         require_sampler(asked)
     if asked in SAMPLERS:
         raise UserError(
-            f"neg_sampler={asked} needs a pairwise general recommender, but {config['model']} is not one. Leave "
-            "neg_sampler out to train it as RecBole does."
+            f"neg_sampler={asked} needs a pairwise general recommender, a knowledge-aware one, or a sequential one "
+            f"with loss_type=BPR, but {config['model']} is none of them. Leave neg_sampler out to train it as "
+            "RecBole does."
         )
-    return f"{config['model']} is not a pairwise general recommender: it trains as RecBole trains it."
+    return f"{config['model']} takes no negatives of ours: it trains as RecBole trains it."
+
+
+def takes_negatives(config: Any) -> bool:
+    """Whether the model is given one negative beside each positive, so that our samplers can draw it.
+
+    Pairwise models do: general and knowledge-aware ones, and sequential ones with loss_type=BPR, but for those that
+    mask items of the sequence and draw negatives for these themselves (BERT4Rec).
+    """
+    return (
+        config["MODEL_INPUT_TYPE"] == InputType.PAIRWISE
+        and config["MODEL_TYPE"] in {ModelType.GENERAL, ModelType.SEQUENTIAL, ModelType.KNOWLEDGE}
+        and config["transform"] != "mask_itemseq"
+        and draws_negatives(config)
+    )
+
+
+def _check_judged_model(settings: Settings, config: Any, judge: str) -> None:
+    """Refuse inferred positives for a model that cannot be given them."""
+    kind = config["MODEL_TYPE"]
+    if judge == "none" or kind == ModelType.GENERAL:
+        return
+    if not takes_negatives(config):
+        raise UserError(
+            f"judge={judge}: inferred positives need a general recommender, a knowledge-aware one that is pairwise, or "
+            f"a sequential one with loss_type=BPR, and {config['model']} is none of them."
+        )
+    if settings.judge_refresh is not None:
+        raise UserError(
+            f"judge_refresh={settings.judge_refresh} judges candidates of the model itself, which must be a general "
+            f"recommender; {config['model']} is not one. Leave judge_refresh out."
+        )
+    if settings.protocol == "reference" and kind == ModelType.SEQUENTIAL:
+        raise UserError(
+            "protocol=reference masks the inferred positives in the ranking, but RecBole masks nothing for sequential "
+            f"models such as {config['model']}. Use protocol=honest."
+        )
 
 
 def draws_negatives(config: Any) -> bool:

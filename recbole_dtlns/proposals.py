@@ -10,7 +10,10 @@ import numpy as np
 from recbole_dtlns.config import Config
 from recbole_dtlns.data.augmented import ExtraPairs, positives_matrix
 from recbole_dtlns.data.tokens import tokens_of
-from recbole_dtlns.samplers.proposal import FreeItems, popularity_weights
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.samplers.exclude import FarFromHistory, HistorySimilarity
+from recbole_dtlns.samplers.proposal import FreeItems, Proposal, popularity_weights
+from recbole_dtlns.trees.stage import Trees
 
 
 def make_proposals(config: Config, train: Any, extra: ExtraPairs | None) -> tuple[FreeItems, ...]:
@@ -33,6 +36,34 @@ def make_proposals(config: Config, train: Any, extra: ExtraPairs | None) -> tupl
     proposals = (FreeItems(barred, None, device, "uniform"), FreeItems(barred, weights, device, "popularity"))
     _require_free_items(config, train, proposals)
     return proposals
+
+
+def check_exclude(config: Config) -> None:
+    """Raise UserError, before any work, if `tree_exclude` is set where RecBole's own loader draws the negatives."""
+    if config.settings.tree_exclude is not None and config.plan.base is None:
+        raise UserError(
+            f"tree_exclude={config.settings.tree_exclude} leaves candidates of a sampler of ours out, but here the "
+            f"negatives are {config.plan.effective or 'none'}. Choose another neg_sampler, or remove tree_exclude."
+        )
+
+
+def far_from_history(
+    config: Config, train: Any, trees: Trees | None, proposals: tuple[FreeItems, ...]
+) -> tuple[Proposal, ...]:
+    """The same proposals, under `tree_exclude` without candidates that are too similar to the user's training items.
+
+    They draw from the ones given, so `bar_inferred` on those reaches these too.
+    """
+    bound = config.settings.tree_exclude
+    if bound is None:
+        return proposals
+    if trees is None:
+        raise ValueError("tree_exclude needs the codes of both trees")
+    names = tokens_of(train, "item")
+    normalize: Any = config.settings.tree_similarity
+    codes = [tree.for_tokens(names).codes for tree in (trees.co, trees.se)]
+    similarity = HistorySimilarity(positives_matrix(train), codes, config["device"], normalize)
+    return tuple(FarFromHistory(proposal, similarity, bound) for proposal in proposals)
 
 
 def bar_inferred(config: Config, train: Any, proposals: Sequence[FreeItems], extra: ExtraPairs) -> None:

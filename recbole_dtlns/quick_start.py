@@ -17,9 +17,11 @@ from recbole_dtlns.data.train_view import TrainView
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.inferred import write_inferred
 from recbole_dtlns.false_negatives.overlap import looks_filtered
+from recbole_dtlns.hardness.replay import hardness_fields
 from recbole_dtlns.identification import Identification, identify
 from recbole_dtlns.plan import check_judge
 from recbole_dtlns.plugins import load_plugins
+from recbole_dtlns.proposals import check_exclude
 from recbole_dtlns.provenance import sidecar
 from recbole_dtlns.run_folder import (
     CONFIG,
@@ -106,6 +108,7 @@ def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]
     if config.settings.shard is not None:
         raise UserError("shard is for `identify`: judge every part there, then train without it on the same cache_dir.")
     check_judge(config.settings, config.plan)
+    check_exclude(config)
     run_dir = start_run(config)
     cache_dir = cache_folder(config.settings.cache_dir, config.dataset)
     split = build_split(config, cache_dir)
@@ -127,7 +130,8 @@ def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]
     if test:
         tested = trainer.evaluate(prepared.test_data, load_best_model=saved, show_progress=config["show_progress"])
     trainer.tensorboard.close()
-    write_run(run_dir, config, split, found, prepared, best_result, tested)
+    hardness = hardness_fields(config, prepared, split, run_dir, replays=test and saved)
+    write_run(run_dir, config, split, found, prepared, best_result, tested, hardness)
     return {
         "best_valid_score": best_score,
         "valid_score_bigger": config["valid_metric_bigger"],
@@ -171,6 +175,7 @@ def write_run(
     prepared: Prepared,
     best_result: Any,
     tested: Any,
+    hardness: dict[str, Any] | None,
 ) -> None:
     """Write `result.json` and say what came out; the saved state to resume from is no longer needed."""
     trainer, step = prepared.trainer, prepared.trainer.step
@@ -187,6 +192,7 @@ def write_run(
         best_valid_result=results.metrics(best_result),
         test_result=results.metrics(tested),
         overlap=shared,
+        hardness=hardness,
         seconds={
             "training": round(trainer.seconds["training"], 3),
             "sampling": None if step is None else round(step.sampling_seconds, 3),

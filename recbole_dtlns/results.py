@@ -99,11 +99,13 @@ def identification_fields(found: Identification) -> dict[str, Any]:
 def configuration_fields(config: Config) -> dict[str, Any]:
     """The fields that say what was asked for."""
     settings, plan = config.settings, config.plan
+    excludes = plan.base is not None and settings.tree_exclude is not None
+    effective = f"{plan.effective}+exclude" if excludes else plan.effective
     return {
         "model": config["model"],
         "dataset": config.dataset,
         "neg_sampler": plan.sampler,
-        "neg_sampler_effective": plan.effective,
+        "neg_sampler_effective": effective,
         "judge": plan.judge,
         "protocol": settings.protocol,
         "eval_mask": settings.eval_mask,
@@ -138,6 +140,7 @@ def result_fields(
     best_valid_result: Mapping[str, float] | None = None,
     test_result: Mapping[str, float] | None = None,
     overlap: Mapping[str, float] | None = None,
+    hardness: Mapping[str, float | None] | None = None,
     seconds: Mapping[str, float | None] | None = None,
 ) -> dict[str, Any]:
     """Everything that `result.json` holds; None for what did not run.
@@ -147,7 +150,7 @@ def result_fields(
         resolved: every key with its value, from before anything was read.
         found: what the offline stage found.
         data: see `data_counts`.
-        best_epoch, best_valid_result, test_result, overlap: of training and evaluation.
+        best_epoch, best_valid_result, test_result, overlap, hardness: of training and evaluation.
         seconds: of `training`, `sampling` and `evaluation`.
     """
     return {
@@ -159,6 +162,7 @@ def result_fields(
         **identification_fields(found),
         "marks": marks(config, found.external),
         "overlap": overlap,
+        "hardness": hardness,
         "seconds": {**found.seconds, **(seconds or dict.fromkeys(("training", "sampling", "evaluation")))},
         "peak_memory_mb": peak_memory_mb(),
         "versions": versions(),

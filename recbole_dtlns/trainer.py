@@ -17,6 +17,8 @@ from recbole.utils import get_trainer
 
 from recbole_dtlns.compat import trusted_load
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.hardness.log import HARDNESS, line, write_row
+from recbole_dtlns.hardness.meter import HardnessMeter
 from recbole_dtlns.models.step import SampledStep, WeightedStep
 from recbole_dtlns.refresh import Refresher
 
@@ -61,6 +63,8 @@ class RunTrainer:
         self.run_dir, self.identity, self.split_hash = run_dir, identity, split_hash
         self.saved_model_file = str(run_dir / CHECKPOINT)
         self._saved_at = time.monotonic()
+        if not (run_dir / RESUME).is_file():
+            (run_dir / HARDNESS).unlink(missing_ok=True)  # none may be left from before
         collect = self.eval_collector.data_collect  # type: ignore[attr-defined]
         self.eval_collector.data_collect = lambda _: collect(SimpleNamespace(dataset=real_train))  # type: ignore[attr-defined]
 
@@ -69,10 +73,29 @@ class RunTrainer:
         started = time.perf_counter()
         if self.refresher is not None:
             train_data = self.refresher.before_epoch(epoch_idx, train_data, self.run_dir)
+            if self._hardness is not None:
+                self._hardness.valid.follow(self.refresher.extra)
         with self._stepping(epoch_idx):
             loss = super()._train_epoch(train_data, epoch_idx, loss_func, show_progress)  # type: ignore[misc]
+        self._report_hardness(epoch_idx)
         self.seconds["training"] += time.perf_counter() - started
         return loss
+
+    @property
+    def _hardness(self) -> HardnessMeter | None:
+        return self.step.hardness if isinstance(self.step, SampledStep) else None
+
+    def _report_hardness(self, epoch: int) -> None:
+        """Show how hard the negatives of an epoch were: in `hardness.csv`, the log and TensorBoard."""
+        trainer: Any = self
+        if self._hardness is None:
+            return
+        means = self._hardness.means()
+        write_row(self.run_dir / HARDNESS, epoch, means)
+        trainer.logger.info(line(epoch, means, self._hardness.kept_share()))
+        for name, value in means.items():
+            if value is not None:
+                trainer.tensorboard.add_scalar(f"Hardness/{name}", value, epoch)
 
     @contextmanager
     def _stepping(self, epoch: int) -> Iterator[None]:
@@ -112,7 +135,8 @@ class RunTrainer:
         if self.refresher is not None:
             self.refresher.best = self.refresher.extra
 
-    def _current(self, train_data: Any) -> Any:
+    def current(self, train_data: Any) -> Any:
+        """The loader in use: the first one, or that of the last refresh."""
         return train_data if self.refresher is None else self.refresher.current(train_data)
 
     def _save_state(self, epoch: int, train_data: Any) -> None:
@@ -126,10 +150,10 @@ class RunTrainer:
             "trainer": {name: getattr(trainer, name) for name in _TRAINER_STATE},
             "model": trainer.model.state_dict(),
             "optimizers": {name: one.state_dict() for name, one in _optimizers(trainer).items()},
-            "loaders": [generator.get_state() for generator in _generators(self._current(train_data))],
+            "loaders": [generator.get_state() for generator in generators(self.current(train_data))],
             "refreshed": None if self.refresher is None else self.refresher.state_dict(),
             "sampler": None if self.step is None else self.step.state_dict(),
-            "random": (random.getstate(), np.random.get_state(), torch.get_rng_state(), _cuda_states()),
+            "random": random_states(),
         }
         partial = self.run_dir / f"{RESUME}.partial"
         torch.save(state, partial)
@@ -160,16 +184,11 @@ class RunTrainer:
             one.load_state_dict(state["optimizers"][name])
         if self.refresher is not None:
             self.refresher.load_state_dict(state["refreshed"], train_data)
-        for generator, saved in zip(_generators(self._current(train_data)), state["loaders"], strict=True):
+        for generator, saved in zip(generators(self.current(train_data)), state["loaders"], strict=True):
             generator.set_state(saved.cpu())
         if self.step is not None:
             self.step.load_state_dict(state["sampler"])
-        python, numpy, cpu, cuda = state["random"]
-        random.setstate(python)
-        np.random.set_state(numpy)
-        torch.set_rng_state(cpu.cpu())
-        if cuda and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all([one.cpu() for one in cuda])
+        set_random_states(state["random"])
         trainer.logger.info(f"Resumed at epoch {trainer.start_epoch} from {path}")
         return True
 
@@ -182,15 +201,27 @@ def _optimizers(trainer: Any) -> dict[str, torch.optim.Optimizer]:
     return {name: value for name, value in vars(trainer).items() if isinstance(value, torch.optim.Optimizer)}
 
 
-def _generators(train_data: Any) -> list[torch.Generator]:
+def generators(train_data: Any) -> list[torch.Generator]:
     """Of the loader itself, or of the two that a knowledge model's loader is made of."""
     parts = [getattr(train_data, name, None) for name in ("general_dataloader", "kg_dataloader")]
     loaders = [part for part in parts if part is not None] or [train_data]
     return [loader.generator for loader in loaders]
 
 
-def _cuda_states() -> list[torch.Tensor]:
-    return torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+def random_states() -> tuple[Any, ...]:
+    """The global random states of Python, numpy and torch."""
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return random.getstate(), np.random.get_state(), torch.get_rng_state(), cuda
+
+
+def set_random_states(states: tuple[Any, ...]) -> None:
+    """Go back to `random_states`."""
+    python, numpy, cpu, cuda = states
+    random.setstate(python)
+    np.random.set_state(numpy)
+    torch.set_rng_state(cpu.cpu())
+    if cuda and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all([one.cpu() for one in cuda])
 
 
 def _read_state(path: Path, device: torch.device) -> dict[str, Any]:

@@ -8,26 +8,33 @@ from typing import Any
 
 import numpy as np
 import torch
-from recbole.data.dataloader import TrainDataLoader, UserDataLoader
+from recbole.data.dataloader import KnowledgeBasedDataLoader, TrainDataLoader, UserDataLoader
+from recbole.data.interaction import Interaction
+from recbole.data.transform import construct_transform
 from recbole.data.utils import create_samplers, get_dataloader
-from recbole.utils import init_seed
+from recbole.utils import ModelType, init_seed
 
 from recbole_dtlns import compat
 from recbole_dtlns.config import Config
 from recbole_dtlns.data import augmented, loaders
 from recbole_dtlns.data.augmented import ExtraPairs
 from recbole_dtlns.data.build import BuiltSplit
+from recbole_dtlns.data.sequences import longest_rows
 from recbole_dtlns.data.tokens import tokens_of
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.inferred import InferredPositives
+from recbole_dtlns.hardness.held_out import HeldOut
+from recbole_dtlns.hardness.meter import HardnessMeter
 from recbole_dtlns.identification.online import OnlineJudge
 from recbole_dtlns.models.loss import WeightedBPRLoss, replace_bpr_loss
-from recbole_dtlns.models.scores import scoring
+from recbole_dtlns.models.scores import ScoreSource, scoring
+from recbole_dtlns.models.sequences import sequence_scoring
 from recbole_dtlns.models.step import SampledStep, WeightedStep
-from recbole_dtlns.proposals import make_proposals
+from recbole_dtlns.proposals import far_from_history, make_proposals
 from recbole_dtlns.refresh import Refresher
 from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.samplers.base import SamplerContext
+from recbole_dtlns.samplers.exclude import FarFromHistory
 from recbole_dtlns.samplers.history import History
 from recbole_dtlns.samplers.proposal import FreeItems
 from recbole_dtlns.samplers.tree_view import TreeView
@@ -167,13 +174,13 @@ def _check_masks(config: Config, split: BuiltSplit, valid_data: Any, test_data: 
 
 def _train_loader(config: Config, split: BuiltSplit, train: Any, sampler: Any, extra: ExtraPairs | None) -> Any:
     if config.plan.base is not None:
-        return loaders.PositiveDataLoader(config, train, sampler, shuffle=config["shuffle"])
+        return loaders.weighted_loader(config, split.dataset, train, sampler, loaders.PositiveDataLoader)
     if extra is None:
         return loaders.stock_train_loader(config, split.dataset, train, sampler)
     if sampler is not None and config.settings.exclude_inferred:
         augmented.bar_from_stock_sampler(sampler, extra)
-    if get_dataloader(config, "train") is TrainDataLoader:
-        return loaders.StockNegatives(config, train, sampler, shuffle=config["shuffle"])
+    if get_dataloader(config, "train") in {TrainDataLoader, KnowledgeBasedDataLoader}:
+        return loaders.weighted_loader(config, split.dataset, train, sampler, loaders.StockNegatives)
     return loaders.stock_train_loader(config, split.dataset, train, sampler)
 
 
@@ -193,7 +200,7 @@ def _step(
         _weigh_without_loss(config, train_data)
     if config.plan.base is None:
         return WeightedStep(loss) if loss is not None and config.settings.augment_loss else None
-    return _sampled_step(config, split, model, loss, trees, proposals)
+    return _sampled_step(config, split, model, loss, extra, trees, proposals)
 
 
 def _weigh_without_loss(config: Config, train_data: Any) -> None:
@@ -209,17 +216,41 @@ def _sampled_step(
     split: BuiltSplit,
     model: Any,
     loss: WeightedBPRLoss | None,
+    extra: ExtraPairs | None,
     trees: Trees | None,
     proposals: tuple[FreeItems, ...],
 ) -> SampledStep:
     settings, plan = config.settings, config.plan
     kind = SAMPLERS[str(plan.base)]
     sampler: Any = TreeView(kind()) if plan.tree_view else kind()
-    source = scoring(model)
+    source = _score_source(config, split, model)
     context = _sampler_context(config, split, source.sizes, trees, proposals)
     sampler.setup(context)
     n_candidates = settings.neg_candidates if kind.scores_candidates or plan.tree_view else 1
-    return SampledStep(model, source, sampler, context.generator, loss, n_candidates, settings.num_negatives)
+    hardness = _hardness_meter(config, split, extra, context)
+    return SampledStep(model, source, sampler, context.generator, loss, n_candidates, settings.num_negatives, hardness)
+
+
+def _hardness_meter(
+    config: Config, split: BuiltSplit, extra: ExtraPairs | None, context: SamplerContext
+) -> HardnessMeter:
+    bars_inferred = config.settings.exclude_inferred
+    valid = HeldOut(split.parts[0], split.parts[1], extra, bars_inferred, config["device"])
+    excluding = [one for one in (context.uniform, context.popularity) if isinstance(one, FarFromHistory)]
+    return HardnessMeter(valid, context.similarities, excluding)
+
+
+def _score_source(config: Config, split: BuiltSplit, model: Any) -> ScoreSource:
+    if config["MODEL_TYPE"] != ModelType.SEQUENTIAL:
+        return scoring(model)
+    train, transform = split.parts[0], construct_transform(config)
+    of_user = torch.as_tensor(longest_rows(train)).clamp_min(0)  # who is not in train is never asked about
+
+    def as_loaded(rows: torch.Tensor) -> Interaction:
+        return transform(train, train.inter_feat[rows]).to(config["device"])
+
+    sample = as_loaded(torch.linspace(0, len(train) - 1, 64).long())
+    return sequence_scoring(model, sample, lambda users: as_loaded(of_user[users.cpu()]))
 
 
 def _sampler_context(
@@ -241,5 +272,5 @@ def _sampler_context(
     generator = torch.Generator(device=device)
     generator.manual_seed(config["seed"])
     history = History(augmented.positives_matrix(train), device)
-    uniform, popularity = proposals
+    uniform, popularity = far_from_history(config, train, trees, proposals)
     return SamplerContext(uniform, popularity, history, sizes, similarities, settings.as_dict(), generator)

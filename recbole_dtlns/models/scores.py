@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -75,9 +76,13 @@ class PredictScores:
     Args:
         model: the model.
         rows_of: the row that `predict` is given for a user, int64 [n] -> Interaction; unset: the user's id alone.
+
+    Attributes:
+        at_once: pairs that `predict` is asked about at once.
     """
 
     sizes: tuple[int, ...] | None = None
+    at_once = _PAIRS
 
     def __init__(self, model: Any, rows_of: Callable[[Tensor], Interaction] | None = None) -> None:
         self.model = model
@@ -87,15 +92,20 @@ class PredictScores:
         """No layers."""
         return None
 
+    def rows(self, interaction: Interaction) -> Interaction:
+        """What `predict` is given of a batch: the users alone, as a batch may hold triples of a knowledge graph too."""
+        return Interaction({self.model.USER_ID: interaction[self.model.USER_ID]})
+
     @torch.no_grad()
     def predict(self, interaction: Interaction, candidates: Tensor) -> Tensor:
         """Scores of candidates int64 [R, N] for the rows of a batch: [R, N]."""
-        n = candidates.shape[1]
+        whole, n = self.rows(interaction), candidates.shape[1]
+        step = max(1, self.at_once // n)
         scores = []
-        for start in range(0, len(candidates), max(1, _PAIRS // n)):
-            rows = slice(start, start + max(1, _PAIRS // n))
-            repeated = interaction[rows].repeat_interleave(n)
-            repeated.update(Interaction({self.model.ITEM_ID: candidates[rows].reshape(-1)}))
+        for start in range(0, len(candidates), step):
+            block = slice(start, start + step)
+            repeated = whole[block].repeat_interleave(n)
+            repeated.update(Interaction({self.model.ITEM_ID: candidates[block].reshape(-1)}))
             scores.append(self.model.predict(repeated).reshape(-1, n))
         return torch.cat(scores)
 
@@ -156,7 +166,8 @@ def equals_predict(model: Any, source: ScoreSource, sample: Interaction) -> bool
     """Whether a source gives the scores of the model's own `predict` for a few rows, dropout off."""
     with evaluating(model):
         scores = source.predict(sample, sample[model.ITEM_ID].unsqueeze(1)).reshape(-1)
-        return torch.allclose(scores, model.predict(sample).reshape(-1), rtol=1e-4, atol=1e-5)
+        own = model.predict(sample).reshape(-1)
+        return torch.allclose(scores, own, rtol=1e-4, atol=1e-4 * own.abs().max().item())
 
 
 def sample_pairs(model: Any, n: int = 64) -> Interaction:
@@ -177,14 +188,43 @@ def evaluating(model: Any) -> Iterator[None]:
         model.train(training)
 
 
+@dataclass(frozen=True)
+class ForwardCall:
+    """A call of a model's `forward` that is remembered for the loss.
+
+    Attributes:
+        arguments: what it was given; the same objects, not equal ones, make the same call.
+        output: what it returned, with gradient.
+    """
+
+    arguments: tuple[Any, ...]
+    output: Any
+
+
 @contextmanager
 def remembered_forward(model: Any, layers: BatchLayers | None) -> Iterator[None]:
-    """Let `model.forward` return this batch's result instead of computing it a second time."""
+    """Let the model's next `forward` return this batch's result instead of computing it a second time.
+
+    Only the first call with the remembered arguments is answered so: a model that runs the same sequences again, for
+    another dropout (FEARec), computes them again.
+    """
     if layers is None or layers.forward is None:
         yield
         return
-    model.forward = lambda *arguments: layers.forward
+    call = layers.forward if isinstance(layers.forward, ForwardCall) else ForwardCall((), layers.forward)
+    pending = [call]
+
+    def forward(*arguments: Any, **named: Any) -> Any:
+        if pending and not named and _are(arguments, call.arguments):
+            return pending.pop().output
+        return type(model).forward(model, *arguments, **named)
+
+    model.forward = forward
     try:
         yield
     finally:
         del model.forward
+
+
+def _are(left: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
+    return len(left) == len(right) and all(one is other for one, other in zip(left, right, strict=True))

@@ -12,6 +12,7 @@ from recbole.data.interaction import Interaction
 from torch import Tensor
 
 from recbole_dtlns.data.augmented import WEIGHT_FIELD
+from recbole_dtlns.hardness.meter import HardnessMeter
 from recbole_dtlns.models.loss import WeightedBPRLoss
 from recbole_dtlns.models.scores import ScoreSource, remembered_forward
 from recbole_dtlns.samplers.base import Sampler
@@ -65,6 +66,7 @@ class SampledStep:
         generator: the sampler's own.
         loss: the model's replaced BPRLoss, or None where it has none.
         n_candidates, n_negatives: candidates of each negative, negatives of each positive.
+        hardness: told of every batch, for the log; None: nobody is.
     """
 
     def __init__(
@@ -76,26 +78,40 @@ class SampledStep:
         loss: WeightedBPRLoss | None,
         n_candidates: int,
         n_negatives: int,
+        hardness: HardnessMeter | None = None,
     ) -> None:
         self.model, self.source, self.sampler, self.generator, self.loss = model, source, sampler, generator, loss
-        self.n_candidates, self.n_negatives = n_candidates, n_negatives
+        self.n_candidates, self.n_negatives, self.hardness = n_candidates, n_negatives, hardness
         self.epoch = 0
         self.sampling_seconds = 0.0
 
     def __call__(self, calculate_loss: LossFunction, interaction: Interaction) -> Any:
         """Loss of one batch: `n_negatives` blocks of its rows, each row with one choice of the sampler."""
-        if self.n_negatives > 1:
-            interaction = interaction.repeat(self.n_negatives)
-        layers = self.source.batch(interaction)
-        _, choice = self.choose(interaction, layers)
-        if not choice.is_plain and (layers is None or self.loss is None):
-            choice = Choice(drawn_by_weight(choice, self.generator))
+        interaction, layers = self._rows(interaction)
+        view, picked, choice = self.choose(interaction, layers)
         interaction.update(Interaction({self.model.NEG_ITEM_ID: choice.item_ids}))
         with remembered_forward(self.model, layers), self._loss_inputs(interaction, layers, choice):
-            return with_aux(calculate_loss(interaction), choice.aux_loss)
+            loss = with_aux(calculate_loss(interaction), choice.aux_loss)
+        if self.hardness is not None:
+            self.hardness.add(view, picked, choice, None if self.loss is None else self.loss.margin)
+        return loss
 
-    def choose(self, interaction: Interaction, layers: BatchLayers | None) -> tuple[View, Choice]:
-        """Propose, score, pick and choose for the rows of a batch; only `choose` may see gradients."""
+    def replay(self, interaction: Interaction) -> tuple[View, Choice]:
+        """The negatives that a batch would get now; nothing is learnt, but the sampler's state and generator move."""
+        view, _, choice = self.choose(*self._rows(interaction))
+        return view, choice
+
+    def _rows(self, interaction: Interaction) -> tuple[Interaction, BatchLayers | None]:
+        if self.n_negatives > 1:
+            interaction = interaction.repeat(self.n_negatives)
+        return interaction, self.source.batch(interaction)
+
+    def choose(self, interaction: Interaction, layers: BatchLayers | None) -> tuple[View, Tensor, Choice]:
+        """Propose, score, pick and choose for the rows of a batch; only the sampler's `choose` may see gradients.
+
+        Returns:
+            The view, the picked positions and the choice: a plain one, drawn by weight, where the loss takes one id.
+        """
         started = time.perf_counter()
         users, positives = interaction[self.model.USER_ID], interaction[self.model.ITEM_ID]
         with torch.no_grad():
@@ -107,12 +123,16 @@ class SampledStep:
             scores = self.sampler.score(view)
             picked = self.sampler.pick(scores)
         choice = self.sampler.choose(view, picked, scores)
+        if not choice.is_plain and (layers is None or self.loss is None):
+            picked, choice = drawn_by_weight(picked, choice, self.generator)
         self.sampling_seconds += time.perf_counter() - started
-        return view, choice
+        return view, picked, choice
 
     def epoch_begin(self, epoch: int) -> None:
         """Note the number of the epoch, for the view."""
         self.epoch = epoch
+        if self.hardness is not None:
+            self.hardness.begin()
 
     @torch.no_grad()
     def epoch_end(self, epoch: int) -> None:
@@ -149,6 +169,7 @@ class SampledStep:
         if loss is None:
             yield
             return
+        loss.margin = None  # of an earlier batch; not every batch of a model need call the loss
         if WEIGHT_FIELD in interaction.columns:
             loss.weight = interaction[WEIGHT_FIELD]
         if layers is not None and not choice.is_plain:
@@ -169,16 +190,21 @@ def negative_layers(choice: Choice, layers: BatchLayers) -> Tensor:
     return layers.rows(choice.ids) if choice.ids.dim() == 2 else layers.composite(choice.ids)
 
 
-def drawn_by_weight(choice: Choice, generator: torch.Generator) -> Tensor:
-    """One of the K negatives of each row, in proportion to its weight: int64 [R, 1].
+def drawn_by_weight(picked: Tensor, choice: Choice, generator: torch.Generator) -> tuple[Tensor, Choice]:
+    """One of the K negatives of each row, in proportion to its weight: its position and itself, both int64 [R, 1].
 
-    For models whose loss takes a single id: in expectation the gradient is that of the weighted loss, up to scale.
+    For models whose loss takes a single id: in expectation the gradient is that of the weighted loss, up to scale. The
+    sampler's own part of the loss goes with it. Of an id for each layer, layer 0 is taken. Positions that do not
+    belong to the ids are handed through.
     """
-    ids = choice.ids if choice.ids.dim() == 2 else choice.ids[..., 0]
-    if ids.shape[1] == 1:
-        return ids
-    weights = torch.ones(ids.shape, device=ids.device) if choice.weights is None else choice.weights
-    return ids.gather(1, torch.multinomial(weights, 1, generator=generator))
+    ids, aligned = choice.ids, picked.shape == choice.ids.shape
+    if ids.dim() == 3:
+        ids, picked = ids[..., 0], picked[..., 0] if aligned else picked
+    if ids.shape[1] > 1:
+        weights = torch.ones(ids.shape, device=ids.device) if choice.weights is None else choice.weights
+        drawn = torch.multinomial(weights, 1, generator=generator)
+        ids, picked = ids.gather(1, drawn), picked.gather(1, drawn) if aligned else picked
+    return picked, Choice(ids, aux_loss=choice.aux_loss)
 
 
 def with_aux(loss: Any, aux: Tensor | None) -> Any:

@@ -2,14 +2,19 @@
 
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.samplers.ahns import AHNS
+from recbole_dtlns.samplers.ans import ANS
 from recbole_dtlns.samplers.base import BaseSampler
+from recbole_dtlns.samplers.dens import DENS
 from recbole_dtlns.samplers.dins import DINS
+from recbole_dtlns.samplers.divns import DivNS
 from recbole_dtlns.samplers.dns import DNS
 from recbole_dtlns.samplers.dns_mn import DNSMN
 from recbole_dtlns.samplers.dtl_ns import DTLNS
 from recbole_dtlns.samplers.mixgcf import MixGCF
 from recbole_dtlns.samplers.popularity import Popularity
 from recbole_dtlns.samplers.softmax_rho import SoftmaxRho
+from recbole_dtlns.samplers.srns import SRNS
+from recbole_dtlns.samplers.stabcf import StabCF
 from recbole_dtlns.samplers.uniform import Uniform
 
 SAMPLERS: dict[str, type[BaseSampler]] = {
@@ -18,9 +23,14 @@ SAMPLERS: dict[str, type[BaseSampler]] = {
     "dns": DNS,
     "dns_mn": DNSMN,
     "softmax_rho": SoftmaxRho,
+    "srns": SRNS,
     "ahns": AHNS,
     "mixgcf": MixGCF,
     "dins": DINS,
+    "dens": DENS,
+    "ans": ANS,
+    "stabcf": StabCF,
+    "divns": DivNS,
     "dtl_ns": DTLNS,
 }
 STOCK = ("recbole:uniform", "recbole:popularity", "recbole:dynamic")

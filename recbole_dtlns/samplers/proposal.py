@@ -19,6 +19,9 @@ class Proposal(Protocol):
     def draw(self, users: torch.Tensor, n: int, generator: torch.Generator) -> torch.Tensor:
         """n items for each user that may be given to it as negatives: int64 [R] -> int64 [R, n]."""
 
+    def allows(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+        """Whether items int64 [R, n] may be given to users int64 [R] as negatives now: bool [R, n]."""
+
 
 class FreeItems:
     """Draws items in proportion to integer weights from everything but a user's excluded items.
@@ -47,6 +50,7 @@ class FreeItems:
             weights = np.ones(excluded.shape[1], dtype=np.int64)
             weights[0] = 0
         self._weights = weights
+        self._pairs: torch.Tensor | None = None
         self.exclude(excluded)
 
     def exclude(self, excluded: sparse.csr_matrix) -> None:
@@ -54,6 +58,7 @@ class FreeItems:
         n_users, weights, device = excluded.shape[0], self._weights, self._device
         if not excluded.has_sorted_indices:
             excluded = excluded.sorted_indices()
+        self._excluded, self._pairs = excluded, None
         if n_users * weights.sum(dtype=np.float64) >= _LARGEST_KEY:
             raise ValueError(
                 f"weights sum to {weights.sum(dtype=np.float64):g}: too much for {n_users} users, scale down"
@@ -85,14 +90,24 @@ class FreeItems:
                 "user_inter_num_interval, or lower positives_per_user."
             )
 
+    def allows(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+        """Whether items int64 [R, n] are free for users int64 [R]: bool [R, n]. O(log E) each; the first call O(E)."""
+        n_items = self._excluded.shape[1]
+        if self._pairs is None:
+            rows = np.repeat(np.arange(self._excluded.shape[0], dtype=np.int64), np.diff(self._excluded.indptr))
+            pairs = np.append(rows * n_items + self._excluded.indices, np.iinfo(np.int64).max)
+            self._pairs = torch.as_tensor(pairs, device=self._device)
+        keys = users.unsqueeze(1) * n_items + items
+        return self._pairs[torch.searchsorted(self._pairs, keys)] != keys
+
     def draw(self, users: torch.Tensor, n: int, generator: torch.Generator) -> torch.Tensor:
         """Draw n free items for each user, independently and with replacement: int64 [R] -> int64 [R, n]."""
-        free = self._free[users].unsqueeze(1)
+        free = self._free.take(users).unsqueeze(1)
         uniform = torch.rand(len(users), n, dtype=torch.float64, device=users.device, generator=generator)
         drawn = torch.minimum((uniform * free).long(), free - 1)
         keys = users.unsqueeze(1) * self.span + drawn
         passed = torch.searchsorted(self._keys, keys, right=True)
-        drawn += self._barred[passed] - self._barred[self._start[users]].unsqueeze(1)
+        drawn += self._barred.take(passed) - self._barred.take(self._start.take(users)).unsqueeze(1)
         return drawn + 1 if self.is_uniform else torch.searchsorted(self._upto, drawn, right=True)
 
 

@@ -14,13 +14,22 @@ from recbole.utils import get_model, init_seed
 from recbole_dtlns.config import Config
 from recbole_dtlns.data.augmented import WEIGHT_FIELD
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.models.layers import LAYER_SOURCES, LayerTables
+from recbole_dtlns.models.layers import LAYER_SOURCES
 from recbole_dtlns.models.loss import WeightedBPRLoss, replace_bpr_loss
-from recbole_dtlns.models.scores import PredictScores, TableScores, score_source
-from recbole_dtlns.models.step import SampledStep, WeightedStep, layers_equal_predict, remembered_forward, scoring
-from recbole_dtlns.samplers.base import BaseSampler, Choice, View
+from recbole_dtlns.models.scores import (
+    PredictScores,
+    TableScores,
+    equals_predict,
+    remembered_forward,
+    sample_pairs,
+    scoring,
+)
+from recbole_dtlns.models.step import SampledStep, WeightedStep
+from recbole_dtlns.samplers.base import BaseSampler
+from recbole_dtlns.samplers.view import Choice, View
 
-LAYERED = ["BPR", "LightGCN", "NGCF"]
+LAYERED = ["BPR", "LightGCN", "NGCF", "SpectralCF"]
+USERS, POSITIVES = torch.arange(1, 9), torch.arange(11, 19)
 
 
 @cache
@@ -51,16 +60,26 @@ def gradients(model: Any, loss: torch.Tensor) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("name", LAYERED)
 def test_layers_add_up_to_the_models_own_scores(name: str) -> None:
     model = fresh(name)
-    assert layers_equal_predict(model, LAYER_SOURCES[name](model))
+    assert equals_predict(model, TableScores(model, LAYER_SOURCES[name](model)), sample_pairs(model))
 
 
-@pytest.mark.parametrize(("name", "keys"), [("LightGCN", {}), ("NGCF", {}), ("NGCF", {"hidden_size_list": [8, 4]})])
+def test_ncl_has_the_layers_of_lightgcn() -> None:
+    pytest.importorskip("faiss")
+    model = fresh("NCL", num_clusters=10)
+    source = scoring(model)
+    assert isinstance(source, TableScores)
+    assert source.sizes == (16,) * (model.n_layers + 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"), [("LightGCN", {}), ("NGCF", {}), ("NGCF", {"hidden_size_list": [8, 4]}), ("SpectralCF", {})]
+)
 def test_one_propagation_gives_the_loss_and_gradients_of_the_models_own(name: str, keys: dict[str, Any]) -> None:
     model = fresh(name, message_dropout=0.0, **keys) if name == "NGCF" else fresh(name)
     rows = batch(model)
     own_loss = model.calculate_loss(rows)
     own = gradients(model, own_loss)
-    with remembered_forward(model, LAYER_SOURCES[name](model)()):
+    with remembered_forward(model, LAYER_SOURCES[name](model)().batch(rows[model.USER_ID])):
         loss = model.calculate_loss(rows)
     assert torch.allclose(loss, own_loss, atol=1e-6)
     found = gradients(model, loss)
@@ -74,27 +93,31 @@ def test_node_dropout_keeps_ngcfs_own_forward_pass() -> None:
     model = fresh("NGCF", node_dropout=0.1)
     source = LAYER_SOURCES["NGCF"](model)
     assert source.propagate is None  # type: ignore[attr-defined]
-    assert layers_equal_predict(model, source)
+    assert equals_predict(model, TableScores(model, source), sample_pairs(model))
+
+
+def plain_scores(model: Any, name: str, negatives: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    """Scores of a p + (1 - a) n, layer by layer in a loop, as MixGCF's authors write it; share [R, H]."""
+    layers = LAYER_SOURCES[name](model)().batch(USERS)
+    pieces = zip(layers.queries.split(layers.sizes, -1), layers.items.split(layers.sizes, -1), strict=True)
+    scores = torch.zeros(len(USERS))
+    for layer, (query, items) in enumerate(pieces):
+        part = share[:, layer, None]
+        scores = scores + (query * (part * items[POSITIVES] + (1 - part) * items[negatives[:, layer]])).sum(-1)
+    return scores
 
 
 @pytest.mark.parametrize("name", LAYERED)
 @pytest.mark.parametrize("mixing", [True, False])
-def test_composite_scores_equal_the_plain_way(name: str, mixing: bool) -> None:
-    """Mixing layer by layer as MixGCF's authors do, on every candidate, with the same picks and shares."""
+def test_composite_scores_and_gradients_equal_the_plain_way(name: str, mixing: bool) -> None:
     model = fresh(name, **({"hidden_size_list": [8, 4]} if name == "NGCF" else {})).eval()
-    tables = LAYER_SOURCES[name](model)()
-    users, positives = torch.arange(1, 9), torch.arange(11, 19)
-    n_layers = len(tables.sizes)
-    negatives = torch.randint(1, model.n_items, (8, n_layers))
-    share = torch.rand(8, n_layers) if mixing else None
-    scores = tables.mixed_scores(users, positives, negatives, share)
+    layers = LAYER_SOURCES[name](model)().batch(USERS)
+    negatives = torch.randint(1, model.n_items, (8, len(layers.sizes)))
+    share = torch.rand(8, len(layers.sizes)) * mixing
+    wide = layers.widen(share)
+    scores = layers.scores(wide * layers.rows(POSITIVES) + (1 - wide) * layers.composite(negatives))
     found = gradients(model, scores.sum())
-    tables = LAYER_SOURCES[name](model)()
-    plain = torch.zeros(8)
-    pieces = zip(tables.queries(users).split(tables.sizes, -1), tables.items.split(tables.sizes, -1), strict=True)
-    for layer, (query, items) in enumerate(pieces):
-        part = torch.zeros(8, 1) if share is None else share[:, layer, None]
-        plain = plain + (query * (part * items[positives] + (1 - part) * items[negatives[:, layer]])).sum(-1)
+    plain = plain_scores(model, name, negatives, share)
     assert torch.allclose(scores, plain, atol=1e-6)
     for parameter, value in gradients(model, plain.sum()).items():
         assert torch.allclose(found[parameter], value, atol=1e-6), parameter
@@ -103,29 +126,41 @@ def test_composite_scores_equal_the_plain_way(name: str, mixing: bool) -> None:
 def test_margin_of_a_mixed_negative_is_the_shrunk_margin() -> None:
     """With mean pooling s_p - s_n = mean over layers of (1 - a_h)(<u, e_p^h> - <u, e_n^h>)."""
     model = fresh("LightGCN").eval()
-    tables = LAYER_SOURCES["LightGCN"](model)()
-    users, positives = torch.arange(1, 9), torch.arange(11, 19)
+    layers = LAYER_SOURCES["LightGCN"](model)().batch(USERS)
     negatives, share = torch.randint(1, model.n_items, (8, 3)), torch.rand(8, 3)
-    positive = tables.layer_scores(users, positives[:, None])[:, 0]
-    negative = torch.stack([tables.layer_scores(users, negatives)[:, h, h] for h in range(3)], 1)
+    positive = layers.layer_scores(POSITIVES[:, None])[:, 0]
+    negative = torch.stack([layers.layer_scores(negatives)[:, h, h] for h in range(3)], 1)
     margin = ((1 - share) * (positive - negative)).sum(-1)
-    mixed = positive.sum(-1) - tables.mixed_scores(users, positives, negatives, share)
+    mixed = positive.sum(-1) - plain_scores(model, "LightGCN", negatives, share)
     assert torch.allclose(margin, mixed, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["DGCF", "SpectralCF"])
-def test_tables_of_models_with_a_bare_forward(name: str) -> None:
-    assert isinstance(score_source(fresh(name)), TableScores)
+@pytest.mark.parametrize("name", LAYERED)
+def test_scores_at_the_end_of_an_epoch_are_the_models_own(name: str) -> None:
+    model = fresh(name)
+    scores, items = scoring(model).user_scores()
+    ids = torch.randint(1, model.n_items, (8, 3))
+    rows = Interaction({model.USER_ID: USERS.repeat_interleave(3), model.ITEM_ID: ids.reshape(-1)})
+    own = model.eval().predict(rows).reshape(8, 3)
+    assert torch.allclose(scores(USERS, ids), own, atol=1e-5)
+    assert items is not None
+    assert len(items) == model.n_items
+
+
+def test_tables_of_models_with_a_bare_forward() -> None:
+    source = scoring(fresh("DGCF", n_factors=2, n_iterations=1, n_layers=1))
+    assert isinstance(source, TableScores)
+    assert source.sizes == (16,)
 
 
 @pytest.mark.parametrize("name", ["LINE", "SimpleX"])
 def test_other_models_are_asked_pair_by_pair(name: str) -> None:
     model = fresh(name).eval()
-    source = score_source(model)
+    source = scoring(model)
     assert isinstance(source, PredictScores)
     rows = batch(model, n=5)
     candidates = torch.randint(1, model.n_items, (5, 3))
-    scores = source.candidate_scores(rows, candidates)
+    scores = source.predict(rows, candidates)
     one = Interaction({model.USER_ID: rows[model.USER_ID][2:3], model.ITEM_ID: candidates[2, 1:2]})
     assert scores.shape == (5, 3)
     assert scores[2, 1].item() == pytest.approx(model.predict(one).item(), abs=1e-5)
@@ -149,9 +184,40 @@ def test_weighted_loss_with_weights_of_one_is_recboles() -> None:
 def test_weights_by_hand_and_negatives_without_an_id() -> None:
     loss = WeightedBPRLoss()
     loss.weight = torch.tensor([1.0, 0.0, 3.0])
-    loss.negative_scores = torch.tensor([0.0, 9.0, 2.0])
+    loss.negative_scores = torch.tensor([[0.0], [9.0], [2.0]])
     rows = -torch.log(torch.sigmoid(torch.tensor([1.0, 1.0]) - torch.tensor([0.0, 2.0])))
-    assert loss(torch.ones(3), torch.zeros(3)).item() == pytest.approx(((rows[0] + 3 * rows[1]) / 4).item(), abs=1e-6)
+    wanted = pytest.approx(((rows[0] + 3 * rows[1]) / 4).item(), abs=1e-6)
+    assert loss(torch.ones(3), torch.zeros(3)).item() == wanted
+    assert loss(torch.ones(3, 1), torch.zeros(3, 1)).item() == wanted  # some models score in a column
+    loss.negative_scores = None
+    column = loss(torch.ones(3, 1), torch.tensor([[0.0], [9.0], [2.0]])).item()
+    assert column == wanted
+
+
+def test_weights_of_several_negatives_and_a_replaced_positive_by_hand() -> None:
+    loss = WeightedBPRLoss()
+    loss.positive_scores = torch.tensor([1.0, 2.0])
+    loss.negative_scores = torch.tensor([[0.0, 1.0], [3.0, 5.0]])
+    loss.negative_weights = torch.tensor([[0.5, 0.5], [1.0, 0.0]])
+    cost = -torch.log(torch.sigmoid(torch.tensor([1.0, 0.0, -1.0])))
+    found = loss(torch.zeros(2), torch.zeros(2)).item()
+    assert found == pytest.approx(((0.5 * cost[0] + 0.5 * cost[1] + cost[2]) / 2).item(), abs=1e-6)
+    assert loss.margin is not None
+    assert loss.margin.item() == pytest.approx((1 + 0 - 1 - 3) / 4)
+
+
+class TwoLosses(torch.nn.Module):
+    """A loss of the recommender part and one over triples, as CKE has them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rec_loss, self.kg_loss = BPRLoss(), BPRLoss()
+
+
+def test_the_loss_over_triples_is_left_alone() -> None:
+    model = TwoLosses()
+    assert replace_bpr_loss(model) is model.rec_loss
+    assert type(model.kg_loss) is BPRLoss
 
 
 def test_only_recboles_own_loss_is_replaced_and_state_stays() -> None:
@@ -169,9 +235,9 @@ class FirstTwoItems(BaseSampler):
     def propose(self, users: torch.Tensor, n: int) -> torch.Tensor:
         return torch.tensor([1, 2]).repeat(len(users), 1)
 
-    def choose(self, view: View, picked: torch.Tensor) -> Choice:
+    def choose(self, view: View, picked: torch.Tensor, scores: torch.Tensor) -> Choice:
         layers = view.layer_scores.shape[2]
-        return Choice(torch.tensor([1] + [2] * (layers - 1)).repeat(len(view.users), 1))
+        return Choice(torch.tensor([[1] + [2] * (layers - 1)]).repeat(len(view.users), 1, 1))
 
 
 @pytest.mark.parametrize("n_negatives", [1, 3])
@@ -195,10 +261,10 @@ def test_the_step_hands_ids_weights_and_scores_to_the_models_loss(n_negatives: i
     assert loss is not None
     assert loss.weight is None
     assert loss.negative_scores is None
-    tables: LayerTables = source()  # type: ignore[operator, assignment]
-    users, positives = rows[model.USER_ID], rows[model.ITEM_ID]
-    negative = tables.mixed_scores(users, positives, torch.tensor([1, 2, 2]).repeat(6, 1), None)
-    positive = tables.layer_scores(users, positives[:, None]).sum(-1)[:, 0]
+    layers = source.batch(rows)
+    assert layers is not None
+    negative = layers.scores(layers.composite(torch.tensor([1, 2, 2]).repeat(6, 1)))
+    positive = layers.layer_scores(rows[model.ITEM_ID][:, None]).sum(-1)[:, 0]
     losses = -torch.log(1e-10 + torch.sigmoid(positive - negative))
     l2 = model.reg_loss(*(table(ids) for table, ids in _rows_of_l2(model, seen[0])), require_pow=model.require_pow)
     expected = (weights * losses).sum() / weights.sum() + model.reg_weight * l2

@@ -92,3 +92,13 @@ def test_popularity_weights_by_hand() -> None:
     half = popularity_weights(np.array([9, 4, 0, 1]), 0.5, 10)
     assert half[0] == half[2] == 0
     assert half[1] / half[3] == pytest.approx(2)
+
+
+def test_allows_tells_the_free_items_also_after_other_pairs_are_barred() -> None:
+    first, second = history(), history(seed=4)
+    free = FreeItems(first)
+    users = torch.arange(1, N_USERS)
+    items = torch.arange(1, N_ITEMS).repeat(len(users), 1)
+    assert torch.equal(free.allows(users, items), torch.as_tensor(first.toarray()[1:, 1:] == 0))
+    free.exclude(second)
+    assert torch.equal(free.allows(users, items), torch.as_tensor(second.toarray()[1:, 1:] == 0))

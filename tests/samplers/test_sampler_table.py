@@ -14,7 +14,7 @@ DOC = (Path(__file__).parents[2] / "docs" / "samplers.md").read_text(encoding="u
 ROWS = {
     cells[0].strip("` "): [cell.strip() for cell in cells[1:]]
     for line in DOC.splitlines()
-    if line.startswith("| `")
+    if line.startswith("| `") and not line.startswith("| `neg_sampler`")
     for cells in [line.strip("| ").split(" | ")]
 }
 

@@ -60,9 +60,8 @@ def test_mixgcf_with_one_layer_is_dns_with_positive_mixing() -> None:
 
 @pytest.mark.parametrize("base", sorted(SAMPLERS))
 def test_a_tree_view_without_weight_picks_what_its_base_picks(base: str) -> None:
-    seen = view(rows=100)
-    with_view, alone = TreeView(SAMPLERS[base]()), SAMPLERS[base]()
-    assert torch.equal(picks(with_view, seen, alpha_co=0, alpha_se=0), picks(alone, seen, alpha_co=0, alpha_se=0))
+    with_view = picks(TreeView(SAMPLERS[base]()), view(rows=100), alpha_co=0, alpha_se=0)
+    assert torch.equal(with_view, picks(SAMPLERS[base](), view(rows=100)))
 
 
 @pytest.mark.parametrize("base", [DNS, MixGCF])

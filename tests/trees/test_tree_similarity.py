@@ -123,3 +123,17 @@ def test_unknown_normalisation():
     ):
         with pytest.raises(ValueError, match="normalize is 'max'; expected 'min' or 'depth'"):
             call()
+
+
+@pytest.mark.parametrize(("depth", "children"), [(40, 4), (9, 1000), (70, 2)])
+@pytest.mark.parametrize("normalize", ["min", "depth"])
+def test_codes_that_fill_more_than_one_number(depth: int, children: int, normalize: str) -> None:
+    rng = np.random.default_rng(0)
+    codes = np.repeat(rng.integers(0, children, (4, depth)), 15, axis=0)
+    for row, code in enumerate(codes):  # four trunks that are left, and that end, at any depth
+        code[rng.integers(0, depth)] = rng.integers(0, children)
+        code[rng.integers(0 if row % 5 == 0 else depth // 2, depth + 1) :] = -1
+    codes[0] = -1
+    everything = torch.arange(len(codes))
+    found = TreeSimilarity(codes, normalize=normalize)(everything, everything.expand(len(codes), -1))
+    assert torch.equal(found, torch.as_tensor(lcp_similarity(codes[:, None], codes[None], normalize)))

@@ -1,0 +1,221 @@
+"""SRNS: a memory of items, its renewal, and scores that vary over the epochs."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse, stats
+from small import PAIRS, context
+from torch import Tensor
+
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.samplers.srns import SRNS, repeats
+from recbole_dtlns.samplers.tree_view import TreeView
+from recbole_dtlns.samplers.view import EpochView, View
+
+WIDE = sparse.csr_matrix((np.ones(8), ([1, 1, 1, 2, 2, 3, 3, 3], [1, 5, 9, 2, 7, 3, 20, 35])), shape=(4, 40))
+
+
+class Table:
+    """A model that is a table of scores, [U, I]."""
+
+    def __init__(self, scores: Tensor) -> None:
+        self.table = scores
+
+    def user_scores(self) -> tuple[Callable[[Tensor, Tensor], Tensor], None]:
+        return lambda users, items: self.table[users.unsqueeze(1), items], None
+
+
+def made(pairs: sparse.csr_matrix = PAIRS, seed: int = 0, **options: float) -> SRNS:
+    sampler = SRNS()
+    start = {"neg_candidates": 2, "srns_extra": 1, "srns_pool": 6}
+    sampler.setup(context(seed, pairs, None, **{**start, **options}))
+    return sampler
+
+
+def seen(sampler: SRNS, users: Tensor, positives: Tensor, scores: Tensor, epoch: int = 25, **found: Tensor) -> View:
+    """A view of the id path over a table of scores [U, I]."""
+    candidates = found.get("candidates")
+    if candidates is None:
+        candidates = sampler.propose(users, 2)
+    generator = sampler.context.generator
+    return View(*(users, positives, candidates, epoch, generator), predict=lambda ids: scores[users.unsqueeze(1), ids])
+
+
+def end(sampler: SRNS, number: int, scores: Tensor) -> None:
+    sampler.epoch_end(EpochView(number, Table(scores), sampler.context.generator))
+
+
+def chosen(sampler: SRNS, view: View) -> Tensor:
+    scores = sampler.score(view)
+    return sampler.choose(view, sampler.pick(scores), scores).ids
+
+
+def by_hand(positive: int = 1) -> tuple[SRNS, View]:
+    """User 1 holds items 3 and 5; after two epochs item 3 has gone from 0 to 2, and is 0 now, where item 5 is at 1."""
+    sampler = made()
+    sampler.memory[1] = torch.tensor([3, 5])
+    sampler.history.pool[1] = torch.tensor([2, 2, 3, 4, 5, 6])
+    scores = torch.zeros(3, 7)
+    end(sampler, 0, scores)
+    scores[1, 3] = 2
+    end(sampler, 1, scores)
+    now = torch.tensor([[0.0] * 7, [0, 0, 0, 0, 9, 1, 0], [0.0] * 7])
+    users = torch.tensor([1])
+    return sampler, seen(sampler, users, torch.tensor([positive]), now, candidates=torch.tensor([[3, 5, 4]]))
+
+
+def test_by_hand() -> None:
+    """P + 5 * 25/50 * std, std being that of sigmoid(0) and sigmoid(2); item 4 is not in the memory."""
+    sampler, view = by_hand()
+    high = 1 / (1 + np.exp(-2))
+    expected = [0.5 + 2.5 * (high - 0.5) / 2, 1 / (1 + np.exp(-1)), -np.inf]
+    assert sampler.score(view)[0].tolist() == pytest.approx(expected, abs=1e-6)
+    assert chosen(sampler, view).tolist() == [[3]]
+
+
+def test_the_weight_of_the_deviation_grows_from_zero() -> None:
+    sampler, view = by_hand()
+    early = View(view.users, view.positives, view.candidates, 0, view.generator, predict=view.predict)
+    late = View(view.users, view.positives, view.candidates, 400, view.generator, predict=view.predict)
+    assert sampler.pick(sampler.score(early)).tolist() == [[1]]
+    assert sampler.score(late)[0, 0].item() == pytest.approx(0.5 + 5 * (1 / (1 + np.exp(-2)) - 0.5) / 2, abs=1e-6)
+
+
+def test_a_positive_without_history_counts_no_deviation() -> None:
+    sampler, view = by_hand(positive=6)
+    assert sampler.score(view)[0, :2].tolist() == pytest.approx([0.5, 1 / (1 + np.exp(-1))])
+
+
+def test_one_snapshot_is_no_deviation_and_six_are_five() -> None:
+    sampler = made()
+    users, positives = torch.tensor([1]), torch.tensor([1])
+    items = sampler.memory[users]
+    values = [3.0, -1.0, 0.5, 2.0, 0.0, 1.0]
+    for number, value in enumerate(values):
+        scores = torch.zeros(3, 7)
+        scores[1, 2:] = value
+        end(sampler, number, scores)
+        found = sampler.history.spread(users, items, positives)
+        last = torch.sigmoid(torch.tensor(values[max(0, number - 4) : number + 1]))
+        assert torch.allclose(found, last.std(correction=0).expand(1, 2), atol=1e-6)
+
+
+def test_the_deviation_is_that_of_the_difference_to_the_positive() -> None:
+    sampler = made()
+    for number in range(3):
+        end(sampler, number, torch.full((3, 7), float(number)))
+    assert sampler.history.spread(torch.tensor([1]), sampler.memory[1:2], torch.tensor([1])).tolist() == [[0, 0]]
+
+
+def test_new_pools_keep_the_memory_and_its_history_alone() -> None:
+    sampler = made(WIDE, srns_pool=12)
+    generator = torch.Generator().manual_seed(1)
+    for number in range(5):
+        end(sampler, number, torch.randn(4, 40, generator=generator))
+    users, positives = torch.tensor([1, 2, 3]), torch.tensor([5, 7, 3])
+    pool = sampler.history.pool.clone()
+    last = torch.randn(4, 40, generator=generator)
+    end(sampler, 5, last)
+    assert not torch.equal(pool, sampler.history.pool)
+    assert (sampler.history.pool[1:].diff(dim=1) >= 0).all()
+    held = sampler.memory[1:]
+    assert (sampler.history.pool[1:].unsqueeze(1) == held.unsqueeze(2)).any(2).all()
+    assert (sampler.history.spread(users, held, positives) > 0).all()
+    others = sampler.history.fresh(users, held, 3, generator)
+    assert (sampler.history.spread(users, others, positives) == 0).all()
+    end(sampler, 6, -last)
+    assert (sampler.history.spread(users, others, positives) > 0).all()
+
+
+def test_the_memory_is_renewed_in_proportion_to_exp_of_score_by_temperature() -> None:
+    n_users = 6001
+    pairs = sparse.csr_matrix((np.ones(n_users - 1), (np.arange(1, n_users), np.ones(n_users - 1, int))), (n_users, 7))
+    sampler = made(pairs, neg_candidates=1, srns_extra=2, srns_tau=2.0)
+    users = torch.arange(1, n_users)
+    scores = torch.tensor([0, 0, 0, 0, 1.0, 3.0, 9]).expand(n_users, -1)
+    candidates = torch.tensor([[3, 4, 5]]).expand(len(users), -1)
+    view = seen(sampler, users, torch.ones_like(users), scores, candidates=candidates)
+    sampler.choose(view, torch.zeros(len(users), 1, dtype=torch.long), torch.zeros(len(users), 3))
+    observed = torch.bincount(sampler.memory[1:].reshape(-1), minlength=7)[3:6].numpy()
+    expected = np.exp([0, 0.5, 1.5])
+    assert stats.chisquare(observed, expected / expected.sum() * len(users)).pvalue > 1e-3
+
+
+def test_the_memory_holds_free_items_once_and_moves_only_for_users_of_the_batch() -> None:
+    sampler = made(WIDE, neg_candidates=5, srns_extra=6, srns_pool=30)
+    scores = torch.randn(4, 40, generator=torch.Generator().manual_seed(3))
+    before = sampler.memory.clone()
+    users, positives = torch.tensor([1, 3, 1, 1, 3]), torch.tensor([1, 3, 5, 9, 20])
+    for _ in range(20):
+        view = seen(sampler, users, positives, scores)
+        assert view.candidates.shape == (5, 11)
+        assert not repeats(view.candidates).any()
+        assert not torch.as_tensor(WIDE.toarray())[users.unsqueeze(1), view.candidates].any()
+        ids = chosen(sampler, view)
+        assert (ids == view.candidates[:, :5]).any(1).all()  # only the memory is picked from
+        for user in (1, 3):
+            row = int((users == user).nonzero()[0])
+            assert set(sampler.memory[user].tolist()) <= set(view.candidates[row].tolist())
+    assert not repeats(sampler.memory).any()
+    assert torch.equal(sampler.memory[2], before[2])
+    assert not torch.equal(sampler.memory[[1, 3]], before[[1, 3]])
+
+
+def test_the_order_of_candidates_does_not_matter() -> None:
+    sampler = made(WIDE, neg_candidates=4, srns_extra=3, srns_pool=20)
+    scores = torch.randn(4, 40, generator=torch.Generator().manual_seed(3))
+    for number in range(3):
+        end(sampler, number, scores * number)
+    users, positives = torch.tensor([1, 2, 3]), torch.tensor([1, 7, 20])
+    view = seen(sampler, users, positives, scores)
+    order = torch.tensor([3, 6, 1, 4, 0, 5, 2])
+    mixed = seen(sampler, users, positives, scores, candidates=view.candidates[:, order])
+    assert torch.equal(sampler.score(view)[:, order], sampler.score(mixed))
+
+
+def test_a_restored_sampler_goes_on_alike() -> None:
+    options = {"neg_candidates": 4, "srns_extra": 3, "srns_pool": 20}
+    generator, users, positives = torch.Generator().manual_seed(2), torch.tensor([1, 2, 3]), torch.tensor([1, 7, 20])
+
+    def run(one: SRNS, tables: Tensor, first: int) -> list[Tensor]:
+        found = []
+        for number, scores in enumerate(tables, first):
+            found.append(chosen(one, seen(one, users, positives, scores, number)))
+            end(one, number, scores)
+        return found
+
+    tables = torch.randn(14, 4, 40, generator=generator)
+    sampler, other = made(WIDE, **options), made(WIDE, seed=9, **options)
+    run(sampler, tables[:7], 0)
+    other.load_state_dict(sampler.state_dict())
+    other.context.generator.set_state(sampler.context.generator.get_state())
+    both = run(sampler, tables[7:], 7), run(other, tables[7:], 7)
+    assert all(torch.equal(*pair) for pair in zip(*both, strict=True))
+    assert torch.equal(sampler.memory, other.memory)
+    assert torch.equal(sampler.history.pool, other.history.pool)
+
+
+def test_the_tree_view_normalises_the_memory_alone_and_never_picks_another_item() -> None:
+    sampler = made()
+    scores = torch.tensor([[0.5, 1.5, 1.0, -torch.inf]])
+    found = sampler.bonus(scores, torch.tensor([[0.1, 0.0, 0.2, 9.0]]))
+    assert found[0].tolist() == pytest.approx([0.1, 1.0, 0.7, -np.inf])
+    for alphas in ({"alpha_co": 0, "alpha_se": 0}, {"alpha_co": 0, "alpha_se": 5}):
+        base, view = by_hand()
+        state = base.state_dict()  # setting up begins anew
+        tree = TreeView(base)
+        tree.setup(context(0, PAIRS, None, neg_candidates=2, srns_extra=1, srns_pool=6, **alphas))
+        base.load_state_dict(state)
+        assert tree.score(view)[0, 2] == -torch.inf
+        assert tree.pick(tree.score(view)).item() == (
+            0 if alphas["alpha_se"] == 0 else 1
+        )  # item 5 shares a leaf with 1
+
+
+def test_a_pool_that_is_too_small_is_refused() -> None:
+    options = context(neg_candidates=40, srns_extra=64, srns_pool=100).options
+    with pytest.raises(UserError, match=r"srns_pool=100.*104"):
+        SRNS.check(options)
+    SRNS.check(context(neg_candidates=36, srns_extra=64, srns_pool=100).options)
