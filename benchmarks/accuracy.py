@@ -49,8 +49,9 @@ def trial_keys(row: str, number: int) -> dict[str, Any]:
         return {}
     name = row.split("+")[0]
     ranges = yaml.safe_load((PROPERTIES / "sampler" / f"{name}.yaml").read_text())["search"]
-    if "+tree" in row:
-        ranges = {**yaml.safe_load((PROPERTIES / "sampler" / "dtl_ns.yaml").read_text())["search"], **ranges}
+    if "+tree" in row:  # the weights of the view, in the order of its own file
+        view = yaml.safe_load((PROPERTIES / "sampler" / "dtl_ns.yaml").read_text())["search"]
+        ranges = {**{key: text for key, text in view.items() if key in ranges or key.startswith("alpha_")}, **ranges}
     if not ranges:
         return {}
     choices = {key: ast.literal_eval(text.removeprefix("choice ")) for key, text in ranges.items()}
@@ -58,7 +59,9 @@ def trial_keys(row: str, number: int) -> dict[str, Any]:
     draw, seen = random.Random(row), [{key: start[key] for key in choices}]
     while len(seen) <= number:
         found = {key: draw.choice(values) for key, values in choices.items()}
-        if found not in seen and found.get("dns_mn_m", 1) <= found.get("neg_candidates", 10):
+        without_view = found.get("alpha_co") == found.get("alpha_se") == 0
+        too_many = found.get("dns_mn_m", 1) > found.get("neg_candidates", start["neg_candidates"])
+        if found not in seen and not without_view and not too_many:
             seen.append(found)
     return seen[number]
 
