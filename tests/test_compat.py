@@ -13,8 +13,9 @@ import pytest
 import torch
 from recbole.data.dataset import Dataset
 from recbole.data.interaction import Interaction
+from recbole.model import general_recommender
 from recbole.utils import FeatureType
-from scipy.sparse import dok_matrix
+from scipy.sparse import coo_matrix, dok_matrix
 
 from recbole_dtlns import compat
 
@@ -86,3 +87,19 @@ def test_trusted_load_ends_with_its_block(tmp_path: Path) -> None:
         assert torch.load(tmp_path / "x.pth")["anything"].a == 1
     with pytest.raises(Exception, match=r"[Ww]eights"):
         torch.load(tmp_path / "x.pth")
+
+
+@pytest.mark.parametrize("name", ["LightGCN", "NGCF", "GCMC"])
+def test_adjacency_is_recboles_entry_by_entry(name: str) -> None:
+    """In RecBole's order too, so that stock runs sum the same numbers in the same order."""
+    build = getattr(general_recommender, name).get_norm_adj_mat
+    rng = np.random.default_rng(0)
+    rows, columns = rng.integers(1, 30, 200), rng.integers(1, 20, 200)  # some pairs twice; users without any
+    pairs = coo_matrix((np.ones(200, dtype=np.float32), (rows, columns)), shape=(33, 21))
+    model = SimpleNamespace(n_users=33, n_items=21, interaction_matrix=pairs)
+    ours, stock = build(model), build.__wrapped__(model)
+    assert torch.equal(ours._indices(), stock._indices())
+    assert torch.equal(ours._values(), stock._values())
+    assert ours.shape == stock.shape
+    assert ours.dtype == stock.dtype
+    assert ours._nnz() == 2 * len(set(zip(rows.tolist(), columns.tolist(), strict=True)))

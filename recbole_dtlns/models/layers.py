@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from recbole_dtlns.models.propagation import SymmetricPropagation
+from recbole_dtlns.models.propagation import PooledLayers, SymmetricPropagation, side_by_side
 from recbole_dtlns.samplers.layers import BatchLayers
 
 
@@ -72,9 +72,13 @@ def mean_pooled(layers: list[Tensor], n_users: int, forward: Any = None) -> Laye
         n_users: U.
         forward: what the model's `forward()` returns; unset: (mean of users, mean of items).
     """
-    n_layers = len(layers)
-    pooled = sum(layers[1:], layers[0]) / n_layers
-    users, items = pooled[:n_users], pooled[n_users:]
+    pooled = sum(layers[1:], layers[0]) / len(layers)
+    side_by_side = torch.cat([layer[n_users:] for layer in layers], dim=1)
+    return _pooled_tables(PooledLayers(pooled[:n_users], pooled[n_users:], side_by_side, tuple(layers)), forward)
+
+
+def _pooled_tables(pooled: PooledLayers, forward: Any = None) -> LayerTables:
+    users, items, layers, n_layers = pooled.users, pooled.items, pooled.layers, len(pooled.layers)
 
     def queries(ids: Tensor) -> Tensor:
         return (functional.embedding(ids, users) / n_layers).repeat(1, n_layers)
@@ -82,9 +86,8 @@ def mean_pooled(layers: list[Tensor], n_users: int, forward: Any = None) -> Laye
     def rows(ids: Tensor) -> Tensor:
         return torch.cat([functional.embedding(ids, layer) for layer in layers], dim=1)
 
-    side_by_side = torch.cat([layer[n_users:] for layer in layers], dim=1)
     sizes = (layers[0].shape[1],) * n_layers
-    return LayerTables(queries, rows, side_by_side, sizes, forward or (users, items), mean_pooled=True)
+    return LayerTables(queries, rows, pooled.side_by_side, sizes, forward or (users, items), mean_pooled=True)
 
 
 class LayerSource(Protocol):
@@ -115,10 +118,10 @@ class LightGCNLayers:
 
     def __call__(self) -> LayerTables:
         """n_layers products with the normalised adjacency, O(E C) each."""
-        layers = [self.model.get_ego_embeddings()]
-        for _ in range(self.model.n_layers):
-            layers.append(self.propagate(layers[-1]))
-        return mean_pooled(layers, self.model.n_users)
+        model = self.model
+        return _pooled_tables(
+            PooledLayers.of(self.propagate, model.get_ego_embeddings(), model.n_layers, model.n_users)
+        )
 
 
 class NCLLayers:
@@ -168,8 +171,7 @@ class NGCFLayers:
             around = self.propagate(layers[-1])  # type: ignore[misc]
             raw = layer.linear(layers[-1] + around) + layer.interActTransform(around * layers[-1])
             layers.append(functional.normalize(model.emb_dropout(functional.leaky_relu(raw, 0.2)), p=2, dim=1))
-        users, items = torch.split(torch.cat(layers, dim=1), [model.n_users, model.n_items])
-        return users, items
+        return side_by_side(layers, model.n_users)
 
 
 LAYER_SOURCES: dict[str, Callable[[Any], LayerSource]] = {

@@ -123,18 +123,6 @@ def _packed(codes: np.ndarray) -> list[tuple[Tensor, Tensor]]:
     return words
 
 
-def _ancestors(codes: np.ndarray) -> np.ndarray:
-    """Number of the node at each depth of each item's path, int32 [I + 1, D]; equal at d iff the first d digits are."""
-    nodes = np.full(codes.shape, -1, dtype=np.int32)
-    parents = np.zeros(len(codes), dtype=np.int64)
-    for depth, digits in enumerate(codes.T):
-        inside = digits >= 0
-        paths = parents[inside] * (int(codes.max()) + 1) + digits[inside]
-        parents[inside] = np.unique(paths, return_inverse=True)[1].reshape(-1)
-        nodes[inside, depth] = parents[inside]
-    return nodes
-
-
 def _check(normalize: str) -> None:
     if normalize not in ("min", "depth"):
         raise ValueError(f"normalize is {normalize!r}; expected 'min' or 'depth'")
