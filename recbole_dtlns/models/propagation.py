@@ -15,7 +15,7 @@ class SymmetricPropagation:
     """Multiplies by a symmetric adjacency in CSR form, so that the backward pass is the same product.
 
     RecBole multiplies in COO form, whose backward pass transposes and coalesces the matrix in every step. On the CPU
-    scipy's product is the fastest to be had (benchmarks/speed.py); elsewhere it is torch's own.
+    torch's product wants 32-bit indices to be fast, and MKL to be there at all; scipy's stands in for it.
 
     Args:
         adjacency: sparse COO float32 [n, n], symmetric.
@@ -23,10 +23,15 @@ class SymmetricPropagation:
 
     def __init__(self, adjacency: Tensor) -> None:
         adjacency = adjacency.coalesce()
-        self.on_device = None if adjacency.device.type == "cpu" else adjacency.to_sparse_csr()
-        rows, columns = adjacency.indices().cpu().numpy()
-        values = adjacency.values().cpu().numpy()
-        self.matrix = sparse.csr_matrix((values, (rows, columns)), shape=tuple(adjacency.shape))
+        compressed = adjacency.to_sparse_csr()
+        self.matrix: Tensor | sparse.csr_matrix = compressed
+        if adjacency.device.type == "cpu":
+            parts = (compressed.crow_indices().int(), compressed.col_indices().int(), compressed.values())
+            if torch.backends.mkl.is_available():
+                self.matrix = torch.sparse_csr_tensor(*parts, size=adjacency.shape, check_invariants=False)
+            else:
+                starts, columns, values = (part.numpy() for part in parts)
+                self.matrix = sparse.csr_matrix((values, columns, starts), shape=tuple(adjacency.shape))
 
     def __call__(self, dense: Tensor) -> Tensor:
         """A @ dense, float32 [n, C]; O(E C) forward and backward."""
@@ -35,8 +40,8 @@ class SymmetricPropagation:
 
     def product(self, dense: Tensor) -> Tensor:
         """A @ dense without gradient."""
-        if self.on_device is not None:
-            return self.on_device @ dense
+        if isinstance(self.matrix, Tensor):
+            return self.matrix @ dense
         return torch.from_numpy(np.asarray(self.matrix @ dense.numpy()))
 
 
