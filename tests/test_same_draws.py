@@ -50,7 +50,9 @@ def test_metrics_under_the_same_draws_are_recboles(model: str, tmp_path: Path, m
     assert len(seen) == 4 * 5
     Replayed.drawn = [*seen]
     monkeypatch.setitem(SAMPLERS, "replayed", Replayed)
-    monkeypatch.setattr(quick_start, "hardness_fields", lambda *_: None)  # it would draw once more, after training
+    monkeypatch.setattr(
+        quick_start, "hardness_fields", lambda *_, **__: None
+    )  # it would draw once more, after training
     ours = run_recbole_dtlns(
         model, "toy", config_dict={**keys, "neg_sampler": "replayed", "run_dir": str(tmp_path / "ours")}
     )
