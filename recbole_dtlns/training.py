@@ -250,7 +250,7 @@ def _score_source(config: Config, split: BuiltSplit, model: Any) -> ScoreSource:
         return transform(train, train.inter_feat[rows]).to(config["device"])
 
     sample = as_loaded(torch.linspace(0, len(train) - 1, 64).long())
-    return sequence_scoring(model, sample, lambda users: as_loaded(of_user[users.cpu()]))
+    return sequence_scoring(model, sample, lambda users: as_loaded(of_user[users]), len(of_user))
 
 
 def _sampler_context(

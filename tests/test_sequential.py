@@ -211,20 +211,16 @@ def test_the_forward_pass_is_run_once_a_step_and_a_second_call_is_its_own(data: 
 
 
 def test_scores_at_the_end_of_an_epoch_are_those_of_the_longest_training_prefix(data: Path) -> None:
-    for name in ("SASRec", "FPMC"):
-        _, split, prepared = ready(name, data, judge="none", neg_sampler="dns")
-        model, train = prepared.model, split.parts[0]
-        scores, _ = prepared.trainer.step.source.user_scores()
-        users = torch.tensor([3, 1, 3])
-        items = torch.tensor([[5, 9], [2, 7], [1, 1]])
-        found = scores(users, items)
-        model.eval()
-        for row in range(3):
-            for column in range(2):
-                longest = train.inter_feat[longest_rows(train)[users[row : row + 1].numpy()]]
-                longest.update(Interaction({"item_id": items[row, column : column + 1]}))
-                assert found[row, column].item() == pytest.approx(model.predict(longest).item(), abs=1e-5)
-        assert model.training is False
+    _, split, prepared = ready("SASRec", data, judge="none", neg_sampler="dns")
+    model, train = prepared.model, split.parts[0]
+    everyone = prepared.trainer.step.source.everyone()
+    assert len(everyone.queries) == split.dataset.user_num
+    model.eval()
+    for user, item in ((3, 5), (1, 2), (3, 1)):
+        longest = train.inter_feat[longest_rows(train)[[user]]]
+        longest.update(Interaction({"item_id": torch.tensor([item])}))
+        found = (everyone.queries[user] * everyone.items[item]).sum().item()
+        assert found == pytest.approx(model.predict(longest).item(), abs=1e-5)
 
 
 def test_a_model_that_reads_transformed_sequences_is_given_them(data: Path) -> None:
@@ -232,8 +228,6 @@ def test_a_model_that_reads_transformed_sequences_is_given_them(data: Path) -> N
     _, _, prepared = ready("SHAN", data, judge="none", neg_sampler="dns")
     rows = next(iter(prepared.train_data))
     assert np.isfinite(prepared.trainer.step(prepared.model.calculate_loss, rows).item())
-    scores, _ = prepared.trainer.step.source.user_scores()
-    assert scores(torch.tensor([1, 2]), torch.tensor([[1], [2]])).isfinite().all()
 
 
 def test_a_model_that_scores_otherwise_is_asked_row_by_row(data: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,7 +15,6 @@ from recbole_dtlns.errors import UserError
 from recbole_dtlns.models.layers import LAYER_SOURCES, LayerSource, LayerTables, concatenated
 from recbole_dtlns.samplers.layers import BatchLayers
 
-UserScores = Callable[[Tensor, Tensor], Tensor]
 _PAIRS = 1 << 16  # pairs that `predict` is asked about at once
 
 
@@ -34,8 +33,8 @@ class ScoreSource(Protocol):
     def predict(self, interaction: Interaction, candidates: Tensor) -> Tensor:
         """Scores of candidates int64 [R, N] for the rows of a batch: [R, N], without gradient."""
 
-    def user_scores(self) -> tuple[UserScores, Tensor | None]:
-        """Scores of items int64 [n, V] for users int64 [n], dropout off, and the layers of all items."""
+    def everyone(self) -> BatchLayers | None:
+        """The layers with every user in a row of its own, row u being user u, without gradient, dropout off."""
 
 
 class TableScores:
@@ -60,11 +59,10 @@ class TableScores:
         return self.batch(interaction).detach().layer_scores(candidates).sum(-1)
 
     @torch.no_grad()
-    def user_scores(self) -> tuple[UserScores, Tensor | None]:
-        """One propagation for all users."""
+    def everyone(self) -> BatchLayers:
+        """One propagation."""
         with evaluating(self.model):
-            tables = self.source()
-        return lambda users, items: tables.batch(users).detach().layer_scores(items).sum(-1), tables.items.detach()
+            return self.source().batch(torch.arange(self.model.n_users, device=self.model.device)).detach()
 
 
 class PredictScores:
@@ -75,7 +73,6 @@ class PredictScores:
 
     Args:
         model: the model.
-        rows_of: the row that `predict` is given for a user, int64 [n] -> Interaction; unset: the user's id alone.
 
     Attributes:
         at_once: pairs that `predict` is asked about at once.
@@ -84,9 +81,8 @@ class PredictScores:
     sizes: tuple[int, ...] | None = None
     at_once = _PAIRS
 
-    def __init__(self, model: Any, rows_of: Callable[[Tensor], Interaction] | None = None) -> None:
+    def __init__(self, model: Any) -> None:
         self.model = model
-        self.rows_of = rows_of or (lambda users: Interaction({model.USER_ID: users}))
 
     def batch(self, interaction: Interaction) -> None:
         """No layers."""
@@ -109,14 +105,9 @@ class PredictScores:
             scores.append(self.model.predict(repeated).reshape(-1, n))
         return torch.cat(scores)
 
-    def user_scores(self) -> tuple[UserScores, Tensor | None]:
-        """`predict` for each pair."""
-
-        def scores(users: Tensor, items: Tensor) -> Tensor:
-            with evaluating(self.model):
-                return self.predict(self.rows_of(users), items)
-
-        return scores, None
+    def everyone(self) -> None:
+        """No layers."""
+        return None
 
 
 class ForwardTables:

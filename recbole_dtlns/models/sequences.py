@@ -10,7 +10,7 @@ import torch
 from recbole.data.interaction import Interaction
 from torch import Tensor
 
-from recbole_dtlns.models.scores import ForwardCall, PredictScores, UserScores, equals_predict, evaluating
+from recbole_dtlns.models.scores import ForwardCall, PredictScores, equals_predict, evaluating
 from recbole_dtlns.samplers.layers import BatchLayers
 
 RowsOf = Callable[[Tensor], Interaction]
@@ -25,14 +25,15 @@ class SequenceScores:
     Args:
         model: a sequential model.
         rows_of: the row, with its prefix, that stands for a user: int64 [n] -> Interaction.
+        n_users: users, padding included.
 
     Raises:
         ValueError: the arguments of `forward` are not columns of a batch.
         AttributeError: no `item_embedding`.
     """
 
-    def __init__(self, model: Any, rows_of: RowsOf) -> None:
-        self.model, self.rows_of = model, rows_of
+    def __init__(self, model: Any, rows_of: RowsOf, n_users: int) -> None:
+        self.model, self.rows_of, self.n_users = model, rows_of, n_users
         self._columns = _forward_columns(model)
         self.sizes: tuple[int, ...] | None = (model.item_embedding.weight.shape[1],)
 
@@ -50,45 +51,44 @@ class SequenceScores:
         """Products of the outputs with the candidates' embeddings, [R, N]."""
         return self.batch(interaction).layer_scores(candidates).sum(-1)
 
-    def user_scores(self) -> tuple[UserScores, Tensor | None]:
+    @torch.no_grad()
+    def everyone(self) -> BatchLayers:
         """Each user's row is the one with the longest training prefix."""
-
-        @torch.no_grad()
-        def scores(users: Tensor, items: Tensor) -> Tensor:
-            with evaluating(self.model):
-                blocks = zip(users.split(_ROWS), items.split(_ROWS), strict=True)
-                return torch.cat([self.predict(self.rows_of(some), ids) for some, ids in blocks])
-
-        return scores, self.model.item_embedding.weight.detach()
+        with evaluating(self.model):
+            users = torch.arange(self.n_users).split(_ROWS)
+            outputs = torch.cat([self.batch(self.rows_of(some)).queries for some in users])
+        items = self.model.item_embedding.weight.detach()
+        return BatchLayers(outputs, items, (items.shape[1],), lambda: outputs)
 
 
 class SequencePredictScores(PredictScores):
     """For every other sequential model: `predict` on the batch's own rows with each candidate as the target."""
 
-    def __init__(self, model: Any, rows_of: RowsOf) -> None:
-        super().__init__(model, rows_of)
-        self.at_once = _ROWS
+    at_once = _ROWS
 
     def rows(self, interaction: Interaction) -> Interaction:
         """The rows of the batch, prefixes included."""
         return interaction
 
 
-def sequence_scoring(model: Any, sample: Interaction, rows_of: RowsOf) -> SequenceScores | SequencePredictScores:
+def sequence_scoring(
+    model: Any, sample: Interaction, rows_of: RowsOf, n_users: int
+) -> SequenceScores | SequencePredictScores:
     """The output of the sequence times the item table where that is how the model scores, else `predict`.
 
     Args:
         model: a sequential model.
         sample: some rows of the training part, to compare the two.
         rows_of: the row that stands for a user, int64 [n] -> Interaction.
+        n_users: users, padding included.
     """
     try:
-        source = SequenceScores(model, rows_of)
+        source = SequenceScores(model, rows_of, n_users)
         if equals_predict(model, source, sample):
             return source
     except (TypeError, ValueError, IndexError, AttributeError, RuntimeError):
         pass  # forward() wants other arguments, or returns something else
-    return SequencePredictScores(model, rows_of)
+    return SequencePredictScores(model)
 
 
 def _forward_columns(model: Any) -> list[str]:

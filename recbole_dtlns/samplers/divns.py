@@ -77,9 +77,9 @@ class DivNS(BaseSampler):
 
     def epoch_end(self, view: EpochView) -> None:
         """Choose the diverse items of each user from its cache."""
-        if view.items is None:
+        if view.layers is None:
             raise ValueError("this sampler needs the layers of the model")
-        vectors = functional.normalize(view.items, dim=1)
+        vectors = functional.normalize(view.layers.items, dim=1)
         vectors[0] = 0
         self.diverse.clear()
         for users in self._blocks(vectors.shape[1]):

@@ -68,11 +68,11 @@ class View:
         return self.layers
 
 
-class ModelScores(Protocol):
+class EveryUser(Protocol):
     """The model, asked outside of a batch."""
 
-    def user_scores(self) -> tuple[Callable[[Tensor, Tensor], Tensor], Tensor | None]:
-        """Scores of items int64 [n, V] for users int64 [n], float [n, V]; and layers of all items, [I, W] or None."""
+    def everyone(self) -> BatchLayers | None:
+        """The layers with every user in a row of its own, row u being user u; None on the id path."""
 
 
 @dataclass(frozen=True)
@@ -81,26 +81,21 @@ class EpochView:
 
     Attributes:
         epoch: number of the epoch that has ended, from 0.
-        model: what `scores` and `items` ask.
+        model: what `layers` asks.
         generator: the only source of randomness.
     """
 
     epoch: int
-    model: ModelScores
+    model: EveryUser
     generator: torch.Generator
 
     @cached_property
-    def _asked(self) -> tuple[Callable[[Tensor, Tensor], Tensor], Tensor | None]:
-        return self.model.user_scores()
+    def layers(self) -> BatchLayers | None:
+        """Layers of all items and, in `queries` and `users()`, of every user, row u being user u; None on the id path.
 
-    def scores(self, users: Tensor, items: Tensor) -> Tensor:
-        """The model's scores of items int64 [n, V] for users int64 [n]: float [n, V]."""
-        return self._asked[0](users, items)
-
-    @property
-    def items(self) -> Tensor | None:
-        """Layers of all items side by side, float [I, W]; None on the id path."""
-        return self._asked[1]
+        They may share memory with the model: clone what is to be kept.
+        """
+        return self.model.everyone()
 
 
 @dataclass(frozen=True)

@@ -138,13 +138,16 @@ def test_margin_of_a_mixed_negative_is_the_shrunk_margin() -> None:
 @pytest.mark.parametrize("name", LAYERED)
 def test_scores_at_the_end_of_an_epoch_are_the_models_own(name: str) -> None:
     model = fresh(name)
-    scores, items = scoring(model).user_scores()
+    everyone = scoring(model).everyone()
+    assert everyone is not None
+    assert len(everyone.queries) == model.n_users
     ids = torch.randint(1, model.n_items, (8, 3))
     rows = Interaction({model.USER_ID: USERS.repeat_interleave(3), model.ITEM_ID: ids.reshape(-1)})
     own = model.eval().predict(rows).reshape(8, 3)
-    assert torch.allclose(scores(USERS, ids), own, atol=1e-5)
-    assert items is not None
-    assert len(items) == model.n_items
+    found = (everyone.queries[USERS].unsqueeze(1) * everyone.items[ids]).sum(-1)
+    assert torch.allclose(found, own, atol=1e-5)
+    assert not everyone.items.requires_grad
+    assert model.training is False
 
 
 def test_tables_of_models_with_a_bare_forward() -> None:

@@ -1,7 +1,6 @@
 """What every sampler must do, whatever its method (SAMPLERS section 13)."""
 
 import copy
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -51,9 +50,8 @@ def choose(sampler: Sampler, view: View) -> Choice:
 class Asked:
     """A model that answers outside of a batch."""
 
-    def user_scores(self) -> tuple[Callable[[torch.Tensor, torch.Tensor], torch.Tensor], torch.Tensor]:
-        layers = small_layers(5, seed=9).detach()
-        return lambda users, items: (layers.queries[users].unsqueeze(1) * layers.rows(items)).sum(-1), layers.items
+    def everyone(self) -> BatchLayers:
+        return small_layers(5, seed=9).detach()
 
 
 def epoch(sampler: Sampler, number: int) -> None:

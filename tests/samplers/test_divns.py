@@ -1,7 +1,6 @@
 """DivNS: caches of runners-up, and negatives mixed with items of a diverse set."""
 
 import dataclasses
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from recbole_dtlns.samplers.divns import DivNS
 from recbole_dtlns.samplers.dns import DNS
+from recbole_dtlns.samplers.layers import BatchLayers
 from recbole_dtlns.samplers.rings import ItemRings
 from recbole_dtlns.samplers.tree_view import TreeView
 from recbole_dtlns.samplers.view import Choice, EpochView, View
@@ -27,8 +27,8 @@ class Items:
     def __init__(self, table: Tensor) -> None:
         self.table = table
 
-    def user_scores(self) -> tuple[Callable[[Tensor, Tensor], Tensor], Tensor]:
-        return lambda users, items: torch.zeros(items.shape), self.table
+    def everyone(self) -> BatchLayers:
+        return BatchLayers(torch.zeros_like(self.table), self.table, (self.table.shape[1],), lambda: self.table)
 
 
 def made(pairs: sparse.csr_matrix = PAIRS, seed: int = 0, **options: float) -> DivNS:

@@ -1,15 +1,16 @@
 """SRNS: a memory of items, its renewal, and scores that vary over the epochs."""
 
-from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from scipy import sparse, stats
-from small import PAIRS, context
+from small import PAIRS, context, small_layers
 from torch import Tensor
 
-from recbole_dtlns.errors import UserError
+from recbole_dtlns.samplers.layers import BatchLayers
+from recbole_dtlns.samplers.snapshots import Snapshots
 from recbole_dtlns.samplers.srns import SRNS, repeats
 from recbole_dtlns.samplers.tree_view import TreeView
 from recbole_dtlns.samplers.view import EpochView, View
@@ -23,13 +24,14 @@ class Table:
     def __init__(self, scores: Tensor) -> None:
         self.table = scores
 
-    def user_scores(self) -> tuple[Callable[[Tensor, Tensor], Tensor], None]:
-        return lambda users, items: self.table[users.unsqueeze(1), items], None
+    def everyone(self) -> BatchLayers:
+        n_items = self.table.shape[1]
+        return BatchLayers(self.table, torch.eye(n_items), (n_items,), lambda: self.table)
 
 
 def made(pairs: sparse.csr_matrix = PAIRS, seed: int = 0, **options: float) -> SRNS:
     sampler = SRNS()
-    start = {"neg_candidates": 2, "srns_extra": 1, "srns_pool": 6}
+    start = {"neg_candidates": 2, "srns_extra": 1}
     sampler.setup(context(seed, pairs, None, **{**start, **options}))
     return sampler
 
@@ -56,7 +58,6 @@ def by_hand(positive: int = 1) -> tuple[SRNS, View]:
     """User 1 holds items 3 and 5; after two epochs item 3 has gone from 0 to 2, and is 0 now, where item 5 is at 1."""
     sampler = made()
     sampler.memory[1] = torch.tensor([3, 5])
-    sampler.history.pool[1] = torch.tensor([2, 2, 3, 4, 5, 6])
     scores = torch.zeros(3, 7)
     end(sampler, 0, scores)
     scores[1, 3] = 2
@@ -83,9 +84,30 @@ def test_the_weight_of_the_deviation_grows_from_zero() -> None:
     assert sampler.score(late)[0, 0].item() == pytest.approx(0.5 + 5 * (1 / (1 + np.exp(-2)) - 0.5) / 2, abs=1e-6)
 
 
-def test_a_positive_without_history_counts_no_deviation() -> None:
-    sampler, view = by_hand(positive=6)
-    assert sampler.score(view)[0, :2].tolist() == pytest.approx([0.5, 1 / (1 + np.exp(-1))])
+def test_models_without_tables_have_no_deviation() -> None:
+    sampler, view = by_hand()
+    alone = made()
+    alone.memory.copy_(sampler.memory)
+    no_tables = SimpleNamespace(everyone=lambda: None)
+    for number in range(3):
+        alone.epoch_end(EpochView(number, no_tables, alone.context.generator))
+    assert alone.score(view)[0, :2].tolist() == pytest.approx([0.5, 1 / (1 + np.exp(-1))])
+
+
+def test_snapshots_are_copies_of_the_models_scores() -> None:
+    for mean_pooled in (True, False):
+        past, layers = Snapshots(), [small_layers(5, mean_pooled=mean_pooled, seed=seed).detach() for seed in range(3)]
+        users, positives = torch.tensor([4, 1]), torch.tensor([2, 6])
+        items = torch.tensor([[1, 3, 5], [2, 2, 4]])
+        chances = []
+        for one in layers:
+            past.add(one)
+            rows = (one.queries[users].unsqueeze(1) * one.items[items]).sum(-1)
+            own = (one.queries[users] * one.items[positives]).sum(-1, keepdim=True)
+            chances.append(torch.sigmoid(rows - own))
+            one.items.zero_()  # what the model does later must not matter
+        expected = torch.stack(chances).std(0, correction=0)
+        assert torch.allclose(past.spread(users, items, positives), expected, atol=1e-6)
 
 
 def test_one_snapshot_is_no_deviation_and_six_are_five() -> None:
@@ -97,7 +119,7 @@ def test_one_snapshot_is_no_deviation_and_six_are_five() -> None:
         scores = torch.zeros(3, 7)
         scores[1, 2:] = value
         end(sampler, number, scores)
-        found = sampler.history.spread(users, items, positives)
+        found = sampler.past.spread(users, items, positives)
         last = torch.sigmoid(torch.tensor(values[max(0, number - 4) : number + 1]))
         assert torch.allclose(found, last.std(correction=0).expand(1, 2), atol=1e-6)
 
@@ -106,27 +128,7 @@ def test_the_deviation_is_that_of_the_difference_to_the_positive() -> None:
     sampler = made()
     for number in range(3):
         end(sampler, number, torch.full((3, 7), float(number)))
-    assert sampler.history.spread(torch.tensor([1]), sampler.memory[1:2], torch.tensor([1])).tolist() == [[0, 0]]
-
-
-def test_new_pools_keep_the_memory_and_its_history_alone() -> None:
-    sampler = made(WIDE, srns_pool=12)
-    generator = torch.Generator().manual_seed(1)
-    for number in range(5):
-        end(sampler, number, torch.randn(4, 40, generator=generator))
-    users, positives = torch.tensor([1, 2, 3]), torch.tensor([5, 7, 3])
-    pool = sampler.history.pool.clone()
-    last = torch.randn(4, 40, generator=generator)
-    end(sampler, 5, last)
-    assert not torch.equal(pool, sampler.history.pool)
-    assert (sampler.history.pool[1:].diff(dim=1) >= 0).all()
-    held = sampler.memory[1:]
-    assert (sampler.history.pool[1:].unsqueeze(1) == held.unsqueeze(2)).any(2).all()
-    assert (sampler.history.spread(users, held, positives) > 0).all()
-    others = sampler.history.fresh(users, held, 3, generator)
-    assert (sampler.history.spread(users, others, positives) == 0).all()
-    end(sampler, 6, -last)
-    assert (sampler.history.spread(users, others, positives) > 0).all()
+    assert sampler.past.spread(torch.tensor([1]), sampler.memory[1:2], torch.tensor([1])).tolist() == [[0, 0]]
 
 
 def test_the_memory_is_renewed_in_proportion_to_exp_of_score_by_temperature() -> None:
@@ -144,27 +146,26 @@ def test_the_memory_is_renewed_in_proportion_to_exp_of_score_by_temperature() ->
 
 
 def test_the_memory_holds_free_items_once_and_moves_only_for_users_of_the_batch() -> None:
-    sampler = made(WIDE, neg_candidates=5, srns_extra=6, srns_pool=30)
+    sampler = made(WIDE, neg_candidates=5, srns_extra=20)
     scores = torch.randn(4, 40, generator=torch.Generator().manual_seed(3))
     before = sampler.memory.clone()
     users, positives = torch.tensor([1, 3, 1, 1, 3]), torch.tensor([1, 3, 5, 9, 20])
     for _ in range(20):
         view = seen(sampler, users, positives, scores)
-        assert view.candidates.shape == (5, 11)
-        assert not repeats(view.candidates).any()
+        assert view.candidates.shape == (5, 25)
         assert not torch.as_tensor(WIDE.toarray())[users.unsqueeze(1), view.candidates].any()
         ids = chosen(sampler, view)
         assert (ids == view.candidates[:, :5]).any(1).all()  # only the memory is picked from
         for user in (1, 3):
             row = int((users == user).nonzero()[0])
             assert set(sampler.memory[user].tolist()) <= set(view.candidates[row].tolist())
-    assert not repeats(sampler.memory).any()
+    assert not repeats(sampler.memory[[1, 3]]).any()
     assert torch.equal(sampler.memory[2], before[2])
     assert not torch.equal(sampler.memory[[1, 3]], before[[1, 3]])
 
 
 def test_the_order_of_candidates_does_not_matter() -> None:
-    sampler = made(WIDE, neg_candidates=4, srns_extra=3, srns_pool=20)
+    sampler = made(WIDE, neg_candidates=4, srns_extra=3)
     scores = torch.randn(4, 40, generator=torch.Generator().manual_seed(3))
     for number in range(3):
         end(sampler, number, scores * number)
@@ -176,7 +177,7 @@ def test_the_order_of_candidates_does_not_matter() -> None:
 
 
 def test_a_restored_sampler_goes_on_alike() -> None:
-    options = {"neg_candidates": 4, "srns_extra": 3, "srns_pool": 20}
+    options = {"neg_candidates": 4, "srns_extra": 3}
     generator, users, positives = torch.Generator().manual_seed(2), torch.tensor([1, 2, 3]), torch.tensor([1, 7, 20])
 
     def run(one: SRNS, tables: Tensor, first: int) -> list[Tensor]:
@@ -194,7 +195,6 @@ def test_a_restored_sampler_goes_on_alike() -> None:
     both = run(sampler, tables[7:], 7), run(other, tables[7:], 7)
     assert all(torch.equal(*pair) for pair in zip(*both, strict=True))
     assert torch.equal(sampler.memory, other.memory)
-    assert torch.equal(sampler.history.pool, other.history.pool)
 
 
 def test_the_tree_view_normalises_the_memory_alone_and_never_picks_another_item() -> None:
@@ -206,7 +206,7 @@ def test_the_tree_view_normalises_the_memory_alone_and_never_picks_another_item(
         base, view = by_hand()
         state = base.state_dict()  # setting up begins anew
         tree = TreeView(base)
-        tree.setup(context(0, PAIRS, None, neg_candidates=2, srns_extra=1, srns_pool=6, **alphas))
+        tree.setup(context(0, PAIRS, None, neg_candidates=2, srns_extra=1, **alphas))
         base.load_state_dict(state)
         assert tree.score(view)[0, 2] == -torch.inf
         assert tree.pick(tree.score(view)).item() == (
@@ -214,8 +214,12 @@ def test_the_tree_view_normalises_the_memory_alone_and_never_picks_another_item(
         )  # item 5 shares a leaf with 1
 
 
-def test_a_pool_that_is_too_small_is_refused() -> None:
-    options = context(neg_candidates=40, srns_extra=64, srns_pool=100).options
-    with pytest.raises(UserError, match=r"srns_pool=100.*104"):
-        SRNS.check(options)
-    SRNS.check(context(neg_candidates=36, srns_extra=64, srns_pool=100).options)
+def test_a_memory_of_inferred_positives_alone_gives_way_to_another_item() -> None:
+    sampler = made(judge_refresh=1)
+    sampler.memory[1] = torch.tensor([3, 5])
+    barred = PAIRS.tolil()
+    barred[1, [3, 5]] = 1
+    sampler.context.uniform.exclude(barred.tocsr())  # type: ignore[attr-defined]
+    candidates = torch.tensor([[3, 5, 4]])
+    view = seen(sampler, torch.tensor([1]), torch.tensor([1]), torch.zeros(3, 7), candidates=candidates)
+    assert chosen(sampler, view).tolist() == [[4]]
