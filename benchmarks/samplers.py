@@ -18,7 +18,6 @@ import functools
 import itertools
 import json
 import logging
-import resource
 import subprocess
 import sys
 import tempfile
@@ -34,6 +33,7 @@ from recbole_dtlns.config import Config
 from recbole_dtlns.data.build import build_split
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.identification import identify
+from recbole_dtlns.results import peak_memory_mb
 from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.training import prepare
 
@@ -127,11 +127,7 @@ def peak_memory(model: str, dataset: str, sampler: str, options: argparse.Namesp
 def peak_memory_here(options: argparse.Namespace, folder: Path) -> float:
     """Train in this process and return its peak in MB."""
     Training(*options.memory_of, options, folder).train(options.steps)
-    status = Path("/proc/self/status")
-    if status.is_file():  # ru_maxrss of a process begins with what its parent held
-        peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(peak.split()[1]) / 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    return peak_memory_mb()
 
 
 def compare(model: str, dataset: str, options: argparse.Namespace, folder: Path) -> dict[str, dict[str, float]]:
