@@ -7,7 +7,8 @@ RecBole's samplers run through RecBole's own loader, loss and propagation; no sa
 train on the same pairs. All of them train a few batches in turn, in one process, so that a slow moment hits all; a
 ratio is the median over the turns. The time of a batch holds the loader's work and the optimiser's; what a sampler does
 at the end of an epoch is added. Every sampler, RecBole's too, has `train_batch_size` positives and as many negatives in
-a batch. Peak memory is that of a process of its own for each, over as many batches. The last line is one JSON object.
+a batch. Samplers with a memory are timed after an epoch of training, in a later one. Peak memory is that of a process
+of its own for each, over as many batches. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.training import prepare
 
 STOCK = ("recbole:uniform", "recbole:dynamic")
+LATER = 50  # epoch in which samplers with a memory are timed: warm-ups are over
 TURN = 4  # batches that a sampler trains before the next has its turn
 
 
@@ -69,6 +71,11 @@ class Training:
             self.loss = functools.partial(self.step, self.loss)
         self.n_batches, self._batches = len(self.loader), self._endless()
         self.model.train()
+        if self.step is not None and self.step.state_dict()["sampler"]:  # memories and caches of a run under way
+            self.train(self.n_batches)
+            for epoch in range(2):
+                self.step.epoch_end(epoch)
+            self.step.epoch_begin(LATER)
 
     def _endless(self) -> Iterator[Any]:
         while True:
@@ -126,7 +133,9 @@ def peak_memory(model: str, dataset: str, sampler: str, options: argparse.Namesp
 
 def peak_memory_here(options: argparse.Namespace, folder: Path) -> float:
     """Train in this process and return its peak in MB."""
-    Training(*options.memory_of, options, folder).train(options.steps)
+    training = Training(*options.memory_of, options, folder)
+    training.train(options.steps)
+    training.end()
     return peak_memory_mb()
 
 

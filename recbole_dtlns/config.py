@@ -70,7 +70,13 @@ class Config(StockConfig):
         except (KeyError, ValueError, TypeError, AttributeError, NotImplementedError, RuntimeError) as error:
             if isinstance(error, UserError):
                 raise
-            raise UserError(f"The configuration cannot be used: {error.args[0] if error.args else error}") from error
+            said = str(error.args[0] if error.args else error)
+            if "loss_type is CE" in said:
+                said += (
+                    ". With --loss_type=BPR it takes negatives of ours; to train on CE as RecBole does, give "
+                    "--train_neg_sample_args=None and leave neg_sampler out"
+                )
+            raise UserError(f"The configuration cannot be used: {said}") from error
         self._check_keys()
         check_stock_values(self.final_config_dict, self.external_config_dict)
         self.settings = Settings.parse(self.final_config_dict)

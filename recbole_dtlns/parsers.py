@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -43,18 +42,18 @@ def flag(value: Any) -> bool:
     raise ValueError("true or false")
 
 
-def whole(low: int) -> Parser:
-    """A whole number from `low`."""
+def whole(low: int, high: float = float("inf")) -> Parser:
+    """A whole number from `low` to `high`."""
 
     def parse(value: Any) -> int:
-        expected = f"a whole number from {low}"
+        expected = f"a whole number from {low}" + (f" to {high}" if high < float("inf") else "")
         if isinstance(value, bool):
             raise ValueError(expected)
         try:
             found = int(str(value))
         except ValueError:
             raise ValueError(expected) from None
-        if found < low:
+        if not low <= found <= high:
             raise ValueError(expected)
         return found
 
@@ -77,11 +76,6 @@ def number(low: float, high: float = float("inf")) -> Parser:
         return found
 
     return parse
-
-
-def finite(value: Any) -> float:
-    """A finite number."""
-    return number(-sys.float_info.max)(value)
 
 
 def one_of(*choices: str) -> Parser:

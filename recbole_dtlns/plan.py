@@ -91,6 +91,12 @@ def _our_plan(settings: Settings, config: Any, name: str, judge: str) -> Plan:
         base = "dns"
         place = "the tree view on dns" if view else "dns"
         notes = (f"{config['model']} gives no layers: {name} runs as {place}, with the same positives.",)
+    widths = config["hidden_size_list"] if config["model"] == "NGCF" else None
+    if kind.needs_equal_layers and widths is not None and set(widths) != {config["embedding_size"]}:
+        raise UserError(
+            f"neg_sampler={name} has gates that all layers share, but hidden_size_list={widths} and embedding_size="
+            f"{config['embedding_size']} differ. Make them alike, or choose another sampler."
+        )
     effective = name if base == name and view == kind.tree_view_by_default else base + ("+tree" if view else "")
     if base == "dtl_ns" and not view:
         effective = "mixgcf"

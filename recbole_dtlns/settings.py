@@ -49,7 +49,7 @@ class Settings:
     neg_sampler: str | None = _key(None, or_none(text), "sampler of ours, or recbole:uniform|popularity|dynamic")
     neg_candidates: int = _key(10, whole(1), "candidates drawn for each negative")
     num_negatives: int = _key(1, whole(1), "negatives of each positive; batch sizes count positives")
-    popularity_exponent: float = _key(1.0, number(0), "popularity: P(item) ~ (train count) ** exponent")
+    popularity_exponent: float = _key(1.0, number(0, 10), "popularity: P(item) ~ (train count) ** exponent")
     tree_view: bool | None = _key(None, or_none(flag), "tree similarities on top of the sampler's scores")
     alpha_co: float = _key(0.1, number(0), "weight of the similarity in the structural tree")
     alpha_se: float = _key(0.3, number(0), "weight of the similarity in the semantic tree")

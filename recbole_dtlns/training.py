@@ -224,6 +224,11 @@ def _sampled_step(
     kind = SAMPLERS[str(plan.base)]
     sampler: Any = TreeView(kind()) if plan.tree_view else kind()
     source = _score_source(config, split, model)
+    if kind.needs_layers and loss is None:
+        raise UserError(
+            f"neg_sampler={plan.base} makes up layers that the loss must score, but {config['model']} has no BPRLoss "
+            "of RecBole's as an attribute. Give it one (self.loss = BPRLoss()), or choose a sampler that returns ids."
+        )
     context = _sampler_context(config, split, source.sizes, trees, proposals)
     sampler.setup(context)
     n_candidates = settings.neg_candidates if kind.scores_candidates or plan.tree_view else 1

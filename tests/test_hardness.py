@@ -23,8 +23,8 @@ from recbole_dtlns.data.tokens import internal_ids, tokens_of
 from recbole_dtlns.false_negatives.sources import CandidateSettings, find_candidates
 from recbole_dtlns.hardness import replay
 from recbole_dtlns.hardness.held_out import HeldOut
-from recbole_dtlns.hardness.log import HARDNESS, read_rows, write_row
-from recbole_dtlns.hardness.meter import FIELDS, HardnessMeter, is_hardest
+from recbole_dtlns.hardness.log import HARDNESS, line, read_rows, write_row
+from recbole_dtlns.hardness.meter import FIELDS, HardnessMeter, ShareMeter, is_hardest
 from recbole_dtlns.identification import identify
 from recbole_dtlns.quick_start import objective_function, run_recbole_dtlns
 from recbole_dtlns.run_folder import read_result
@@ -70,6 +70,11 @@ def test_membership_and_chance() -> None:
     assert pairs.chance.tolist() == pytest.approx([0, 2 / 5, 1 / 5])
 
 
+def test_pairs_behind_the_last_held_out_one_are_none() -> None:
+    pairs = HeldOut(part([1], [1]), part([1], [3]), None, True, "cpu")
+    assert pairs.contains(torch.tensor([1, 2]), torch.tensor([[3, 6], [3, 6]])).tolist() == [[True, False], [False] * 2]
+
+
 def test_chance_follows_what_is_barred() -> None:
     extra = ExtraPairs(np.array([1, 1]), np.array([3, 5]), np.ones(2))
     assert held_out(extra).chance.tolist() == pytest.approx([0, 1 / 3, 1 / 5])
@@ -108,6 +113,52 @@ def test_a_weighted_row_counts_by_its_weights() -> None:
     found = meter.means()
     assert (found["valid_share"], found["hardest_share"]) == (0.75, 0.25)
     assert found["score_gap"] is found["similarity_co"] is None
+
+
+def test_a_weight_counts_for_every_layer_of_its_negative() -> None:
+    meter = HardnessMeter(held_out())
+    choice = Choice(torch.tensor([[[5, 3], [5, 5]]]), weights=torch.tensor([[3.0, 1.0]]))
+    meter.add(small.view(rows=1), torch.zeros(1, 2, 2, dtype=torch.long), choice, None)
+    assert meter.means()["valid_share"] == pytest.approx(3 / 8)
+
+
+def test_asking_between_batches_counts_none_twice() -> None:
+    seen, picked, test = small.view(rows=1), torch.zeros(1, 1, dtype=torch.long), ShareMeter(held_out())
+    meter = HardnessMeter(held_out())
+    for item, share in ((3, 1), (5, 0.5)):
+        choice = Choice(torch.tensor([[item]]))
+        meter.add(seen, picked, choice, None)
+        test.add(seen, choice)
+        assert meter.means()["valid_share"] == share
+        assert test.means() == pytest.approx((share, 0.4))
+
+
+def test_a_new_epoch_counts_from_its_beginning() -> None:
+    begun: list[int] = []
+    excluding: Any = [
+        SimpleNamespace(begin=lambda: begun.append(1), counts=lambda counts=counts: counts)
+        for counts in ((10, 2), (30, 8))
+    ]
+    meter = HardnessMeter(held_out(), excluding=excluding)
+    assert meter.kept_share() == 0.25
+    meter.add(small.view(rows=1), torch.zeros(1, 1, dtype=torch.long), Choice(torch.tensor([[3]])), None)
+    begun.clear()
+    meter.begin()
+    assert len(begun) == 2
+    assert meter.means() == dict.fromkeys(FIELDS)
+
+
+def test_a_zero_is_shown_and_the_unknown_is_not() -> None:
+    assert line(4, {"score_gap": 0.0, "hardest_share": None}, 0.0) == (
+        "epoch 4 hardness [score gap: 0, kept above tree_exclude: 0]"
+    )
+
+
+def test_what_was_chosen_instead_of_the_hardest_is_not_the_hardest() -> None:
+    seen = small.view(candidates=torch.tensor([[3, 5]]), scores=torch.tensor([[1.0, 2.0]]))
+    assert seen.scores.shape == (1, 2)
+    picked = torch.tensor([[1]])
+    assert [is_hardest(seen, picked, Choice(torch.tensor([[item]]))).item() for item in (5, 3)] == [True, False]
 
 
 def test_each_layer_has_a_hardest_of_its_own() -> None:
@@ -260,6 +311,42 @@ def test_a_replay_leaves_no_trace_and_repeats_itself(toy: Path, keys: dict[str, 
         assert all(np.array_equal(bars[name], value) for name, value in vars(trainer.refresher.extra).items())
     assert first == replay.replayed_share(config, prepared, split)
     assert 0 <= first[0] < 0.5
+
+
+@pytest.mark.parametrize("keys", [{"judge": "none"}, {"judge": "rule", "judge_refresh": 1}], ids=["none", "refresh"])
+def test_a_replay_draws_as_the_best_checkpoint_would_in_training(
+    toy: Path, monkeypatch: pytest.MonkeyPatch, keys: dict[str, Any]
+) -> None:
+    config, split, _, prepared = ready(toy, neg_sampler="dns", **keys)
+    trainer, test = prepared.trainer, split.parts[2].inter_feat
+    trainer.fit(prepared.train_data, prepared.valid_data, show_progress=False)
+    weight = trainer.model.user_embedding.weight
+    best = torch.load(trainer.saved_model_file, weights_only=False)["state_dict"]["user_embedding.weight"]
+    refresher = trainer.refresher
+    if refresher is not None:
+        now = HeldOut(split.parts[0], split.parts[1], refresher.extra, True, "cpu")
+        assert torch.equal(trainer.step.hardness.valid.chance, now.chance)  # it has followed
+        refresher.best = ExtraPairs(*(values[:3] for values in vars(refresher.extra).values()))
+    seen, drawn = [], []
+
+    def note(meter: Any, view: Any, choice: Choice) -> None:
+        pairs = meter._held_out.contains(test["user_id"], test["item_id"].unsqueeze(1)).all()
+        seen.append((view.epoch, trainer.model.training, bool(pairs), refresher is None or len(refresher.extra) == 3))
+        drawn.append(choice.ids)
+        trainer.model.user_embedding.weight.data.add_(1)  # as running statistics would move
+
+    monkeypatch.setattr(replay, "BATCHES", 1)
+    monkeypatch.setattr(replay.ShareMeter, "add", note)
+    for seed in range(2):  # whatever model and generator are by now
+        weight.data.mul_(-seed)
+        trainer.step.generator.manual_seed(seed)
+        trainer.step.epoch = 77
+        trainer.model.eval()
+        replay.replayed_share(config, prepared, split)
+        assert (trainer.step.epoch, trainer.model.training) == (77, False)
+        assert torch.equal(weight, best)
+    assert seen == [(trainer.best_epoch, True, True, True)] * 2
+    assert torch.equal(*drawn)
 
 
 def test_a_replay_sees_at_most_so_many_batches(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,6 +72,11 @@ def read_training_part(config: Any, cache_dir: Path) -> TrainView:
 
 def _create(config: Any, cache_dir: Path) -> Any:
     if config.location.kind == "text":
+        if config["MODEL_TYPE"] == ModelType.SEQUENTIAL:
+            raise UserError(
+                f"{config['model']} reads sequences, and the text files of {config.location.folder} hold no order. "
+                "Give atomic files with a time column (user_id:token, item_id:token, timestamp:float) and load_col."
+            )
         _use_atomic_copy(config, cache_dir)
     config["dataset"] = config.location.name
     init_seed(config.split_seed, config["reproducibility"])

@@ -70,7 +70,7 @@ def mean_pooled(layers: list[Tensor], n_users: int, forward: Any = None) -> Laye
     Args:
         layers: H tables of users and, below them, items: float [U + I, C].
         n_users: U.
-        forward: what the model's `forward()` returns; unset: (mean of users, mean of items).
+        forward: what the model's `forward()` returns, so that the loss need not call it again; unset: it will.
     """
     pooled = sum(layers[1:], layers[0]) / len(layers)
     side_by_side = torch.cat([layer[n_users:] for layer in layers], dim=1)
@@ -78,7 +78,7 @@ def mean_pooled(layers: list[Tensor], n_users: int, forward: Any = None) -> Laye
 
 
 def _pooled_tables(pooled: PooledLayers, forward: Any = None) -> LayerTables:
-    users, items, layers, n_layers = pooled.users, pooled.items, pooled.layers, len(pooled.layers)
+    users, layers, n_layers = pooled.users, pooled.layers, len(pooled.layers)
 
     def queries(ids: Tensor) -> Tensor:
         return (functional.embedding(ids, users) / n_layers).repeat(1, n_layers)
@@ -87,7 +87,7 @@ def _pooled_tables(pooled: PooledLayers, forward: Any = None) -> LayerTables:
         return torch.cat([functional.embedding(ids, layer) for layer in layers], dim=1)
 
     sizes = (layers[0].shape[1],) * n_layers
-    return LayerTables(queries, rows, pooled.side_by_side, sizes, forward or (users, items), mean_pooled=True)
+    return LayerTables(queries, rows, pooled.side_by_side, sizes, forward, mean_pooled=True)
 
 
 class LayerSource(Protocol):
@@ -119,9 +119,8 @@ class LightGCNLayers:
     def __call__(self) -> LayerTables:
         """n_layers products with the normalised adjacency, O(E C) each."""
         model = self.model
-        return _pooled_tables(
-            PooledLayers.of(self.propagate, model.get_ego_embeddings(), model.n_layers, model.n_users)
-        )
+        pooled = PooledLayers.of(self.propagate, model.get_ego_embeddings(), model.n_layers, model.n_users)
+        return _pooled_tables(pooled, (pooled.users, pooled.items))
 
 
 class NCLLayers:

@@ -15,10 +15,10 @@ class WeightedBPRLoss(BPRLoss):
 
     Attributes:
         weight: of each row, float [R].
-        positive_scores: instead of the model's own, float [R].
+        positive_scores: instead of the model's own, float [R], or [R, K] beside the negatives.
         negative_scores: instead of the model's own, float [R, K].
         negative_weights: of each negative, float [R, K]; None: their mean.
-        margin: mean of s_p - s_n in the last batch, a scalar without gradient.
+        margin: mean of s_p - s_n in the last batch, several by their weights, a scalar without gradient.
     """
 
     weight: Tensor | None = None
@@ -42,12 +42,13 @@ class WeightedBPRLoss(BPRLoss):
             self.margin = (pos_score - neg_score).detach().mean()
             return super().forward(pos_score, neg_score)
         if self.negative_scores is not None:
-            pos_score, neg_score = pos_score.reshape(-1, 1), self.negative_scores
-        margins = pos_score - neg_score
-        self.margin = margins.detach().mean()
+            neg_score = self.negative_scores
+            pos_score = pos_score.reshape(len(neg_score), -1)
+        margins, several = pos_score - neg_score, self.negative_weights
+        shares = 1.0 if several is None else several / several.mean()
+        self.margin = (shares * margins.detach()).mean()
         losses = -torch.log(self.gamma + torch.sigmoid(margins))
         if self.negative_scores is not None:
-            several = self.negative_weights
             losses = losses.mean(-1) if several is None else (several * losses).sum(-1)
         if self.weight is None:
             return losses.mean()

@@ -86,12 +86,12 @@ class SampledStep:
         self.sampling_seconds = 0.0
 
     def __call__(self, calculate_loss: LossFunction, interaction: Interaction) -> Any:
-        """Loss of one batch: `n_negatives` blocks of its rows, each row with one choice of the sampler."""
+        """Loss of one batch; the sampler chooses `n_negatives` times for each of its rows."""
         interaction, layers = self._rows(interaction)
         view, picked, choice = self.choose(interaction, layers)
-        interaction.update(Interaction({self.model.NEG_ITEM_ID: choice.item_ids}))
-        with remembered_forward(self.model, layers), self._loss_inputs(interaction, layers, choice):
-            loss = with_aux(calculate_loss(interaction), choice.aux_loss)
+        interaction.update(Interaction({self.model.NEG_ITEM_ID: choice.item_ids[: len(interaction)]}))
+        with remembered_forward(self.model, layers), self._loss_inputs(interaction, view, choice):
+            loss = with_aux(calculate_loss(interaction), self._aux(interaction, choice))
         if self.hardness is not None:
             self.hardness.add(view, picked, choice, None if self.loss is None else self.loss.margin)
         return loss
@@ -101,8 +101,13 @@ class SampledStep:
         view, _, choice = self.choose(*self._rows(interaction))
         return view, choice
 
+    @property
+    def _one_row_a_positive(self) -> bool:
+        """Whether the loss takes all negatives of a positive at once, so that nothing else in it is repeated."""
+        return self.source.sizes is not None and self.loss is not None
+
     def _rows(self, interaction: Interaction) -> tuple[Interaction, BatchLayers | None]:
-        if self.n_negatives > 1:
+        if self.n_negatives > 1 and not self._one_row_a_positive:
             interaction = interaction.repeat(self.n_negatives)
         return interaction, self.source.batch(interaction)
 
@@ -111,9 +116,13 @@ class SampledStep:
 
         Returns:
             The view, the picked positions and the choice: a plain one, drawn by weight, where the loss takes one id.
+            Where the loss takes all negatives of a positive at once they hold `n_negatives` blocks of the rows.
         """
         started = time.perf_counter()
         users, positives = interaction[self.model.USER_ID], interaction[self.model.ITEM_ID]
+        if self.n_negatives > 1 and self._one_row_a_positive and layers is not None:
+            users, positives = users.repeat(self.n_negatives), positives.repeat(self.n_negatives)
+            layers = layers.repeat(self.n_negatives)
         with torch.no_grad():
             view = View(
                 *(users, positives, self.sampler.propose(users, self.n_candidates), self.epoch, self.generator),
@@ -163,24 +172,42 @@ class SampledStep:
         self.sampling_seconds = state["sampling_seconds"]
         self.generator.set_state(state["generator"].cpu())
 
+    def _aux(self, interaction: Interaction, choice: Choice) -> Tensor | None:
+        """The sampler's own loss, a scalar: rows weigh as in the model's."""
+        if choice.aux_loss is None:
+            return None
+        rows = choice.aux_loss.reshape(-1, len(interaction)).mean(0)
+        if WEIGHT_FIELD not in interaction.columns or self.loss is None:  # without: rows are drawn by weight
+            return rows.mean()
+        weight = interaction[WEIGHT_FIELD]
+        return (weight * rows).sum() / weight.sum().clamp_min(torch.finfo(rows.dtype).tiny)
+
     @contextmanager
-    def _loss_inputs(self, interaction: Interaction, layers: BatchLayers | None, choice: Choice) -> Iterator[None]:
-        loss = self.loss
+    def _loss_inputs(self, interaction: Interaction, view: View, choice: Choice) -> Iterator[None]:
+        loss, layers = self.loss, view.layers
         if loss is None:
             yield
             return
         loss.margin = None  # of an earlier batch; not every batch of a model need call the loss
         if WEIGHT_FIELD in interaction.columns:
             loss.weight = interaction[WEIGHT_FIELD]
-        if layers is not None and not choice.is_plain:
-            loss.negative_scores = layers.scores(negative_layers(choice, layers))
-            loss.negative_weights = choice.weights
+        if layers is not None and (self.n_negatives > 1 or not choice.is_plain):
+            scores, n_rows = layers.scores(negative_layers(choice, layers)), len(interaction)
+            loss.negative_scores = side_by_side(scores, n_rows)
+            if choice.weights is not None:
+                loss.negative_weights = side_by_side(choice.weights, n_rows) / self.n_negatives
             if choice.positives is not None:
-                loss.positive_scores = layers.scores(choice.positives)
+                own = layers.scores(choice.positives).unsqueeze(1).expand_as(scores)
+                loss.positive_scores = side_by_side(own, n_rows)
         try:
             yield
         finally:
             loss.clear()
+
+
+def side_by_side(values: Tensor, n_rows: int) -> Tensor:
+    """Blocks of rows next to each other: [B n_rows, K] -> [n_rows, B K]."""
+    return values.unflatten(0, (-1, n_rows)).transpose(0, 1).flatten(1)
 
 
 def negative_layers(choice: Choice, layers: BatchLayers) -> Tensor:

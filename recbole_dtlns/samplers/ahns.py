@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from recbole_dtlns.parsers import Key, finite, number
+from recbole_dtlns.parsers import Key, number
 from recbole_dtlns.samplers.base import BaseSampler
 from recbole_dtlns.samplers.view import View
 
@@ -22,9 +22,9 @@ class AHNS(BaseSampler):
     """
 
     keys: ClassVar[Mapping[str, Key]] = {
-        "ahns_alpha": Key(1.0, number(0), "added to the positive's score in the target hardness"),
-        "ahns_beta": Key(0.1, number(0), "scale of the target hardness"),
-        "ahns_p": Key(-2.0, finite, "exponent minus one of the target hardness; below -1 surer means easier"),
+        "ahns_alpha": Key(1.0, number(0, 1e6), "added to the positive's score in the target hardness"),
+        "ahns_beta": Key(0.1, number(0, 1e9), "scale of the target hardness"),
+        "ahns_p": Key(-2.0, number(-10, 0), "exponent minus one of the target hardness; below -1 surer means easier"),
     }
 
     def score(self, view: View) -> Tensor:

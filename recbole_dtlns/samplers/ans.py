@@ -67,11 +67,11 @@ class ANS(BaseSampler):
     O(RNHC^2), three times where sns and dis are over all candidates; state: the gates.
     """
 
-    needs_layers = True
+    needs_layers = needs_equal_layers = True
     keys: ClassVar[Mapping[str, Key]] = {
-        "ans_epsilon": Key(1.0, number(0), "weight of the gain in score in the pick"),
-        "ans_gamma": Key(0.0001, number(0), "weight of the loss that splits hard from easy; 0 leaves it out"),
-        "ans_noise": Key(0.1, number(0), "length of the noise before it is multiplied by the margin"),
+        "ans_epsilon": Key(1.0, number(0, 1e6), "weight of the gain in score in the pick"),
+        "ans_gamma": Key(0.0001, number(0, 1e6), "weight of the loss that splits hard from easy; 0 leaves it out"),
+        "ans_noise": Key(0.1, number(0, 1e6), "length of the noise before it is multiplied by the margin"),
         "ans_all_candidates": Key(True, flag, "that loss is over all candidates, not the picked ones alone"),
     }
 
@@ -110,9 +110,9 @@ class ANS(BaseSampler):
         gamma = self.context.options["ans_gamma"]
         aux = None
         if gamma > 0 and self.context.options["ans_all_candidates"]:
-            aux = gamma * self._over_candidates(view, users, positives) / len(users)
+            aux = gamma * self._over_candidates(view, users, positives)
         elif gamma > 0:
-            aux = gamma * self._splitting(users, positives, negatives) / len(users)
+            aux = gamma * self._splitting(users, positives, negatives)
         return Choice(ids, (negatives + moved).flatten(-2), aux_loss=aux)
 
     def _over_candidates(self, view: View, users: Tensor, positives: Tensor) -> Tensor:
@@ -125,16 +125,14 @@ class ANS(BaseSampler):
 
         blocks = row_blocks(view.candidates, layers.items.shape[1])
         # nothing in a block is random, so the state of random numbers need not be kept
-        return torch.stack(
-            [checkpoint(block, rows, use_reentrant=False, preserve_rng_state=False) for rows in blocks]
-        ).sum()
+        return torch.cat([checkpoint(block, rows, use_reentrant=False, preserve_rng_state=False) for rows in blocks])
 
     def _splitting(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
-        """sns + dis, summed over rows: users and positives float [R, 1, H, C], negatives [R, N, H, C] -> scalar."""
+        """sns + dis of each row: users and positives float [R, 1, H, C], negatives [R, N, H, C] -> [R]."""
         gate = self.gates.hardness(users, negatives)
         easy = (1 - gate) * negatives
         gaps = (users * (easy - gate * negatives)).sum(-1)  # [R, N, H]
         contrast = functional.softplus(gaps.logsumexp(1)).mean(-1)  # log(1 + sum exp) without overflow
         distance = torch.linalg.vector_norm(gate * (negatives - positives), dim=-1).mean((1, 2))
         overlap = torch.linalg.vector_norm((1 - gate) * positives * easy, dim=-1).sum(-1).mean(1)
-        return (contrast + distance + overlap).sum()
+        return contrast + distance + overlap

@@ -79,12 +79,14 @@ class BaseSampler:
     Attributes:
         keys: configuration keys of this sampler alone, by name; their values are in `context.options`.
         needs_layers: it mixes the layers of the model, so it cannot run where only scores are to be had.
+        needs_equal_layers: and these must be of one width.
         scores_candidates: more than one candidate is of use to it without the tree view.
         tree_view_by_default: the tree view is on unless the user says otherwise.
     """
 
     keys: ClassVar[Mapping[str, Key]] = {}
     needs_layers: ClassVar[bool] = False
+    needs_equal_layers: ClassVar[bool] = False
     scores_candidates: ClassVar[bool] = True
     tree_view_by_default: ClassVar[bool] = False
     context: SamplerContext

@@ -49,10 +49,10 @@ class DENS(BaseSampler):
     O(RNHC^2), in blocks of rows; state: the gates.
     """
 
-    needs_layers = True
+    needs_layers = needs_equal_layers = True
     keys: ClassVar[Mapping[str, Key]] = {
         "dens_warmup": Key(100, whole(0), "epochs until only relevant parts decide; 0: from the first epoch"),
-        "dens_gamma": Key(0.3, number(0), "weight of the loss that trains the gates"),
+        "dens_gamma": Key(0.3, number(0, 1e6), "weight of the loss that trains the gates"),
     }
 
     def setup(self, context: SamplerContext) -> None:
@@ -88,7 +88,7 @@ class DENS(BaseSampler):
         p_ir = layers.scores(layers.rows(view.positives) - positive_r)
         n_ir = layers.scores(negatives - negative_r)
         gaps = torch.stack([p_ir - p_r, n_r - n_ir, n_r - p_r, p_ir - n_ir])
-        return Choice(ids, aux_loss=self.context.options["dens_gamma"] * functional.softplus(gaps).mean())
+        return Choice(ids, aux_loss=self.context.options["dens_gamma"] * functional.softplus(gaps).mean(0))
 
     def _warmth(self, epoch: int) -> float:
         """w: from 0 in the first epoch to 1 after the warm-up."""

@@ -23,7 +23,7 @@ class DINS(BaseSampler):
 
     needs_layers = True
     keys: ClassVar[Mapping[str, Key]] = {
-        "dins_alpha": Key(1.0, number(0), "weight of the positive's dimensions; 0 mixes nothing in"),
+        "dins_alpha": Key(1.0, number(0, 1e30), "weight of the positive's dimensions; 0 mixes nothing in"),
     }
 
     def score(self, view: View) -> Tensor:

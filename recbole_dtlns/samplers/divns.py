@@ -36,10 +36,10 @@ class DivNS(BaseSampler):
     needs_layers = True
     keys: ClassVar[Mapping[str, Key]] = {
         "divns_lambda": Key(0.7, number(0, 1), "share of the hardest candidate in the negative; 1 is DNS"),
-        "divns_ratio": Key(4, whole(1), "size of a user's cache for each of its training items, r"),
-        "divns_keep": Key(5, whole(1), "next best candidates of each positive that go to the cache"),
-        "divns_hard": Key(50, whole(1), "most recent hard negatives that the diverse items must differ from"),
-        "divns_diverse": Key(50, whole(1), "most diverse items of a user, k"),
+        "divns_ratio": Key(4, whole(1, 10_000), "size of a user's cache for each of its training items, r"),
+        "divns_keep": Key(5, whole(1, 10_000), "next best candidates of each positive that go to the cache"),
+        "divns_hard": Key(50, whole(1, 10_000), "most recent hard negatives that the diverse items must differ from"),
+        "divns_diverse": Key(50, whole(1, 10_000), "most diverse items of a user, k"),
     }
 
     def setup(self, context: SamplerContext) -> None:

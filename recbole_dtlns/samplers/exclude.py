@@ -142,8 +142,8 @@ class FarFromHistory:
         return self._drawn, int(self._kept)
 
     def allows(self, users: Tensor, items: Tensor) -> Tensor:
-        """Whether items int64 [R, n] may be given to users int64 [R]: bool [R, n]."""
-        return self._source.allows(users, items) & ~self._excluded(users, items)
+        """Whether items int64 [R, n] are barred by the source for users int64 [R], however similar: bool [R, n]."""
+        return self._source.allows(users, items)
 
     def draw(self, users: Tensor, n: int, generator: torch.Generator) -> Tensor:
         """n items for each user: int64 [R] -> int64 [R, n]."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -47,6 +47,10 @@ class BatchLayers:
         """The same layers without gradient, for picking."""
         queries, items = self.queries.detach(), self.items.detach()
         return BatchLayers(queries, items, self.sizes, lambda: self.users().detach(), mean_pooled=self.mean_pooled)
+
+    def repeat(self, n: int) -> BatchLayers:
+        """n blocks of the batch's rows, one below the other."""
+        return replace(self, queries=self.queries.repeat(n, 1), users=lambda: self.users().repeat(n, 1))
 
     def rows(self, ids: Tensor) -> Tensor:
         """Layers of items side by side: int64 [...] -> float [..., W]."""

@@ -24,7 +24,7 @@ class SoftmaxRho(BaseSampler):
     """
 
     keys: ClassVar[Mapping[str, Key]] = {
-        "softmax_rho": Key(1.0, number(1e-6), "radius of the KL ball: the larger, the harder the negatives"),
+        "softmax_rho": Key(1.0, number(1e-6, 1e6), "radius of the KL ball: the larger, the harder the negatives"),
     }
 
     def score(self, view: View) -> Tensor:

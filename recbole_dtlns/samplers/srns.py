@@ -30,9 +30,9 @@ class SRNS(BaseSampler):
     """
 
     keys: ClassVar[Mapping[str, Key]] = {
-        "srns_alpha": Key(5.0, number(0), "weight of the standard deviation, alpha"),
+        "srns_alpha": Key(5.0, number(0, 1e6), "weight of the standard deviation, alpha"),
         "srns_warmup": Key(50, whole(1), "epochs until that weight is reached, T0"),
-        "srns_extra": Key(64, whole(1), "items that compete with the memory for a place in it, S2"),
+        "srns_extra": Key(64, whole(1, 100_000), "items that compete with the memory for a place in it, S2"),
         "srns_tau": Key(10.0, number(1e-6), "temperature of that competition: the lower, the harder the memory"),
     }
 
@@ -65,7 +65,12 @@ class SRNS(BaseSampler):
         free = ~self._barred(view)
         usable = same.any(2) & free
         usable = torch.where(usable.any(1, keepdim=True), usable, free)  # a memory of barred items: one of the others
-        return scores.masked_fill(~usable, -torch.inf)
+        scores = scores.masked_fill(~usable, -torch.inf)
+        # Several negatives of a positive share a memory: the second has the second best, and so on.
+        earlier = repetition(view.users * (int(view.positives.max()) + 1) + view.positives)
+        rank = scores.argsort(dim=1, descending=True).argsort(dim=1)
+        earlier = torch.minimum(earlier, usable.sum(1) - 1)
+        return scores.masked_fill(rank < earlier.unsqueeze(1), -torch.inf)
 
     def bonus(self, scores: Tensor, similarity: Tensor) -> Tensor:
         """As for any sampler over the items of the memory; the others stay at -inf."""
@@ -110,6 +115,13 @@ class SRNS(BaseSampler):
         """Restore `state_dict`."""
         self.memory.copy_(state["memory"])
         self.past.load_state_dict(state["past"])
+
+
+def repetition(keys: Tensor) -> Tensor:
+    """How often each key stands further up: int64 [R] -> int64 [R]."""
+    ordered, places = keys.sort(stable=True)
+    starts = torch.searchsorted(ordered, ordered)
+    return torch.empty_like(keys).scatter_(0, places, torch.arange(len(keys), device=keys.device) - starts)
 
 
 def repeats(items: Tensor) -> Tensor:

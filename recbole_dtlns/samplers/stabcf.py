@@ -35,8 +35,10 @@ class StabCF(BaseSampler):
 
     needs_layers = True
     keys: ClassVar[Mapping[str, Key]] = {
-        "stabcf_alpha": Key(20.0, number(0), "weight of the positive, and of the smoothed one in the negative"),
-        "stabcf_history": Key(5, whole(0), "training items of the user in the positive, N_h; 0 leaves it as it is"),
+        "stabcf_alpha": Key(20.0, number(0, 1e30), "weight of the positive, and of the smoothed one in the negative"),
+        "stabcf_history": Key(
+            5, whole(0, 10_000), "training items of the user in the positive, N_h; 0 leaves it as it is"
+        ),
     }
 
     def score(self, view: View) -> Tensor:

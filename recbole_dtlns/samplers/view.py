@@ -108,7 +108,7 @@ class Choice:
         negatives: made-up layers of the negatives with gradient, float [R, K, W]; None: those of `ids`.
         positives: layers that replace the positive in the loss, with gradient, float [R, W]; None: its own.
         weights: weight of each negative in the loss of its row, float [R, K]; None: their mean.
-        aux_loss: further loss of the batch, a scalar with gradient.
+        aux_loss: further loss of each row, with gradient, float [R]; rows weigh in it as in the loss.
     """
 
     ids: Tensor

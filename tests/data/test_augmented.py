@@ -1,14 +1,17 @@
 """The augmented training split on RecBole's own data."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from recbole.data.interaction import Interaction
 from toy import toy_split
 
 from recbole_dtlns.config import Config
+from recbole_dtlns.data import sequences
 from recbole_dtlns.data.augmented import (
     WEIGHT_FIELD,
     ExtraPairs,
@@ -96,6 +99,30 @@ def test_rows_are_drawn_in_proportion_to_weight(built: Any) -> None:
     assert hits / total == pytest.approx(50 / (50 + len(train)), rel=0.1)
 
 
+def test_rows_drawn_by_weight_come_from_the_loaders_own_generator(built: Any) -> None:
+    config, split = built
+    loader = PositiveDataLoader(config, augment(split.parts[0], unseen(split)), None, shuffle=True)
+    loader.draw_rows_by_weight()
+    found = []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        loader.generator.manual_seed(7)
+        found.append(loader.collate_fn(list(range(50)))["item_id"])
+    assert torch.equal(*found)
+
+
+def test_a_batch_holds_the_rows_asked_for_in_their_order_with_features(
+    built: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, split = built
+    train, joined = split.parts[0], []
+    monkeypatch.setattr(train, "join", lambda batch: joined.append(len(batch)) or batch)
+    batch = PositiveDataLoader(config, train, None, shuffle=False).collate_fn([5, 2, 9])
+    for name in ("user_id", "item_id"):
+        assert torch.equal(batch[name], train.inter_feat[name][[5, 2, 9]])
+    assert joined == [3]
+
+
 def test_models_without_bpr_loss_get_weights_by_drawn_rows(toy_data: Path) -> None:
     config = Config(
         "SimpleX", "toy", config_dict={"data_path": str(toy_data), "judge": "keep_all", "embedding_size": 8}
@@ -114,10 +141,11 @@ def test_stock_sampler_phases_stay_apart(built: Any) -> None:
     config, split = built
     samplers = create_samplers(config, split.dataset, split.parts)
     extra = unseen(split)
-    valid_before = [set(items) for items in samplers[1].used_ids]
+    before, valid_before = ([set(items) for items in sampler.used_ids] for sampler in samplers[:2])
     bar_from_stock_sampler(samplers[0], extra)
     for user, item in zip(extra.users.tolist(), extra.items.tolist(), strict=True):
         assert item in samplers[0].used_ids[user]
+        assert before[user] < samplers[0].used_ids[user]
     assert [set(items) for items in samplers[1].used_ids] == valid_before
 
 
@@ -140,3 +168,25 @@ def test_is_stored() -> None:
     matrix = sparse.csr_matrix(np.array([[0, 1], [0, 0]]))
     assert is_stored(matrix, np.array([0, 0, 1]), np.array([1, 0, 1])).tolist() == [True, False, False]
     assert is_stored(matrix, np.array([], dtype=int), np.array([], dtype=int)).tolist() == []
+
+
+def rows(users: list[int], items: list[int], prefixes: list[list[int]] | None = None) -> Any:
+    """What is read of a part of a data set of 3 users and 9 items."""
+    columns = {"user_id": torch.tensor(users), "item_id": torch.tensor(items)}
+    if prefixes is not None:
+        columns["item_id_list"] = torch.tensor(prefixes)
+    names = {"uid_field": "user_id", "iid_field": "item_id", "item_id_list_field": "item_id_list"}
+    return SimpleNamespace(**names, inter_feat=Interaction(columns), user_num=3, item_num=9)
+
+
+def test_a_repeated_pair_counts_once() -> None:
+    matrix = positives_matrix(rows([1] * 256 + [2, 2], [3] * 256 + [4, 5]))  # as many as a byte can count
+    assert sorted(zip(*(ids.tolist() for ids in matrix.nonzero()), strict=True)) == [(1, 3), (2, 4), (2, 5)]
+    assert matrix.data.tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("cells", [1, 4, 1 << 22])
+def test_every_item_of_a_prefix_is_its_users_in_blocks_of_any_size(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sequences, "_CELLS", cells)
+    users, items = sequences.interactions(rows([2, 1, 1], [8, 4, 5], [[7, 6], [3, 0], [3, 4]]))
+    assert list(zip(users.tolist(), items.tolist(), strict=True)) == [(1, 3), (1, 4), (1, 5), (2, 6), (2, 7), (2, 8)]

@@ -167,11 +167,22 @@ def test_other_models_are_asked_pair_by_pair(name: str) -> None:
     one = Interaction({model.USER_ID: rows[model.USER_ID][2:3], model.ITEM_ID: candidates[2, 1:2]})
     assert scores.shape == (5, 3)
     assert scores[2, 1].item() == pytest.approx(model.predict(one).item(), abs=1e-5)
+    source.at_once = 7  # two rows at a time
+    assert torch.allclose(source.predict(rows, candidates), scores, atol=1e-6)
 
 
-def test_a_changed_model_of_a_known_name_is_refused() -> None:
+@pytest.mark.parametrize("training", [True, False])
+def test_asking_a_model_leaves_its_mode(training: bool) -> None:
+    model = fresh("BPR").train(training)
+    scoring(model)
+    assert model.training is training
+
+
+@pytest.mark.parametrize("factor", [0, 1.01])
+def test_a_changed_model_of_a_known_name_is_refused(factor: float) -> None:
     model = fresh("BPR")
-    model.predict = lambda pairs: torch.zeros(len(pairs))
+    stock = model.predict
+    model.predict = lambda pairs: factor * stock(pairs)
     with pytest.raises(UserError, match="do not add up"):
         scoring(model)
 
@@ -206,7 +217,7 @@ def test_weights_of_several_negatives_and_a_replaced_positive_by_hand() -> None:
     found = loss(torch.zeros(2), torch.zeros(2)).item()
     assert found == pytest.approx(((0.5 * cost[0] + 0.5 * cost[1] + cost[2]) / 2).item(), abs=1e-6)
     assert loss.margin is not None
-    assert loss.margin.item() == pytest.approx((1 + 0 - 1 - 3) / 4)
+    assert loss.margin.item() == pytest.approx((0.5 * 1 + 0.5 * 0 + 1 * -1 + 0 * -3) / 2)  # by their weights
 
 
 class TwoLosses(torch.nn.Module):
@@ -259,7 +270,7 @@ def test_the_step_hands_ids_weights_and_scores_to_the_models_loss(n_negatives: i
         return model.calculate_loss(interaction)
 
     value = step(calculate, rows)
-    assert len(seen[0]) == 6 * n_negatives
+    assert len(seen[0]) == 6  # so that no other part of the loss is repeated
     assert seen[0][model.NEG_ITEM_ID].unique().tolist() == [1]  # layer 0's item, for the L2 term
     assert loss is not None
     assert loss.weight is None
@@ -291,3 +302,55 @@ def test_stock_negatives_keep_their_weights() -> None:
     only_first = WeightedStep(loss)(model.calculate_loss, rows)
     first = Interaction({name: rows[name][:1] for name in (model.USER_ID, model.ITEM_ID, model.NEG_ITEM_ID)})
     assert only_first.item() == pytest.approx(model.calculate_loss(first).item(), abs=1e-6)
+
+
+class OneItemABlock(BaseSampler):
+    """Takes item 1 for the first block of six rows, item 2 for the second, and so on; the third weighs twice."""
+
+    def __init__(self, weighted: bool) -> None:
+        self.weighted = weighted
+
+    def propose(self, users: torch.Tensor, n: int) -> torch.Tensor:
+        return (torch.arange(len(users)) // 6 + 1).unsqueeze(1)
+
+    def choose(self, view: View, picked: torch.Tensor, scores: torch.Tensor) -> Choice:
+        weights = 1.0 + (view.candidates == 3) if self.weighted else None
+        return Choice(view.candidates, weights=weights, aux_loss=view.candidates[:, 0].float())
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_several_choices_of_a_positive_are_scored_in_its_own_row(weighted: bool) -> None:
+    model = fresh("LightGCN")
+    loss = replace_bpr_loss(model)
+    source = scoring(model)
+    step = SampledStep(model, source, OneItemABlock(weighted), torch.Generator(), loss, 1, 3)
+    rows = batch(model, n=6)
+    weights = torch.tensor([1.0, 2, 3, 4, 5, 6])
+    rows.update(Interaction({WEIGHT_FIELD: weights}))
+    value = step(model.calculate_loss, rows)
+    layers = source.batch(rows)
+    assert layers is not None
+    scores = layers.layer_scores(torch.cat([rows[model.ITEM_ID][:, None], torch.tensor([[1, 2, 3]] * 6)], 1)).sum(-1)
+    losses = -torch.log(1e-10 + torch.sigmoid(scores[:, :1] - scores[:, 1:]))
+    mean = (losses * torch.tensor([1.0, 1.0, 2.0 if weighted else 1.0])).mean(1)
+    rows.update(Interaction({model.NEG_ITEM_ID: torch.ones(6, dtype=torch.long)}))
+    l2 = model.reg_loss(*(table(ids) for table, ids in _rows_of_l2(model, rows)), require_pow=model.require_pow)
+    expected = (weights * mean).sum() / weights.sum() + model.reg_weight * l2 + 2  # the sampler's own: 1, 2 and 3
+    assert value.item() == pytest.approx(expected.item(), abs=1e-5)
+
+
+def test_the_samplers_own_loss_weighs_rows_as_the_models_does() -> None:
+    model = fresh("BPR")
+    loss = replace_bpr_loss(model)
+    sampler = OneItemABlock(False)
+    sampler.choose = lambda view, picked, scores: Choice(  # type: ignore[method-assign]
+        view.candidates, aux_loss=view.users.float()
+    )
+    step = SampledStep(model, scoring(model), sampler, torch.Generator(), loss, 1, 1)
+    rows = batch(model, n=6)
+    rows.update(Interaction({WEIGHT_FIELD: torch.tensor([0.0, 0, 0, 1, 0, 0])}))
+    with_aux = step(model.calculate_loss, rows)
+    sampler.choose = lambda view, picked, scores: Choice(view.candidates)  # type: ignore[method-assign]
+    assert (with_aux - step(model.calculate_loss, rows)).item() == pytest.approx(
+        float(rows[model.USER_ID][3]), rel=1e-5
+    )

@@ -35,6 +35,11 @@ def test_the_nearest_to_the_target_by_hand() -> None:
     assert picked(of_positive(3.0, [0.2, 0.45, 0.9]), ahns_beta=1) == [0]
 
 
+def test_what_is_added_to_the_positives_score_counts() -> None:
+    # t = 1 / (1 + 4) = .2
+    assert picked(of_positive(1.0, [0.2, 0.45, 0.9]), ahns_beta=1, ahns_alpha=4) == [0]
+
+
 def test_the_exponent_counts() -> None:
     # p = -3: t = 1 / (1 + 1)^2 = .25
     assert picked(of_positive(1.0, [0.2, 0.45, 0.9]), ahns_beta=1, ahns_p=-3) == [0]

@@ -124,9 +124,9 @@ def test_the_loss_and_its_gradients_are_those_of_a_plain_loop(
         items_of = [[[item] for item in ids] for ids in choice.ids[:, 0].tolist()]
     plain = 0.3 * plain_loss(sampler, seen, items_of)
     assert choice.aux_loss is not None
-    assert torch.allclose(choice.aux_loss, plain, atol=1e-6)
+    assert torch.allclose(choice.aux_loss.mean(), plain, atol=1e-6)
     leaves = [layers.items, layers.users(), *sampler.modules().parameters()]
-    assert equal_gradients(choice.aux_loss, plain, leaves)
+    assert equal_gradients(choice.aux_loss.mean(), plain, leaves)
 
 
 def test_embeddings_and_every_gate_learn() -> None:
@@ -134,7 +134,7 @@ def test_embeddings_and_every_gate_learn() -> None:
     choice = chosen(sampler, view(rows=6, layers=layers))
     assert choice.negatives is not None
     assert choice.aux_loss is not None
-    total = layers.scores(choice.negatives).sum() + choice.aux_loss
+    total = layers.scores(choice.negatives).sum() + choice.aux_loss.sum()
     leaves = [layers.items, layers.users(), *sampler.modules().parameters()]
     assert all(gradient.abs().sum() > 0 for gradient in torch.autograd.grad(total, leaves))
 
@@ -158,7 +158,7 @@ def test_gradients_stay_finite_where_the_margins_denominator_and_layers_are_zero
     choice = chosen(sampler, view(rows=4, layers=layers))
     assert choice.negatives is not None
     assert choice.aux_loss is not None
-    total = choice.negatives.sum() + choice.aux_loss
+    total = choice.negatives.sum() + choice.aux_loss.sum()
     leaves = [layers.items, layers.users(), *sampler.modules().parameters()]
     assert all(gradient.isfinite().all() for gradient in torch.autograd.grad(total, leaves))
 
@@ -182,7 +182,7 @@ def test_a_batch_of_one() -> None:
     assert choice.negatives is not None
     assert choice.negatives.shape == (1, 1, H * C)
     assert choice.aux_loss is not None
-    assert choice.aux_loss.dim() == 0
+    assert choice.aux_loss.shape == (1,)
 
 
 def test_gates_start_from_the_generator_alone_and_survive_a_restart() -> None:

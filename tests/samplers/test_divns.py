@@ -108,11 +108,33 @@ def test_diverse_items_come_from_the_cache_and_differ_from_the_hard_negatives() 
     sampler.hard.push(users[:1], torch.tensor([30]))
     table = torch.eye(40, 8)
     table[21], table[22], table[30] = table[1], table[2], table[1] * 5  # 21 points where the hard negative does
-    table[23], table[24], table[25] = table[2], table[4], table[5]  # 22 and 23 are alike
+    table[23], table[24], table[25] = table[2], table[4] * 0.01, table[0]  # 22 and 23 are alike; lengths do not count
+    sampler.cache.push(users[:1] + 1, users[:1])  # another user, with more hard negatives: padding is no item
+    sampler.hard.push(users[:3] + 1, torch.tensor([31, 32, 33]))
     sampler.epoch_end(EpochView(0, Items(table), sampler.context.generator))
     found = set(sampler.diverse.rows(torch.tensor([1]))[0].tolist())
     assert found in ({22, 24, 25}, {23, 24, 25})
     assert (table[0] == torch.eye(40, 8)[0]).all()  # the model's table is left alone
+
+
+def test_diverse_items_of_an_earlier_epoch_are_forgotten() -> None:
+    sampler = made(WIDE)
+    for items in ([21, 22, 23], [24] * 12):  # user 1 has room for 12
+        sampler.cache.push(torch.ones(len(items), dtype=torch.long), torch.tensor(items))
+        end(sampler, 0)
+    assert sampler.diverse.rows(torch.tensor([1])).tolist() == [[24]]
+
+
+def test_caps_on_hard_negatives_and_diverse_items() -> None:
+    sampler = made(WIDE, divns_hard=2, divns_diverse=1)
+    users = torch.ones(3, dtype=torch.long)
+    sampler.cache.push(users[:2], torch.tensor([21, 22]))
+    sampler.hard.push(users, torch.tensor([31, 30, 30]))
+    assert sampler.hard.rows(users[:1]).tolist() == [[30, 30]]
+    table = torch.eye(40, 40)
+    table[21] = table[30]
+    sampler.epoch_end(EpochView(0, Items(table), sampler.context.generator))
+    assert sampler.diverse.rows(users[:1]).tolist() == [[22]]  # the one that is chosen first
 
 
 def test_gradients_reach_both_items() -> None:
@@ -133,6 +155,9 @@ def test_a_restored_sampler_goes_on_alike() -> None:
         chosen(sampler, batch(sampler, seed))
         end(sampler, seed)
     other.load_state_dict(sampler.state_dict())
+    for name in ("cache", "hard", "diverse"):
+        rows = (getattr(one, name).rows(torch.arange(4)) for one in (sampler, other))
+        assert torch.equal(*rows), name
     other.context.generator.set_state(sampler.context.generator.get_state())
     for seed in range(2, 5):
         one, two = chosen(sampler, batch(sampler, seed)), chosen(other, batch(other, seed))

@@ -57,3 +57,4 @@ def test_the_official_sum_takes_all_m_with_weight_one() -> None:
 def test_more_than_there_are_candidates_is_refused() -> None:
     with pytest.raises(UserError, match="dns_mn_m=11"):
         DNSMN.check({"dns_mn_m": 11, "neg_candidates": 10})
+    DNSMN.check({"dns_mn_m": 10, "neg_candidates": 10})

@@ -122,6 +122,22 @@ def test_what_is_left_after_the_rounds_becomes_an_allowed_candidate_of_the_same_
     assert proposal.counts() == (4, 2)
 
 
+@pytest.mark.parametrize(("failures", "item", "kept"), [(5, 4, 0), (6, 2, 1)])
+def test_an_excluded_candidate_is_drawn_again_up_to_five_times(failures: int, item: int, kept: int) -> None:
+    _, similarity, _ = far(0.5)
+    proposal = FarFromHistory(Scripted(*[2] * failures, 4), similarity, 0.5)
+    assert proposal.draw(torch.tensor([1]), 1, torch.Generator()).tolist() == [[item]]
+    assert proposal.counts() == (1, kept)
+
+
+def test_only_what_the_source_bars_is_not_allowed() -> None:
+    _, similarity, _ = far(0.5)
+    barred = sparse.csr_matrix(([1, 1], ([1, 1], [1, 5])), shape=(2, 6))
+    proposal = FarFromHistory(FreeItems(barred), similarity, 0.5)
+    found = proposal.allows(torch.tensor([1]), torch.tensor([[1, 2, 3, 4, 5]]))
+    assert found.tolist() == [[False, True, True, True, False]]
+
+
 def test_only_excluded_candidates_are_drawn_again() -> None:
     proposal, similarity, matrix = far(0.5)
     users = torch.ones(50, dtype=torch.long)

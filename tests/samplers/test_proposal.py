@@ -102,3 +102,12 @@ def test_allows_tells_the_free_items_also_after_other_pairs_are_barred() -> None
     assert torch.equal(free.allows(users, items), torch.as_tensor(first.toarray()[1:, 1:] == 0))
     free.exclude(second)
     assert torch.equal(free.allows(users, items), torch.as_tensor(second.toarray()[1:, 1:] == 0))
+
+
+def test_pairs_may_come_in_any_order_and_end_with_the_last_user() -> None:
+    mixed = sparse.csr_matrix((np.ones(4), [5, 1, 2, 4], [0, 0, 2, 4]), shape=(3, 6))
+    free, users = FreeItems(mixed), torch.tensor([1, 2])
+    items = torch.arange(1, 6).repeat(2, 1)
+    assert torch.equal(free.allows(users, items), torch.as_tensor(mixed.toarray()[1:, 1:] == 0))
+    drawn = free.draw(users, 200, torch.Generator().manual_seed(0))
+    assert [row.unique().tolist() for row in drawn] == [[2, 3, 4], [1, 3, 5]]

@@ -50,7 +50,16 @@ def test_mixgcf_picks_in_each_layer_and_mixes_the_positive_in() -> None:
     share = ((choice.negatives - hard) / (positive - hard))[differ].reshape(-1, 2, 4)
     assert torch.allclose(share.amin(-1), share.amax(-1), atol=1e-2)  # one share for a layer
     assert 0 <= share.min() < 0.1 < 0.9 < share.max() < 1.01
+    assert (share[:, 0] - share[:, 1]).abs().mean() > 0.2  # and another for the next
     assert choice.item_ids.tolist() == choice.ids[:, 0, 0].tolist()
+
+
+def test_mixgcf_learns_from_both_items_of_the_mixture() -> None:
+    seen = view(candidates=torch.tensor([[3]]), positives=torch.tensor([1]))
+    negatives = chosen(ready(MixGCF()), seen).negatives
+    assert negatives is not None
+    (found,) = torch.autograd.grad(negatives.sum(), seen.the_layers.items)
+    assert found.abs().sum(1).nonzero().reshape(-1).tolist() == [1, 3]
 
 
 def test_mixgcf_with_one_layer_is_dns_with_positive_mixing() -> None:
@@ -102,6 +111,12 @@ def test_uniform_takes_the_first_draw_unless_the_view_prefers_another() -> None:
     seen = view(rows=30)
     assert picks(Uniform(), seen).eq(0).all()
     assert not picks(TreeView(Uniform()), seen).eq(0).all()
+
+
+def test_others_propose_every_free_item_alike() -> None:
+    drawn = ready(DNS()).propose(torch.tensor([1]), 5000)
+    counts = torch.bincount(drawn.reshape(-1), minlength=N_ITEMS)[1:] / 5000
+    assert counts.tolist() == pytest.approx([0] + [0.2] * 5, abs=0.03)
 
 
 def test_popularity_proposes_by_train_counts_alone() -> None:

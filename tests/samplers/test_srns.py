@@ -10,6 +10,7 @@ from small import PAIRS, context, small_layers
 from torch import Tensor
 
 from recbole_dtlns.samplers.layers import BatchLayers
+from recbole_dtlns.samplers.proposal import FreeItems
 from recbole_dtlns.samplers.snapshots import Snapshots
 from recbole_dtlns.samplers.srns import SRNS, repeats
 from recbole_dtlns.samplers.tree_view import TreeView
@@ -164,6 +165,19 @@ def test_the_memory_holds_free_items_once_and_moves_only_for_users_of_the_batch(
     assert not torch.equal(sampler.memory[[1, 3]], before[[1, 3]])
 
 
+def test_neither_a_repeat_nor_a_new_inferred_positive_enters_the_memory() -> None:
+    sampler = made(judge_refresh=1)
+    users, positives = torch.tensor([1]), torch.tensor([1])
+    scores = torch.tensor([0, 0, 0, 90, 0, 0, 0.0]).expand(3, -1)
+    chosen(sampler, seen(sampler, users, positives, scores, 0, candidates=torch.tensor([[3, 3, 5]])))
+    assert set(sampler.memory[1].tolist()) == {3, 5}
+    uniform = sampler.context.uniform
+    assert isinstance(uniform, FreeItems)
+    uniform.exclude(sparse.csr_matrix(([1, 1, 1], ([1, 1, 2], [1, 3, 2])), shape=(3, 7)))
+    sampler._renew(seen(sampler, users, positives, scores, 0, candidates=torch.tensor([[3, 5, 4]])))
+    assert set(sampler.memory[1].tolist()) == {4, 5}
+
+
 def test_the_order_of_candidates_does_not_matter() -> None:
     sampler = made(WIDE, neg_candidates=4, srns_extra=3)
     scores = torch.randn(4, 40, generator=torch.Generator().manual_seed(3))
@@ -223,3 +237,13 @@ def test_a_memory_of_inferred_positives_alone_gives_way_to_another_item() -> Non
     candidates = torch.tensor([[3, 5, 4]])
     view = seen(sampler, torch.tensor([1]), torch.tensor([1]), torch.zeros(3, 7), candidates=candidates)
     assert chosen(sampler, view).tolist() == [[4]]
+
+
+def test_several_negatives_of_a_positive_are_the_best_the_second_best_and_so_on() -> None:
+    sampler = made(WIDE, neg_candidates=3)
+    scores = torch.arange(40.0).expand(4, -1) / 10
+    sampler.memory[1] = torch.tensor([4, 30, 20])
+    users, positives = torch.tensor([1, 1, 1, 1, 1]), torch.tensor([1, 5, 1, 1, 1])
+    candidates = torch.tensor([[4, 30, 20, 35]]).expand(5, -1)
+    ids = chosen(sampler, seen(sampler, users, positives, scores, candidates=candidates))
+    assert ids[:, 0].tolist() == [30, 30, 20, 4, 4]

@@ -1,0 +1,35 @@
+"""What a sampler sees of a batch, and what its choice says of itself."""
+
+from typing import Any
+
+import pytest
+import torch
+from small import small_layers, view
+
+from recbole_dtlns.samplers.view import Choice
+
+
+@pytest.mark.parametrize("sizes", [(4, 4), (2, 5, 1)])
+def test_scores_are_the_products_of_all_layers_added_up(sizes: tuple[int, ...]) -> None:
+    layers = small_layers(3, sizes, mean_pooled=False)
+    seen = view(rows=3, layers=layers)
+    pairs = zip(layers.queries.split(sizes, 1), layers.items.split(sizes, 1), strict=True)
+    by_layer = torch.stack([users @ items.T for users, items in pairs], 2)  # [R, I, H]
+    rows = torch.arange(3)
+    assert torch.allclose(seen.layer_scores, by_layer[rows.unsqueeze(1), seen.candidates], atol=1e-6)
+    assert torch.allclose(seen.scores, by_layer.sum(2).gather(1, seen.candidates), atol=1e-6)
+    assert torch.allclose(seen.positive_scores, by_layer.sum(2)[rows, seen.positives], atol=1e-6)
+    assert not seen.scores.requires_grad
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [{"negatives": torch.zeros(2, 1, 8)}, {"positives": torch.zeros(2, 8)}, {"weights": torch.ones(2, 1)}],
+    ids=lambda extra: next(iter(extra)),
+)
+def test_only_one_id_and_nothing_else_is_plain(extra: dict[str, Any]) -> None:
+    ids = torch.tensor([[3], [4]])
+    assert Choice(ids).is_plain
+    assert not Choice(ids.repeat(1, 2)).is_plain
+    assert not Choice(ids.unsqueeze(2)).is_plain
+    assert not Choice(ids, **extra).is_plain
