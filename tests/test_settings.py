@@ -81,6 +81,12 @@ def test_start_values_are_the_documented_ones() -> None:
         assert values[key] == value, key
 
 
+def test_keys_of_samplers_are_typed_and_keep_what_is_given() -> None:
+    found = Settings.parse({"srns_warmup": "7"})
+    assert found.sampler_keys["srns_warmup"] == found.as_dict()["srns_warmup"] == 7
+    assert found.sampler_keys["srns_alpha"] == 5.0
+
+
 def test_overall_yaml_repeats_the_start_values_and_names_every_key() -> None:
     text = (PROPERTIES / "overall.yaml").read_text()
     given = yaml.safe_load(text)

@@ -234,6 +234,22 @@ def test_the_loss_over_triples_is_left_alone() -> None:
     assert type(model.kg_loss) is BPRLoss
 
 
+def test_losses_of_a_model_become_one_with_their_gamma() -> None:
+    model = TwoLosses()
+    model.rec_loss, model.other_loss = BPRLoss(gamma=0.5), BPRLoss(gamma=0.5)
+    loss = replace_bpr_loss(model)
+    assert loss is model.rec_loss is model.other_loss
+    assert loss.gamma == 0.5
+
+
+def test_the_weighted_loss_is_finite_without_weight_and_for_a_hopeless_margin() -> None:
+    loss = WeightedBPRLoss()
+    loss.weight = torch.zeros(2)
+    assert loss(torch.ones(2), torch.zeros(2)) == 0
+    loss.weight = torch.ones(2)
+    assert loss(torch.zeros(2), torch.full((2,), 200.0)).isfinite()
+
+
 def test_only_recboles_own_loss_is_replaced_and_state_stays() -> None:
     model = fresh("LightGCN")
     before = set(model.state_dict())

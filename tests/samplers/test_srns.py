@@ -165,6 +165,14 @@ def test_the_memory_holds_free_items_once_and_moves_only_for_users_of_the_batch(
     assert not torch.equal(sampler.memory[[1, 3]], before[[1, 3]])
 
 
+def test_scores_are_taken_from_the_positives() -> None:
+    sampler, view = by_hand()
+    table = torch.tensor([0, 2, 0, 0, 9, 1.0, 0]).expand(3, -1)
+    early = seen(sampler, view.users, view.positives, table, epoch=0, candidates=view.candidates)
+    expected = [1 / (1 + np.exp(2)), 1 / (1 + np.exp(1)), -np.inf]
+    assert sampler.score(early)[0].tolist() == pytest.approx(expected, abs=1e-6)
+
+
 def test_neither_a_repeat_nor_a_new_inferred_positive_enters_the_memory() -> None:
     sampler = made(judge_refresh=1)
     users, positives = torch.tensor([1]), torch.tensor([1])
@@ -244,6 +252,6 @@ def test_several_negatives_of_a_positive_are_the_best_the_second_best_and_so_on(
     scores = torch.arange(40.0).expand(4, -1) / 10
     sampler.memory[1] = torch.tensor([4, 30, 20])
     users, positives = torch.tensor([1, 1, 1, 1, 1]), torch.tensor([1, 5, 1, 1, 1])
-    candidates = torch.tensor([[4, 30, 20, 35]]).expand(5, -1)
+    candidates = torch.tensor([[30, 4, 20, 35]]).expand(5, -1)
     ids = chosen(sampler, seen(sampler, users, positives, scores, candidates=candidates))
     assert ids[:, 0].tolist() == [30, 30, 20, 4, 4]
