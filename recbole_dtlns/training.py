@@ -2,47 +2,28 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from recbole.data.dataloader import KnowledgeBasedDataLoader, TrainDataLoader, UserDataLoader
-from recbole.data.interaction import Interaction
-from recbole.data.transform import construct_transform
 from recbole.data.utils import create_samplers, get_dataloader
-from recbole.utils import ModelType, init_seed
+from recbole.utils import init_seed
 
 from recbole_dtlns import compat
 from recbole_dtlns.config import Config
 from recbole_dtlns.data import augmented, loaders
 from recbole_dtlns.data.augmented import ExtraPairs
 from recbole_dtlns.data.build import BuiltSplit
-from recbole_dtlns.data.sequences import longest_rows
 from recbole_dtlns.data.tokens import tokens_of
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.inferred import InferredPositives
-from recbole_dtlns.hardness.held_out import HeldOut
-from recbole_dtlns.hardness.meter import HardnessMeter
 from recbole_dtlns.identification.online import OnlineJudge
-from recbole_dtlns.models.loss import WeightedBPRLoss, replace_bpr_loss
-from recbole_dtlns.models.scores import ScoreSource, scoring
-from recbole_dtlns.models.sequences import sequence_scoring
-from recbole_dtlns.models.step import SampledStep, WeightedStep
-from recbole_dtlns.proposals import far_from_history, make_proposals
+from recbole_dtlns.proposals import make_proposals
 from recbole_dtlns.refresh import Refresher
-from recbole_dtlns.samplers import SAMPLERS
-from recbole_dtlns.samplers.base import SamplerContext
-from recbole_dtlns.samplers.exclude import FarFromHistory
-from recbole_dtlns.samplers.history import History
-from recbole_dtlns.samplers.proposal import FreeItems
-from recbole_dtlns.samplers.tree_view import TreeView
+from recbole_dtlns.sampling import make_step
 from recbole_dtlns.trainer import make_trainer
-from recbole_dtlns.trees.similarity import TreeSimilarity
 from recbole_dtlns.trees.stage import Trees
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -92,7 +73,7 @@ def prepare(
     trainer = make_trainer(config, model)
     if for_training:
         proposals = make_proposals(config, split.parts[0], extra)
-        trainer.use_step(_step(config, split, model, train_data, extra, trees, proposals))
+        trainer.use_step(make_step(config, split, model, train_data, extra, trees, proposals))
         if online is not None and extra is not None:
             trainer.refresher = Refresher(online, model, config, split, proposals, extra)
     return Prepared(model, trainer, train_data, valid_data, test_data, extra)
@@ -182,100 +163,3 @@ def _train_loader(config: Config, split: BuiltSplit, train: Any, sampler: Any, e
     if get_dataloader(config, "train") in {TrainDataLoader, KnowledgeBasedDataLoader}:
         return loaders.weighted_loader(config, split.dataset, train, sampler, loaders.StockNegatives)
     return loaders.stock_train_loader(config, split.dataset, train, sampler)
-
-
-def _step(
-    config: Config,
-    split: BuiltSplit,
-    model: Any,
-    train_data: Any,
-    extra: ExtraPairs | None,
-    trees: Trees | None,
-    proposals: tuple[FreeItems, ...],
-) -> SampledStep | WeightedStep | None:
-    if config.plan.base is None and extra is None:
-        return None  # RecBole untouched
-    loss = replace_bpr_loss(model)
-    if extra is not None and config.settings.augment_loss and loss is None:
-        _weigh_without_loss(config, train_data)
-    if config.plan.base is None:
-        return WeightedStep(loss) if loss is not None and config.settings.augment_loss else None
-    return _sampled_step(config, split, model, loss, extra, trees, proposals)
-
-
-def _weigh_without_loss(config: Config, train_data: Any) -> None:
-    if isinstance(train_data, UserDataLoader):
-        logger.warning("%s takes no weights: every inferred positive counts like a real one.", config["model"])
-        return
-    logger.info("%s has no BPRLoss: rows are drawn in proportion to their weight instead.", config["model"])
-    train_data.draw_rows_by_weight()
-
-
-def _sampled_step(
-    config: Config,
-    split: BuiltSplit,
-    model: Any,
-    loss: WeightedBPRLoss | None,
-    extra: ExtraPairs | None,
-    trees: Trees | None,
-    proposals: tuple[FreeItems, ...],
-) -> SampledStep:
-    settings, plan = config.settings, config.plan
-    kind = SAMPLERS[str(plan.base)]
-    sampler: Any = TreeView(kind()) if plan.tree_view else kind()
-    source = _score_source(config, split, model)
-    if kind.needs_layers and loss is None:
-        raise UserError(
-            f"neg_sampler={plan.base} makes up layers that the loss must score, but {config['model']} has no BPRLoss "
-            "of RecBole's as an attribute. Give it one (self.loss = BPRLoss()), or choose a sampler that returns ids."
-        )
-    context = _sampler_context(config, split, source.sizes, trees, proposals)
-    sampler.setup(context)
-    n_candidates = settings.neg_candidates if kind.scores_candidates or plan.tree_view else 1
-    hardness = _hardness_meter(config, split, extra, context)
-    return SampledStep(model, source, sampler, context.generator, loss, n_candidates, settings.num_negatives, hardness)
-
-
-def _hardness_meter(
-    config: Config, split: BuiltSplit, extra: ExtraPairs | None, context: SamplerContext
-) -> HardnessMeter:
-    bars_inferred = config.settings.exclude_inferred
-    valid = HeldOut(split.parts[0], split.parts[1], extra, bars_inferred, config["device"])
-    excluding = [one for one in (context.uniform, context.popularity) if isinstance(one, FarFromHistory)]
-    return HardnessMeter(valid, context.similarities, excluding)
-
-
-def _score_source(config: Config, split: BuiltSplit, model: Any) -> ScoreSource:
-    if config["MODEL_TYPE"] != ModelType.SEQUENTIAL:
-        return scoring(model)
-    train, transform = split.parts[0], construct_transform(config)
-    of_user = torch.as_tensor(longest_rows(train)).clamp_min(0)  # who is not in train is never asked about
-
-    def as_loaded(rows: torch.Tensor) -> Interaction:
-        return transform(train, train.inter_feat[rows]).to(config["device"])
-
-    sample = as_loaded(torch.linspace(0, len(train) - 1, 64).long())
-    return sequence_scoring(model, sample, lambda users: as_loaded(of_user[users]), len(of_user))
-
-
-def _sampler_context(
-    config: Config,
-    split: BuiltSplit,
-    sizes: tuple[int, ...] | None,
-    trees: Trees | None,
-    proposals: tuple[FreeItems, ...],
-) -> SamplerContext:
-    train, settings, device = split.parts[0], config.settings, config["device"]
-    similarities = None
-    if trees is not None:
-        names = tokens_of(train, "item")
-        normalize: Any = settings.tree_similarity
-        similarities = (
-            TreeSimilarity(trees.co.for_tokens(names).codes, device, normalize),
-            TreeSimilarity(trees.se.for_tokens(names).codes, device, normalize),
-        )
-    generator = torch.Generator(device=device)
-    generator.manual_seed(config["seed"])
-    history = History(augmented.positives_matrix(train), device)
-    uniform, popularity = far_from_history(config, train, trees, proposals)
-    return SamplerContext(uniform, popularity, history, sizes, similarities, settings.as_dict(), generator)
