@@ -14,8 +14,8 @@ from torch import Tensor
 class SymmetricPropagation:
     """Multiplies by a symmetric adjacency in CSR form, so that the backward pass is the same product.
 
-    RecBole multiplies in COO form, whose backward pass transposes and coalesces the matrix in every step. On the CPU
-    torch's product wants 32-bit indices to be fast, and MKL to be there at all; scipy's stands in for it.
+    RecBole multiplies in COO form, whose backward pass transposes and coalesces the matrix in every step. On one core
+    scipy's product is the fastest to be had; torch's uses several, wants 32-bit indices to be fast, and needs MKL.
 
     Args:
         adjacency: sparse COO float32 [n, n], symmetric.
@@ -27,7 +27,7 @@ class SymmetricPropagation:
         self.matrix: Tensor | sparse.csr_matrix = compressed
         if adjacency.device.type == "cpu":
             parts = (compressed.crow_indices().int(), compressed.col_indices().int(), compressed.values())
-            if torch.backends.mkl.is_available():
+            if torch.backends.mkl.is_available() and torch.get_num_threads() > 1:
                 self.matrix = torch.sparse_csr_tensor(*parts, size=adjacency.shape, check_invariants=False)
             else:
                 starts, columns, values = (part.numpy() for part in parts)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from scipy import sparse
 from torch import Tensor
 
 from recbole_dtlns.models.propagation import PooledLayers, SymmetricPropagation, side_by_side
@@ -61,3 +62,19 @@ def test_side_by_side_and_its_gradients_are_those_of_cat() -> None:
     (alone,) = torch.autograd.grad((side_by_side(layers, USERS)[1] ** 2).sum(), layers[:1])
     assert not alone[:USERS].any()
     torch.testing.assert_close(alone[USERS:], 2 * layers[0][USERS:].detach())
+
+
+@pytest.mark.parametrize(
+    ("threads", "mkl", "kind"), [(1, True, sparse.csr_matrix), (2, True, Tensor), (2, False, sparse.csr_matrix)]
+)
+def test_one_core_and_several_give_the_same_product_and_gradient(
+    threads: int, mkl: bool, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: mkl)
+    graph, table = _graph(), _table()
+    propagate = SymmetricPropagation(graph.to_sparse_coo())
+    assert isinstance(propagate.matrix, kind)
+    torch.testing.assert_close(propagate(table), graph @ table)
+    (got,) = torch.autograd.grad((propagate(table) ** 3).sum(), table)
+    torch.testing.assert_close(got, torch.autograd.grad(((graph @ table) ** 3).sum(), table)[0])
