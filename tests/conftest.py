@@ -21,6 +21,14 @@ def toy_data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with data/toy in it."""
+    write_pairs(tmp_path / "data" / "toy", toy_split())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def tiny_llama(tmp_path_factory) -> Path:
     """The folder of a tiny Llama; do not change it."""

@@ -20,14 +20,6 @@ ENTRY = Path(__file__).resolve().parent.parent / "run_recbole_dtlns.py"
 SMALL = ["--tree_leaf_size=4", "--embedding_size=8", "--train_batch_size=100", "--learning_rate=0.01"]
 
 
-@pytest.fixture
-def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with data/toy in it."""
-    write_pairs(tmp_path / "data" / "toy", toy_split())
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def train(*flags: str) -> int:
     return main(["--model=BPR", "--dataset=toy", "--data_path=data", "--epochs=3", "--run_dir=run", *SMALL, *flags])
 

@@ -36,14 +36,6 @@ from recbole_dtlns.training import prepare
 SMALL = ["--tree_leaf_size=4", "--embedding_size=8", "--train_batch_size=100", "--learning_rate=0.01"]
 
 
-@pytest.fixture
-def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with data/toy in it."""
-    write_pairs(tmp_path / "data" / "toy", toy_split())
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def train(name: str, *flags: str) -> int:
     given = {flag.partition("=")[0] for flag in flags}
     base = ["--model=BPR", "--dataset=toy", "--data_path=data", "--cache_dir=cache", "--epochs=3", f"--run_dir={name}"]

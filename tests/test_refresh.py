@@ -23,14 +23,6 @@ from recbole_dtlns.trainer import CHECKPOINT, RESUME
 from recbole_dtlns.training import prepare
 
 
-@pytest.fixture
-def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with data/toy in it."""
-    write_pairs(tmp_path / "data" / "toy", toy_split())
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def train(name: str, *flags: str) -> int:
     given = {flag.partition("=")[0] for flag in flags}
     start = ["--model=BPR", "--dataset=toy", "--data_path=data", "--cache_dir=cache", f"--run_dir={name}"]
