@@ -34,14 +34,9 @@ class BatchLayers:
     mean_pooled: bool = False
 
     @property
-    def scale(self) -> int:
-        """What a layer's score is multiplied by to be the product with the whole user: H under mean pooling, else 1."""
-        return len(self.sizes) if self.mean_pooled else 1
-
-    @property
     def pooled_users(self) -> Tensor:
         """The user that each layer of an item is compared with, [R, W]: the mean of its layers, or the layer itself."""
-        return self.queries * self.scale
+        return self.queries * len(self.sizes) if self.mean_pooled else self.queries
 
     def detach(self) -> BatchLayers:
         """The same layers without gradient, for picking."""
