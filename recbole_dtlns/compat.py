@@ -40,6 +40,7 @@ def apply() -> None:
     _fix_dataset()
     _fix_interaction_sort()
     _fix_coverage_metrics()
+    _count_all_of_pops_items()
     _keep_tensorboard_beside_the_log()
 
 
@@ -257,6 +258,38 @@ def _fix_coverage_metrics() -> None:
         return result
 
     Collector.get_data_struct = get_data_struct
+
+
+def _count_all_of_pops_items() -> None:
+    """Two faults of `Pop`. An item that stands several times in a batch is counted once, so that metrics depend on
+    `train_batch_size` (RUCAIBox/RecBole#2198, #1844). And the loader's random negatives are counted as interactions.
+
+    Affects: any stack. Goes when RecBole counts each positive row.
+    """
+    from recbole.model.general_recommender import Pop
+
+    _wrap_once(Pop, "__init__", _with_label_field)
+    Pop.calculate_loss = _count_positives
+
+
+def _with_label_field(stock: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(stock)
+    def fixed(self: Any, config: Any, dataset: Any) -> None:
+        stock(self, config, dataset)
+        self.LABEL = config["LABEL_FIELD"]
+
+    return fixed
+
+
+def _count_positives(self: Any, interaction: Any) -> Any:
+    import torch
+
+    items = interaction[self.ITEM_ID]
+    if self.LABEL in interaction.interaction:
+        items = items[interaction[self.LABEL] > 0]
+    self.item_cnt += torch.bincount(items, minlength=self.n_items).unsqueeze(1)
+    self.max_cnt = torch.max(self.item_cnt, dim=0)[0]
+    return torch.nn.Parameter(torch.zeros(1)).to(self.device)
 
 
 def _keep_tensorboard_beside_the_log() -> None:

@@ -103,3 +103,25 @@ def test_adjacency_is_recboles_entry_by_entry(name: str) -> None:
     assert ours.shape == stock.shape
     assert ours.dtype == stock.dtype
     assert ours._nnz() == 2 * len(set(zip(rows.tolist(), columns.tolist(), strict=True)))
+
+
+def test_pop_counts_every_positive_row_and_no_negative() -> None:
+    pop = SimpleNamespace(ITEM_ID="item_id", LABEL="label", n_items=5, device="cpu")
+    pop.item_cnt = torch.zeros(5, 1, dtype=torch.long)
+    items = torch.tensor([2, 2, 3, 2, 4])
+    general_recommender.Pop.calculate_loss(pop, Interaction({"item_id": items}))
+    assert pop.item_cnt.flatten().tolist() == [0, 0, 3, 1, 1]
+    labels = torch.tensor([1.0, 1.0, 1.0, 0.0, 0.0])  # as RecBole's loader marks the negatives that it adds
+    general_recommender.Pop.calculate_loss(pop, Interaction({"item_id": items, "label": labels}))
+    assert pop.item_cnt.flatten().tolist() == [0, 0, 5, 2, 1]
+    assert pop.max_cnt.tolist() == [5]
+
+
+def test_a_trained_pop_holds_the_counts_of_train(toy: Path) -> None:
+    from recbole_dtlns.cli import main
+    from recbole_dtlns.loading import load_run
+
+    assert main(["--model=Pop", "--dataset=toy", "--data_path=data", "--run_dir=run", "--train_batch_size=256"]) == 0
+    run = load_run("run")
+    counts = np.bincount(run.split.real_train.inter_feat["item_id"].numpy(), minlength=41)
+    assert run.prepared.model.item_cnt.flatten().tolist() == counts.tolist()
