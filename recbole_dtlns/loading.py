@@ -25,7 +25,7 @@ class LoadedRun:
 
     Attributes:
         config: its configuration.
-        split: its data; `split.parts` are the real train, valid and test.
+        split: its data; `split.parts` are train as it was trained on, valid and test.
         prepared: loaders, trainer, and the model of the best epoch in evaluation mode.
     """
 

@@ -38,6 +38,11 @@ def run_identification(inputs: Inputs) -> Path:
             "identify reads train alone, but the model of a candidate_checkpoint is loaded with the whole split it was "
             "trained on. Use it in a training run, or train one here with --candidate_source=MODEL."
         )
+    if config.settings.noise_rate > 0:
+        raise UserError(
+            f"noise_rate={config.settings.noise_rate}: identify reads train alone, and noise is made with the whole "
+            "split, for experiments. Use it in a training run or in `compare`, which identify for themselves."
+        )
     check_judge(config.settings, config.plan)
     run_dir = make_run_dir(config.settings.run_dir, f"identify-{config.dataset}-{config.plan.judge}")
     start_log(run_dir / LOG, config["state"])

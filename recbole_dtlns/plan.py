@@ -61,6 +61,7 @@ def make_plan(settings: Settings, config: Any, user_set_stock: bool) -> Plan:
         UserError: an unknown name, or a combination that cannot be had.
     """
     judge = _judge_name(settings)
+    _check_noise(settings, config)
     stock = _stock_reason(settings, config, user_set_stock)
     if stock is not None:
         _check_judged_model(settings, config, judge or "none")
@@ -162,6 +163,14 @@ def _check_judged_model(settings: Settings, config: Any, judge: str) -> None:
         )
 
 
+def _check_noise(settings: Settings, config: Any) -> None:
+    if settings.noise_rate > 0 and config["MODEL_TYPE"] not in {ModelType.GENERAL, ModelType.TRADITIONAL}:
+        raise UserError(
+            f"noise_rate={settings.noise_rate} adds pairs to train or hides some, which general recommenders can be "
+            f"trained on; {config['model']} is not one. Leave noise_rate at 0, or choose another model."
+        )
+
+
 def draws_negatives(config: Any) -> bool:
     """Whether RecBole's loader gives this model negatives: not for auto-encoders, nor for closed-form models."""
     return (
@@ -219,10 +228,22 @@ def check_judge(settings: Settings, plan: Plan) -> None:
         )
     if settings.judge_refresh is not None:
         _check_refresh(settings, plan)
+    _check_controls(settings, plan)
     if judge == "student" and settings.shard is not None:
         raise UserError(
             f"shard={settings.shard}: every part would fit a student of its own. Judge the parts with judge="
             f"{settings.student_teacher}, or all of it with judge=student."
+        )
+
+
+def _check_controls(settings: Settings, plan: Plan) -> None:
+    """Refuse a control that would change nothing."""
+    if settings.random_positives and plan.judge == "none":
+        raise UserError("random_positives=true replaces inferred positives, and judge=none infers none. Name a judge.")
+    if settings.shuffle_codes and not plan.needs_trees:
+        raise UserError(
+            f"shuffle_codes=true, but nothing reads codes here: the negatives are {plan.effective or 'none'}, without "
+            f"the tree view, and judge={plan.judge}. Remove the key, or choose a sampler or a judge that reads codes."
         )
 
 
@@ -232,6 +253,10 @@ def _check_refresh(settings: Settings, plan: Plan) -> None:
         raise UserError(f"{asked}; judge={plan.judge} cannot. Use one of {', '.join(sorted(_ONLINE))}.")
     if plan.base is None:
         raise UserError(f"{asked}, which needs a sampler of ours; neg_sampler is {plan.effective}.")
+    if settings.random_positives:
+        raise UserError(
+            f"{asked}, but random_positives=true replaces the inferred positives once, before it. Use one of the two."
+        )
     if settings.augment_graph or settings.protocol == "reference":
         raise UserError(
             f"{asked}, but the graph of a model is built once and the reference protocol filters once. Use it with "

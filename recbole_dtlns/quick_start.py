@@ -17,8 +17,10 @@ from recbole_dtlns.data.train_view import TrainView
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.inferred import write_inferred
 from recbole_dtlns.false_negatives.overlap import looks_filtered
+from recbole_dtlns.final_test import both_masks, read_test
 from recbole_dtlns.hardness.replay import hardness_fields
 from recbole_dtlns.identification import Identification, identify
+from recbole_dtlns.leaks import LeakChecks
 from recbole_dtlns.plan import check_judge
 from recbole_dtlns.plugins import load_plugins
 from recbole_dtlns.proposals import check_exclude
@@ -105,6 +107,7 @@ def objective_function(
 def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]:
     """`run_recbole_dtlns`, optionally without reading test (`test_result` is then empty)."""
     config = inputs.config()
+    test = test and config.settings.evaluate_test
     if config.settings.shard is not None:
         raise UserError("shard is for `identify`: judge every part there, then train without it on the same cache_dir.")
     check_judge(config.settings, config.plan)
@@ -121,17 +124,19 @@ def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]
     logger.info(prepared.model)
     trainer = prepared.trainer
     identity = run_identity(config.resolved(), split.split_hash, found.external)
-    trainer.prepare(run_dir, identity, split.split_hash, split.parts[0])
+    trainer.prepare(run_dir, identity, split.split_hash, split.real_train)
+    checks = LeakChecks(config, split, prepared, found.inferred, run_dir)
     trainer.resume(prepared.train_data)
     best_score, best_result = trainer.fit(
         prepared.train_data, prepared.valid_data, saved=saved, show_progress=config["show_progress"]
     )
-    tested = None
-    if test:
-        tested = trainer.evaluate(prepared.test_data, load_best_model=saved, show_progress=config["show_progress"])
+    tested = read_test(config, prepared, run_dir, saved) if test else None
     trainer.tensorboard.close()
-    hardness = hardness_fields(config, prepared, split, run_dir, replays=test and saved)
-    write_run(run_dir, config, split, found, prepared, best_result, tested, hardness)
+    fields = {
+        "masks": both_masks(config, split, prepared, tested),
+        "hardness": hardness_fields(config, prepared, split, run_dir, replays=test and saved),
+    }
+    write_run(run_dir, config, split, found, prepared, best_result, tested, checks, fields)
     return {
         "best_valid_score": best_score,
         "valid_score_bigger": config["valid_metric_bigger"],
@@ -175,15 +180,18 @@ def write_run(
     prepared: Prepared,
     best_result: Any,
     tested: Any,
-    hardness: dict[str, Any] | None,
+    checks: LeakChecks,
+    fields: dict[str, Any],
 ) -> None:
     """Write `result.json` and say what came out; the saved state to resume from is no longer needed."""
     trainer, step = prepared.trainer, prepared.trainer.step
     if trainer.refresher is not None:
         used = trainer.refresher.best
         prepared.extra = trainer.refresher.extra if used is None else used
-    shared = results.overlap(split, prepared.extra) if tested is not None else None
-    fields = results.result_fields(
+    shared = precision = None
+    if tested is not None:
+        shared, precision = results.overlap(split, prepared.extra), results.precision(split, found.inferred)
+    result = results.result_fields(
         config,
         config.resolved(),
         found,
@@ -192,16 +200,19 @@ def write_run(
         best_valid_result=results.metrics(best_result),
         test_result=results.metrics(tested),
         overlap=shared,
-        hardness=hardness,
+        precision=precision,
+        noise=results.noise(split, prepared.extra),
+        checks=checks.finish(shared, readings=int(tested is not None)),
         seconds={
             "training": round(trainer.seconds["training"], 3),
             "sampling": None if step is None else round(step.sampling_seconds, 3),
             "evaluation": round(trainer.seconds["evaluation"], 3),
         },
+        **fields,
     )
-    results.write_result(run_dir / RESULT, fields)
+    results.write_result(run_dir / RESULT, result)
     (run_dir / RESUME).unlink(missing_ok=True)
-    _say(run_dir, fields["marks"], shared, best_result, tested)
+    _say(run_dir, result, shared, best_result, tested)
 
 
 def _number_used(found: Identification, prepared: Prepared) -> int | None:
@@ -211,7 +222,10 @@ def _number_used(found: Identification, prepared: Prepared) -> int | None:
     return 0 if prepared.extra is None else len(prepared.extra)
 
 
-def _say(run_dir: Path, marked: list[str], shared: Any, best_result: Any, tested: Any) -> None:
+def _say(run_dir: Path, result: dict[str, Any], shared: Any, best_result: Any, tested: Any) -> None:
+    for check in result["checks"]:
+        if not check["passed"]:
+            logger.warning("Leak check failed: %s: %s", check["name"], check["found"])
     if shared is not None:
         for name in ("valid", "test"):
             hits, chance = shared[name], shared[f"{name}_chance"]
@@ -220,7 +234,7 @@ def _say(run_dir: Path, marked: list[str], shared: Any, best_result: Any, tested
                 logger.warning(
                     "The overlap with %s is 0 where chance gives %.0f: looks filtered by held-out labels", name, chance
                 )
-    for mark in marked:
+    for mark in result["marks"]:
         logger.warning("Marked: %s", mark)
     if best_result:
         logger.info("best valid: %s", dict2str(best_result))

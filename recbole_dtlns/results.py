@@ -15,14 +15,19 @@ import numpy as np
 
 from recbole_dtlns.cache import write_atomically
 from recbole_dtlns.config import Config
-from recbole_dtlns.data.augmented import ExtraPairs, positives_matrix
+from recbole_dtlns.data.augmented import ExtraPairs, is_stored, positives_matrix
 from recbole_dtlns.data.build import BuiltSplit
+from recbole_dtlns.data.noise import HIDDEN
+from recbole_dtlns.data.tokens import internal_ids
 from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.false_negatives.inferred import InferredPositives
 from recbole_dtlns.false_negatives.overlap import overlap_with
 from recbole_dtlns.identification import Identification
 from recbole_dtlns.run_folder import plain
 from recbole_dtlns.version import __version__
 
+AFTERWARDS = ("masks", "overlap", "precision", "noise", "hardness", "checks")
+"""Fields that only a trained and tested model fills."""
 _PACKAGES = ("recbole", "torch", "numpy", "scipy", "pandas", "scikit-learn", "transformers", "bitsandbytes")
 
 
@@ -81,6 +86,45 @@ def overlap(split: BuiltSplit, extra: ExtraPairs | None) -> dict[str, float] | N
     return found
 
 
+def noise(split: BuiltSplit, extra: ExtraPairs | None) -> dict[str, Any] | None:
+    """The noise in train; None without.
+
+    `recovered` is how many inferred positives are hidden pairs, `recovered_chance` what random unseen items would give;
+    both are None where nothing is hidden or nothing is inferred.
+    """
+    if split.noise is None:
+        return None
+    found: dict[str, Any] = {**split.noise, "recovered": None, "recovered_chance": None}
+    if extra is None or split.noise["kind"] != HIDDEN:
+        return found
+    train = positives_matrix(split.parts[0])
+    users, items = (positives_matrix(split.real_train) - train).nonzero()
+    counts = np.diff(train.indptr)
+    hits, chance = overlap_with(users, items, extra.users, extra.items, train.shape[1] - 1, counts)
+    return {**found, "recovered": hits, "recovered_chance": round(chance, 3)}
+
+
+def precision(split: BuiltSplit, inferred: InferredPositives | None) -> list[dict[str, Any]] | None:
+    """How many inferred positives of each tenth of probability are held-out pairs; None without inferred positives.
+
+    A lower bound of their precision: what the held-out parts do not hold may still be right.
+    """
+    if inferred is None:
+        return None
+    users = internal_ids(split.dataset, "user", inferred.users)
+    items = internal_ids(split.dataset, "item", inferred.items)
+    tenth = np.clip((inferred.probability * 10).astype(int), 0, 9)
+    counts = {"pairs": np.bincount(tenth, minlength=10)}
+    for name, part in (("valid", split.parts[1]), ("test", split.parts[2])):
+        held = is_stored(positives_matrix(part), users, items)
+        counts[name] = np.bincount(tenth[held], minlength=10)
+    return [
+        {"low": low / 10, "high": (low + 1) / 10, **{name: int(values[low]) for name, values in counts.items()}}
+        for low in range(10)
+        if counts["pairs"][low]
+    ]
+
+
 def identification_fields(found: Identification) -> dict[str, Any]:
     """The fields that the offline stage fills."""
     trees = found.trees
@@ -91,8 +135,11 @@ def identification_fields(found: Identification) -> dict[str, Any]:
         "trees": None
         if trees is None
         else {
+            "items": int((trees.co.lengths > 0).sum()),
             "leaves_co": trees.co.n_leaves,
             "leaves_se": trees.se.n_leaves,
+            "depth_co": trees.co.depth,
+            "depth_se": trees.se.depth,
             "item_vectors": trees.vector_origin,
             "agreement": None if trees.agreement != trees.agreement else round(trees.agreement, 4),
         },
@@ -144,9 +191,8 @@ def result_fields(
     best_epoch: int | None = None,
     best_valid_result: Mapping[str, float] | None = None,
     test_result: Mapping[str, float] | None = None,
-    overlap: Mapping[str, float] | None = None,
-    hardness: Mapping[str, float | None] | None = None,
     seconds: Mapping[str, float | None] | None = None,
+    **afterwards: Any,
 ) -> dict[str, Any]:
     """Everything that `result.json` holds; None for what did not run.
 
@@ -155,8 +201,9 @@ def result_fields(
         resolved: every key with its value, from before anything was read.
         found: what the offline stage found.
         data: see `data_counts`.
-        best_epoch, best_valid_result, test_result, overlap, hardness: of training and evaluation.
+        best_epoch, best_valid_result, test_result: of training and evaluation.
         seconds: of `training`, `sampling` and `evaluation`.
+        afterwards: of the fields in `AFTERWARDS` those that are known.
     """
     return {
         **configuration_fields(config),
@@ -166,8 +213,8 @@ def result_fields(
         "data": data,
         **identification_fields(found),
         "marks": marks(config, found.external),
-        "overlap": overlap,
-        "hardness": hardness,
+        **dict.fromkeys(AFTERWARDS),
+        **afterwards,
         "seconds": {**found.seconds, **(seconds or dict.fromkeys(("training", "sampling", "evaluation")))},
         "peak_memory_mb": peak_memory_mb(),
         "versions": versions(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import random
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +17,9 @@ import torch
 from recbole.utils import get_trainer
 
 from recbole_dtlns.compat import trusted_load
+from recbole_dtlns.epoch_log import EPOCHS, write_row
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.hardness.log import HARDNESS, line, write_row
+from recbole_dtlns.hardness.log import HARDNESS, line
 from recbole_dtlns.hardness.meter import HardnessMeter
 from recbole_dtlns.models.step import SampledStep, WeightedStep
 from recbole_dtlns.refresh import Refresher
@@ -43,6 +45,8 @@ class RunTrainer:
         super().__init__(config, model)  # type: ignore[call-arg]
         self.best_epoch: int | None = None
         self.seconds = {"training": 0.0, "evaluation": 0.0}
+        self.times_evaluated: Counter[int] = Counter()
+        self._epoch: tuple[int, dict[str, Any]] | None = None
 
     def use_step(self, step: Step | None) -> None:
         """Train with this step; trainable parts of its sampler join the model's in the optimiser."""
@@ -58,13 +62,15 @@ class RunTrainer:
             run_dir: folder of the run.
             identity: hash of configuration and data; a state saved under another one is not resumed from.
             split_hash: identity of the split, kept in the checkpoint.
-            real_train: the training part without inferred positives, for metrics that count training items.
+            real_train: the training part without inferred positives and without noise, for metrics that count training
+                items.
         """
         self.run_dir, self.identity, self.split_hash = run_dir, identity, split_hash
         self.saved_model_file = str(run_dir / CHECKPOINT)
         self._saved_at = time.monotonic()
         if not (run_dir / RESUME).is_file():
-            (run_dir / HARDNESS).unlink(missing_ok=True)  # none may be left from before
+            for name in (HARDNESS, EPOCHS):
+                (run_dir / name).unlink(missing_ok=True)  # none may be left from before
         collect = self.eval_collector.data_collect  # type: ignore[attr-defined]
         self.eval_collector.data_collect = lambda _: collect(SimpleNamespace(dataset=real_train))  # type: ignore[attr-defined]
 
@@ -79,7 +85,17 @@ class RunTrainer:
             loss = super()._train_epoch(train_data, epoch_idx, loss_func, show_progress)  # type: ignore[misc]
         self._report_hardness(epoch_idx)
         self.seconds["training"] += time.perf_counter() - started
+        total = sum(loss) if isinstance(loss, tuple) else loss
+        self._epoch = epoch_idx, {"train_loss": total, "seconds": self.seconds["training"]}
+        write_row(self.run_dir / EPOCHS, *self._epoch)
         return loss
+
+    def _valid_epoch(self, *args: Any, **kwargs: Any) -> Any:
+        score, result = super()._valid_epoch(*args, **kwargs)  # type: ignore[misc]
+        if self._epoch is not None:  # trainers without epochs have none
+            epoch, values = self._epoch
+            write_row(self.run_dir / EPOCHS, epoch, {**values, **result})
+        return score, result
 
     @property
     def _hardness(self) -> HardnessMeter | None:
@@ -112,11 +128,12 @@ class RunTrainer:
             del model.calculate_loss
         self.step.epoch_end(epoch)
 
-    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
-        """RecBole's evaluation, timed."""
+    def evaluate(self, eval_data: Any, *args: Any, **kwargs: Any) -> Any:
+        """RecBole's evaluation, timed, and counted by loader."""
         started = time.perf_counter()
+        self.times_evaluated[id(eval_data)] += 1
         try:
-            return super().evaluate(*args, **kwargs)  # type: ignore[misc]
+            return super().evaluate(eval_data, *args, **kwargs)  # type: ignore[misc]
         finally:
             self.seconds["evaluation"] += time.perf_counter() - started
 

@@ -133,24 +133,44 @@ def _extra_pairs(config: Config, split: BuiltSplit, inferred: InferredPositives 
     return extra
 
 
+def honest_masks(config: Config, split: BuiltSplit) -> tuple[Any, Any]:
+    """Pairs that the rankings of valid and of test leave out under the honest protocol, CSR [U, I]."""
+    train = augmented.positives_matrix(split.real_train)
+    seen = train if config.settings.eval_mask == "train" else train + augmented.positives_matrix(split.parts[1])
+    return train, seen.tocsr()
+
+
+def honest_test_loader(config: Config, split: BuiltSplit) -> Any:
+    """The loader of test under the honest protocol; with it a reference run shows both masks of one model."""
+    samplers = create_samplers(config, split.dataset, split.parts)
+    _set_honest_masks(config, split, samplers)
+    return loaders.evaluation_loaders(config, split.parts, samplers)[1]
+
+
 def _set_masks(config: Config, split: BuiltSplit, samplers: tuple[Any, Any, Any], extra: ExtraPairs | None) -> None:
-    """Depart from RecBole's mask only where `eval_mask` or `protocol` asks for it."""
-    train, settings = split.parts[0], config.settings
-    if settings.protocol == "reference":
-        masked = augmented.positives_matrix(train, extra)
-        loaders.mask_only(samplers[1], split.parts[1], masked)
-        loaders.mask_only(samplers[2], split.parts[2], masked)
-    elif settings.eval_mask == "train":
-        loaders.mask_only(samplers[2], split.parts[2], augmented.positives_matrix(train))
+    if config.settings.protocol == "honest":
+        _set_honest_masks(config, split, samplers)
+        return
+    masked = augmented.positives_matrix(split.real_train, extra)
+    loaders.mask_only(samplers[1], split.parts[1], masked)
+    loaders.mask_only(samplers[2], split.parts[2], masked)
+
+
+def _set_honest_masks(config: Config, split: BuiltSplit, samplers: tuple[Any, Any, Any]) -> None:
+    """Depart from what RecBole's samplers know only where `eval_mask` or noise in train asks for it."""
+    noisy = split.real_train is not split.parts[0]
+    if not noisy and config.settings.eval_mask == "train_valid":
+        return
+    for sampler, part, masked in zip(samplers[1:], split.parts[1:], honest_masks(config, split), strict=True):
+        loaders.mask_only(sampler, part, masked)
 
 
 def _check_masks(config: Config, split: BuiltSplit, valid_data: Any, test_data: Any) -> None:
     if config.settings.protocol == "reference":
         return
-    train = augmented.positives_matrix(split.parts[0])
-    seen = train if config.settings.eval_mask == "train" else train + augmented.positives_matrix(split.parts[1])
-    loaders.require_mask(valid_data, train, "validation")
-    loaders.require_mask(test_data, seen.tocsr(), "test")
+    valid, test = honest_masks(config, split)
+    loaders.require_mask(valid_data, valid, "validation")
+    loaders.require_mask(test_data, test, "test")
 
 
 def _train_loader(config: Config, split: BuiltSplit, train: Any, sampler: Any, extra: ExtraPairs | None) -> Any:

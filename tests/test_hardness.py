@@ -20,10 +20,11 @@ from recbole_dtlns.config import Config
 from recbole_dtlns.data.augmented import ExtraPairs, is_stored, positives_matrix
 from recbole_dtlns.data.build import build_split
 from recbole_dtlns.data.tokens import internal_ids, tokens_of
+from recbole_dtlns.epoch_log import read_epochs, write_row
 from recbole_dtlns.false_negatives.sources import CandidateSettings, find_candidates
 from recbole_dtlns.hardness import replay
 from recbole_dtlns.hardness.held_out import HeldOut
-from recbole_dtlns.hardness.log import HARDNESS, line, read_rows, write_row
+from recbole_dtlns.hardness.log import HARDNESS, line
 from recbole_dtlns.hardness.meter import FIELDS, HardnessMeter, ShareMeter, is_hardest
 from recbole_dtlns.identification import identify
 from recbole_dtlns.quick_start import objective_function, run_recbole_dtlns
@@ -180,11 +181,11 @@ def test_rows_from_a_resumed_epoch_on_are_written_again(tmp_path: Path) -> None:
     for epoch in range(4):
         write_row(path, epoch, dict.fromkeys(FIELDS, float(epoch)))
     write_row(path, 2, {**dict.fromkeys(FIELDS, 9.0), "score_gap": None})
-    rows = read_rows(path)
+    rows = read_epochs(path)
     assert list(rows) == [0, 1, 2]
     assert rows[1]["score_gap"] == 1
     assert (rows[2]["score_gap"], rows[2]["valid_share"]) == (None, 9)
-    assert read_rows(tmp_path / "none.csv") == {}
+    assert read_epochs(tmp_path / "none.csv") == {}
 
 
 @pytest.mark.parametrize(
@@ -234,7 +235,7 @@ def test_what_valid_holds_changes_no_negative_and_no_weight(toy: Path, monkeypat
     generators = [state["other_parameter"]["dtlns_sampler_state"]["generator"] for state in states]
     assert torch.equal(generators[0], generators[1])
     assert torch.equal(generators[0], generators[2])
-    first, second = (read_rows(toy / name / HARDNESS) for name in ("run", "other"))
+    first, second = (read_epochs(toy / name / HARDNESS) for name in ("run", "other"))
     assert [row["score_gap"] for row in first.values()] == [row["score_gap"] for row in second.values()]
     assert [row["valid_share"] for row in first.values()] != [row["valid_share"] for row in second.values()]
 
@@ -246,7 +247,7 @@ def test_resumed_equals_undisturbed(toy: Path, flags: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         cut_off_in_epoch(patch, 3)
         assert train("broken", *flags) == 130
-    assert list(read_rows(toy / "broken" / HARDNESS)) == [0, 1, 2, 3]  # kept although the run was cut off
+    assert list(read_epochs(toy / "broken" / HARDNESS)) == [0, 1, 2, 3]  # kept although the run was cut off
     assert train("broken", *flags) == 0
     assert (toy / "broken" / HARDNESS).read_bytes() == (toy / "whole" / HARDNESS).read_bytes()
     assert read_result(toy / "broken")["hardness"] == read_result(toy / "whole")["hardness"]

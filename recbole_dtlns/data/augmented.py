@@ -58,7 +58,7 @@ def augment(train: Any, extra: ExtraPairs) -> Any:
     real = Interaction(dict(train.inter_feat.interaction))
     real.update(Interaction({WEIGHT_FIELD: torch.ones(len(real))}))
     if prefix_field(train) is None:
-        columns = {name: _fill(column, len(extra)) for name, column in real.interaction.items()}
+        columns = {name: filled(column, len(extra)) for name, column in real.interaction.items()}
     else:
         rows = torch.as_tensor(longest_rows(train)[extra.users])
         columns = {name: column[rows] for name, column in real.interaction.items()}
@@ -68,7 +68,8 @@ def augment(train: Any, extra: ExtraPairs) -> Any:
     return train.copy(cat_interactions([real, Interaction(columns)]))
 
 
-def _fill(column: torch.Tensor, n: int) -> torch.Tensor:
+def filled(column: torch.Tensor, n: int) -> torch.Tensor:
+    """What n rows without values of their own hold in a column [E, ...]: its mean (floats) or padding, [n, ...]."""
     filling = column.mean(dim=0) if column.is_floating_point() else torch.zeros_like(column[0])
     return filling.expand(n, *column.shape[1:]).clone()
 

@@ -13,6 +13,7 @@ from recbole.utils import ModelType, init_seed
 from recbole_dtlns.cache import content_key
 from recbole_dtlns.data.convert import ATOMIC_KEYS, write_atomic
 from recbole_dtlns.data.download import clear_download_errors
+from recbole_dtlns.data.noise import noisy_train
 from recbole_dtlns.data.split_files import PARTS, read_split, read_train, refuse_overlap
 from recbole_dtlns.data.statistics import SplitStatistics, split_hash, split_statistics
 from recbole_dtlns.data.tokens import token_pairs, train_view
@@ -29,16 +30,20 @@ class BuiltSplit:
     Attributes:
         dataset: the RecBole data set they were built from.
         parts: train, valid, test, each with `inter_feat` in internal ids.
+        real_train: train as RecBole split it; `parts[0]` and `view` are the train in use, which noise may have changed.
         view: the training part as identification sees it.
-        statistics: counts of the split really used.
-        split_hash: identity of the three parts.
+        statistics: counts of the real split.
+        split_hash: identity of the real split.
+        noise: `kind`, `rate`, `seed` and number of `pairs` of the noise in train; None without.
     """
 
     dataset: Any
     parts: list[Any]
+    real_train: Any
     view: TrainView
     statistics: SplitStatistics
     split_hash: str
+    noise: dict[str, Any] | None
 
 
 def build_split(config: Any, cache_dir: Path) -> BuiltSplit:
@@ -56,7 +61,9 @@ def build_split(config: Any, cache_dir: Path) -> BuiltSplit:
     statistics = split_statistics(pairs)
     for line in statistics.lines():
         logger.info(line)
-    return BuiltSplit(dataset, parts, train_view(parts[0]), statistics, split_hash(pairs))
+    train, noise = noisy_train(parts, config.settings, config.split_seed)
+    in_use = [train, *parts[1:]]
+    return BuiltSplit(dataset, in_use, parts[0], train_view(train), statistics, split_hash(pairs), noise)
 
 
 def read_training_part(config: Any, cache_dir: Path) -> TrainView:

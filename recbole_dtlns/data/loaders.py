@@ -13,7 +13,7 @@ from recbole.sampler import KGSampler
 from recbole.utils import ModelType
 from scipy import sparse
 
-from recbole_dtlns.data.augmented import WEIGHT_FIELD, is_stored
+from recbole_dtlns.data.augmented import WEIGHT_FIELD
 from recbole_dtlns.errors import UserError
 
 
@@ -147,15 +147,39 @@ def require_mask(loader: Any, allowed: sparse.csr_matrix, phase: str) -> None:
     Raises:
         UserError: names the phase and the number of foreign pairs.
     """
-    if not isinstance(loader, FullSortEvalDataLoader) or loader.is_sequential or len(loader.uid_list) == 0:
-        return
-    users = loader.uid_list.numpy()
-    history = list(loader.uid2history_item[users])
-    rows = np.repeat(users, [len(items) for items in history])
-    columns = torch.cat(history).numpy()
-    foreign = int((~is_stored(allowed, rows, columns)).sum())
-    if foreign:
+    found = mask_differences(loader, allowed)
+    if found is not None and found[0]:
         raise UserError(
-            f"The {phase} ranking would leave out {foreign} pairs that are not in the real split. Results under such a "
-            "mask cannot be compared with others; does a plugin edit the data?"
+            f"The {phase} ranking would leave out {found[0]} pairs that are not in the real split. Results under such "
+            "a mask cannot be compared with others; does a plugin edit the data?"
         )
+
+
+def masked_pairs(loader: Any) -> np.ndarray | None:
+    """Pairs that the ranking of a loader leaves out, as user * I + item, int64; None where RecBole masks nothing."""
+    if not isinstance(loader, FullSortEvalDataLoader) or loader.is_sequential:
+        return None
+    return _listed_pairs(loader, loader.uid2history_item)
+
+
+def mask_differences(loader: Any, allowed: sparse.csr_matrix) -> tuple[int, int] | None:
+    """How many pairs the ranking leaves out beyond `allowed` (CSR [U, I]), and how many of these it does not.
+
+    The part's own positives are always ranked. None where RecBole masks nothing.
+    """
+    masked = masked_pairs(loader)
+    if masked is None:
+        return None
+    users, width = loader.uid_list.numpy(), allowed.shape[1]
+    rows = allowed[users].tocsr()
+    expected = np.repeat(users, np.diff(rows.indptr)) * width + rows.indices
+    expected = np.setdiff1d(expected, _listed_pairs(loader, loader.uid2positive_item))
+    return len(np.setdiff1d(masked, expected)), len(np.setdiff1d(expected, masked))
+
+
+def _listed_pairs(loader: Any, items_of: Any) -> np.ndarray:
+    users = loader.uid_list.numpy()
+    lists = list(items_of[users])
+    rows = np.repeat(users, [len(items) for items in lists])
+    items = torch.cat(lists).numpy() if lists else np.zeros(0, dtype=np.int64)
+    return np.asarray(rows * loader._dataset.item_num + items)

@@ -16,8 +16,9 @@ from recbole_dtlns.compat import trusted_load
 from recbole_dtlns.config import Config
 from recbole_dtlns.data.build import BuiltSplit
 from recbole_dtlns.data.loaders import recommender_part
+from recbole_dtlns.epoch_log import read_epochs
 from recbole_dtlns.hardness.held_out import HeldOut
-from recbole_dtlns.hardness.log import HARDNESS, read_rows
+from recbole_dtlns.hardness.log import HARDNESS
 from recbole_dtlns.hardness.meter import FIELDS, ShareMeter
 from recbole_dtlns.models.step import SampledStep
 from recbole_dtlns.trainer import SAMPLER_STATE, generators, random_states, set_random_states
@@ -44,7 +45,7 @@ def hardness_fields(
     trainer = prepared.trainer
     if not isinstance(trainer.step, SampledStep):
         return None
-    rows = {} if trainer.best_epoch is None else read_rows(run_dir / HARDNESS)
+    rows = {} if trainer.best_epoch is None else read_epochs(run_dir / HARDNESS)
     fields: dict[str, Any] = rows.get(trainer.best_epoch) or dict.fromkeys(FIELDS)
     shares = (None, None)
     if replays and trainer.best_epoch is not None:

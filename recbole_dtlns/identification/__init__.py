@@ -15,6 +15,7 @@ from recbole_dtlns.cache import StageCache
 from recbole_dtlns.data.train_view import TrainView
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.false_negatives.control import random_instead
 from recbole_dtlns.false_negatives.decide import decide, probability_of
 from recbole_dtlns.false_negatives.exchange import check_exchange_path, write_verdicts
 from recbole_dtlns.false_negatives.inferred import InferredPositives
@@ -167,6 +168,9 @@ def _decide(
     order = (candidates.users, candidates.ranks, verdicts.raw, candidates.items)
     decision = decide(*order, decision_settings(settings), view.history, probability)
     result.inferred = InferredPositives.from_decision(view, candidates, decision, settings.positive_weight)
+    if settings.random_positives:
+        result.inferred = random_instead(view, result.inferred)
+        logger.warning("random_positives: the accepted pairs are replaced by random unseen items of the same users.")
     result.counts = {
         "pairs": len(candidates),
         "llm_calls": usage.calls,
@@ -209,4 +213,5 @@ def _tree_settings(settings: Settings) -> TreeSettings:
         settings.codes_co,
         settings.codes_se,
         settings.allow_foreign,
+        settings.shuffle_codes,
     )

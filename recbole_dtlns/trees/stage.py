@@ -20,6 +20,7 @@ from recbole_dtlns.trees.sources import CodeFile, VectorSource, code_file, graph
 logger = logging.getLogger(__name__)
 
 VERSION = 1  # raise it when the same input gives other codes, so that the cache forgets the old ones
+SHUFFLE_SEED = 0  # of the control; the order of a training view's items is fixed too
 SAME_VIEW = 0.9  # adjusted Rand index above which two trees are one view
 
 
@@ -35,6 +36,8 @@ class TreeSettings:
         codes_co: code file that replaces the structural tree.
         codes_se: code file that replaces the semantic tree.
         allow_foreign: take files made from another training split, and drop their items that this one lacks.
+        shuffle: deal the finished codes out to other items at random, in each tree otherwise. A control: the trees keep
+            their shape and mean nothing.
     """
 
     branching: int = 4
@@ -43,6 +46,7 @@ class TreeSettings:
     codes_co: str | None = None
     codes_se: str | None = None
     allow_foreign: bool = False
+    shuffle: bool = False
 
 
 @dataclass
@@ -97,6 +101,10 @@ def build_trees(
     )
     co, co_cached = _tree("tree_structural", co_source, view, settings, cache)
     se, se_cached = _tree("tree_semantic", se_source, view, settings, cache)
+    if settings.shuffle:  # after the cache, which keeps the trees as they are
+        rng = np.random.default_rng(SHUFFLE_SEED)
+        co, se = co.shuffled(rng), se.shuffled(rng)
+        logger.warning("shuffle_codes: the codes of both trees are dealt out to other items, so they mean nothing.")
     trees = Trees(
         co,
         se,

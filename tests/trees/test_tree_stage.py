@@ -1,5 +1,6 @@
 import json
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -132,6 +133,34 @@ def test_two_trees_that_agree_are_reported(view, cache, tmp_path, caplog):
     trees = build_trees(view, TreeSettings(leaf_size=5, codes_se=str(tmp_path / "co.txt")), cache)
     assert trees.agreement == 1.0
     assert "the two views are one" in caplog.text
+
+
+def test_shuffled_codes_keep_the_trees_and_mean_nothing(view, cache, no_work, tmp_path):
+    real = build_trees(view, SMALL, cache)
+    kept = {path.name: path.read_bytes() for path in cache.folder.iterdir()}
+    shuffled = build_trees(view, replace(SMALL, shuffle=True), StageCache(tmp_path / "fresh"))
+    no_work()
+    again = build_trees(view, replace(SMALL, shuffle=True), cache)  # the cached trees are the real ones
+    assert again.cached
+    assert_same(again, shuffled)
+    assert {path.name: path.read_bytes() for path in cache.folder.iterdir()} == kept
+    assert_same(build_trees(view, SMALL, cache), real)
+    moved = []
+    for old, new in ((real.co, shuffled.co), (real.se, shuffled.se)):
+        assert (new.codes[0] == -1).all()
+        np.testing.assert_array_equal(np.sort(new.leaves()), np.sort(old.leaves()))
+        assert sorted(map(tuple, new.codes.tolist())) == sorted(map(tuple, old.codes.tolist()))
+        moved.append((new.leaves() != old.leaves())[1:])
+        assert moved[-1].mean() > 0.5
+    assert shuffled.agreement < real.agreement / 2
+
+
+def test_the_two_trees_are_shuffled_differently(view, cache, tmp_path):
+    built = build_trees(view, SMALL, cache)
+    write_codes(tmp_path / "co.txt", built.co)
+    twice = TreeSettings(leaf_size=5, codes_se=str(tmp_path / "co.txt"))  # one tree as both, and from a file
+    assert build_trees(view, twice, cache).agreement == 1
+    assert build_trees(view, replace(twice, shuffle=True), cache).agreement < 0.3
 
 
 def test_catalogue_of_one_item(cache):

@@ -1,0 +1,81 @@
+"""What a tested run leaves for statistics: values of each user, learning curves; and what a trial does not touch."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recbole_dtlns.cli import main
+from recbole_dtlns.epoch_log import EPOCHS, read_epochs
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.per_user import PER_USER, read_per_user
+from recbole_dtlns.run_folder import read_result
+
+SMALL = ["--dataset=toy", "--data_path=data", "--tree_leaf_size=4", "--embedding_size=8", "--train_batch_size=128"]
+METRICS = "--metrics=['Recall','NDCG','ItemCoverage','AveragePopularity']"
+
+
+def run(toy: Path, *flags: str) -> Path:
+    assert main([*SMALL, f"--run_dir={toy / 'run'}", METRICS, *flags]) == 0
+    return toy / "run"
+
+
+def test_the_values_of_users_average_to_the_test_result(toy: Path) -> None:
+    folder = run(toy, "--model=BPR", "--epochs=3", "--judge=none")
+    users, values = read_per_user(folder / PER_USER)
+    tested = read_result(folder)["test_result"]
+    assert sorted(users.tolist()) == sorted({line.split()[0] for line in (toy / "data/toy/test.txt").open()})
+    assert {"recall@10", "recall@20", "ndcg@20", "averagepopularity@10"} <= set(values)
+    assert "itemcoverage@10" not in values  # no mean over users
+    for name, column in values.items():
+        assert column.shape == users.shape
+        assert column.mean() == pytest.approx(tested[name], abs=6e-5)
+    assert len(np.unique(values["recall@10"])) > 1
+
+
+def test_the_users_stand_beside_their_own_values(toy: Path) -> None:
+    """A user whose test item is among the 20 first of 40 has recall@20 1, which lists of that run tell by token."""
+    folder = run(toy, "--model=BPR", "--epochs=3", "--judge=none")
+    assert main(["recommend", str(folder), "--topk=20", "--output=lists.tsv"]) == 0
+    listed: set[tuple[str, str]] = set()
+    with Path("lists.tsv").open(newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            listed.add((row["user"], row["item"]))
+    users, values = read_per_user(folder / PER_USER)
+    test = dict(line.split() for line in (toy / "data/toy/test.txt").read_text().splitlines())
+    expected = [float((user, test[user]) in listed) for user in users.tolist()]
+    assert values["recall@20"].tolist() == expected
+
+
+def test_learning_curves(toy: Path) -> None:
+    folder = run(toy, "--model=BPR", "--epochs=5", "--eval_step=2", "--judge=none")
+    rows = read_epochs(folder / EPOCHS)
+    assert list(rows) == [0, 1, 2, 3, 4]
+    assert [rows[epoch]["ndcg@20"] is not None for epoch in rows] == [False, True, False, True, False]
+    best = read_result(folder)
+    assert rows[best["best_epoch"]]["ndcg@20"] == best["best_valid_result"]["ndcg@20"]
+    seconds = [row["seconds"] for row in rows.values()]
+    assert seconds == sorted(seconds)
+    assert seconds[0] > 0
+    assert seconds[-1] == pytest.approx(best["seconds"]["training"], rel=1e-3, abs=2e-3)
+    assert all(row["train_loss"] > 0 for row in rows.values())
+
+
+def test_a_trial_does_not_read_test(toy: Path) -> None:
+    folder = run(toy, "--model=BPR", "--epochs=2", "--evaluate_test=false")
+    result = read_result(folder)
+    assert result["test_result"] is None
+    assert result["overlap"] is None
+    assert result["precision"] is None
+    assert result["hardness"]["test_share"] is None
+    assert result["best_valid_result"]["ndcg@20"] > 0
+    assert not (folder / PER_USER).exists()
+    (check,) = [check for check in result["checks"] if "test is" in check["name"]]
+    assert check == {"when": "after", "name": "test is not read", "passed": True, "found": "0 readings"}
+
+
+def test_a_damaged_file_of_users_is_named(tmp_path: Path) -> None:
+    (tmp_path / PER_USER).write_bytes(b"PK not an archive")
+    with pytest.raises(UserError, match=PER_USER):
+        read_per_user(tmp_path / PER_USER)
