@@ -1,0 +1,200 @@
+"""Which rows of a comparison differ: ours against each, and all pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from recbole_dtlns.comparison.records import Comparison, RunRecord
+from recbole_dtlns.comparison.statistics.multiple import benjamini_hochberg, holm
+from recbole_dtlns.comparison.statistics.seeds import SeedComparison, compare_seeds
+from recbole_dtlns.comparison.statistics.users import UserComparison, compare_columns
+from recbole_dtlns.comparison.statistics.values import RowValues, check_same_users, row_values
+from recbole_dtlns.errors import UserError
+
+HOLM, BENJAMINI_HOCHBERG = "Holm", "Benjamini-Hochberg"
+OURS = "dtl_ns"
+Extra = Mapping[str, Sequence[RunRecord]]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two rows compared on one metric; every difference is first - second, every test two-sided.
+
+    Attributes:
+        dataset, model, metric, noise: what is compared.
+        first, second: labels.
+        first_marks, second_marks: what must stand beside their numbers.
+        first_seeds, second_seeds: of their finished runs. Values by user are means over a row's own seeds.
+        correction: name of the correction of the adjusted p values; its family is all comparisons made together, on
+            this metric, model, data set and noise rate.
+        users: over users; None where the metric has no values by user or a run did not keep them.
+        users_t_p, users_permutation_p: adjusted p values of the two tests over users, each corrected on its own.
+        seeds: over the seeds that both rows have; None with fewer than two.
+        seeds_p: adjusted p value of the paired t test over seeds.
+    """
+
+    dataset: str
+    model: str
+    metric: str
+    noise: float
+    first: str
+    second: str
+    first_marks: tuple[str, ...]
+    second_marks: tuple[str, ...]
+    first_seeds: tuple[int, ...]
+    second_seeds: tuple[int, ...]
+    correction: str
+    users: UserComparison | None
+    users_t_p: float | None
+    users_permutation_p: float | None
+    seeds: SeedComparison | None
+    seeds_p: float | None
+
+    @property
+    def users_p(self) -> float | None:
+        """The adjusted p value that decides over users: of the t test, of the permutation test where that has none."""
+        return self.users_permutation_p if self.users_t_p is None else self.users_t_p
+
+
+def default_ours(comparison: Comparison, dataset: str, model: str) -> str | None:
+    """The first label of a data set and model whose sampler is dtl_ns; None where there is none."""
+    ours = {run.label for run in comparison.runs if run.sampler == OURS}
+    return next((label for label in comparison.labels(dataset, model) if label in ours), None)
+
+
+def against_ours(
+    comparison: Comparison,
+    dataset: str,
+    model: str,
+    metric: str,
+    noise: float = 0.0,
+    *,
+    ours: str | None = None,
+    extra: Extra | None = None,
+    seed: int = 0,
+) -> list[Compared]:
+    """Compare one row with each other row, p values corrected by Holm's method.
+
+    The difference is ours - other and the tests are two-sided. RecBole's significance_test.py asks
+    `ttest_rel(ours, baseline, alternative="less")`, so its small p values speak for ours being worse; and it asks over
+    runs alone.
+
+    Args:
+        comparison: the runs.
+        dataset, model: the group.
+        metric: as RecBole writes it, `ndcg@20`.
+        noise: the noise rate of the runs.
+        ours: a label of the group; the first dtl_ns row if None.
+        extra: runs of other rows by label (`comparison.references(dataset)`), compared as well.
+        seed: of resamples and sign flips.
+
+    Returns:
+        In the order of the labels. Rows without a finished run that has the metric are left out; nothing at all where
+        ours is one of them, or where the group has no dtl_ns row and none was named.
+
+    Raises:
+        UserError: `ours` is no label of the group, or rows were evaluated on different users.
+    """
+    labels = comparison.labels(dataset, model)
+    chosen = default_ours(comparison, dataset, model) if ours is None else ours
+    if chosen is not None and chosen not in labels and chosen not in (extra or {}):
+        raise UserError(f"{dataset} with {model} has no row {chosen!r}. Its rows are {', '.join(labels)}.")
+    rows = _rows(comparison, dataset, model, metric, noise, extra)
+    at = {row.label: number for number, row in enumerate(rows)}
+    if chosen not in at:
+        return []
+    pairs = [(at[chosen], number) for label, number in at.items() if label != chosen]
+    return _compare((dataset, model, metric, noise), rows, pairs, HOLM, holm, seed)
+
+
+def all_pairs(
+    comparison: Comparison,
+    dataset: str,
+    model: str,
+    metric: str,
+    noise: float = 0.0,
+    *,
+    extra: Extra | None = None,
+    seed: int = 0,
+) -> list[Compared]:
+    """Compare every row with every later one, p values corrected by Benjamini and Hochberg's method.
+
+    Arguments and errors as in `against_ours`. The uncorrected outcome of a pair is the same in both.
+    """
+    rows = _rows(comparison, dataset, model, metric, noise, extra)
+    pairs = list(combinations(range(len(rows)), 2))
+    return _compare((dataset, model, metric, noise), rows, pairs, BENJAMINI_HOCHBERG, benjamini_hochberg, seed)
+
+
+def _rows(
+    comparison: Comparison, dataset: str, model: str, metric: str, noise: float, extra: Extra | None
+) -> list[RowValues]:
+    runs = {label: comparison.seeds_of(dataset, model, label, noise) for label in comparison.labels(dataset, model)}
+    runs |= {label: list(given) for label, given in (extra or {}).items() if label not in runs}
+    found = (row_values(label, given, metric) for label, given in runs.items())
+    rows = [row for row in found if row is not None]
+    check_same_users(rows)
+    return rows
+
+
+def _compare(
+    where: tuple[str, str, str, float],
+    rows: list[RowValues],
+    pairs: list[tuple[int, int]],
+    correction: str,
+    adjust: Callable[[np.ndarray], np.ndarray],
+    seed: int,
+) -> list[Compared]:
+    users = _over_users(rows, pairs, np.random.default_rng(seed))
+    seeds = [_over_seeds(rows[i], rows[j]) for i, j in pairs]
+    t_p = _adjusted(adjust, (None if u is None else u.t_p for u in users))
+    permutation_p = _adjusted(adjust, (None if u is None else u.permutation_p for u in users))
+    seeds_p = _adjusted(adjust, (None if s is None else s.p for s in seeds))
+    return [
+        Compared(
+            *where,
+            first=rows[i].label,
+            second=rows[j].label,
+            first_marks=rows[i].marks,
+            second_marks=rows[j].marks,
+            first_seeds=tuple(sorted(rows[i].by_seed)),
+            second_seeds=tuple(sorted(rows[j].by_seed)),
+            correction=correction,
+            users=users[k],
+            users_t_p=t_p[k],
+            users_permutation_p=permutation_p[k],
+            seeds=seeds[k],
+            seeds_p=seeds_p[k],
+        )
+        for k, (i, j) in enumerate(pairs)
+    ]
+
+
+def _over_users(
+    rows: list[RowValues], pairs: list[tuple[int, int]], generator: np.random.Generator
+) -> list[UserComparison | None]:
+    columns = [row.by_user for row in rows if row.by_user is not None]
+    if not columns:
+        return [None] * len(pairs)
+    known = [number for number, row in enumerate(rows) if row.by_user is not None]
+    column = {number: place for place, number in enumerate(known)}
+    wanted = [(i, j) for i, j in pairs if i in column and j in column]
+    found = compare_columns(np.stack(columns, axis=1), [(column[i], column[j]) for i, j in wanted], generator)
+    outcome = dict(zip(wanted, found, strict=True))
+    return [outcome.get(pair) for pair in pairs]
+
+
+def _over_seeds(first: RowValues, second: RowValues) -> SeedComparison | None:
+    common = sorted(first.by_seed.keys() & second.by_seed.keys())
+    if len(common) < 2:
+        return None
+    return compare_seeds([first.by_seed[seed] for seed in common], [second.by_seed[seed] for seed in common])
+
+
+def _adjusted(adjust: Callable[[np.ndarray], np.ndarray], p: Iterable[float | None]) -> list[float | None]:
+    values = adjust(np.array([np.nan if value is None else value for value in p], dtype=np.float64))
+    return [None if np.isnan(value) else float(value) for value in values]
