@@ -108,10 +108,10 @@ class Config(StockConfig):
         return merged
 
     def _load_variable_config_dict(self, config_dict: dict[str, Any]) -> dict[str, Any]:
-        return {key: _typed(key, value) for key, value in config_dict.items()}
+        return {key: typed(key, value) for key, value in config_dict.items()}
 
     def _load_cmd_line(self) -> dict[str, Any]:
-        return {key: _typed(key, value) for key, value in self._raw_command_line.items()}
+        return {key: typed(key, value) for key, value in self._raw_command_line.items()}
 
     def _load_internal_config_dict(self, model: str, model_class: Any, dataset: str) -> None:
         super()._load_internal_config_dict(model, model_class, dataset)
@@ -206,7 +206,7 @@ def require_model(name: str) -> None:
         raise UserError(f"RecBole has no model {name!r}" + (f"; did you mean {', '.join(near)}?" if near else "."))
 
 
-def _typed(key: str, value: Any) -> Any:
+def typed(key: str, value: Any) -> Any:
     """Raw text of RecBole's keys as the literal it spells; ours stay text and are typed by their table."""
     if not isinstance(value, str) or key in our_keys():
         return value

@@ -20,8 +20,8 @@ from recbole_dtlns.compat import RUN_LOG
 from recbole_dtlns.errors import UserError
 
 RESULT, CONFIG, LOG, INFERRED = "result.json", "config.yaml", "run.log", "inferred_positives.tsv"
-# Keys that change where a run writes or how much it says, but not what it computes.
-_NOT_IDENTITY = frozenset({"cache_dir", "show_progress", "state", "data_path", "checkpoint_seconds"})
+# Keys that change where a run computes and writes or how much it says, but not what it computes.
+_NOT_IDENTITY = frozenset({"cache_dir", "show_progress", "state", "data_path", "checkpoint_seconds", "gpu_id"})
 
 
 def make_run_dir(run_dir: str | None, name: str) -> Path:
@@ -53,7 +53,12 @@ def cache_folder(cache_dir: str | None, dataset: str) -> Path:
 
 def config_hash(values: Mapping[str, Any]) -> str:
     """Identity of a configuration: everything but where it writes."""
-    return content_key("config", {key: plain(value) for key, value in values.items() if key not in _NOT_IDENTITY})
+    return content_key("config", identity_keys(values))
+
+
+def identity_keys(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a configuration that decide what a run computes, with plain values."""
+    return {key: plain(value) for key, value in values.items() if key not in _NOT_IDENTITY}
 
 
 def run_identity(values: Mapping[str, Any], split_hash: str, external: list[dict[str, Any]]) -> str:

@@ -1,0 +1,1 @@
+"""The honest comparison: plan -> runs -> statistics -> report."""

@@ -1,0 +1,126 @@
+"""`--dry_run`: what a plan comes to, how far it has come, and what the rest will cost."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from recbole_dtlns.comparison.campaign import write_plan
+from recbole_dtlns.comparison.estimate import Estimate, Group, spoken
+from recbole_dtlns.comparison.execute import Job, Runner, run_seconds
+from recbole_dtlns.comparison.plan import Cell, ComparisonPlan
+from recbole_dtlns.comparison.records import Comparison
+from recbole_dtlns.comparison.runs import Run, run_config, runs_of, trials_of
+from recbole_dtlns.config import Config
+from recbole_dtlns.errors import UserError
+
+_BUDGET = (
+    "epochs",
+    "stopping_step",
+    "eval_step",
+    "valid_metric",
+    "train_batch_size",
+    "neg_candidates",
+    "num_negatives",
+)
+
+
+def plan_text(found: Comparison, plan: ComparisonPlan) -> str:
+    """The cells with their state, the keys that all share, the budget, and the number of runs."""
+    done = {record.run_id for record in found.runs}
+    rows = [_cell_row(plan, cell, done) for cell in plan.cells()]
+    titles = ("data set", "model", "row", "judge", "noise", "trials", "seeds", "status")
+    runs = [run for cell in plan.cells() for run in runs_of(plan, cell)]
+    config = run_config(plan, Run(plan.cells()[0], plan.seeds[0]), {})
+    shared = [f"split_seed={plan.split_seed}", *(f"{key}={value}" for key, value in plan.fixed.items())]
+    lines = [
+        tabulate(rows, titles),
+        "",
+        f"shared by all runs: {', '.join([*shared, *plan.config_files])}",
+        f"budget of each run: {', '.join(f'{key}={config[key]}' for key in _BUDGET)}",
+        f"seeds: {', '.join(str(seed) for seed in plan.seeds)}",
+        f"search: {plan.search}, trials={plan.trials}",
+        f"{len(runs)} runs, {sum(run.run_id in done for run in runs)} of them finished",
+    ]
+    return "\n".join(lines)
+
+
+def _cell_row(plan: ComparisonPlan, cell: Cell, done: set[str]) -> list[Any]:
+    runs = runs_of(plan, cell)
+    finished = sum(run.run_id in done for run in runs)
+    state = "done" if finished == len(runs) else f"{finished} of {len(runs)} done" if finished else "left"
+    count = len(trials_of(plan, cell))
+    return [cell.dataset, cell.model, cell.row.name, cell.judge, f"{cell.noise:g}", count, len(plan.seeds), state]
+
+
+def cost_text(found: Comparison, plan: ComparisonPlan, jobs: int, gpus: list[str]) -> str:
+    """What the runs that are left will cost: from finished ones where there are any, else from an epoch of each model.
+
+    One epoch of the first row of every data set and model is trained by the program itself, in a temporary folder.
+    """
+    done = {record.run_id for record in found.runs}
+    runs = [run for cell in plan.cells() for run in runs_of(plan, cell)]
+    left = Counter((run.cell.dataset, run.cell.model) for run in runs if run.run_id not in done)
+    if not left:
+        return "estimated cost: nothing is left to run"
+    workers = f"with {jobs} run{'s' if jobs > 1 else ''} at a time"
+    if done:
+        estimate = Estimate([*left.elements(), *((record.dataset, record.model) for record in found.runs)], jobs)
+        for record in found.runs:
+            estimate.finished((record.dataset, record.model), run_seconds(record.result))
+        return f"estimated cost of what is left: about {spoken(estimate.seconds_left() or 0.0)} {workers}"
+    ranges, notes = _timed(plan, left, gpus)
+    low, high = (sum(left[group] * seconds[end] for group, seconds in ranges.items()) / jobs for end in (0, 1))
+    lines = [
+        f"estimated cost: {spoken(low)} (early stopping at once) to {spoken(high)} (all epochs) {workers}, from one "
+        "epoch of the first row of each model; judging by a language model comes on top"
+    ]
+    return "\n".join([*lines, *notes])
+
+
+def _timed(
+    plan: ComparisonPlan, left: Mapping[Group, int], gpus: list[str]
+) -> tuple[dict[Group, tuple[float, float]], list[str]]:
+    """Least and most seconds of a run by data set and model, and notes on those that could not be timed."""
+    first: dict[Group, Cell] = {}
+    for cell in plan.cells():
+        first.setdefault((cell.dataset, cell.model), cell)
+    ranges, notes = {}, []
+    for group in left:
+        try:
+            ranges[group] = _range(plan, first[group], gpus)
+        except UserError as error:
+            notes.append(f"{'/'.join(group)} could not be timed: {error}")
+    return ranges, notes
+
+
+def _range(plan: ComparisonPlan, cell: Cell, gpus: list[str]) -> tuple[float, float]:
+    """Seconds of a run of a cell that stops as early as it can, and of one that takes all epochs."""
+    with tempfile.TemporaryDirectory(prefix="recbole-dtlns-") as name:
+        # Timed as a trial: test is not read.
+        short = dataclasses.replace(plan, fixed={**plan.fixed, "epochs": 1, "eval_step": 1})
+        write_plan(short, Path(name))
+        outcome = Runner(short, Path(name), 1, gpus[:1])(Job(Run(cell, plan.seeds[0], trial=0)))
+    if outcome.result is None:
+        raise UserError(outcome.reason)
+    if cell.row.model is not None:
+        return outcome.seconds, outcome.seconds  # fitted at once
+    spent = outcome.result["seconds"]
+    config = run_config(plan, Run(cell, plan.seeds[0]), {})
+    once = outcome.seconds - spent["training"] - spent["evaluation"]
+    every = max(int(config["eval_step"]), 1)
+    of_epoch = spent["training"] + spent["evaluation"] / every
+    return once + least_epochs(config) * of_epoch, once + int(config["epochs"]) * of_epoch
+
+
+def least_epochs(config: Config | Mapping[str, Any]) -> int:
+    """Epochs until early stopping can end a run: a first, best evaluation, then `stopping_step` + 1 worse ones."""
+    evaluations = int(config["stopping_step"]) + 2
+    return min(int(config["epochs"]), math.ceil(evaluations * max(int(config["eval_step"]), 1)))

@@ -1,0 +1,129 @@
+"""The rows of a comparison: what a name such as `mixgcf+pos` or `tree_only` means as a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import recbole
+import yaml
+
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.false_negatives.judges import JUDGES, OTHER_JUDGES
+from recbole_dtlns.samplers import SAMPLERS, STOCK
+from recbole_dtlns.settings import nearest
+
+METHOD = "dtl_ns"
+REFERENCES = ("Pop", "ItemKNN", "EASE")
+ALIASES = {"augment_only": "mixgcf+pos", "tree_only": "mixgcf+tree"}
+CONTROLS: dict[str, dict[str, Any]] = {
+    "shuffled_codes": {"shuffle_codes": True},
+    "random_positives": {"random_positives": True},
+    "exclude_only": {"augment_loss": False},
+}
+_ADDED = ("tree", "pos", "reference")
+_JUDGE = "judge="
+# RecBole's own loader has keys of ours: the exponent of popularity, the candidates of dynamic.
+_STOCK_SEARCH = {"recbole:popularity": ("sampler/popularity",), "recbole:dynamic": ("sampler/dns",)}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way to train, whatever the model and data set.
+
+    Attributes:
+        name: canonical name: `mixgcf+pos`, `recbole:uniform`, `EASE`.
+        keys: configuration without the judge.
+        judged: whether it trains with inferred positives and so crosses with the judges; others run with judge=none.
+        search: YAML files below `properties/`, without ending, whose `search` ranges it tries.
+        model: the RecBole model of a reference row; None where the models of the plan are trained.
+        judge: the one judge of `judge=NAME`; None: those of the plan.
+    """
+
+    name: str
+    keys: Mapping[str, Any] = field(hash=False)
+    judged: bool
+    search: tuple[str, ...]
+    model: str | None = None
+    judge: str | None = None
+
+    @property
+    def spelled(self) -> str:
+        """The name that `make_row` makes this row from again."""
+        return self.name if self.judge is None else f"{_JUDGE}{self.judge}"
+
+
+def make_row(name: str) -> Row:
+    """The row of that name.
+
+    Names are a sampler of ours or `recbole:uniform|popularity|dynamic`, with `+tree` (the tree view), `+pos` (the
+    judge's inferred positives) and `+reference` (the authors' evaluation, marked) behind them; the ablations of dtl_ns
+    (`augment_only`, `tree_only`, `judge=NAME`, `shuffled_codes`, `random_positives`, `exclude_only`); and the reference
+    rows `Pop`, `ItemKNN`, `EASE`.
+
+    Raises:
+        UserError: there is no such row, or it cannot be had; the message has near names.
+    """
+    name = ALIASES.get(name, name)
+    if name in REFERENCES:
+        # Pinned: a neg_sampler or reg_weight in a file for all runs is meant for the models that are compared.
+        keys = {"neg_sampler": None, **_stock_values(name)}
+        return Row(name, keys, judged=False, search=(f"model/{name}",), model=name)
+    if name in CONTROLS:
+        return Row(name, {"neg_sampler": METHOD, **CONTROLS[name]}, judged=True, search=(f"sampler/{METHOD}",))
+    if name.startswith(_JUDGE):
+        judge = name.removeprefix(_JUDGE)
+        require_judge(judge)
+        return Row(METHOD, {"neg_sampler": METHOD}, judged=True, search=(f"sampler/{METHOD}",), judge=judge)
+    return _sampler_row(name)
+
+
+def _sampler_row(name: str) -> Row:
+    base, *added = name.split("+")
+    if base not in SAMPLERS and base not in STOCK:
+        known = [*SAMPLERS, *STOCK, *ALIASES, *CONTROLS, *REFERENCES]
+        raise UserError(
+            f"There is no row {name!r}{nearest(base, known) or '.'} A row is one of {', '.join(known)}, or judge=NAME; "
+            "samplers take +tree, +pos and +reference behind the name."
+        )
+    if set(added) - set(_ADDED) or len(added) != len(set(added)):
+        raise UserError(f"Row {name!r}: expected +{', +'.join(_ADDED)} or several of them behind {base}, each once.")
+    tree, pos, reference = (word in added for word in _ADDED)
+    if base == METHOD and (tree or pos):
+        raise UserError(
+            f"Row {name!r}: {METHOD} has the tree view and the judge's positives already. Write {METHOD}, or "
+            "mixgcf+tree, mixgcf+pos for its parts."
+        )
+    if tree and base in STOCK:
+        raise UserError(f"Row {name!r}: the tree view needs a sampler of ours, and {base} is RecBole's own loader.")
+    search = _STOCK_SEARCH.get(base, ()) if base in STOCK else (f"sampler/{base}",)
+    return Row(
+        name="+".join([base, *(word for word in _ADDED if word in added)]),
+        keys={
+            "neg_sampler": base,
+            **({"tree_view": True} if tree else {}),
+            **({"protocol": "reference"} if reference else {}),
+        },
+        judged=pos or base == METHOD,
+        search=(*search, f"sampler/{METHOD}") if tree else search,
+    )
+
+
+def require_judge(name: str) -> None:
+    """Raise UserError, with near names, unless a comparison can have this judge."""
+    if name == "none":
+        raise UserError(
+            "A comparison has no judge 'none': rows without inferred positives run without a judge anyhow. For dtl_ns "
+            "without its positives name the row tree_only."
+        )
+    known = sorted({*OTHER_JUDGES, *JUDGES} - {"none"})
+    if name not in known:
+        raise UserError(f"There is no judge {name!r}{nearest(name, known) or '.'} Known: {', '.join(known)}.")
+
+
+def _stock_values(model: str) -> dict[str, Any]:
+    """Start values of a model's own keys, from RecBole's file."""
+    path = Path(recbole.__file__).parent / "properties" / "model" / f"{model}.yaml"
+    return dict(yaml.safe_load(path.read_text(encoding="utf-8")) or {})

@@ -1,0 +1,321 @@
+"""Runs in processes: which are made, which are found, what a failure says, and what Ctrl-C leaves."""
+
+import json
+import os
+import signal
+import threading
+import time
+
+import pytest
+from fake_runs import FIXED, FakeProgram, made_result, small_plan
+
+from recbole_dtlns.comparison import execute
+from recbole_dtlns.comparison.campaign import carry_out, write_plan
+from recbole_dtlns.comparison.chain import Chain
+from recbole_dtlns.comparison.estimate import Estimate, spoken
+from recbole_dtlns.comparison.execute import (
+    DONE,
+    FAILED_RUN,
+    Job,
+    Outcome,
+    environment,
+    failure_reason,
+    run_seconds,
+    valid_score,
+)
+from recbole_dtlns.comparison.outlook import least_epochs
+from recbole_dtlns.comparison.processes import only_one
+from recbole_dtlns.comparison.records import read_comparison
+from recbole_dtlns.errors import UserError
+
+DIE = "import sys; print('INFO  epoch 1'); print('ValueError: no such thing', file=sys.stderr); sys.exit(1)"
+
+
+@pytest.fixture
+def compared(toy, monkeypatch):
+    """`compared(plan, instead, jobs, gpus)` carries a plan out in the folder `compared`, with a made-up program."""
+
+    def carry(plan, instead=None, jobs=1, gpus=()):
+        program = FakeProgram(instead)
+        monkeypatch.setattr(execute, "command", program)
+        write_plan(plan, toy / "compared")
+        return carry_out(plan, toy / "compared", jobs, gpus), program
+
+    return carry
+
+
+def ids(program):
+    return [run_id for run_id, _ in program.started]
+
+
+def test_chain_of_a_cell(compared, toy):
+    found, program = compared(small_plan("dns", trials=3))
+    assert ids(program) == [f"toy/BPR/dns/{name}" for name in ("trial-0", "trial-1", "trial-2", "seed-3", "seed-4")]
+    scores = {run.trial: run.result["best_valid_result"]["ndcg@20"] for run in found.trials_of("toy", "BPR", "dns")}
+    best = max(scores, key=scores.get)
+    chosen = json.loads((toy / "compared/runs/toy/BPR/dns/chosen.json").read_text())
+    assert chosen["trial"] == best
+    tried = program.keys[f"toy/BPR/dns/trial-{best}"].get("neg_candidates")
+    assert [program.keys[f"toy/BPR/dns/seed-{seed}"].get("neg_candidates") for seed in (3, 4)] == [tried, tried]
+    assert [entry["score"] for entry in chosen["scores"]] == [scores[trial] for trial in range(3)]
+
+
+def test_checkpoints_of_trials_alone_are_deleted(compared, toy):
+    compared(small_plan("dns", trials=2))
+    kept = sorted(path.parent.name for path in (toy / "compared").rglob("checkpoint.pth"))
+    assert kept == ["seed-3", "seed-4"]
+    assert not list((toy / "compared").rglob("stderr.txt"))
+
+
+def test_finished_runs_are_not_repeated_in_a_wider_plan(compared):
+    compared(small_plan("dns"))
+    found, program = compared(small_plan("dns", "mixgcf", seeds=(3, 4, 5)))
+    assert ids(program) == ["toy/BPR/dns/seed-5"] + [f"toy/BPR/mixgcf/seed-{seed}" for seed in (3, 4, 5)]
+    assert len(found.runs) == 6
+
+
+def test_failed_run_is_named_and_tried_again(compared, toy):
+    bad = "toy/BPR/uniform/seed-3"
+    found, _ = compared(small_plan(), {bad: DIE}, jobs=2)
+    assert [(run.run_id, run.reason) for run in found.failed] == [(bad, "ValueError: no such thing")]
+    assert len(found.runs) == 3
+    assert "epoch 1" in (toy / "compared/runs" / bad / "stderr.txt").read_text()
+    assert [run.run_id for run in read_comparison(toy / "compared").failed] == [bad]
+    assert f"{bad},BPR,toy,uniform,none,honest,3,failed" in (toy / "compared/summary.csv").read_text()
+    found, program = compared(small_plan())
+    assert ids(program) == [bad]
+    assert not found.failed
+    assert not read_comparison(toy / "compared").failed
+
+
+def test_trials_that_fail_leave_the_choice_to_the_others(compared):
+    found, program = compared(small_plan("dns", trials=2), {"toy/BPR/dns/trial-1": DIE})
+    assert [run.run_id for run in found.failed] == ["toy/BPR/dns/trial-1"]
+    assert "neg_candidates" not in program.keys["toy/BPR/dns/seed-3"]
+    assert len(found.seeds_of("toy", "BPR", "dns")) == 2
+
+
+def test_seeds_without_a_trial_to_choose_are_named(compared):
+    plan = small_plan("dns", "uniform", trials=2)
+    found, _ = compared(plan, {f"toy/BPR/dns/trial-{number}": DIE for number in (0, 1)})
+    reasons = {run.run_id: run.reason for run in found.failed}
+    assert set(reasons) == {f"toy/BPR/dns/{name}" for name in ("trial-0", "trial-1", "seed-3", "seed-4")}
+    assert "None of the 2 trials" in reasons["toy/BPR/dns/seed-3"]
+    assert "no such thing" in reasons["toy/BPR/dns/seed-3"]
+    assert len(found.seeds_of("toy", "BPR", "uniform")) == 2
+
+
+def test_another_configuration_is_refused_with_the_difference(compared, toy):
+    compared(small_plan("dns"))
+    found, program = compared(small_plan("dns", "uniform", fixed={**FIXED, "epochs": 9}))
+    assert ids(program) == ["toy/BPR/uniform/seed-3", "toy/BPR/uniform/seed-4"]
+    reason = found.failed[0].reason
+    assert "epochs is 2, the plan asks for 9" in reason
+    assert "Remove that folder" in reason
+    assert "embedding_size" not in reason
+    assert [run.run_id for run in read_comparison(toy / "compared").failed] == [
+        "toy/BPR/dns/seed-3",
+        "toy/BPR/dns/seed-4",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda result: {**result, "versions": {"recbole_dtlns": "0.0.1"}}, "made by version 0.0.1"),
+        (lambda result: {key: value for key, value in result.items() if key != "seconds"}, "seconds"),
+        (lambda result: [], "damaged"),
+    ],
+)
+def test_unusable_results_are_failed_and_left_alone(compared, toy, change, said):
+    compared(small_plan("dns"))
+    path = toy / "compared/runs/toy/BPR/dns/seed-3/result.json"
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    before = path.read_text()
+    found, program = compared(small_plan("dns"))
+    assert (len(found.failed), len(found.runs), program.started) == (1, 1, [])
+    assert said in found.failed[0].reason
+    assert path.read_text() == before
+
+
+def test_a_killed_process_says_so(compared, toy):
+    bad = "toy/BPR/uniform/seed-4"
+    found, _ = compared(small_plan(), {bad: "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"})
+    assert [run.reason for run in found.failed] == ["Killed by signal SIGKILL (out of memory is a common cause)."]
+    assert "SIGKILL" in (toy / "compared/runs" / bad / "stderr.txt").read_text()
+
+
+def test_success_without_a_result_is_a_failure(compared):
+    found, _ = compared(small_plan("uniform"), {"toy/BPR/uniform/seed-3": "pass"})
+    assert "result.json" in found.failed[0].reason
+
+
+def test_gpus_are_dealt_out(compared):
+    _, program = compared(small_plan(seeds=(1, 2, 3)), jobs=2, gpus=("0", "5"))
+    assert {gpu for _, gpu in program.started} == {"0", "5"}
+    _, program = compared(small_plan(seeds=(8,)))
+    assert {gpu for _, gpu in program.started} == {None}
+
+
+def test_as_many_at_a_time_as_there_are_jobs(compared, toy):
+    """Each of two runs waits until it sees the other's mark, so they end only together."""
+    seeds = ["toy/BPR/uniform/seed-3", "toy/BPR/uniform/seed-4"]
+    meet = (
+        "import os, pathlib, time; pathlib.Path({mine!r}).touch(); end = time.monotonic() + 60\n"
+        "while not pathlib.Path({other!r}).exists() and time.monotonic() < end: time.sleep(.01)\n"
+        "home = pathlib.Path('compared/runs/{run}'); assert pathlib.Path({other!r}).exists()\n"
+        "os.replace(home / 'made.json', home / 'result.json')"
+    )
+    instead = {run: meet.format(mine=run[-1], other=other[-1], run=run) for run, other in (seeds, seeds[::-1])}
+    found, _ = compared(small_plan("uniform"), instead, jobs=2)
+    assert len(found.runs) == 2
+
+
+def test_ctrl_c_lets_runs_save_and_the_next_start_goes_on(compared, toy, ctrl_c):
+    waits = (
+        "import pathlib, time\n"
+        "try:\n    pathlib.Path('at-work').touch(); time.sleep(60)\n"
+        "except KeyboardInterrupt:\n    pathlib.Path('saved-state').touch(); raise SystemExit(130)"
+    )
+
+    def once_at_work():
+        while not (toy / "at-work").exists():
+            time.sleep(0.01)
+        ctrl_c(0.0)
+
+    threading.Thread(target=once_at_work, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        compared(small_plan(), {"toy/BPR/uniform/seed-4": waits})
+    assert (toy / "saved-state").exists()
+    found = read_comparison(toy / "compared")
+    assert [run.run_id for run in found.runs] == ["toy/BPR/uniform/seed-3"]
+    assert len(found.pending) == 3
+    assert not found.failed
+    assert (toy / "compared/summary.csv").read_text().count(",left") == 3
+    found, program = compared(small_plan())
+    assert len(program.started) == 3
+    assert len(found.runs) == 4
+
+
+def test_optuna_chain(compared, toy):
+    pytest.importorskip("optuna")
+    plan = small_plan("dns", trials=4, search="optuna", shared_search={"neg_candidates": "choice [5, 10, 20, 40]"})
+    _, program = compared(plan)
+    tried = [program.keys[f"toy/BPR/dns/trial-{number}"].get("neg_candidates", "10") for number in range(4)]
+    assert sorted(tried) == ["10", "20", "40", "5"]
+    assert program.keys["toy/BPR/dns/seed-3"]["neg_candidates"] == "40"
+    again, program = compared(plan)
+    assert (len(again.runs), program.started) == (6, [])
+
+
+def test_optuna_that_runs_out_of_settings_goes_on_to_the_seeds(toy, monkeypatch):
+    pytest.importorskip("optuna")
+    plan = small_plan("dns", trials=3, search="optuna")
+    chain = Chain(plan, plan.cells()[0], toy / "compared")
+    (job,) = chain.start()
+    monkeypatch.setattr(chain._optuna, "ask", lambda: None)
+    jobs = chain.after(Outcome(job, DONE, score=0.3, result=made_result(job.run)))
+    assert [found.run.seed for found in jobs] == [3, 4]
+    assert [run.trial for run in chain.needless] == [1, 2]
+
+
+def test_the_earlier_of_equal_trials_is_chosen_and_failed_ones_have_no_say(toy):
+    plan = small_plan("dns", trials=3)
+    chain = Chain(plan, plan.cells()[0], toy / "compared")
+    jobs = chain.start()
+    outcomes = [
+        Outcome(jobs[0], FAILED_RUN, reason="x"),
+        Outcome(jobs[1], DONE, score=-0.2),
+        Outcome(jobs[2], DONE, score=-0.2),
+    ]
+    assert chain.after(outcomes[2]) == chain.after(outcomes[0]) == []
+    assert [job.keys for job in chain.after(outcomes[1])] == [jobs[1].keys] * 2
+
+
+def test_score_has_the_sign_that_makes_more_better():
+    config = {"valid_metric": "NDCG@20", "valid_metric_bigger": True}
+    assert valid_score({"best_valid_result": {"ndcg@20": 0.3}}, config) == 0.3
+    lower = {"valid_metric": "LogLoss", "valid_metric_bigger": False}
+    assert valid_score({"best_valid_result": {"logloss": 0.3}}, lower) == -0.3
+    assert valid_score({"best_valid_result": {"ndcg@20": float("nan")}}, config) is None
+    assert valid_score({"best_valid_result": None}, config) is None
+
+
+def test_seconds_of_sampling_are_part_of_training():
+    assert run_seconds({"seconds": {"trees": None, "training": 2.0, "sampling": 1.0, "evaluation": 0.5}}) == 2.5
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("x\nrecbole-dtlns: There is no file a.tsv.\n", "There is no file a.tsv."),
+        ("1 Nov 10:00 ERROR  Failed: ValueError: bad\nTraceback\n  File\nValueError: bad\n", "Failed: ValueError: bad"),
+        ("INFO one\n\nRuntimeError: last\n\n", "RuntimeError: last"),
+        ("", "ended with status 1 and said nothing"),
+    ],
+)
+def test_reason_of_a_failure(tmp_path, said, reason):
+    (tmp_path / "stderr.txt").write_text(said)
+    assert failure_reason(1, tmp_path / "stderr.txt") == reason
+
+
+def test_cores_are_shared_out_unless_the_user_has_done_so(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    assert environment(3, on_gpu=False)["OMP_NUM_THREADS"] == "2"
+    assert environment(20, on_gpu=False)["OMP_NUM_THREADS"] == "1"
+    assert "OMP_NUM_THREADS" not in environment(3, on_gpu=True)
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    assert environment(3, on_gpu=False)["OMP_NUM_THREADS"] == "5"
+
+
+def test_a_folder_is_held_by_one_comparison(tmp_path):
+    with only_one(tmp_path / "compared"), pytest.raises(UserError, match="at work"), only_one(tmp_path / "compared"):
+        pass
+    with only_one(tmp_path / "compared"):
+        pass
+
+
+def test_estimate():
+    estimate = Estimate([("a", "m")] * 3 + [("b", "m")] * 2, jobs=2)
+    assert estimate.seconds_left() is None
+    estimate.finished(("a", "m"), 10.0)
+    assert estimate.seconds_left() == (2 * 10 + 2 * 10) / 2
+    estimate.finished(("b", "m"), 40.0)
+    estimate.finished(("a", "m"), None)
+    assert estimate.seconds_left() == (1 * 10 + 1 * 40) / 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(3.4, "3 s"), (99, "99 s"), (2460, "41 min"), (7500, "2 h 5 min"), (273600, "3 d 4 h")]
+)
+def test_spoken(seconds, text):
+    assert spoken(seconds) == text
+
+
+def test_least_epochs_is_where_early_stopping_can_end_a_run_first():
+    """As RecBole counts: worse evaluations one after the other, until there are more than `stopping_step`."""
+    from recbole.utils import early_stopping
+
+    config = {"stopping_step": 3, "eval_step": 2, "epochs": 100}
+    best, step, epochs, stop = -float("inf"), 0, 0, False
+    for score in range(100, 0, -1):
+        epochs += config["eval_step"]
+        best, step, stop, _ = early_stopping(score, best, step, max_step=config["stopping_step"])
+        if stop:
+            break
+    assert least_epochs(config) == epochs
+    assert least_epochs({**config, "epochs": 4}) == 4
+
+
+def test_interrupted_before_it_began_is_not_started(toy, monkeypatch):
+    plan = small_plan("uniform")
+    program = FakeProgram()
+    monkeypatch.setattr(execute, "command", program)
+    write_plan(plan, toy / "compared")
+    runner = execute.Runner(plan, toy / "compared", 1)
+    runner.interrupt(signal.SIGINT)
+    (job, *_) = Chain(plan, plan.cells()[0], toy / "compared").start()
+    assert isinstance(job, Job)
+    assert runner(job).status == execute.INTERRUPTED
+    assert not (toy / "compared/runs" / job.run.run_id / "stderr.txt").exists()

@@ -1,0 +1,400 @@
+"""A plan: its cells, and what is read from flags and files."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from recbole_dtlns.comparison.cell_config import CellConfig
+from recbole_dtlns.comparison.plan import ComparisonPlan
+from recbole_dtlns.comparison.plan_file import DEFAULT_ROWS, check_cells, make_plan, read_plan
+from recbole_dtlns.comparison.rows import make_row
+from recbole_dtlns.config import Config
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.run_folder import config_hash
+from recbole_dtlns.samplers import SAMPLERS
+
+PLANS = sorted((Path(__file__).parents[2] / "benchmarks" / "plans").glob("*.yaml"))
+
+
+def labels(samplers: str, **flags: str) -> list[str]:
+    return [cell.label for cell in plan(samplers=samplers, **flags).cells()]
+
+
+def plan(**flags: str) -> ComparisonPlan:
+    return make_plan({"datasets": "ml-100k", "models": "BPR", **flags})
+
+
+def write(folder: Path, text: str) -> dict[str, str]:
+    (folder / "plan.yaml").write_text(text)
+    return {"plan": str(folder / "plan.yaml")}
+
+
+def test_without_more_than_a_data_set_it_compares_the_usual_rows_once_at_start_values() -> None:
+    found = make_plan({"datasets": "ml-100k"})
+    assert (found.models, found.judges, found.seeds, found.split_seed) == (("LightGCN",), ("rule",), (2020,), 2020)
+    assert (found.trials, found.search, found.noise) == (0, "random", (0.0,))
+    expected = [*DEFAULT_ROWS[:-1], "dtl_ns@rule", "mixgcf+pos@rule"]
+    assert [cell.label for cell in found.cells()] == expected
+    assert found.fixed == {
+        "metrics": [
+            *("Recall", "MRR", "NDCG", "Hit", "Precision"),
+            *("ItemCoverage", "AveragePopularity", "GiniIndex"),
+        ]
+    }
+
+
+def test_rows_with_inferred_positives_cross_with_the_judges_and_others_do_not() -> None:
+    found = plan(samplers="dns,dns+pos,shuffled_codes,Pop", judges="rule,keep_all").cells()
+    assert [(cell.label, cell.judge) for cell in found] == [
+        ("dns", "none"),
+        ("dns+pos@rule", "rule"),
+        ("dns+pos@keep_all", "keep_all"),
+        ("shuffled_codes@rule", "rule"),
+        ("shuffled_codes@keep_all", "keep_all"),
+        ("Pop", "none"),
+    ]
+    assert found[1].keys() == {"neg_sampler": "dns", "judge": "rule"}
+
+
+def test_dtl_ns_stands_beside_its_positives_without_the_view() -> None:
+    beside = ["dtl_ns@rule", "mixgcf+pos@rule"]
+    assert labels("dtl_ns,dns") == [*beside, "dns"]
+    assert labels("mixgcf+pos,dns,dtl_ns") == ["mixgcf+pos@rule", "dns", "dtl_ns@rule"]
+    assert labels("dtl_ns,dns,mixgcf+pos") == ["dtl_ns@rule", "dns", "mixgcf+pos@rule"]  # where it was asked for
+    assert labels("dtl_ns,augment_only") == beside
+    assert labels("dtl_ns", judges="rule,keep_all") == [*beside, "dtl_ns@keep_all", "mixgcf+pos@keep_all"]
+    assert labels("judge=keep_all") == ["dtl_ns@keep_all", "mixgcf+pos@keep_all"]
+    assert labels("dtl_ns", models="DGCF") == ["dtl_ns@rule", "dns+pos@rule"]  # no layers: the view is on dns
+    assert labels("tree_only") == ["mixgcf+tree"]
+
+
+def test_no_cell_is_there_twice() -> None:
+    assert labels("dtl_ns,judge=rule,dtl_ns,augment_only,mixgcf+pos") == ["dtl_ns@rule", "mixgcf+pos@rule"]
+    assert labels("dtl_ns,judge=keep_all", judges="keep_all,keep_all") == ["dtl_ns@keep_all", "mixgcf+pos@keep_all"]
+
+
+def test_reference_rows_run_once_a_data_set_whatever_the_models() -> None:
+    found = ComparisonPlan(("a", "b"), ("BPR", "LightGCN"), (make_row("EASE"), make_row("dns")))
+    assert [cell.folder.as_posix() for cell in found.cells()] == [
+        *("a/BPR/dns", "a/LightGCN/dns", "a/EASE/EASE"),
+        *("b/BPR/dns", "b/LightGCN/dns", "b/EASE/EASE"),
+    ]
+
+
+def test_folders_name_the_cell_and_differ() -> None:
+    found = plan(samplers="recbole:uniform,dtl_ns", noise="0,0.1").cells()
+    folders = [cell.folder.as_posix() for cell in found]
+    assert folders[:4] == [
+        "ml-100k/BPR/recbole-uniform",
+        "ml-100k/BPR/recbole-uniform/noise-0.1",
+        "ml-100k/BPR/dtl_ns@rule",
+        "ml-100k/BPR/dtl_ns@rule/noise-0.1",
+    ]
+    assert len(set(folders)) == len(found) == 6
+    assert found[0].label == found[1].label == "recbole:uniform"
+    assert [cell.keys().get("noise_rate") for cell in found[:2]] == [None, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("flags", "seeds", "split_seed"),
+    [
+        ({"seeds": "3"}, (2020, 2021, 2022), 2020),
+        ({"seeds": "2", "seed": "7"}, (7, 8), 7),
+        ({"seeds": "5,3"}, (5, 3), 5),
+        ({"seeds": "9,"}, (9,), 9),
+        ({"seed": "9"}, (9,), 9),
+        ({"seeds": "2", "split_seed": "1"}, (2020, 2021), 1),
+    ],
+)
+def test_seeds_are_counted_from_the_first_or_taken_as_given(flags, seeds, split_seed) -> None:
+    found = plan(**flags)
+    assert (found.seeds, found.split_seed) == (seeds, split_seed)
+    assert "seed" not in found.fixed
+    assert "split_seed" not in found.fixed
+
+
+def test_flags_win_over_the_file_and_the_file_over_start_values(tmp_path: Path) -> None:
+    flags = write(
+        tmp_path,
+        """
+datasets: [toy, other]
+models: NGCF
+rows: [dns, EASE]
+judges: [keep_all]
+seeds: 3
+trials: 5
+search: grid
+ranges: {learning_rate: "choice [0.1,0.2]"}
+noise: [0.0, 0.2]
+fixed: {seed: 11, learner: sgd, epochs: 7, candidate_topk: 50%}
+judge_keys: {llm: {llm_model: some/name}}
+config_files: [preset/paper.yaml]
+""",
+    )
+    found = make_plan(flags)
+    assert (found.datasets, found.models, found.judges) == (("toy", "other"), ("NGCF",), ("keep_all",))
+    assert [row.name for row in found.rows] == ["dns", "EASE"]
+    assert (found.seeds, found.split_seed, found.trials, found.search) == ((11, 12, 13), 11, 5, "grid")
+    assert found.shared_search == {"learning_rate": "choice [0.1,0.2]"}
+    assert found.judge_keys == {"llm": {"llm_model": "some/name"}}
+    assert found.config_files == ("preset/paper.yaml",)
+    assert found.noise == (0.0, 0.2)
+    assert {**found.fixed, "metrics": 0} == {"learner": "sgd", "epochs": 7, "candidate_topk": "50%", "metrics": 0}
+    over = make_plan({**flags, "datasets": "toy", "seeds": "4,5", "epochs": "9", "trials": "2", "samplers": "dns"}, [])
+    assert (over.datasets, over.seeds, over.trials, over.fixed["epochs"]) == (("toy",), (4, 5), 2, 9)
+    assert [row.name for row in over.rows] == ["dns"]
+    assert over.models == ("NGCF",)
+    assert make_plan({**flags, "seeds": "2"}).seeds == (11, 12)
+    assert make_plan({**flags, "seed": "3"}).seeds == (3, 4, 5)
+
+
+def test_a_plan_is_read_again_as_it_was_written(tmp_path: Path) -> None:
+    flags = {"samplers": "dtl_ns,judge=keep_all,dns+tree,EASE", "noise": "0,0.1", "seeds": "3,1", "trials": "2"}
+    one = plan(**flags, learning_rate="1e-3", metrics="['NDCG']", candidate_topk="5+50%")
+    write(tmp_path, yaml.safe_dump(one.as_dict()))
+    again = read_plan(tmp_path / "plan.yaml")
+    assert again == one
+    assert [cell.folder for cell in again.cells()] == [cell.folder for cell in one.cells()]
+    assert one.fixed == {"learning_rate": 0.001, "metrics": ["NDCG"], "candidate_topk": "5+50%"}
+
+
+def test_metrics_of_the_user_stay(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text("metrics: [MAP, NDCG]\n")
+    assert "metrics" not in make_plan({"datasets": "ml-100k"}, [str(tmp_path / "m.yaml")]).fixed
+
+
+def test_seeds_of_a_configuration_file_are_the_first(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text("seed: 4\nsplit_seed: 9\n")
+    found = make_plan({"datasets": "ml-100k", "seeds": "2"}, [str(tmp_path / "s.yaml")])
+    assert (found.seeds, found.split_seed) == ((4, 5), 9)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"datasets": ""}, "datasets is empty"),
+        ({"datasets": "a/b"}, "data_path"),
+        ({"models": ""}, "models is empty"),
+        ({"models": "BRP"}, "did you mean BPR"),
+        ({"models": "EASE"}, "name it in samplers"),
+        ({"samplers": ","}, "samplers is empty"),
+        ({"samplers": "mixgfc"}, "did you mean mixgcf"),
+        ({"judges": "ruel"}, "did you mean rule"),
+        ({"judges": "none"}, "tree_only"),
+        ({"seeds": "many"}, "seeds='many': expected a whole number from 1"),
+        ({"seeds": "0"}, "expected a whole number from 1"),
+        ({"seeds": "2020"}, "2020 runs of everything"),
+        ({"seeds": "1,1"}, "twice"),
+        ({"seeds": "1,-2"}, "seeds='-2': expected a whole number from 0"),
+        ({"seeds": "1,2", "seed": "3"}, "Give one of them"),
+        ({"seed": "x"}, "seed='x': expected a whole number"),
+        ({"split_seed": "-1"}, "split_seed='-1'"),
+        ({"trials": "-1"}, "trials='-1': expected a whole number from 0"),
+        ({"search": "bayes"}, "search='bayes': expected one of random, grid, optuna"),
+        ({"noise": "0,2"}, "noise='2': expected a number from 0 to 1"),
+        ({"neg_candidates": "many"}, "neg_candidates='many'"),
+        ({"neg_sampler": "dns"}, "--samplers"),
+        ({"judge": "rule"}, "--judges"),
+        ({"model": "BPR"}, "--models"),
+        ({"dataset": "ml-100k"}, "--datasets"),
+        ({"noise_rate": "0.1"}, "--noise"),
+        ({"tree_view": "true"}, "NAME.tree"),
+        ({"evaluate_test": "false"}, "trials never read test"),
+        ({"shard": "1/2"}, "identify"),
+        ({"rows": "dns", "samplers": "dns"}, "two names"),
+        ({"ranges": "a"}, "no flag"),
+        ({"search": "grid", "samplers": "uniform,recbole:uniform"}, "grid is empty"),
+        ({"plan": "missing.yaml"}, "no plan file missing.yaml"),
+        ({"plugins": "missing.py"}, "missing.py"),
+    ],
+)
+def test_wrong_flags_are_refused_with_what_to_give(flags: dict[str, str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        plan(**flags)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("models: [BPR]", "No data set was named"),
+        ("datasets: [a, [b]]", "expected one or more names"),
+        ("datasets: {a: b}", "expected one or more names"),
+        ("datasets: [a]\nsampler: [dns]", "no entry 'sampler'; did you mean samplers"),
+        ("datasets: [a]\nsamplers: []", "samplers is empty"),
+        ("datasets: [a]\nrows: [dns]\nsamplers: [dns]", "two names"),
+        ("datasets: [a]\nseeds: []", "seeds is empty"),
+        ("datasets: [a]\nseeds: true", "expected a whole number"),
+        ("datasets: [a]\nseeds: [1]\nfixed: {seed: 1}", "Give one of them"),
+        ("datasets: [a]\ntrials: 1.5", "expected a whole number"),
+        ("datasets: [a]\nfixed: [b]", "fixed: expected"),
+        ("datasets: [a]\nfixed: {judge: rule}", "--judges"),
+        ("datasets: [a]\nfixed: {split_seed: 1}", "split_seed"),
+        ("datasets: [a]\nranges: {learning_rate: 'choice []'}", "choice is empty"),
+        ("datasets: [a]\nranges: {learning_rate: fast}", "Range of learning_rate: 'fast' cannot be read"),
+        ("datasets: [a]\nranges: {neg_sampler: 'choice [1,2]'}", "cannot be set for a range"),
+        ("datasets: [a]\nranges: {neg_candidates: 'choice [0,2]'}", "neg_candidates=0"),
+        ("datasets: [a]\nranges: {epochs: 'choice [1,2]'}\nfixed: {epochs: 1}", "under fixed and under ranges"),
+        ("datasets: [a]\nsearch: grid\nranges: {learning_rate: 'uniform 0,1'}", "no end of values"),
+        ("datasets: [a]\njudge_keys: {lm: {llm_model: b}}", "no judge 'lm'"),
+        ("datasets: [a]\njudge_keys: {llm: {llm_modle: b}}", "did you mean llm_model"),
+        ("datasets: [a]\njudge_keys: {llm: b}", "judge_keys of llm: expected"),
+        ("datasets: [a]\nconfig_files: [missing.yaml]", "missing.yaml"),
+        ("datasets: [a]\n  b: [", "is not valid YAML"),
+        ("- datasets", "should hold"),
+    ],
+)
+def test_a_wrong_plan_file_is_refused_with_what_to_write(text: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=said):
+        make_plan(write(tmp_path, text))
+
+
+def test_a_file_for_all_runs_may_not_set_what_rows_differ_in(tmp_path: Path) -> None:
+    for key in ("tree_view: true", "noise_rate: 0.1", "evaluate_test: false"):
+        (tmp_path / "c.yaml").write_text(f"{key}\n")
+        with pytest.raises(UserError, match=f"{key.split(':')[0]} cannot be set for all runs"):
+            make_plan({"datasets": "ml-100k"}, [str(tmp_path / "c.yaml")])
+
+
+def test_plugins_are_loaded_before_names_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recbole_dtlns.samplers.SAMPLERS", SAMPLERS)
+    (tmp_path / "plug_rows.py").write_text(
+        "from recbole_dtlns.samplers import SAMPLERS\nSAMPLERS['plugged'] = SAMPLERS['dns']\n"
+    )
+    try:
+        found = plan(plugins=str(tmp_path / "plug_rows.py"), samplers="plugged+pos")
+        assert [cell.label for cell in found.cells()] == ["plugged+pos@rule"]
+        check_cells(found)
+    finally:
+        SAMPLERS.pop("plugged", None)
+
+
+def test_the_configuration_of_a_cell_is_that_of_its_runs() -> None:
+    found = plan(samplers="dns+tree+pos", epochs="3", seed="4", split_seed="6", judges="keep_all")
+    config = CellConfig(found, found.cells()[0], {"neg_candidates": 7, "alpha_se": 0.5})
+    assert (config["model"], config["epochs"], config["seed"], config.split_seed) == ("BPR", 3, 4, 6)
+    assert (config.plan.effective, config.plan.judge) == ("dns+tree", "keep_all")
+    assert (config["neg_candidates"], config["alpha_se"]) == (7, 0.5)
+    assert "ItemCoverage" in config["metrics"]
+
+
+@pytest.mark.parametrize("name", ["dns", "dtl_ns", "recbole:dynamic", "EASE"])
+def test_it_is_the_same_as_with_the_shared_keys_in_a_file_and_the_others_as_flags(name: str, tmp_path: Path) -> None:
+    found = plan(samplers=name, n_layers="2", learning_rate="0.01", reg_weight="0.1", noise="0.1")
+    cell = found.cells()[0]
+    (tmp_path / "fixed.yaml").write_text(yaml.safe_dump(dict(found.fixed)))
+    flags = {**cell.keys(), "seed": 2021, "split_seed": 2020, "evaluate_test": "false"}
+    raw = {key: str(value) for key, value in flags.items()}
+    ordinary = Config(cell.model, "ml-100k", [str(tmp_path / "fixed.yaml")], None, raw)
+    config = CellConfig(found, cell, {"seed": 2021, "evaluate_test": False})
+    assert config_hash(config.resolved()) == config_hash(ordinary.resolved())
+    assert config["n_layers"] == 2
+    assert "n_layers" in config.strangers
+    assert config["reg_weight"] == (250.0 if name == "EASE" else 0.1)
+
+
+def test_keys_for_all_runs_leave_reference_rows_their_own() -> None:
+    found = plan(samplers="EASE", reg_weight="0.0001")
+    assert CellConfig(found, found.cells()[0])["reg_weight"] == 250.0
+    assert CellConfig(found, found.cells()[0], {"reg_weight": 10.0})["reg_weight"] == 10.0
+
+
+def test_judge_keys_reach_the_cells_of_their_judge_alone(tmp_path: Path) -> None:
+    found = make_plan(
+        write(
+            tmp_path,
+            "datasets: [ml-100k]\nmodels: [BPR]\nsamplers: [dns+pos, dns]\njudges: [rule, keep_all]\n"
+            "judge_keys: {keep_all: {positives_per_user: 2}}",
+        )
+    )
+    assert [cell.keys().get("positives_per_user") for cell in found.cells()] == [None, "2", None]
+    check_cells(found)
+
+
+def test_cells_that_can_run_pass_with_the_keys_of_several_models_and_a_preset(caplog) -> None:
+    flags = {"datasets": "ml-100k", "models": "BPR,LightGCN", "samplers": "recbole:uniform,dens,dtl_ns,Pop,EASE"}
+    check_cells(make_plan({**flags, "n_layers": "2", "noise": "0,0.1"}))
+    assert "Unknown key" not in caplog.text
+    # A preset for LightGCN on the reference rows: its sampler and judge are not theirs.
+    check_cells(make_plan(flags, ["preset/paper.yaml"]))
+
+
+def test_what_cannot_run_is_found_before_any_work_and_names_its_cells() -> None:
+    with pytest.raises(UserError) as error:
+        check_cells(plan(samplers="dns,dens,mixgcf,mixgcf+pos,Pop", models="BPR,DGCF"))
+    said = str(error.value)
+    assert said.startswith("3 cells of the plan cannot run:")
+    assert "ml-100k/DGCF/dens: neg_sampler=dens" in said
+    assert "ml-100k/DGCF/mixgcf and 1 more" in said
+    assert "BPR/" not in said
+    assert "DGCF/dns" not in said
+
+
+def test_a_data_set_that_is_not_there_is_said_once() -> None:
+    with pytest.raises(UserError, match="no-such-data") as error:
+        check_cells(plan(datasets="no-such-data,ml-100k", samplers="dns,uniform,ahns"))
+    assert str(error.value).count("no-such-data/BPR") == 1
+    assert "3 cells" in str(error.value)
+    assert "no-such-data/BPR/dns and 2 more" in str(error.value)
+
+
+def test_only_the_first_problems_are_listed(tmp_path: Path) -> None:
+    names = [f"no-data-{number}" for number in range(7)]
+    with pytest.raises(UserError) as error:
+        check_cells(plan(datasets=",".join(names), samplers="dns,uniform"))
+    assert [name in str(error.value) for name in names] == [True] * 5 + [False] * 2
+    assert "and 4 more, for other reasons" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"learnig_rate": "0.1"}, "Unknown key 'learnig_rate'.*did you mean learning_rate"),
+        ({"learning_rate": "-1"}, "learning_rate=-1"),
+        ({"judges": "file"}, "judge_file"),
+        ({"judges": "llm"}, "llm_model"),
+        ({"tree_exclude": "0.5", "samplers": "recbole:uniform"}, "tree_exclude"),
+        ({"train_batch_size": "none"}, "train_batch_size"),
+    ],
+)
+def test_keys_that_cannot_be_had_are_found_before_any_work(flags: dict[str, str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        check_cells(plan(**{"samplers": "dns+pos", **flags}))
+
+
+@pytest.mark.parametrize(
+    ("ranges", "said"),
+    [
+        ("{n_layers: 'choice [1,2]'}", "Range of n_layers: ml-100k/BPR/dns has no such key"),
+        ("{learning_rate: 'choice [0.1,-1.0]'}", r"Range of learning_rate, value -1.0: learning_rate=-1.0"),
+    ],
+)
+def test_a_shared_range_must_fit_every_model(ranges: str, said: str, tmp_path: Path) -> None:
+    text = f"datasets: [ml-100k]\nmodels: [BPR, LightGCN]\nsamplers: [dns, EASE]\ntrials: 2\nranges: {ranges}"
+    with pytest.raises(UserError, match=said):
+        check_cells(make_plan(write(tmp_path, text)))
+
+
+def test_a_shared_range_that_fits_passes(tmp_path: Path) -> None:
+    ranges = "{learning_rate: 'loguniform -8,-3', n_layers: 'choice [1,2]'}"
+    text = f"datasets: [ml-100k]\nmodels: [LightGCN]\nsamplers: [dns, EASE]\ntrials: 2\nranges: {ranges}"
+    check_cells(make_plan(write(tmp_path, text)))
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
+def test_every_shipped_plan_can_be_read_and_its_cells_on_the_bundled_data_can_run(path: Path) -> None:
+    found = read_plan(path)
+    cells = found.cells()
+    assert len({cell.folder for cell in cells}) == len(cells)
+    if found.datasets == ("ml-100k",) and "llm" not in found.judges:  # a plan cannot bring a language model
+        check_cells(found)
+
+
+@pytest.mark.parametrize("name", ["ml-100k-bpr", "ml-100k-lightgcn", "amazon-sports", "full"])
+def test_shipped_plans_have_baselines_references_and_ablations(name: str) -> None:
+    path = next(path for path in PLANS if path.stem == name)
+    names = [cell.row.name for cell in read_plan(path).cells()]
+    assert {"recbole:uniform", "recbole:popularity", "recbole:dynamic", "Pop", "ItemKNN", "EASE"} <= set(names)
+    assert {"dtl_ns", "mixgcf+pos", "mixgcf+tree", "shuffled_codes", "random_positives"} <= set(names)
+    if name == "full":
+        assert set(SAMPLERS) | {"exclude_only"} <= set(names)

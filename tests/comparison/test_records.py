@@ -1,0 +1,116 @@
+"""The folder of a comparison, read back."""
+
+import json
+
+import numpy as np
+import pytest
+from fake_runs import made_result, small_plan, write_made
+
+from recbole_dtlns.comparison.campaign import write_plan
+from recbole_dtlns.comparison.records import FAILED, read_comparison
+from recbole_dtlns.comparison.runs import runs_of
+from recbole_dtlns.errors import UserError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A finished comparison: two trials and two seeds of dns, two seeds of each other row."""
+    plan = small_plan("dns", "dtl_ns", "EASE", trials=2, noise=(0.0, 0.1), models=("BPR", "LightGCN"))
+    write_plan(plan, tmp_path)
+    for cell in plan.cells():
+        for run in runs_of(plan, cell):
+            write_made(tmp_path, run)
+    return tmp_path
+
+
+def test_groups_labels_and_references(folder):
+    found = read_comparison(folder)
+    assert found.groups() == [("toy", "BPR"), ("toy", "LightGCN")]
+    assert found.labels("toy", "BPR") == ["dns", "dtl_ns@rule", "mixgcf+pos@rule"]
+    assert found.labels("toy", "EASE") == ["EASE"]
+    assert {label: len(runs) for label, runs in found.references("toy").items()} == {"EASE": 2}
+    assert not found.failed
+    assert not found.pending
+
+
+def test_seeds_and_trials_are_kept_apart(folder):
+    found = read_comparison(folder)
+    assert [(run.seed, run.trial) for run in found.seeds_of("toy", "BPR", "dns")] == [(3, None), (4, None)]
+    assert [run.trial for run in found.trials_of("toy", "BPR", "dns")] == [0, 1]
+    assert [run.noise for run in found.seeds_of("toy", "BPR", "dns", 0.1)] == [0.1, 0.1]
+    assert found.seeds_of("toy", "BPR", "mixgcf") == []
+
+
+def test_labels_name_row_and_judge(folder):
+    (record, _) = read_comparison(folder).seeds_of("toy", "BPR", "mixgcf+pos@rule")
+    assert (record.sampler, record.judge, record.run_id) == ("mixgcf+pos", "rule", "toy/BPR/mixgcf+pos@rule/seed-3")
+
+
+def test_one_bad_run_spoils_nothing_else(folder):
+    runs = folder / "runs" / "toy" / "BPR" / "dns"
+    (runs / "seed-3" / "result.json").write_text('{"model": "BPR"')
+    (runs / "seed-4" / "result.json").write_text('{"model": "BPR"}')
+    (runs / "trial-0" / "result.json").write_text("[]")
+    (runs / "trial-1" / "result.json").unlink()
+    found = read_comparison(folder)
+    reasons = {run.run_id.rpartition("/")[2]: run.reason for run in found.failed}
+    assert set(reasons) == {"seed-3", "seed-4", "trial-0"}
+    assert "damaged" in reasons["seed-3"]
+    assert "dataset" in reasons["seed-4"]
+    assert found.pending == ["toy/BPR/dns/trial-1"]
+    assert found.seeds_of("toy", "BPR", "dns") == []
+    assert len(found.seeds_of("toy", "BPR", "dtl_ns@rule")) == 2
+
+
+def test_recorded_failures_are_failures(folder):
+    (folder / FAILED).write_text(json.dumps({"toy/BPR/dns/seed-3": "made by version 0"}))
+    found = read_comparison(folder)
+    assert [(run.run_id, run.reason) for run in found.failed] == [("toy/BPR/dns/seed-3", "made by version 0")]
+    (folder / FAILED).write_text("{")
+    assert not read_comparison(folder).failed
+
+
+def test_a_trial_that_the_search_did_without_is_not_pending(folder):
+    home = folder / "runs" / "toy" / "BPR" / "dns"
+    (home / "trial-1" / "result.json").unlink()
+    assert read_comparison(folder).pending == ["toy/BPR/dns/trial-1"]
+    (home / "chosen.json").write_text(json.dumps({"trial": 0, "keys": {"neg_candidates": 5}, "scores": []}))
+    found = read_comparison(folder)
+    assert found.pending == []
+    assert found.seeds_of("toy", "BPR", "dns")[0].chosen()["keys"] == {"neg_candidates": 5}
+    assert found.seeds_of("toy", "BPR", "dtl_ns@rule")[0].chosen() is None
+
+
+def test_files_of_a_run(folder):
+    found = read_comparison(folder).seeds_of("toy", "BPR", "dns")[0]
+    assert found.per_user() is None
+    assert found.epochs() == found.hardness() == {}
+    np.savez(found.folder / "per_user.npz", users=np.array(["u1"]), **{"ndcg@20": np.array([0.5], dtype=np.float32)})
+    (found.folder / "epochs.csv").write_text("epoch,train_loss,seconds,ndcg@20\n0,1.5,2,\n1,1.2,4,0.3\n")
+    users, values = found.per_user()
+    assert (users.tolist(), values["ndcg@20"].tolist()) == (["u1"], [0.5])
+    assert found.epochs()[1] == {"train_loss": 1.2, "seconds": 4.0, "ndcg@20": 0.3}
+    assert found.epochs()[0]["ndcg@20"] is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "label"),
+    [
+        ({"neg_sampler": "dtl_ns", "judge": "rule", "config": {"tree_view": True}}, "dtl_ns@rule"),
+        ({"neg_sampler": "mixgcf", "judge": "keep_all", "config": {}}, "mixgcf+pos@keep_all"),
+        ({"neg_sampler": "dns", "config": {"tree_view": True}}, "dns+tree"),
+        ({"neg_sampler": None, "model": "EASE"}, "EASE"),
+    ],
+)
+def test_single_run(tmp_path, changes, label):
+    run = runs_of(small_plan("dns"), small_plan("dns").cells()[0])[0]
+    (tmp_path / "result.json").write_text(json.dumps(made_result(run, **changes)))
+    found = read_comparison(tmp_path)
+    assert found.plan is None
+    assert [record.label for record in found.runs] == [label]
+    assert found.groups() == [("toy", found.runs[0].model)]
+
+
+def test_a_folder_of_neither_kind(tmp_path):
+    with pytest.raises(UserError, match=r"plan\.yaml"):
+        read_comparison(tmp_path)

@@ -1,0 +1,127 @@
+"""summary.csv and the checks over all runs."""
+
+import csv
+
+import pytest
+from fake_runs import made_result, small_plan, write_made
+
+from recbole_dtlns.comparison.checks import comparison_checks
+from recbole_dtlns.comparison.records import gather
+from recbole_dtlns.comparison.runs import runs_of
+from recbole_dtlns.comparison.summary import SUMMARY, write_summary
+
+PLAN = small_plan("dns", "mixgcf+pos", trials=2)
+
+
+def all_runs(plan=PLAN):
+    return [run for cell in plan.cells() for run in runs_of(plan, cell)]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for run in all_runs():
+        write_made(tmp_path, run)
+    return tmp_path
+
+
+def outcome(folder, name, plan=PLAN):
+    (found,) = [check for check in comparison_checks(gather(folder, plan, {})) if check["name"] == name]
+    return found
+
+
+def test_columns_are_those_of_the_contract(folder):
+    write_summary(gather(folder, PLAN, {}))
+    header = (folder / SUMMARY).read_text().splitlines()[0]
+    assert header == (
+        "run_id,model,dataset,sampler,judge,protocol,seed,status,valid_recall@20,valid_ndcg@20,test_recall@20,"
+        "test_ndcg@20,seconds_trees,seconds_training,seconds_sampling,seconds_evaluation"
+    )
+
+
+def test_a_row_a_run_whatever_its_status(folder):
+    (folder / "runs" / "toy/BPR/dns/seed-3/result.json").unlink()
+    found = gather(folder, PLAN, {"toy/BPR/dns/seed-4": "killed"})
+    rows = list(csv.DictReader(write_summary(found).open()))
+    assert [row["run_id"] for row in rows] == [run.run_id for run in all_runs()]
+    by_id = {row["run_id"]: row for row in rows}
+    assert [by_id[f"toy/BPR/dns/{name}"]["status"] for name in ("trial-0", "seed-3", "seed-4")] == [
+        *("done", "left", "failed")
+    ]
+    trial, tested = by_id["toy/BPR/dns/trial-0"], by_id["toy/BPR/mixgcf+pos@rule/seed-4"]
+    assert (trial["valid_ndcg@20"], trial["test_ndcg@20"]) == ("0.1", "")
+    assert (tested["sampler"], tested["judge"], tested["seed"]) == ("mixgcf+pos", "rule", "4")
+    assert (round(float(tested["test_ndcg@20"]), 6), tested["seconds_training"]) == (0.104, "2.0")
+    assert (by_id["toy/BPR/dns/seed-3"]["protocol"], by_id["toy/BPR/dns/seed-3"]["seconds_training"]) == ("honest", "")
+
+
+def test_sound_comparison_passes_all_checks(folder):
+    found = comparison_checks(gather(folder, PLAN, {}))
+    assert [check["name"] for check in found if not check["passed"]] == []
+    assert all(set(check) == {"name", "passed", "found"} for check in found)
+
+
+def test_another_split_is_found(folder):
+    write_made(folder, all_runs()[-1], data={"split_hash": "other", "train_hash": "t"})
+    found = outcome(folder, "same split of toy")
+    assert not found["passed"]
+    assert f"{all_runs()[-1].run_id} has other" in found["found"]
+
+
+def test_training_pairs_may_differ_between_levels_of_noise_alone(tmp_path):
+    plan = small_plan("dns", noise=(0.0, 0.1))
+    for run in all_runs(plan):
+        write_made(tmp_path, run, data={"split_hash": "s", "train_hash": f"t{run.cell.noise}"})
+    assert outcome(tmp_path, "same training pairs of toy", plan)["passed"]
+    assert outcome(tmp_path, "same training pairs of toy at noise 0.1", plan)["passed"]
+    write_made(tmp_path, all_runs(plan)[-1], data={"split_hash": "s", "train_hash": "t0.0"})
+    assert not outcome(tmp_path, "same training pairs of toy at noise 0.1", plan)["passed"]
+
+
+def test_missing_seed_is_found(folder):
+    (folder / "runs" / "toy/BPR/dns/seed-4/result.json").unlink()
+    found = outcome(folder, "same seeds for every row")
+    assert not found["passed"]
+    assert "toy/BPR/dns has 3" in found["found"]
+
+
+def test_a_row_without_any_seed_is_found(folder):
+    for name in ("seed-3", "seed-4", "trial-0", "trial-1"):
+        (folder / "runs" / "toy/BPR/dns" / name / "result.json").unlink()
+    assert "toy/BPR/dns has none" in outcome(folder, "same seeds for every row")["found"]
+
+
+def test_fewer_trials_are_shown(tmp_path):
+    plan = small_plan("dns", "uniform", trials=2)
+    for run in all_runs(plan):
+        write_made(tmp_path, run)
+    found = outcome(tmp_path, "trials of every row", plan)
+    assert found["passed"]
+    assert "toy/BPR/uniform none" in found["found"]
+
+
+def test_another_budget_is_found_unless_it_is_searched(folder):
+    longer = {**made_result(all_runs()[0])["config"], "epochs": 9}
+    write_made(folder, all_runs()[0], config=longer)
+    assert not outcome(folder, "same epochs")["passed"]
+    searched = small_plan("dns", "mixgcf+pos", trials=2, shared_search={"epochs": "choice [2, 9]"})
+    assert "same epochs" not in {check["name"] for check in comparison_checks(gather(folder, searched, {}))}
+
+
+def test_a_trial_that_read_test_is_found(folder):
+    write_made(folder, all_runs()[0], test_result={"ndcg@20": 0.1})
+    found = outcome(folder, "no trial has read test")
+    assert not found["passed"]
+    assert all_runs()[0].run_id in found["found"]
+
+
+def test_a_failed_check_of_a_run_is_found_and_so_is_a_run_without_checks(folder):
+    leak = {"when": "after", "name": "mask", "passed": False, "found": "3 pairs"}
+    write_made(folder, all_runs()[0], checks=[leak])
+    assert "mask: 3 pairs" in outcome(folder, "checks of every run")["found"]
+    write_made(folder, all_runs()[0], checks=[])
+    assert not outcome(folder, "checks of every run")["passed"]
+
+
+def test_marks_are_listed(folder):
+    write_made(folder, all_runs()[0], marks=["uses held-out counts"])
+    assert outcome(folder, "marks")["found"] == "uses held-out counts (1 runs)"
