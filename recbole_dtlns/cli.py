@@ -20,6 +20,8 @@ found is looked up in the shipped properties/ (preset/paper.yaml, ...). `--help_
 Exit status: 0 done, 1 failure, 2 bad input, 130 interrupted.
 """
 SUBCOMMANDS: dict[str, str] = {
+    "compare": "samplers, judges, models and data sets side by side, over seeds: summary.csv and report.html",
+    "report": "tables, figures and a page of one run or of a comparison",
     "identify": "find false negatives offline, without a model: inferred_positives.tsv",
     "recommend": "lists for users from the folder of a trained run, by token",
     "convert": "plain train.txt, valid.txt, test.txt to RecBole's atomic files",

@@ -65,7 +65,7 @@ def write_per_user(path: Path, loader: Any, values: Mapping[str, np.ndarray]) ->
         logger.warning("%s does not have one value a user: no %s is written.", wrong[0], path.name)
         return
     content = io.BytesIO()
-    np.savez_compressed(content, users=users, **values)
+    np.savez_compressed(content, allow_pickle=False, users=users, **values)
     write_atomically(path, content.getvalue())
 
 

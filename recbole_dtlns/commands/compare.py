@@ -1,0 +1,110 @@
+"""Samplers, judges, models and data sets side by side."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import secrets
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from recbole_dtlns.arguments import config_files, flags
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.parsers import flag, whole
+
+if TYPE_CHECKING:
+    from recbole_dtlns.comparison.plan import ComparisonPlan
+
+logger = logging.getLogger(__name__)
+
+_SHORT = {"-m": "--models", "-d": "--datasets"}
+LOG = "compare.log"
+T = TypeVar("T")
+
+
+def main(arguments: list[str]) -> int:
+    """Run `compare --datasets=A,B [--models=..] [--samplers=..] [--judges=..] [--seeds=..] [--plan=FILE] ...`.
+
+    Returns:
+        0, or 1 if a run has failed; the tables are written in both cases.
+
+    Raises:
+        UserError: the plan cannot be carried out; found before any work.
+        KeyboardInterrupt: after the runs at work have saved their state.
+    """
+    from recbole_dtlns.comparison.plan_file import check_cells, make_plan
+    from recbole_dtlns.comparison.records import PLAN
+    from recbole_dtlns.comparison.report import require_packages
+
+    found = flags(["--dry_run=true" if word == "--dry_run" else word for word in arguments], _SHORT)
+    files = config_files(found)
+    dry_run = _taken(found, "dry_run", flag, "false")
+    gpus = [name.strip() for name in found.pop("gpus", "").split(",") if name.strip()]
+    jobs = _taken(found, "jobs", whole(1), str(len(gpus) or 1))
+    folder = run_folder(found.pop("run_dir", None))
+    if not {"plan", "datasets"} & set(found) and (folder / PLAN).is_file():
+        found["plan"] = str(folder / PLAN)
+    plan = make_plan(found, files)
+    check_cells(plan)
+    if dry_run:
+        return _dry_run(plan, folder, jobs, gpus)
+    require_packages()
+    return _compare(plan, folder, jobs, gpus)
+
+
+def _taken(found: dict[str, str], key: str, parse: Callable[[str], T], start: str) -> T:
+    value = found.pop(key, start)
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise UserError(f"--{key}={value}: expected {error}.") from None
+
+
+def run_folder(run_dir: str | None) -> Path:
+    """The folder of the comparison, not made yet: the one asked for, or a fresh `saved/compare-TIME-xxxx`.
+
+    Raises:
+        UserError: it is a file, belongs to a single run, or has a space in its name.
+    """
+    from recbole_dtlns.run_folder import RESULT
+
+    if run_dir is None:
+        stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+        return Path("saved") / f"compare-{stamp}-{secrets.token_hex(2)}"
+    folder = Path(run_dir)
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"run_dir={folder} is a file; give the path of a folder.")
+    if (folder / RESULT).is_file():
+        raise UserError(f"{folder} holds a single run. Choose another run_dir for the comparison.")
+    if len(run_dir.split()) != 1:  # config_files, which names a file in it, is a list separated by spaces
+        raise UserError(f"run_dir={run_dir!r} has a space in it. Choose a name without one.")
+    return folder
+
+
+def _dry_run(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str]) -> int:
+    from recbole_dtlns.comparison.outlook import cost_text, plan_text
+    from recbole_dtlns.comparison.records import gather
+
+    found = gather(folder, plan, {})
+    print(plan_text(found, plan), flush=True)
+    print(cost_text(found, plan, jobs, gpus))
+    return 0
+
+
+def _compare(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str]) -> int:
+    from recbole_dtlns.comparison.campaign import carry_out, write_plan
+    from recbole_dtlns.comparison.processes import interruptible, only_one
+    from recbole_dtlns.comparison.report import write_report
+    from recbole_dtlns.run_folder import start_log
+
+    with only_one(folder) as lock, interruptible():
+        start_log(folder / LOG, "INFO")
+        write_plan(plan, folder)
+        logger.info("Folder of the comparison: %s", folder)
+        comparison = carry_out(plan, folder, jobs, gpus, inherit=(lock,))
+        logger.info("Report: %s", write_report(comparison, folder))
+    for run in comparison.failed:
+        sys.stderr.write(f"recbole-dtlns: {run.run_id} failed: {run.reason}\n")
+    return 1 if comparison.failed else 0

@@ -1,0 +1,70 @@
+"""The report of a comparison or of a single run: a page, tables and figures."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+from recbole_dtlns.cache import write_atomically
+from recbole_dtlns.comparison.records import Comparison
+from recbole_dtlns.errors import UserError
+
+PAGE, PARTS = "report.html", "report"
+
+
+def require_packages() -> None:
+    """Raise UserError unless what the report is made with is installed."""
+    missing = [name for name in ("matplotlib", "jinja2") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(f"The report needs {' and '.join(missing)}: pip install 'recbole-dtlns[report]'")
+
+
+def write_report(comparison: Comparison, folder: Path, ours: str | None = None, metric: str | None = None) -> Path:
+    """Write `report.html`, one file that needs no network, and `report/` with tables (md, csv, tex) and figures.
+
+    Args:
+        comparison: what to report on; a single run is one as well.
+        folder: where to write; made where it is missing.
+        ours: label of the row that is tested against all others; unset: the first dtl_ns row.
+        metric: heads tables, tests and figures; unset: the one that validation went by.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        UserError: an unknown row or metric, or a missing package.
+    """
+    require_packages()
+    from recbole_dtlns.comparison.report import formats
+    from recbole_dtlns.comparison.report.page import page
+    from recbole_dtlns.comparison.report.sections import sections_of
+    from recbole_dtlns.comparison.report.source import Source
+    from recbole_dtlns.comparison.report.svg import write_figure
+
+    source = Source(comparison, ours, metric)
+    sections = [section for section in sections_of(source) if not section.empty]
+    parts, figures = Path(folder) / PARTS, {}
+    for section in sections:
+        for table in section.tables:
+            for ending, written in (("md", formats.markdown), ("csv", formats.raw_csv), ("tex", formats.latex)):
+                write_atomically(parts / f"{table.name}.{ending}", written(table).encode())
+        for picture in section.pictures:
+            figures[picture.name] = write_figure(parts, picture.draw(), picture.name, picture.title, picture.alt)
+    kind = "Run" if source.single else "Comparison"
+    text = page(f"{kind} {comparison.name}", list(_facts(comparison)), sections, figures)
+    target = Path(folder) / PAGE
+    write_atomically(target, text.encode())
+    return target
+
+
+def _facts(comparison: Comparison) -> Iterator[str]:
+    groups = [f"{model} on {dataset}" for dataset, model in comparison.groups()]
+    if groups:
+        yield ", ".join(groups)
+    trials = sum(run.trial is not None for run in comparison.runs) if comparison.plan is not None else 0
+    yield f"{len(comparison.runs) - trials} finished runs" + (f" and {trials} trials" if trials else "")
+    if comparison.failed:
+        yield f"{len(comparison.failed)} failed"
+    if comparison.pending:
+        yield f"{len(comparison.pending)} not finished"

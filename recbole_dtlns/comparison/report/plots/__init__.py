@@ -1,0 +1,1 @@
+"""Figures, made with matplotlib's objects: no global state, so that they may be drawn anywhere."""

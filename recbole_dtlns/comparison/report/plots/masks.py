@@ -1,0 +1,43 @@
+"""The same models under both evaluation masks."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from recbole_dtlns.comparison.report.measures import mask_value
+from recbole_dtlns.comparison.report.plots.style import FAINT, INK, dress, fractions, look_of, new_figure
+from recbole_dtlns.comparison.report.source import Group, Source, metric_name
+
+
+def draw(source: Source, group: Group) -> Figure:
+    """Rows from best to worst under the honest mask: a filled marker, joined to a hollow one under the other mask."""
+    held = []
+    for row in group.rows:
+        reference = mask_value(row, "reference", source.metric)
+        honest = mask_value(row, "honest", source.metric) if reference else row.test(source.metric)
+        if honest is not None:
+            held.append((row, honest.mean, None if reference is None else reference.mean))
+    held.sort(key=lambda entry: -entry[1])
+    figure = new_figure(7.6, 1.2 + 0.34 * len(held))
+    axes = figure.add_subplot()
+    for place, (row, honest_mean, reference_mean) in enumerate(held):
+        look = look_of(source.labels, row.label)
+        if reference_mean is not None:
+            axes.plot([honest_mean, reference_mean], [place] * 2, color=FAINT, linewidth=2, zorder=1)
+            axes.plot(reference_mean, place, look.marker, color=look.colour, fillstyle="none", markersize=8)
+        axes.plot(honest_mean, place, look.marker, color=look.colour, markersize=7)
+    axes.set_yticks(range(len(held)), [row.label + (" (marked)" if row.marks else "") for row, _, _ in held])
+    axes.set_ylim(len(held) - 0.4, -0.6)
+    dress(axes, f"Test {metric_name(source.metric)}", grid="x")
+    fractions(axes, x=True)
+    handles = [
+        Line2D([], [], color=INK, marker="o", linestyle="", label="honest mask"),
+        Line2D(
+            [], [], color=INK, marker="o", fillstyle="none", linestyle="", label="reference mask (uses test labels)"
+        ),
+    ]
+    shown = figure.legend(handles=handles, loc="outside upper left", ncols=2, frameon=False, fontsize=8.5)
+    for text in shown.get_texts():
+        text.set_color(INK)
+    return figure

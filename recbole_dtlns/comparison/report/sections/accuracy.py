@@ -1,0 +1,120 @@
+"""Accuracy by data set and model: means and spread over seeds, what was chosen, intervals in a plot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from recbole_dtlns.comparison.records import RunRecord
+from recbole_dtlns.comparison.report.plots import accuracy as plots
+from recbole_dtlns.comparison.report.section import Picture, Section
+from recbole_dtlns.comparison.report.source import Group, Row, Source, best_of, is_accuracy, metric_name
+from recbole_dtlns.comparison.report.table import Column, Line, Table, Value, filled
+
+_NOTE = "Mean ± standard deviation over seeds. Bold: the best mean of a column among rows without marks."
+
+
+def accuracy(source: Source) -> Section:
+    """Test and valid metrics of every row."""
+    section = Section("accuracy", "Accuracy")
+    section.text.append(
+        "Full ranking of all items; early stopping and every choice by the valid part, test read once a run. "
+        f"{metric_name(source.metric)} is the metric that validation went by, unless the report was asked for another."
+    )
+    for group in source.groups:
+        section.tables += [_main(source, group), _all(source, group), _training(source, group)]
+        if group.ranked(source.metric):
+            section.pictures.append(_dots(source, group))
+    return section
+
+
+def _main(source: Source, group: Group) -> Table:
+    k = source.metric.partition("@")[2]
+    tests = [name for name in source.metrics if is_accuracy(name) and name.partition("@")[2] == k]
+    columns = [
+        Column("row", "Row"),
+        Column("judge", "Judge"),
+        *(Column(f"test_{name}", f"Test {metric_name(name)}", "metric", best_of(name)) for name in tests),
+        Column(f"valid_{source.metric}", f"Valid {metric_name(source.metric)}", "metric", best_of(source.metric)),
+        Column("seeds", "Seeds", "count"),
+    ]
+    lines = [_line(row, tests, [source.metric]) for row in group.rows]
+    return Table(f"accuracy-{group.slug}", f"Accuracy: {group.title}", filled(columns, lines), tuple(lines), _NOTE)
+
+
+def _all(source: Source, group: Group) -> Table:
+    names = source.metrics
+    columns = [Column("row", "Row"), Column("judge", "Judge")]
+    for part in ("test", "valid"):
+        for name in names:
+            columns.append(Column(f"{part}_{name}", f"{part.title()} {metric_name(name)}", "metric", best_of(name)))
+    lines = [_line(row, names, names) for row in group.rows]
+    title = f"All metrics: {group.title}"
+    return Table(f"metrics-{group.slug}", title, filled(columns, lines), tuple(lines), _NOTE, folded=True)
+
+
+def _line(row: Row, tests: list[str], valids: list[str]) -> Line:
+    values: dict[str, Value] = {"row": row.label, "judge": judge_of(row), "seeds": len(row.runs)}
+    values |= {f"test_{name}": row.test(name) for name in tests}
+    values |= {f"valid_{name}": row.valid(name) for name in valids}
+    return Line(values, row.marks)
+
+
+def judge_of(row: Row) -> str:
+    """The judge of a row; empty for `none`."""
+    judge = row.runs[0].judge
+    return "" if judge == "none" else judge
+
+
+def _training(source: Source, group: Group) -> Table:
+    columns = (
+        Column("row", "Row"),
+        Column("chosen", "Chosen on valid"),
+        Column("trials", "Trials", "count"),
+        Column("seeds", "Seeds", "count"),
+        Column("best_epoch", "Best epoch", "count"),
+        Column("training", "Training seconds", "seconds"),
+    )
+    lines = [
+        Line(
+            {
+                "row": row.label,
+                "chosen": chosen_keys(row),
+                "trials": len(row.trials),
+                "seeds": len(row.runs),
+                "best_epoch": row.mean(lambda run: run.result.get("best_epoch")),
+                "training": row.seconds("training"),
+            },
+            row.marks,
+        )
+        for row in group.rows
+    ]
+    note = "Epochs count from 0. A row with nothing to search has no trials."
+    return Table(f"training-{group.slug}", f"Tuning and training: {group.title}", columns, tuple(lines), note)
+
+
+def chosen_keys(row: Row) -> str:
+    """The keys that the search chose, `start values` if it kept those, or nothing without a search."""
+    if not row.trials:
+        return ""
+    keys = chosen_of(row.runs[0])
+    return ", ".join(f"{key} {value}" for key, value in keys.items()) or "start values"
+
+
+def chosen_of(run: RunRecord) -> dict[str, Any]:
+    """The keys that the search chose for a run; empty for start values and without a search."""
+    keys = (run.chosen() or {}).get("keys")
+    return keys if isinstance(keys, dict) else {}
+
+
+def _dots(source: Source, group: Group) -> Picture:
+    best = group.ranked(source.metric)[0]
+    value = best.test(source.metric)
+    name = metric_name(source.metric)
+    top = f" The highest mean has {best.label} with {value.mean:.4f}." if value else ""
+    return Picture(
+        f"accuracy-{group.slug}",
+        f"Test {name}: {group.title}",
+        f"Dot plot of test {name} for {len(group.rows)} rows, with the 95 % bootstrap interval over users, the "
+        f"standard deviation over seeds and every seed as a small dot.{top} The numbers are in the accuracy table.",
+        lambda: plots.dots(source, group),
+    )

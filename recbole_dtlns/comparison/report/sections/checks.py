@@ -1,0 +1,85 @@
+"""Leak checks with their outcome, and runs that failed."""
+
+from __future__ import annotations
+
+from recbole_dtlns.comparison.checks import comparison_checks
+from recbole_dtlns.comparison.report.section import Point, Section
+from recbole_dtlns.comparison.report.source import Source
+from recbole_dtlns.comparison.report.table import Column, Line, Table
+
+
+def checks(source: Source) -> Section:
+    """Checks of the comparison as a whole, each kind of check over all runs, and every single one."""
+    section = Section("checks", "Leak checks")
+    section.text.append(
+        "Before a run: what it is about to read. After it: what it used. A check that fails before a run stops it."
+    )
+    whole = [] if source.single else comparison_checks(source.comparison)
+    lines = [Line({"name": c["name"], "outcome": _outcome(c["passed"]), "found": str(c["found"])}) for c in whole]
+    columns = (Column("name", "Check"), Column("outcome", "Outcome"), Column("found", "Found"))
+    if lines:
+        section.tables.append(Table("checks-comparison", "Checks of the whole comparison", columns, tuple(lines)))
+    section.tables += _of_runs(source)
+    bad = [str(check["name"]) for check in whole if not check["passed"]]
+    section.warnings += [f"Not passed: {name}" for name in bad]
+    return section
+
+
+def _outcome(passed: object) -> str:
+    return "passed" if passed else "NOT PASSED"
+
+
+def _of_runs(source: Source) -> list[Table]:
+    runs = source.comparison.runs
+    held = [(run, check) for run in runs for check in run.result.get("checks") or []]
+    if not held:
+        return []
+    counts: dict[tuple[str, str], list[int]] = {}
+    for _, check in held:
+        count = counts.setdefault((str(check["when"]), str(check["name"])), [0, 0])
+        count[0] += 1
+        count[1] += bool(check["passed"])
+    kinds = (
+        Column("when", "When"),
+        Column("name", "Check"),
+        Column("runs", "Runs", "count"),
+        Column("passed", "Passed", "count"),
+        Column("outcome", "Outcome"),
+    )
+    lines = [
+        Line({"when": when, "name": name, "runs": n, "passed": passed, "outcome": _outcome(n == passed)})
+        for (when, name), (n, passed) in counts.items()
+    ]
+    single = (Column("run", "Run"), Column("when", "When"), Column("name", "Check"), Column("outcome", "Outcome"))
+    each = [
+        Line(
+            {
+                "run": run.run_id,
+                "when": str(check["when"]),
+                "name": str(check["name"]),
+                "outcome": _outcome(check["passed"]),
+                "found": str(check.get("found", "")),
+            },
+            tuple(run.result.get("marks") or ()),
+        )
+        for run, check in held
+    ]
+    columns = (*single, Column("found", "Found"))
+    return [
+        Table("checks", "Checks over all runs, trials too", kinds, tuple(lines)),
+        Table("checks-runs", "Every check of every run", columns, tuple(each), folded=True),
+    ]
+
+
+def failures(source: Source) -> Section:
+    """Runs that ended without a result, and those still to come."""
+    section = Section("failed", "Failed runs")
+    columns = (Column("run", "Run"), Column("reason", "Reason"))
+    lines = [Line({"run": run.run_id, "reason": run.reason}) for run in source.comparison.failed]
+    if lines:
+        section.tables.append(Table("failed", "Failed runs, left out of every number", columns, tuple(lines)))
+    pending = source.comparison.pending
+    if pending:
+        more = f" and {len(pending) - 20} more" if len(pending) > 20 else ""
+        section.points.append(Point("Not finished", f"{', '.join(pending[:20])}{more}."))
+    return section

@@ -1,0 +1,50 @@
+"""Popularity and coverage of what is recommended, beside accuracy."""
+
+from __future__ import annotations
+
+from recbole_dtlns.comparison.report.plots import scatter
+from recbole_dtlns.comparison.report.section import Picture, Section
+from recbole_dtlns.comparison.report.source import BEYOND_ACCURACY, Group, Source, best_of, metric_name
+from recbole_dtlns.comparison.report.table import Column, Line, Table, filled
+
+
+def coverage(source: Source) -> Section:
+    """Item coverage, average popularity and the Gini index of the test lists."""
+    section = Section("coverage", "Popularity and coverage")
+    section.text.append(
+        "ItemCoverage: share of all items in any user's list. AveragePopularity: mean number of training "
+        "interactions of a recommended item; neither more nor less is better as such. GiniIndex: 0 = all items equally "
+        "often, 1 = one only."
+    )
+    k = source.metric.partition("@")[2]
+    held = [name for name in source.metrics if name.partition("@")[0] in BEYOND_ACCURACY]
+    names = [name for name in held if name.partition("@")[2] == k] or held
+    for group in source.groups:
+        table = _table(source, group, names)
+        if len(table.columns) > 2:
+            section.tables.append(table)
+            section.pictures.append(_scatter(source, group, names))
+    return section
+
+
+def _table(source: Source, group: Group, names: list[str]) -> Table:
+    columns = [Column("row", "Row")]
+    for name in [source.metric, *names]:
+        columns.append(Column(f"test_{name}", f"Test {metric_name(name)}", "metric", best_of(name)))
+    lines = [
+        Line({"row": row.label, **{f"test_{name}": row.test(name) for name in [source.metric, *names]}}, row.marks)
+        for row in group.rows
+    ]
+    shown = filled(columns, lines, keep=2)
+    return Table(f"coverage-{group.slug}", f"Popularity and coverage: {group.title}", shown, tuple(lines))
+
+
+def _scatter(source: Source, group: Group, names: list[str]) -> Picture:
+    listed = ", ".join(metric_name(name) for name in names)
+    return Picture(
+        f"coverage-{group.slug}",
+        f"Accuracy beside popularity and coverage: {group.title}",
+        f"Scatter plots of test {metric_name(source.metric)} against {listed}, a point a row of {group.title}; the "
+        "numbers are in the table above.",
+        lambda: scatter.against_metrics(source, group, names),
+    )

@@ -1,0 +1,84 @@
+"""Which differences hold: ours against each, all pairs, over users and over seeds apart."""
+
+from __future__ import annotations
+
+from recbole_dtlns.comparison.report.section import Point, Section
+from recbole_dtlns.comparison.report.source import Group, Source, metric_name
+from recbole_dtlns.comparison.report.table import Column, Interval, Line, Table, Value
+from recbole_dtlns.comparison.statistics import OVER_SEEDS, OVER_USERS, Compared, over_seeds, over_users
+
+_PAIR = (Column("first", "First"), Column("second", "Second"))
+_USERS = (
+    Column("difference", "Difference", "signed"),
+    Column("t_p", "p, t test", "p"),
+    Column("permutation_p", "p, permutation", "p"),
+    Column("effect", "d", "effect"),
+    Column("n", "Users", "count"),
+)
+_SEEDS = (
+    Column("difference", "Difference", "signed"),
+    Column("p", "p, t test", "p"),
+    Column("effect", "d", "effect"),
+    Column("n", "Seeds", "count"),
+)
+
+
+def significance(source: Source) -> Section:
+    """Tables and sentences of all tests."""
+    section = Section("significance", "Significance", fold_points=True)
+    section.text += [OVER_USERS, OVER_SEEDS, "All tests are two-sided; significant means below .05 after correction."]
+    for group in source.groups:
+        ours, pairs = source.against_ours(group), source.all_pairs(group)
+        for found in ours:
+            said = f"Over users: {over_users(found)} Over seeds: {over_seeds(found)}"
+            section.points.append(Point(f"{found.first} and {found.second}, {group.title}", said))
+        section.tables += _tables(source, group, ours, f"ours-{group.slug}", "Ours against each", False)
+        section.tables += _tables(source, group, pairs, f"pairs-{group.slug}", "All pairs", True)
+    section.warnings += [f"{title}: no tests. {problem}" for title, problem in source.problems.items()]
+    return section
+
+
+def _tables(source: Source, group: Group, found: list[Compared], name: str, title: str, folded: bool) -> list[Table]:
+    tables = []
+    difference = "Difference: first − second, with its 95 % interval."
+    for over, columns, line in (("users", _USERS, _over_users), ("seeds", _SEEDS, _over_seeds)):
+        lines = [
+            Line({"first": each.first, "second": each.second, **values}, _marks(each))
+            for each in found
+            if (values := line(each)) is not None
+        ]
+        if lines:
+            note = f"{difference} p values corrected by {found[0].correction}'s method over the lines of this table."
+            caption = f"{title}, over {over}, test {metric_name(source.metric)}: {group.title}"
+            tables.append(Table(f"{name}-{over}", caption, (*_PAIR, *columns), tuple(lines), note, folded, names=2))
+    return tables
+
+
+def _marks(found: Compared) -> tuple[str, ...]:
+    pairs = ((found.first, found.first_marks), (found.second, found.second_marks))
+    return tuple(f"{label}: {mark}" for label, marks in pairs for mark in marks)
+
+
+def _over_users(found: Compared) -> dict[str, Value] | None:
+    users = found.users
+    if users is None:
+        return None
+    return {
+        "difference": Interval(users.difference, *(users.interval or (None, None))),
+        "t_p": found.users_t_p,
+        "permutation_p": found.users_permutation_p,
+        "effect": users.effect,
+        "n": users.n,
+    }
+
+
+def _over_seeds(found: Compared) -> dict[str, Value] | None:
+    seeds = found.seeds
+    if seeds is None:
+        return None
+    return {
+        "difference": Interval(seeds.difference, *(seeds.interval or (None, None))),
+        "p": found.seeds_p,
+        "effect": seeds.effect,
+        "n": seeds.n,
+    }

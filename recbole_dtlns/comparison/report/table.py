@@ -1,0 +1,132 @@
+"""A table as plain data; `formats` writes it down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+MISSING = "–"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A mean over seeds and its standard deviation (n - 1); `sd` is None for a single seed."""
+
+    mean: float
+    sd: float | None = None
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with its 95 % interval; the ends are None where there is none."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+Value = str | float | Spread | Interval | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column.
+
+    Attributes:
+        key: name in lines and in CSV.
+        title: head of the column elsewhere.
+        kind: how numbers are shown: `text`, `metric`, `signed`, `count`, `seconds`, `p`, `effect`,
+            `percent` or `number`.
+        best: `max` or `min` where the best value is to be made bold, else None.
+    """
+
+    key: str
+    title: str
+    kind: str = "text"
+    best: str | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """Values by column key (a key that is absent is missing), and the marks that must stand beside them."""
+
+    values: Mapping[str, Value]
+    marks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes:
+        name: of its files, without ending.
+        title: its caption.
+        columns: from left to right; the first names the line.
+        lines: from top to bottom.
+        note: a sentence below it.
+        folded: shown closed on the page, for long tables that few readers want.
+        names: how many columns name the line, from the left; marks stand behind them.
+    """
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+    note: str = ""
+    folded: bool = False
+    names: int = 1
+
+    @property
+    def marked(self) -> bool:
+        """Whether any line has marks: every format then has a column for them."""
+        return any(line.marks for line in self.lines)
+
+    def best(self) -> set[tuple[int, str]]:
+        """(line, column key) of the best values, ties included.
+
+        A line with marks is never the best: it did not play by the same rules. Nor is one without others.
+        """
+        found: set[tuple[int, str]] = set()
+        for column in self.columns:
+            values = {
+                number: plain_number(line.values.get(column.key))
+                for number, line in enumerate(self.lines)
+                if not line.marks
+            }
+            known = {number: value for number, value in values.items() if value is not None}
+            if column.best is None or len(known) < 2:
+                continue
+            top = max(known.values()) if column.best == "max" else min(known.values())
+            found |= {(number, column.key) for number, value in known.items() if value == top}
+        return found
+
+
+def plain_number(value: Value) -> float | None:
+    """What a value is sorted and compared by; None for text, for what is missing and for NaN."""
+    if isinstance(value, Spread):
+        value = value.mean
+    elif isinstance(value, Interval):
+        value = value.value
+    if value is None or isinstance(value, str) or value != value:
+        return None
+    return float(value)
+
+
+def spread(values: Iterable[float | None]) -> Spread | None:
+    """Mean and standard deviation of the values that are there; None if none is."""
+    known = [float(value) for value in values if value is not None and value == value]
+    if not known:
+        return None
+    return Spread(float(np.mean(known)), float(np.std(known, ddof=1)) if len(known) > 1 else None)
+
+
+def filled(columns: Iterable[Column], lines: Iterable[Line], keep: int = 1) -> tuple[Column, ...]:
+    """The columns that have a value in some line; the first `keep` stay whatever they hold."""
+    held = [line.values for line in lines]
+    return tuple(
+        column
+        for number, column in enumerate(columns)
+        if number < keep or any(values.get(column.key) not in (None, "") for values in held)
+    )

@@ -1,0 +1,25 @@
+"""One made-up comparison with its report, for all tests that only read it."""
+
+from pathlib import Path
+
+import pytest
+from made import make_comparison
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a comparison with one model; do not change it."""
+    return make_comparison(tmp_path_factory.mktemp("made") / "small", models=("BPR",), noise=(0.0, 0.1))
+
+
+@pytest.fixture(scope="session")
+def made_report(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of its report; do not change it."""
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("jinja2")
+    from recbole_dtlns.comparison.records import read_comparison
+    from recbole_dtlns.comparison.report import write_report
+
+    folder = tmp_path_factory.mktemp("report")
+    assert write_report(read_comparison(made), folder) == folder / "report.html"
+    return folder

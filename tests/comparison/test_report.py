@@ -1,0 +1,332 @@
+"""What a report says of a comparison, and that every format says it."""
+
+import csv
+import json
+import re
+import shlex
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made import FAILED_RUN, REFERENCE_MARK, make_comparison
+
+pytest.importorskip("matplotlib")
+pytest.importorskip("jinja2")
+
+from recbole_dtlns.cli import main
+from recbole_dtlns.comparison.records import RunRecord, read_comparison
+from recbole_dtlns.comparison.report.plots.style import look_of
+from recbole_dtlns.comparison.report.section import Section
+from recbole_dtlns.comparison.report.sections import sections_of
+from recbole_dtlns.comparison.report.source import Source
+from recbole_dtlns.errors import UserError
+
+GROUP = "ml-100k-BPR"
+
+
+def lines_of(report: Path, name: str) -> list[dict[str, str]]:
+    with (report / "report" / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def page_of(report: Path) -> str:
+    return (report / "report.html").read_text(encoding="utf-8")
+
+
+def section_of(page: str, key: str) -> str:
+    return page.partition(f'<section id="{key}"')[2].partition("</section>")[0]
+
+
+def sections(folder: Path, **options: str) -> dict[str, Section]:
+    return {section.key: section for section in sections_of(Source(read_comparison(folder), **options))}
+
+
+def test_accuracy_is_mean_and_spread_of_the_runs(made: Path, made_report: Path):
+    found = {line["row"]: line for line in lines_of(made_report, f"accuracy-{GROUP}")}
+    results = [
+        json.loads((made / f"runs/ml-100k/BPR/dtl_ns@rule/seed-{seed}/result.json").read_text())["test_result"][
+            "ndcg@20"
+        ]
+        for seed in (2020, 2021, 2022)
+    ]
+    assert float(found["dtl_ns@rule"]["test_ndcg@20"]) == pytest.approx(np.mean(results))
+    assert float(found["dtl_ns@rule"]["test_ndcg@20_sd"]) == pytest.approx(np.std(results, ddof=1))
+    assert found["dns"]["seeds"] == "2"  # one has failed
+    assert found["EASE"]["judge"] == ""
+    assert list(found)[-1] == "EASE"
+
+
+def test_chosen_keys_and_trials_are_told(made_report: Path):
+    found = {line["row"]: line for line in lines_of(made_report, f"training-{GROUP}")}
+    assert found["dns"]["chosen"] == "neg_candidates 20"
+    assert found["dns"]["trials"] == "2"
+    assert found["recbole:uniform"]["trials"] == "0"
+
+
+def test_marked_rows_show_their_mark_in_every_table_and_format(made_report: Path):
+    seen = 0
+    for path in (made_report / "report").glob("*.csv"):
+        for line in csv.DictReader(path.open(newline="", encoding="utf-8")):
+            names = [line.get(key) or "" for key in ("row", "first", "second", "run")]
+            if any(name.endswith("@llm") or "@llm/" in name for name in names) and "trial" not in names[3]:
+                assert REFERENCE_MARK in line["marks"], path.name
+                assert REFERENCE_MARK in path.with_suffix(".md").read_text(encoding="utf-8")
+                assert REFERENCE_MARK in path.with_suffix(".tex").read_text(encoding="utf-8")
+                seen += 1
+    assert seen > 30
+    for row in re.findall(r"<tr>.*?</tr>", page_of(made_report), re.DOTALL):
+        if re.search(r'<th scope="row"[^>]*>[^<]*@llm<', row):
+            assert REFERENCE_MARK in row
+
+
+def test_summary_says_what_holds_and_what_does_not(made_report: Path):
+    text = section_of(page_of(made_report), "summary").replace("\u00a0", " ")
+    assert "No significant difference between dtl_ns@rule and mixgcf+pos@rule" in text
+    assert "What the inferred positives give: mixgcf+pos@rule beside mixgcf, BPR on ml-100k" in text
+    assert "mixgcf is below mixgcf+pos@rule by" in text
+    assert "What the tree view gives: dtl_ns@rule beside mixgcf+pos@rule" in text
+    assert "beside mixgcf, BPR on ml-100k" in text
+    assert "mixgcf+pos@llm beside mixgcf," not in text  # one under test labels, one not
+    assert f"1 failed run, not in any number here: {FAILED_RUN}" in text
+    assert f"dtl_ns@llm, mixgcf+pos@llm: {REFERENCE_MARK}" in text
+
+
+def test_tests_over_users_and_over_seeds_stand_apart(made_report: Path):
+    users, seeds = (lines_of(made_report, f"ours-{GROUP}-{over}") for over in ("users", "seeds"))
+    assert {line["first"] for line in users} == {"dtl_ns@rule"}
+    assert len(users) == 7
+    assert {line["n"] for line in users} == {"200"}
+    assert {line["n"] for line in seeds} == {"2", "3"}
+    assert len(lines_of(made_report, f"pairs-{GROUP}-users")) == 8 * 7 / 2
+    assert "Holm" in (made_report / "report" / f"ours-{GROUP}-users.md").read_text(encoding="utf-8")
+
+
+def test_masks_stand_side_by_side_with_their_difference(made_report: Path):
+    found = [line for line in lines_of(made_report, f"masks-{GROUP}") if line["metric"] == "NDCG@20"]
+    assert [line["row"] for line in found] == ["dtl_ns@llm", "mixgcf+pos@llm"]
+    for line in found:
+        honest, reference = float(line["honest"]), float(line["reference"])
+        assert float(line["difference"]) == pytest.approx(reference - honest)
+        assert float(line["relative"]) == pytest.approx(0.3)
+    assert "The mask alone changes it by +30.0 %" in page_of(made_report)
+
+
+def test_noise_and_its_drop(made_report: Path):
+    found = {line["row"]: line for line in lines_of(made_report, f"noise-{GROUP}")}
+    clean, noisy = (float(found["mixgcf"][f"noise_{level}"]) for level in ("0", "0.1"))
+    assert float(found["mixgcf"]["drop_0.1"]) == pytest.approx(noisy / clean - 1)
+    assert "noise_0.1_sd" in found["mixgcf"]
+
+
+def test_positives_their_cost_and_the_language_model(made_report: Path):
+    overlap = lines_of(made_report, f"overlap-{GROUP}")[0]
+    assert (overlap["test"], overlap["test_chance"], overlap["source"]) == ("970", "31.8", "EASE")
+    precision = lines_of(made_report, f"precision-{GROUP}")
+    assert precision[0]["precision"] == "0.05"  # (20 + 0) / 400, the same in three seeds
+    assert precision[0]["pairs"] == "1200"
+    assert {line["row"] for line in lines_of(made_report, f"llm-card-{GROUP}")} == {"dtl_ns@llm", "mixgcf+pos@llm"}
+    card = lines_of(made_report, f"llm-card-{GROUP}")[0]
+    named = {name: card[name] for name in ("model", "revision", "quantization", "answers", "prompt", "prompt_hash")}
+    assert list(named.values()) == ["made/Tiny-1B", "abc123", "nf4", "label scores", "compact", "0123abcd"]
+    assert [line["scorer"] for line in lines_of(made_report, f"judge-report-{GROUP}")][:2] == ["llm", "rule"]
+    assert lines_of(made_report, f"judging-{GROUP}")[0]["prompt_tokens"] == "650000"
+    assert "Memorisation" in section_of(page_of(made_report), "positives")
+
+
+def test_failed_runs_and_leak_checks(made_report: Path):
+    assert lines_of(made_report, "failed") == [{"run": FAILED_RUN, "reason": "MemoryError: out of | memory & <time>"}]
+    assert "&lt;time&gt;" in section_of(page_of(made_report), "failed")
+    kinds = lines_of(made_report, "checks")
+    assert [line["when"] for line in kinds] == ["before", "after"]
+    assert {line["outcome"] for line in kinds} == {"passed"}
+    assert lines_of(made_report, "checks-comparison")
+
+
+def test_a_check_that_failed_is_said_at_the_top(tmp_path: Path):
+    folder = make_comparison(tmp_path / "c", models=("BPR",), noise=(0.0,), trials=0, judges=("rule",))
+    path = folder / "runs/ml-100k/BPR/dns/seed-2020/result.json"
+    result = json.loads(path.read_text())
+    result["checks"][0]["passed"] = False
+    path.write_text(json.dumps(result))
+    found = sections(folder)
+    assert any("no pair in two parts" in text and "dns/seed-2020" in text for text in found["summary"].warnings)
+    outcomes = [line.values["outcome"] for line in found["checks"].tables[-2].lines]
+    assert outcomes == ["NOT PASSED", "passed"]
+
+
+def test_commands_are_those_of_the_runs(made: Path, made_report: Path):
+    page = section_of(page_of(made_report), "commands")
+    words = [shlex.split(line) for line in re.findall(r"python -m recbole_dtlns --[^\n<]*", page)]
+    ours = next(line for line in words if "--neg_sampler=dtl_ns" in line and "--seed=2021" in line)
+    assert {"--model=BPR", "--dataset=ml-100k", "--judge=rule", "--neg_candidates=20", "--split_seed=2020"} <= set(ours)
+    assert f"compare --plan={made / 'plan.yaml'}" in page
+
+
+def test_configuration_common_and_by_row(made_report: Path):
+    common = {line["key"]: line["value"] for line in lines_of(made_report, "configuration")}
+    assert common["learning_rate"] == "0.003"
+    assert "seed" not in common
+    differing = {line["row"]: line["differs"] for line in lines_of(made_report, f"differences-{GROUP}")}
+    assert "judge=llm" in differing["dtl_ns@llm"]
+    assert "learning_rate" not in "".join(differing.values())
+
+
+class Anchors(HTMLParser):
+    """Ids, targets of links, and what would be fetched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.fetched: list[str] = []
+        self.unnamed: list[str] = []
+        self._svg: str | None = None
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        if "id" in given:
+            self.ids.append(given["id"])
+        for key in ("href", "xlink:href", "src", "srcset", "data", "action", "poster"):
+            value = given.get(key)
+            if value and value.startswith("#"):
+                self.links.append(value[1:])
+            elif value and value != "data:,":
+                self.fetched.append(value)
+        if tag == "svg" and (given.get("role") != "img" or not given.get("aria-labelledby")):
+            self.unnamed.append(str(given))
+        self.links += (given.get("aria-labelledby") or "").split() + (given.get("aria-describedby") or "").split()
+
+
+def test_the_page_is_whole_and_fetches_nothing(made_report: Path):
+    page, found = page_of(made_report), Anchors()
+    found.feed(page)
+    assert found.fetched == []
+    assert found.unnamed == []
+    assert len(found.ids) == len(set(found.ids))
+    assert set(found.links) <= set(found.ids)
+    references = re.findall(r"url\(([^)]*)\)", page)
+    assert references
+    assert {reference[0] for reference in references} == {"#"}
+    assert {reference[1:] for reference in references} <= set(found.ids)
+    assert "@import" not in page
+    assert page.count('role="img"') == page.count("<svg") == len(list((made_report / "report").glob("*.svg")))
+
+
+def test_figures_follow_the_colours_of_the_page_and_have_words(made_report: Path):
+    page = page_of(made_report)
+    drawn = "".join(re.findall(r"<svg.*?</svg>", page, re.DOTALL))
+    assert "currentColor" in drawn
+    assert set(re.findall(r"#[0-9a-f]{6}\b", drawn.lower())) <= {"#ffffff", "#000000"}
+    for path in (made_report / "report").glob("*.svg"):
+        text = path.read_text(encoding="utf-8")
+        assert "<title>" in text
+        assert "<desc>" in text
+        assert "<text" in text  # text stays text
+        assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_rows_look_different_and_the_same_everywhere():
+    labels = [str(number) for number in range(60)]
+    looks = {(look.colour, look.marker) for look in (look_of(labels, label) for label in labels)}
+    assert len(looks) == 60
+
+
+def test_the_same_runs_give_the_same_page(made: Path, made_report: Path, tmp_path: Path):
+    from recbole_dtlns.comparison.report import write_report
+
+    again = write_report(read_comparison(made), tmp_path)
+    assert again.read_text(encoding="utf-8") == page_of(made_report)
+
+
+@pytest.mark.parametrize("row", ["dtl_ns@rule", "recbole:uniform", "EASE"])
+def test_a_single_run_has_a_report_of_what_it_has(made: Path, tmp_path: Path, row: str, capsys):
+    model = "EASE" if row == "EASE" else "BPR"
+    run = tmp_path / "run"
+    shutil.copytree(made / "runs/ml-100k" / model / row.replace(":", "-") / "seed-2020", run)
+    assert main(["report", str(run), f"--out={tmp_path / 'out'}"]) == 0
+    assert str(tmp_path / "out" / "report.html") in capsys.readouterr().out
+    page = page_of(tmp_path / "out")
+    held = re.findall(r'<section id="(\w+)"', page)
+    assert {"summary", "accuracy", "checks", "cost", "setup", "commands"} <= set(held)
+    assert {"significance", "masks", "noise", "failed"}.isdisjoint(held)
+    assert ("positives" in held) == (row == "dtl_ns@rule")
+    assert "--config_files=" in section_of(page, "commands")
+
+
+def test_a_run_without_test_is_reported_by_its_valid_metrics(made: Path, tmp_path: Path):
+    run = tmp_path / "run"
+    shutil.copytree(made / "runs/ml-100k/BPR/dns/trial-0", run)
+    found = sections(run)
+    keys = [column.key for column in found["accuracy"].tables[0].columns]
+    assert keys == ["row", "valid_ndcg@20", "seeds"]
+
+
+def test_another_row_and_metric(made: Path):
+    found = sections(made, ours="mixgcf", metric="Recall@10")
+    assert found["significance"].tables[0].lines[0].values["first"] == "mixgcf"
+    assert "Recall@10" in found["accuracy"].tables[0].columns[2].title
+
+
+@pytest.mark.parametrize(
+    ("flag", "expected"),
+    [
+        ("--ours=dtl_ns@rul", "Did you mean dtl_ns@rule?"),
+        ("--metric=ndgc@20", "Did you mean ndcg@20?"),
+        ("--colour=red", "--metric"),
+    ],
+)
+def test_bad_flags_are_named(made: Path, flag: str, expected: str, capsys):
+    assert main(["report", str(made), flag]) == 2
+    assert expected in capsys.readouterr().err
+
+
+def test_a_folder_without_runs_is_refused(tmp_path: Path, capsys):
+    assert main(["report", str(tmp_path)]) == 2
+    assert "plan.yaml" in capsys.readouterr().err
+
+
+def test_a_comparison_without_a_finished_run_still_has_a_page(made: Path, tmp_path: Path):
+    from recbole_dtlns.comparison.report import write_report
+
+    shutil.copy(made / "plan.yaml", tmp_path / "plan.yaml")
+    page = write_report(read_comparison(tmp_path), tmp_path).read_text(encoding="utf-8")
+    assert "not finished" in page
+
+
+def test_rows_on_other_users_cost_the_tests_and_no_more(tmp_path: Path):
+    folder = make_comparison(tmp_path / "c", models=("BPR",), noise=(0.0,), trials=0, judges=("rule",))
+    path = folder / "runs/ml-100k/BPR/dns/seed-2020/per_user.npz"
+    with np.load(path) as held:
+        columns = {name: held[name] for name in held.files}
+    columns["users"][0] = "somebody"
+    np.savez_compressed(path, **columns)
+    found = sections(folder)
+    assert any("different users" in text for text in found["significance"].warnings)
+    assert found["accuracy"].tables
+
+
+def test_without_the_extra_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, made: Path):
+    from recbole_dtlns.comparison import report
+
+    monkeypatch.setattr(report.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"recbole-dtlns\[report\]"):
+        report.write_report(read_comparison(made), made)
+
+
+def test_many_rows_get_small_plots(made: Path):
+    """Above nine rows each gets a panel of its own with the others behind it."""
+    from recbole_dtlns.comparison.report.plots import curves
+    from recbole_dtlns.comparison.report.source import Group, Row
+
+    source = Source(read_comparison(made))
+    base = source.groups[0].rows[0]
+
+    def renamed(run: RunRecord, label: str) -> RunRecord:
+        return RunRecord(**{**vars(run), "label": label})
+
+    rows = [Row(f"row {n}", [renamed(run, f"row {n}") for run in base.runs], []) for n in range(28)]
+    source.labels = [row.label for row in rows]
+    figure = curves.draw(source, Group("d", "m", rows), "ndcg@20", "Valid NDCG@20 by epoch")
+    assert [axes.get_title(loc="left") for axes in figure.axes[:28]] == source.labels
