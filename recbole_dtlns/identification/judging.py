@@ -36,8 +36,8 @@ class Judgement:
         verdicts: for all candidates, in their order.
         calibration: how raw scores become probabilities; None where they are some.
         about: judge, revision and settings, for files.
-        details: for result.json: `report` of the judge, `calibration`, `student`'s report, mean `label_mass`, and
-            `answers`, how a server answered.
+        details: for result.json: what identifies the `judge` (of a student: its teacher), its `report`, `calibration`,
+            `student`'s report, mean `label_mass`, and `answers`, how a server answered.
         online: raw scores of other pairs without asking a language model: the student's, or the judge's own.
         usage: what a language model was asked in this run, the report included.
     """
@@ -89,7 +89,7 @@ def judge_candidates(
         logger.info(
             "The judge's answers: %s", ", ".join(f"{count} {kind}" for kind, count in details["answers"].items())
         )
-    about = asker.about()
+    about = details["judge"] = asker.about()
     if name == STUDENT:
         about = {"judge": STUDENT, "teacher": about, "users": settings.student_users, "share": settings.student_share}
     about = {**about, "calibration": details["calibration"]}
