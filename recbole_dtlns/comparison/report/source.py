@@ -15,27 +15,8 @@ from recbole_dtlns.comparison.report.table import Spread, spread
 from recbole_dtlns.comparison.statistics import Compared, significance
 from recbole_dtlns.errors import UserError
 
-_NAMES = {
-    "recall": "Recall",
-    "ndcg": "NDCG",
-    "mrr": "MRR",
-    "hit": "Hit",
-    "precision": "Precision",
-    "map": "MAP",
-    "itemcoverage": "ItemCoverage",
-    "averagepopularity": "AveragePopularity",
-    "giniindex": "GiniIndex",
-    "shannonentropy": "ShannonEntropy",
-    "tailpercentage": "TailPercentage",
-}
 BEYOND_ACCURACY = ("itemcoverage", "averagepopularity", "giniindex", "shannonentropy", "tailpercentage")
 _BEST = {"giniindex": "min", "averagepopularity": None, "logloss": "min", "mae": "min", "rmse": "min"}
-
-
-def metric_name(metric: str) -> str:
-    """`ndcg@20` as papers write it: `NDCG@20`."""
-    name, at, k = metric.partition("@")
-    return f"{_NAMES.get(name, name)}{at}{k}"
 
 
 def best_of(metric: str) -> str | None:

@@ -7,9 +7,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from recbole_dtlns.comparison.report.plots.style import FAINT, INK, dress, fractions, look_of, new_figure
-from recbole_dtlns.comparison.report.source import Group, Row, Source, metric_name
+from recbole_dtlns.comparison.report.source import Group, Row, Source
 from recbole_dtlns.comparison.statistics.users import compare_columns
 from recbole_dtlns.comparison.statistics.values import row_values
+from recbole_dtlns.comparison.statistics.words import metric_name
 from recbole_dtlns.errors import UserError
 
 _DRAWS = 1_000

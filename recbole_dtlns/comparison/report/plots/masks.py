@@ -7,7 +7,8 @@ from matplotlib.lines import Line2D
 
 from recbole_dtlns.comparison.report.measures import mask_value
 from recbole_dtlns.comparison.report.plots.style import FAINT, INK, dress, fractions, look_of, new_figure
-from recbole_dtlns.comparison.report.source import Group, Source, metric_name
+from recbole_dtlns.comparison.report.source import Group, Source
+from recbole_dtlns.comparison.statistics.words import metric_name
 
 
 def draw(source: Source, group: Group) -> Figure:

@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from recbole_dtlns.comparison.report.plots.style import MANY, dress, fractions, legend, look_of, new_figure
-from recbole_dtlns.comparison.report.source import Group, Source, metric_name
+from recbole_dtlns.comparison.report.source import Group, Source
+from recbole_dtlns.comparison.statistics.words import metric_name
 
 
 def draw(source: Source, group: Group, levels: list[float]) -> Figure:

@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from recbole_dtlns.comparison.report.plots.style import dress, fractions, legend, look_of, new_figure
-from recbole_dtlns.comparison.report.source import Group, Row, Source, metric_name
+from recbole_dtlns.comparison.report.source import Group, Row, Source
 from recbole_dtlns.comparison.report.table import Spread
+from recbole_dtlns.comparison.statistics.words import metric_name
 
 
 def against_seconds(source: Source, group: Group) -> Figure:

@@ -7,8 +7,9 @@ from typing import Any
 from recbole_dtlns.comparison.records import RunRecord
 from recbole_dtlns.comparison.report.plots import accuracy as plots
 from recbole_dtlns.comparison.report.section import Picture, Section
-from recbole_dtlns.comparison.report.source import Group, Row, Source, best_of, is_accuracy, metric_name
+from recbole_dtlns.comparison.report.source import Group, Row, Source, best_of, is_accuracy
 from recbole_dtlns.comparison.report.table import Column, Line, Table, Value, filled
+from recbole_dtlns.comparison.statistics.words import metric_name
 
 _NOTE = "Mean ± standard deviation over seeds. Bold: the best mean of a column among rows without marks."
 

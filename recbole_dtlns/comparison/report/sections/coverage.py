@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from recbole_dtlns.comparison.report.plots import scatter
 from recbole_dtlns.comparison.report.section import Picture, Section
-from recbole_dtlns.comparison.report.source import BEYOND_ACCURACY, Group, Source, best_of, metric_name
+from recbole_dtlns.comparison.report.source import BEYOND_ACCURACY, Group, Source, best_of
 from recbole_dtlns.comparison.report.table import Column, Line, Table, filled
+from recbole_dtlns.comparison.statistics.words import metric_name
 
 
 def coverage(source: Source) -> Section:

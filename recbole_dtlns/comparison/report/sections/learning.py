@@ -6,7 +6,8 @@ from functools import partial
 
 from recbole_dtlns.comparison.report.plots import curves, scatter
 from recbole_dtlns.comparison.report.section import Picture, Section
-from recbole_dtlns.comparison.report.source import Group, Source, metric_name
+from recbole_dtlns.comparison.report.source import Group, Source
+from recbole_dtlns.comparison.statistics.words import metric_name
 
 
 def learning_curves(source: Source) -> Section:

@@ -6,8 +6,9 @@ from recbole_dtlns.comparison.report.formats import shown
 from recbole_dtlns.comparison.report.measures import mask_gain, mask_value
 from recbole_dtlns.comparison.report.plots import masks as plots
 from recbole_dtlns.comparison.report.section import Picture, Point, Section
-from recbole_dtlns.comparison.report.source import Group, Row, Source, best_of, is_accuracy, metric_name
+from recbole_dtlns.comparison.report.source import Group, Row, Source, best_of, is_accuracy
 from recbole_dtlns.comparison.report.table import Column, Line, Table
+from recbole_dtlns.comparison.statistics.words import metric_name
 
 
 def masks(source: Source) -> Section:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from recbole_dtlns.comparison.report.plots import noise as plots
 from recbole_dtlns.comparison.report.section import Picture, Section
-from recbole_dtlns.comparison.report.source import Group, Source, metric_name
+from recbole_dtlns.comparison.report.source import Group, Source
 from recbole_dtlns.comparison.report.table import Column, Line, Table, Value
+from recbole_dtlns.comparison.statistics.words import metric_name
 
 _KINDS = {
     "false_positives": "random pairs were added to train, as a share of it",

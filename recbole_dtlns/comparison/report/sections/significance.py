@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from recbole_dtlns.comparison.report.section import Point, Section
-from recbole_dtlns.comparison.report.source import Group, Source, metric_name
+from recbole_dtlns.comparison.report.source import Group, Source
 from recbole_dtlns.comparison.report.table import Column, Interval, Line, Table, Value
 from recbole_dtlns.comparison.statistics import OVER_SEEDS, OVER_USERS, Compared, over_seeds, over_users
+from recbole_dtlns.comparison.statistics.words import metric_name
 
 _PAIR = (Column("first", "First"), Column("second", "Second"))
 _USERS = (

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from recbole_dtlns.comparison.report.formats import shown
 from recbole_dtlns.comparison.report.section import Point, Section
-from recbole_dtlns.comparison.report.source import Group, Row, Source, metric_name
+from recbole_dtlns.comparison.report.source import Group, Row, Source
 from recbole_dtlns.comparison.statistics import Compared, over_seeds, over_users
+from recbole_dtlns.comparison.statistics.words import metric_name
 
 
 def summary(source: Source) -> Section:
