@@ -27,7 +27,7 @@ def require_optuna() -> None:
 class OptunaTrials:
     """`ask` for the keys of a trial, run it, `tell` its score on valid; then ask again.
 
-    The seed depends on the row's name and on `split_seed`. Asking and telling finished trials again, in order, leads
+    The seed depends on `row.drawn_as` and `split_seed`. Asking and telling finished trials again, in order, leads
     to the same next trial, so that an interrupted search goes on.
 
     Args:
@@ -44,7 +44,7 @@ class OptunaTrials:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        seed = zlib.crc32(f"{row.name} {plan.split_seed}".encode())
+        seed = zlib.crc32(f"{row.drawn_as} {plan.split_seed}".encode())
         sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=_RANDOM_TRIALS)
         self._study = optuna.create_study(direction="maximize" if bigger else "minimize", sampler=sampler)
         self._space = Space(row, plan)

@@ -54,6 +54,15 @@ class Row:
         """The name that `make_row` makes this row from again."""
         return self.name if self.judge is None else f"{_JUDGE}{self.judge}"
 
+    @property
+    def drawn_as(self) -> str:
+        """What draws of settings are seeded by: the row without positives, protocol and controls.
+
+        An ablation then tries the settings of the row that it is an ablation of.
+        """
+        words = self.name.split("+")
+        return METHOD if self.name in CONTROLS else "+".join(word for word in words if word not in {"pos", "reference"})
+
 
 def make_row(name: str) -> Row:
     """The row of that name.

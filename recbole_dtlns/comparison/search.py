@@ -20,7 +20,7 @@ KINDS = ("random", "grid", "optuna")
 def trial_keys(row: Row, plan: ComparisonPlan) -> list[dict[str, Any]]:
     """The keys of each trial of a row, on top of its start values; the first is `{}`, the start values themselves.
 
-    `random`: distinct draws, `plan.trials` in all or as many as there are. They depend on the row's name and on
+    `random`: distinct draws, `plan.trials` in all or as many as there are. They depend on `row.drawn_as` and
     `split_seed` alone, not on the other rows. `grid`: every combination in order; `plan.trials` is a cap where it is
     above 0. `optuna`: `{}` alone, since `OptunaTrials` proposes the others one by one. A list of one means that there
     is nothing to choose.
@@ -35,7 +35,7 @@ def trial_keys(row: Row, plan: ComparisonPlan) -> list[dict[str, Any]]:
         return [{}, *found][: plan.trials or None]
     if plan.search == "optuna":
         return [{}]
-    generator = random.Random(f"{row.name} {plan.split_seed}")
+    generator = random.Random(f"{row.drawn_as} {plan.split_seed}")
     drawn = [space.draw(generator) for _ in range(number_of_trials(row, plan) - 1)]
     return [{}, *(keys for keys in drawn if keys is not None)]
 

@@ -130,6 +130,19 @@ def test_draws_depend_on_the_row_and_the_split_alone() -> None:
     assert one != trial_keys(make_row("srns"), plan(trials=6, split_seed=1))
 
 
+@pytest.mark.parametrize(
+    ("ablation", "of"),
+    [
+        *(("shuffled_codes", "dtl_ns"), ("random_positives", "dtl_ns"), ("exclude_only", "dtl_ns")),
+        *(("judge=keep_all", "dtl_ns"), ("mixgcf+pos", "mixgcf"), ("mixgcf+tree+pos", "mixgcf+tree")),
+        ("dtl_ns+reference", "dtl_ns"),
+    ],
+)
+def test_an_ablation_tries_what_the_row_tries_that_it_is_an_ablation_of(ablation: str, of: str) -> None:
+    assert trial_keys(make_row(ablation), plan(trials=4)) == trial_keys(make_row(of), plan(trials=4))
+    assert make_row("mixgcf+tree").drawn_as != make_row("mixgcf").drawn_as
+
+
 @pytest.mark.parametrize("search", ["random", "grid"])
 def test_no_trial_has_a_view_without_weight_or_more_picks_than_candidates(search: str) -> None:
     views = trial_keys(make_row("uniform+tree"), plan(trials=100, search=search))
