@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from recbole_dtlns.cache import write_atomically
+from recbole_dtlns.errors import UserError
 
 EPOCHS = "epochs.csv"
 
@@ -30,14 +31,28 @@ def write_row(path: Path, epoch: int, values: Mapping[str, float | None]) -> Non
 
 
 def read_epochs(path: Path) -> dict[int, dict[str, float | None]]:
-    """Values by epoch, None where a field is empty; nothing where there is no file."""
+    """Values by epoch, None where a field is empty; nothing where there is no file.
+
+    Raises:
+        UserError: the file is damaged.
+    """
     if not path.is_file():
         return {}
-    with path.open(newline="", encoding="utf-8") as file:
-        return {
-            int(row.pop("epoch")): {name: float(value) if value else None for name, value in row.items()}
-            for row in csv.DictReader(file)
-        }
+    try:
+        text = path.read_bytes().decode()
+        if not text.endswith("\n"):
+            raise ValueError("its end is missing")
+        return dict(map(_values, csv.DictReader(io.StringIO(text, newline=""))))
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        raise UserError(
+            f"{path} is damaged ({type(error).__name__}: {error}). Remove it to go on without it, or repeat the run."
+        ) from error
+
+
+def _values(row: dict[str, str]) -> tuple[int, dict[str, float | None]]:
+    if None in row or None in row.values():  # what DictReader makes of them
+        raise ValueError("a line has more or fewer fields than there are names")
+    return int(row.pop("epoch")), {name: float(value) if value else None for name, value in row.items()}
 
 
 def _text(value: float | None) -> str:

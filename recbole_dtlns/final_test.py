@@ -28,7 +28,9 @@ def read_test(config: Config, prepared: Prepared, run_dir: Path, saved: bool) ->
 def both_masks(config: Config, split: BuiltSplit, prepared: Prepared, tested: Any) -> dict[str, Any] | None:
     """Test of the same model under the authors' mask and under the honest one; None for an honest run.
 
-    The model holds the weights that `read_test` evaluated.
+    The honest mask is train alone here, also with `eval_mask=train_valid`: the authors' mask leaves no valid item out
+    either, so that the inferred positives are all that sets the two apart. The model holds the weights that
+    `read_test` evaluated.
     """
     if config.settings.protocol != "reference" or tested is None:
         return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import io
 import logging
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,5 +81,5 @@ def read_per_user(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         with np.load(path, allow_pickle=False) as held:
             columns = {name: held[name] for name in held.files}
         return columns.pop("users"), columns
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path} cannot be read ({error}). Repeat the run that made it.") from error

@@ -202,7 +202,7 @@ def write_run(
         overlap=shared,
         precision=precision,
         noise=results.noise(split, prepared.extra),
-        checks=checks.finish(shared, readings=int(tested is not None)),
+        checks=checks.finish(shared, readings=int(tested is not None) + int(fields["masks"] is not None)),
         seconds={
             "training": round(trainer.seconds["training"], 3),
             "sampling": None if step is None else round(step.sampling_seconds, 3),

@@ -141,9 +141,13 @@ def honest_masks(config: Config, split: BuiltSplit) -> tuple[Any, Any]:
 
 
 def honest_test_loader(config: Config, split: BuiltSplit) -> Any:
-    """The loader of test under the honest protocol; with it a reference run shows both masks of one model."""
+    """The loader of test whose ranking leaves out train alone, whatever `eval_mask` is.
+
+    That is the reference mask without the inferred positives: a reference run that is tested with both differs by
+    these alone.
+    """
     samplers = create_samplers(config, split.dataset, split.parts)
-    _set_honest_masks(config, split, samplers)
+    loaders.mask_only(samplers[2], split.parts[2], augmented.positives_matrix(split.real_train))
     return loaders.evaluation_loaders(config, split.parts, samplers)[1]
 
 

@@ -65,7 +65,7 @@ def test_inferred_positives_from_elsewhere(toy_data: Path) -> None:
 
 def test_what_must_not_change_during_training(toy_data: Path) -> None:
     made, ready = checks(toy_data)
-    ready.trainer.times_evaluated[id(ready.test_data)] = 1
+    ready.trainer.times_evaluated[id(ready.test_data._dataset)] = 1
     assert failed(made.finish(OVERLAP, readings=1)) == []
     (toy_data / INFERRED).write_text("other")
     assert failed(made.finish(None, readings=1)) == ["after: masks and inferred positives are as before training"]
@@ -77,13 +77,17 @@ def test_what_must_not_change_during_training(toy_data: Path) -> None:
 
 def test_test_is_read_as_often_as_it_may_be(toy_data: Path) -> None:
     made, ready = checks(toy_data)
-    ready.trainer.times_evaluated[id(ready.test_data)] = 2
+    ready.trainer.times_evaluated[id(ready.test_data._dataset)] = 2
     assert failed(made.finish(None, readings=1)) == ["after: test is read once"]
+    made.outcomes.clear()
+    assert failed(made.finish(None, readings=2)) == []
+    ready.trainer.times_evaluated[id(ready.test_data._dataset)] = 3
+    assert failed(made.finish(None, readings=2)) == ["after: test is read once under each mask"]
 
 
 def test_no_overlap_where_chance_gives_some_looks_filtered(toy_data: Path) -> None:
     made, ready = checks(toy_data)
-    ready.trainer.times_evaluated[id(ready.test_data)] = 1
+    ready.trainer.times_evaluated[id(ready.test_data._dataset)] = 1
     outcomes = made.finish({**OVERLAP, "test_chance": 30.0}, readings=1)
     assert failed(outcomes) == ["after: inferred positives were not filtered by test"]
 
@@ -109,5 +113,16 @@ def test_a_reference_run_shows_both_masks_of_one_model(toy_data: Path) -> None:
     masks = result["masks"]
     assert masks["reference"] == result["test_result"] != masks["honest"]
     assert masks["honest"].keys() == masks["reference"].keys()
+    (read,) = [check for check in result["checks"] if check["name"].startswith("test is")]
+    assert (read["name"], read["found"], read["passed"]) == ("test is read once under each mask", "2 readings", True)
     honest = run(toy_data / "honest", toy_data, "--model=BPR", "--epochs=2", "--judge=keep_all")
     assert read_result(honest)["masks"] is None
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.2])
+def test_both_masks_differ_by_the_inferred_positives_alone(toy_data: Path, noise: float) -> None:
+    """Without any they are one mask, although the honest protocol (`eval_mask=train_valid`) leaves out valid too."""
+    flags = ["--model=BPR", "--epochs=1", "--judge=none", "--neg_sampler=mixgcf", f"--noise_rate={noise}"]
+    result = read_result(run(toy_data, toy_data, *flags, "--protocol=reference"))
+    assert result["eval_mask"] == "train_valid"
+    assert result["masks"]["honest"] == result["masks"]["reference"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from recbole_dtlns.cli import main
-from recbole_dtlns.epoch_log import EPOCHS, read_epochs
+from recbole_dtlns.epoch_log import EPOCHS, read_epochs, write_row
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.per_user import PER_USER, read_per_user
 from recbole_dtlns.run_folder import read_result
@@ -75,7 +75,46 @@ def test_a_trial_does_not_read_test(toy: Path) -> None:
     assert check == {"when": "after", "name": "test is not read", "passed": True, "found": "0 readings"}
 
 
+def damaged_copies(whole: bytes) -> list[bytes]:
+    """Cut anywhere, and with a byte in the middle of each twentieth changed."""
+    places = range(0, len(whole), len(whole) // 20)
+    flipped = [whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :] for at in places]
+    return [b"PK not an archive", *(whole[:at] for at in places), *flipped]
+
+
 def test_a_damaged_file_of_users_is_named(tmp_path: Path) -> None:
-    (tmp_path / PER_USER).write_bytes(b"PK not an archive")
-    with pytest.raises(UserError, match=PER_USER):
-        read_per_user(tmp_path / PER_USER)
+    path, generator = tmp_path / PER_USER, np.random.default_rng(0)
+    values = {f"recall@{k}": generator.random(100).astype(np.float32) for k in (10, 20)}
+    np.savez_compressed(path, users=np.array([f"u{number}" for number in range(100)]), **values)
+    said = []
+    for content in damaged_copies(path.read_bytes()):
+        path.write_bytes(content)
+        try:
+            read_per_user(path)
+        except UserError as error:  # any other error fails the test
+            said.append(str(error))
+    assert len(said) > 30
+    assert all(str(path) in text for text in said)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"epoch,train_loss\n0,0.5\n1,0.\x00\xff\n",
+        b"epoch,train_loss\n0,0.5\n1\n",
+        b"epoch,train_loss\n0,0.5\n1,0.4",
+        b"",
+        b"epoch,train_loss\n0,0.5,7\n",
+        b"epoch,train_loss\nzero,0.5\n",
+        b"epoch,train_loss\n0,half\n",
+        b"train_loss\n0.5\n",
+    ],
+    ids=["bytes", "line", "end", "empty", "field", "epoch", "value", "names"],
+)
+def test_a_damaged_learning_curve_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / EPOCHS
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"epochs\.csv is damaged .* Remove it"):
+        read_epochs(path)
+    with pytest.raises(UserError, match=r"epochs\.csv is damaged"):
+        write_row(path, 2, {"train_loss": 0.1})

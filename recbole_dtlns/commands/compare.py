@@ -34,6 +34,7 @@ def main(arguments: list[str]) -> int:
         UserError: the plan cannot be carried out; found before any work.
         KeyboardInterrupt: after the runs at work have saved their state.
     """
+    from recbole_dtlns.comparison.optuna_trials import require_optuna
     from recbole_dtlns.comparison.plan_file import check_cells, make_plan
     from recbole_dtlns.comparison.records import PLAN
     from recbole_dtlns.comparison.report import require_packages
@@ -47,6 +48,8 @@ def main(arguments: list[str]) -> int:
     if not {"plan", "datasets"} & set(found) and (folder / PLAN).is_file():
         found["plan"] = str(folder / PLAN)
     plan = make_plan(found, files)
+    if plan.search == "optuna":
+        require_optuna()
     check_cells(plan)
     if dry_run:
         return _dry_run(plan, folder, jobs, gpus)
@@ -84,10 +87,9 @@ def run_folder(run_dir: str | None) -> Path:
 
 
 def _dry_run(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str]) -> int:
-    from recbole_dtlns.comparison.outlook import cost_text, plan_text
-    from recbole_dtlns.comparison.records import gather
+    from recbole_dtlns.comparison.outlook import cost_text, plan_text, so_far
 
-    found = gather(folder, plan, {})
+    found = so_far(folder, plan)
     print(plan_text(found, plan), flush=True)
     print(cost_text(found, plan, jobs, gpus))
     return 0

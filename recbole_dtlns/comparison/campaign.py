@@ -16,8 +16,19 @@ from recbole_dtlns.comparison.chain import Chain
 from recbole_dtlns.comparison.execute import FAILED_RUN, INTERRUPTED, Outcome, Runner
 from recbole_dtlns.comparison.plan import ComparisonPlan
 from recbole_dtlns.comparison.progress import Progress
-from recbole_dtlns.comparison.records import FAILED, PLAN, RUNS, Comparison, FailedRun, RunRecord, make_record
+from recbole_dtlns.comparison.records import (
+    FAILED,
+    PLAN,
+    RUNS,
+    Comparison,
+    FailedRun,
+    RunRecord,
+    gather,
+    make_record,
+    read_failures,
+)
 from recbole_dtlns.comparison.runs import FIXED, Run, runs_of
+from recbole_dtlns.comparison.same_inputs import SameInputs
 from recbole_dtlns.comparison.summary import write_summary
 from recbole_dtlns.run_folder import plain
 
@@ -33,13 +44,22 @@ def write_plan(plan: ComparisonPlan, folder: Path) -> None:
 
 
 class Book:
-    """What is known of each run, written to the folder of the comparison whenever one ends."""
+    """What is known of each run, written to the folder of the comparison whenever one ends.
+
+    It begins with what an earlier start has left there, until the run is looked at again.
+    """
 
     def __init__(self, plan: ComparisonPlan, folder: Path) -> None:
         self._plan, self._folder = plan, folder
         self._runs = [run for cell in plan.cells() for run in runs_of(plan, cell)]
-        self._records: dict[str, RunRecord] = {}
-        self._failures: dict[str, str] = {}
+        found = gather(folder, plan, read_failures(folder))
+        self._records = {record.run_id: record for record in found.runs}
+        self._failures = {run.run_id: run.reason for run in found.failed}
+
+    @property
+    def records(self) -> list[RunRecord]:
+        """Finished runs."""
+        return list(self._records.values())
 
     @property
     def runs(self) -> list[Run]:
@@ -54,12 +74,14 @@ class Book:
         """Keep what has become of a run; an interrupted one is still to come."""
         run = outcome.job.run
         if outcome.status == FAILED_RUN:
-            self._failures[run.run_id] = outcome.reason
+            self.lose(run, outcome.reason)
         elif outcome.result is not None:
+            self._failures.pop(run.run_id, None)
             self._records[run.run_id] = make_record(run, self._folder / RUNS / run.run_id, outcome.result)
 
     def lose(self, run: Run, reason: str) -> None:
-        """Keep that a run cannot be made any more."""
+        """Keep that a run has failed, or cannot be made any more."""
+        self._records.pop(run.run_id, None)
         self._failures[run.run_id] = reason
 
     def comparison(self) -> Comparison:
@@ -96,7 +118,8 @@ def carry_out(
     Raises:
         KeyboardInterrupt: after the runs at work have saved their state; a second one kills them.
     """
-    book, runner = Book(plan, folder), Runner(plan, folder, jobs, gpus, inherit)
+    book = Book(plan, folder)
+    runner = Runner(plan, folder, jobs, gpus, inherit, SameInputs(book.records))
     progress = Progress(book.runs, jobs, lambda: runner.running)
     chains = [Chain(plan, cell, folder) for cell in plan.cells()]
     with ThreadPoolExecutor(jobs) as pool, progress.shown():

@@ -62,9 +62,9 @@ def check_cells(plan: ComparisonPlan) -> None:
     """
     found: list[tuple[Cell, CellConfig]] = []
     problems: dict[str, list[str]] = {}
-    seen: set[tuple[str, str, str]] = set()
+    seen: set[tuple[str, str, str, bool]] = set()
     for cell in plan.cells():
-        identity = (cell.dataset, cell.model, cell.label)  # noise changes nothing here
+        identity = (cell.dataset, cell.model, cell.label, cell.noise > 0)  # one level of noise is like another
         if identity in seen:
             continue
         seen.add(identity)

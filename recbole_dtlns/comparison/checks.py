@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
 from recbole_dtlns.comparison.records import Comparison, RunRecord
-from recbole_dtlns.comparison.runs import trials_of
+from recbole_dtlns.comparison.runs import seeds_of, trials_of
+from recbole_dtlns.leaks import MASK_CHECKS
 
 Check = dict[str, Any]
 # Keys of the budget and of evaluation that must not differ between the rows of a comparison.
 _SHARED = ("epochs", "stopping_step", "eval_step", "train_batch_size", "valid_metric", "topk", "eval_mask")
+OTHER_MASKS = "masks under the reference protocol (not passed is expected; such runs are marked)"
 _NAMED = 5  # runs or cells that a finding names
 
 
 def comparison_checks(comparison: Comparison) -> list[Check]:
     """Checks over all finished runs, each `{"name", "passed", "found"}` as in the `checks` of a run.
 
-    A difference in the number of trials is shown and fails nothing: some rows have fewer settings to choose from.
+    That some rows have fewer settings to choose from than there are trials is shown and fails nothing.
     """
     found = [*_split(comparison), *_train(comparison), *_seeds(comparison), *_trials(comparison)]
     return [*found, *_budget(comparison), *_test_unread(comparison), *_own_checks(comparison), *_marks(comparison)]
@@ -93,20 +95,25 @@ def _listed(seeds: tuple[int, ...]) -> str:
 
 
 def _trials(comparison: Comparison) -> Iterator[Check]:
-    """Failed trials count: they were tried as well."""
+    """No cell has gone on to its seeds before its trials. Failed ones count, as they were tried, and are named."""
     if comparison.plan is None:
         return
-    ended = {run.run_id for run in comparison.runs} | {run.run_id for run in comparison.failed}
-    counts = {
-        cell: sum(run.run_id in ended for run in trials_of(comparison.plan, cell)) for cell in comparison.plan.cells()
-    }
-    usual = max(counts.values(), default=0)
-    fewer = [f"{cell.folder.as_posix()} {count or 'none'}" for cell, count in counts.items() if count != usual]
-    name = "trials of every row"
-    if not fewer:
-        yield _check(name, True, f"{usual} each" if usual else "no search; start values for all")
-    else:
-        yield _check(name, True, f"{usual} each, but where fewer settings can be chosen: {_some(fewer)}")
+    done, failed = {run.run_id for run in comparison.runs}, {run.run_id for run in comparison.failed}
+    trials = {cell: [run.run_id for run in trials_of(comparison.plan, cell)] for cell in comparison.plan.cells()}
+    names = {cell: cell.folder.as_posix() for cell in trials}
+    usual = max(map(len, trials.values()), default=0)
+    fewer = [f"{names[cell]} {len(ids) or 'none'}" for cell, ids in trials.items() if len(ids) != usual]
+    lost = [f"{names[cell]} {len(failed & set(ids))}" for cell, ids in trials.items() if failed & set(ids)]
+    missing = [
+        f"{names[cell]} has {len((done | failed) & set(ids))} of {len(ids)}"
+        for cell, ids in trials.items()
+        if set(ids) - done - failed and any(run.run_id in done for run in seeds_of(comparison.plan, cell))
+    ]
+    said = [f"{usual} each" if usual else "no search; start values for all"]
+    said += [f"fewer settings to choose from: {_some(fewer)}"] if fewer else []
+    said += [f"failed trials: {_some(lost)}"] if lost else []
+    said += [f"seeds without all trials: {_some(missing)}"] if missing else []
+    yield _check("trials of every row", not missing, "; ".join(said))
 
 
 def _budget(comparison: Comparison) -> Iterator[Check]:
@@ -124,19 +131,26 @@ def _test_unread(comparison: Comparison) -> Iterator[Check]:
 
 
 def _own_checks(comparison: Comparison) -> Iterator[Check]:
-    """The leak checks that each run has made of itself."""
-    total = sum(len(run.result.get("checks") or []) for run in comparison.runs)
-    failed = [
-        f"{run.run_id}: {check['name']}: {check['found']}"
-        for run in comparison.runs
-        for check in run.result.get("checks") or []
-        if not check["passed"]
-    ]
+    """The leak checks that each run has made of itself; mask checks under the reference protocol stand apart."""
+    own: list[tuple[str, bool]] = []
+    other: list[tuple[str, bool]] = []
+    for run in comparison.runs:
+        for check in run.result.get("checks") or []:
+            held = other if of_other_mask(run, check) else own
+            held.append((f"{run.run_id}: {check['name']}: {check['found']}", check["passed"]))
+    failed, expected = ([said for said, passed in held if not passed] for held in (own, other))
     without = [run.run_id for run in comparison.runs if not run.result.get("checks")]
-    said = _some(failed) if failed else f"{total} checks in {len(comparison.runs) - len(without)} runs passed"
+    said = _some(failed) if failed else f"{len(own)} checks in {len(comparison.runs) - len(without)} runs passed"
     if without:
         said += f"; no checks in {_some(without)}"
     yield _check("checks of every run", not failed and not without, said)
+    if other:
+        yield _check(OTHER_MASKS, not expected, _some(expected) or f"{len(other)} checks passed")
+
+
+def of_other_mask(run: RunRecord, check: Mapping[str, Any]) -> bool:
+    """Whether it is a mask check of a run under the reference protocol, whose mask is another one by definition."""
+    return run.result.get("protocol") == "reference" and check.get("name") in MASK_CHECKS.values()
 
 
 def _marks(comparison: Comparison) -> Iterator[Check]:

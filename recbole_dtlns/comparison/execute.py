@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 import os
 import queue
@@ -21,13 +22,17 @@ import yaml
 
 import recbole_dtlns
 from recbole_dtlns.comparison.plan import ComparisonPlan
-from recbole_dtlns.comparison.records import RUNS, WHAT_TO_DO, usable_result
+from recbole_dtlns.comparison.records import RUNS
 from recbole_dtlns.comparison.runs import Run, command, run_config
+from recbole_dtlns.comparison.same_inputs import SameInputs
+from recbole_dtlns.comparison.usable import WHAT_TO_DO, usable_result
 from recbole_dtlns.config import Config, read_yaml
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.run_folder import CONFIG, RESULT, config_hash, identity_keys
 from recbole_dtlns.trainer import CHECKPOINT
 from recbole_dtlns.version import __version__
+
+logger = logging.getLogger(__name__)
 
 STDERR = "stderr.txt"
 DONE, READY, FAILED_RUN, INTERRUPTED = "done", "ready", "failed", "interrupted"
@@ -73,12 +78,20 @@ class Runner:
         jobs: number of runs at a time.
         gpus: numbers of the GPUs to deal out, one a run; empty leaves the device to the configuration.
         inherit: file descriptors that the processes hold open too.
+        same_inputs: what the runs found at the start were made from.
     """
 
     def __init__(
-        self, plan: ComparisonPlan, folder: Path, jobs: int, gpus: Sequence[str] = (), inherit: Sequence[int] = ()
+        self,
+        plan: ComparisonPlan,
+        folder: Path,
+        jobs: int,
+        gpus: Sequence[str] = (),
+        inherit: Sequence[int] = (),
+        same_inputs: SameInputs | None = None,
     ) -> None:
         self._plan, self._folder, self._inherit = plan, folder, tuple(inherit)
+        self._same_inputs = same_inputs or SameInputs()
         self._environment = environment(jobs, on_gpu=bool(gpus))
         self._slots: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         for slot in itertools.islice(itertools.cycle(gpus or [None]), jobs):
@@ -100,10 +113,25 @@ class Runner:
                 config = run_config(self._plan, job.run, job.keys)
             if (home / RESULT).is_file():
                 result = reusable_result(home, config)
-                return Outcome(job, READY, run_seconds(result), result, valid_score(result, config))
+                return self._finished(job, READY, run_seconds(result), result, config)
             return self._make(job, home, config)
         except (UserError, OSError) as error:
             return Outcome(job, FAILED_RUN, reason=str(error))
+        except Exception as error:  # one run must never end the others
+            logger.exception("%s failed in a way that was not foreseen.", job.run.run_id)
+            return Outcome(job, FAILED_RUN, reason=f"{type(error).__name__}: {error}")
+
+    def _finished(self, job: Job, status: str, seconds: float, result: dict[str, Any], config: Config) -> Outcome:
+        """What a finished run comes to; it keeps nothing that is of no use any more.
+
+        A run that outlived a killed comparison is found finished with its output and checkpoint still there.
+        """
+        home = self._folder / RUNS / job.run.run_id
+        self._same_inputs.check(job.run.cell.dataset, job.run.cell.model, result, home)
+        (home / STDERR).unlink(missing_ok=True)
+        if job.run.trial is not None:
+            (home / CHECKPOINT).unlink(missing_ok=True)
+        return Outcome(job, status, seconds, result, valid_score(result, config))
 
     def interrupt(self, number: int = signal.SIGINT) -> None:
         """Start no more runs, and send a signal to those at work: at SIGINT they save their state."""
@@ -125,11 +153,7 @@ class Runner:
                 self._children.discard(child)
         seconds = time.perf_counter() - started
         if status == 0:
-            result = usable_result(home)
-            (home / STDERR).unlink()
-            if job.run.trial is not None:
-                (home / CHECKPOINT).unlink(missing_ok=True)
-            return Outcome(job, DONE, seconds, result, valid_score(result, config))
+            return self._finished(job, DONE, seconds, usable_result(home), config)
         if self._stopped or status is None:
             (home / STDERR).unlink(missing_ok=True)
             return Outcome(job, INTERRUPTED, seconds)

@@ -14,10 +14,12 @@ from tabulate import tabulate
 
 from recbole_dtlns.comparison.campaign import write_plan
 from recbole_dtlns.comparison.estimate import Estimate, Group, spoken
-from recbole_dtlns.comparison.execute import Job, Runner, run_seconds
+from recbole_dtlns.comparison.execute import Job, Runner, reusable_result, run_seconds
 from recbole_dtlns.comparison.plan import Cell, ComparisonPlan
-from recbole_dtlns.comparison.records import Comparison
+from recbole_dtlns.comparison.records import Comparison, FailedRun, RunRecord, gather
 from recbole_dtlns.comparison.runs import Run, run_config, runs_of, trials_of
+from recbole_dtlns.comparison.same_inputs import SameInputs
+from recbole_dtlns.comparison.search import trial_keys
 from recbole_dtlns.config import Config
 from recbole_dtlns.errors import UserError
 
@@ -32,10 +34,39 @@ _BUDGET = (
 )
 
 
+def so_far(folder: Path, plan: ComparisonPlan) -> Comparison:
+    """What a start would find in the folder: runs that it would use, and as failed ones those that it would refuse.
+
+    A run that failed for another reason is still to come, as a start would try it again.
+    """
+    found = gather(folder, plan, {})
+    runs = {run.run_id: run for cell in plan.cells() for run in runs_of(plan, cell)}
+    same_inputs = SameInputs(found.runs)
+    for record in list(found.runs):
+        try:
+            keys = _known_keys(plan, runs[record.run_id], record)
+            if keys is not None:
+                reusable_result(record.folder, run_config(plan, runs[record.run_id], keys))
+            same_inputs.check(record.dataset, record.model, record.result, record.folder)
+        except (UserError, OSError) as error:
+            found.runs.remove(record)
+            found.failed.append(FailedRun(record.run_id, record.folder, str(error)))
+    return found
+
+
+def _known_keys(plan: ComparisonPlan, run: Run, record: RunRecord) -> Mapping[str, Any] | None:
+    """The keys that a start would give a run; None where optuna would have to be asked."""
+    if not trials_of(plan, run.cell):
+        return {}
+    if run.trial is None:
+        return dict((record.chosen() or {}).get("keys") or {})
+    return None if plan.search == "optuna" and run.trial > 0 else trial_keys(run.cell.row, plan)[run.trial]
+
+
 def plan_text(found: Comparison, plan: ComparisonPlan) -> str:
     """The cells with their state, the keys that all share, the budget, and the number of runs."""
-    done = {record.run_id for record in found.runs}
-    rows = [_cell_row(plan, cell, done) for cell in plan.cells()]
+    done, refused = {record.run_id for record in found.runs}, {run.run_id for run in found.failed}
+    rows = [_cell_row(plan, cell, done, refused) for cell in plan.cells()]
     titles = ("data set", "model", "row", "judge", "noise", "trials", "seeds", "status")
     runs = [run for cell in plan.cells() for run in runs_of(plan, cell)]
     config = run_config(plan, Run(plan.cells()[0], plan.seeds[0]), {})
@@ -48,14 +79,17 @@ def plan_text(found: Comparison, plan: ComparisonPlan) -> str:
         f"seeds: {', '.join(str(seed) for seed in plan.seeds)}",
         f"search: {plan.search}, trials={plan.trials}",
         f"{len(runs)} runs, {sum(run.run_id in done for run in runs)} of them finished",
+        *(f"refused: {run.run_id}: {run.reason}" for run in found.failed),
     ]
     return "\n".join(lines)
 
 
-def _cell_row(plan: ComparisonPlan, cell: Cell, done: set[str]) -> list[Any]:
+def _cell_row(plan: ComparisonPlan, cell: Cell, done: set[str], refused: set[str]) -> list[Any]:
     runs = runs_of(plan, cell)
-    finished = sum(run.run_id in done for run in runs)
+    finished, bad = (sum(run.run_id in ids for run in runs) for ids in (done, refused))
     state = "done" if finished == len(runs) else f"{finished} of {len(runs)} done" if finished else "left"
+    if bad:
+        state += f", {bad} refused"
     count = len(trials_of(plan, cell))
     return [cell.dataset, cell.model, cell.row.name, cell.judge, f"{cell.noise:g}", count, len(plan.seeds), state]
 
@@ -66,8 +100,9 @@ def cost_text(found: Comparison, plan: ComparisonPlan, jobs: int, gpus: list[str
     One epoch of the first row of every data set and model is trained by the program itself, in a temporary folder.
     """
     done = {record.run_id for record in found.runs}
+    ended = done | {run.run_id for run in found.failed}
     runs = [run for cell in plan.cells() for run in runs_of(plan, cell)]
-    left = Counter((run.cell.dataset, run.cell.model) for run in runs if run.run_id not in done)
+    left = Counter((run.cell.dataset, run.cell.model) for run in runs if run.run_id not in ended)
     if not left:
         return "estimated cost: nothing is left to run"
     workers = f"with {jobs} run{'s' if jobs > 1 else ''} at a time"

@@ -66,7 +66,7 @@ class ComparisonPlan:
         seeds: seeds of the runs that are compared, the same for every cell; trials have the first.
         split_seed: seed of the data split, the same for all runs.
         trials: settings of each row that are tried on valid, the start values among them; 0: no search.
-        search: how they are chosen: random, grid or optuna.
+        search: how they are chosen: random, grid (in order, `trials` is the most of a row) or optuna.
         noise: values of `noise_rate`.
         fixed: keys of all runs.
         shared_search: ranges tried for every row but the reference rows, in RecBole's hyper syntax.

@@ -9,7 +9,6 @@ from typing import Any
 import yaml
 
 from recbole_dtlns.comparison.cell_config import check_cells
-from recbole_dtlns.comparison.optuna_trials import require_optuna
 from recbole_dtlns.comparison.plan import ComparisonPlan
 from recbole_dtlns.comparison.plan_keys import METRICS, check_files, check_ranges, judge_keys_of, shared_keys
 from recbole_dtlns.comparison.plan_values import LARGEST_SEED, is_list, mapping, numbers, one, seeds, words
@@ -58,6 +57,8 @@ def make_plan(flags: Mapping[str, str], config_files: Sequence[str] = ()) -> Com
         entries.setdefault("seed", fixed.pop("seed"))
     if "seed" not in given and is_list(given.get("seeds")):
         entries.pop("seed", None)  # the file's first seed belongs to its own number of seeds
+    if "seeds" in given and not is_list(given["seeds"]) and is_list(entries.get("seeds")):
+        entries.setdefault("seed", seeds(entries["seeds"], None)[0])  # a number of seeds counts from the file's first
     for key, value in given.items():
         if key in _FILE_ONLY:
             raise UserError(f"--{key} is no flag: {key} stands in a plan file (--plan=FILE).")
@@ -65,8 +66,21 @@ def make_plan(flags: Mapping[str, str], config_files: Sequence[str] = ()) -> Com
     files = list(config_files)
     if not files and entries.get("config_files"):
         files = words("config_files", entries["config_files"])
-    load_plugins(raw_value("plugins", fixed, files))
+    files = _absolute(files)
+    plugins = raw_value("plugins", fixed, files)
+    if isinstance(plugins, str):
+        fixed["plugins"] = " ".join(_absolute(plugins.replace(",", " ").split()))
+    load_plugins(fixed.get("plugins"))
     return _checked(entries, fixed, files)
+
+
+def _absolute(names: Sequence[str]) -> list[str]:
+    """Paths of files that are here, so that the plan can be read from elsewhere too; shipped ones stay names.
+
+    So does one whose full path has a space: such names stand in lists that spaces separate.
+    """
+    paths = [(name, Path(name).absolute()) for name in names]
+    return [str(path) if path.is_file() and len(str(path).split()) == 1 else name for name, path in paths]
 
 
 def _renamed(entries: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,9 +134,12 @@ def _checked(entries: Mapping[str, Any], fixed: Mapping[str, Any], files: Sequen
         config_files=tuple(files),
     )
     check_ranges(plan)
-    if plan.search == "optuna":
-        require_optuna()
-    if plan.search == "grid" and all(number_of_trials(row, plan) == 1 for row in plan.rows):
+    if plan.search == "grid" and plan.trials == 0:
+        raise UserError(
+            "search=grid needs trials, the most settings that are tried in a row: --trials=20. It is the same for all "
+            "rows, as rows with a larger grid would be tuned longer otherwise. Leave search out for no search."
+        )
+    if plan.search == "grid" and plan.trials > 1 and all(number_of_trials(row, plan) == 1 for row in plan.rows):
         raise UserError(
             "search=grid: the grid is empty, since none of the rows has a range to search. Add ranges to the plan "
             "file, name other samplers, or leave search out."

@@ -32,6 +32,8 @@ _SET_HERE = {
     "evaluate_test": "nothing: trials never read test, all other runs read it once",
     "shard": "identify --shard=i/n, on the same cache_dir",
 }
+# A judge's keys are those of identification and judging alone: what may differ between the rows of one comparison.
+_OF_JUDGES = ("llm_", "server_", "candidate_", "judge_", "student_", "positive")
 # Of these a file for all runs may hold a value: every run is given its own on top.
 _OVERRIDDEN = {"model", "dataset", "neg_sampler", "judge", "seed", "split_seed", "run_dir"}
 
@@ -48,10 +50,10 @@ def shared_keys(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def judge_keys_of(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Keys of each judge, typed; they must be ours.
+    """Keys of each judge, typed; they must be of identification or judging.
 
     Raises:
-        UserError: an unknown judge or key, or a value of the wrong type.
+        UserError: an unknown judge or key, one of evaluation, training or budget, or a value of the wrong type.
     """
     found: dict[str, dict[str, Any]] = {}
     for judge, keys in given.items():
@@ -61,6 +63,12 @@ def judge_keys_of(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             if key not in our_keys():
                 raise UserError(
                     f"judge_keys of {judge}: there is no key {key!r} of a judge{nearest(key, our_keys()) or '.'}"
+                )
+            if not key.startswith(_OF_JUDGES):
+                raise UserError(
+                    f"judge_keys of {judge}: {key} is no key of identification or judging ({'*, '.join(_OF_JUDGES)}*), "
+                    "so rows with this judge would not be comparable to the others. Give it for all runs: under fixed, "
+                    f"or as --{key}=VALUE. For another protocol name a row NAME+reference."
                 )
         found[judge] = {key: _value(key, value) for key, value in mapping(judge, keys).items()}
     return found

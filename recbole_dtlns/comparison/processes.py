@@ -42,8 +42,13 @@ def only_one(folder: Path) -> Iterator[int]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the block as Ctrl-C does, and Ctrl-C also where a shell has switched it off."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    """Let SIGTERM and SIGHUP end the block as Ctrl-C does, and Ctrl-C also where a shell has switched it off.
+
+    Where SIGHUP is ignored it stays so: under nohup the end of the terminal is not the end of the comparison.
+    """
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
     before = {number: signal.signal(number, _interrupt) for number in numbers}
     try:
         yield

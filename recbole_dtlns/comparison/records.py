@@ -12,28 +12,14 @@ import numpy as np
 
 from recbole_dtlns.comparison.plan import ComparisonPlan
 from recbole_dtlns.comparison.runs import Run, runs_of
+from recbole_dtlns.comparison.usable import usable_result
 from recbole_dtlns.epoch_log import EPOCHS, read_epochs
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.hardness.log import HARDNESS
 from recbole_dtlns.per_user import PER_USER, read_per_user
-from recbole_dtlns.run_folder import RESULT, read_result
+from recbole_dtlns.run_folder import RESULT
 
 PLAN, FAILED, RUNS, CHOSEN = "plan.yaml", "failed.json", "runs", "chosen.json"
-WHAT_TO_DO = "Remove that folder to run it again, or choose another run_dir."
-# Fields without which a result.json cannot stand in any table, and their types.
-_FIELDS: dict[str, tuple[type, ...]] = {
-    "model": (str,),
-    "dataset": (str,),
-    "judge": (str,),
-    "protocol": (str,),
-    "seed": (int,),
-    "best_valid_result": (dict, type(None)),
-    "data": (dict,),
-    "seconds": (dict,),
-    "versions": (dict,),
-    "config": (dict,),
-    "marks": (list,),
-}
 
 
 @dataclass(frozen=True)
@@ -76,16 +62,28 @@ class RunRecord:
         return found if isinstance(found, dict) else None
 
     def per_user(self) -> tuple[np.ndarray, dict[str, np.ndarray]] | None:
-        """User tokens [n] and the values [n] of each test metric; None where test was not read."""
+        """User tokens [n] and the values [n] of each test metric; None where test was not read.
+
+        Raises:
+            UserError: the file is damaged.
+        """
         path = self.folder / PER_USER
         return read_per_user(path) if path.is_file() else None
 
     def epochs(self) -> dict[int, dict[str, float | None]]:
-        """Training loss, seconds and valid metrics by epoch; empty where nothing was recorded."""
+        """Training loss, seconds and valid metrics by epoch; empty where nothing was recorded.
+
+        Raises:
+            UserError: the file is damaged.
+        """
         return read_epochs(self.folder / EPOCHS)
 
     def hardness(self) -> dict[int, dict[str, float | None]]:
-        """Hardness of the negatives by epoch; empty where nothing was recorded."""
+        """Hardness of the negatives by epoch; empty where nothing was recorded.
+
+        Raises:
+            UserError: the file is damaged.
+        """
         return read_epochs(self.folder / HARDNESS)
 
 
@@ -211,22 +209,6 @@ def make_record(run: Run, folder: Path, result: dict[str, Any]) -> RunRecord:
         trial=run.trial,
         result=result,
     )
-
-
-def usable_result(folder: Path) -> dict[str, Any]:
-    """The `result.json` of a folder.
-
-    Raises:
-        UserError: it is not JSON, or a field is missing or of another type.
-    """
-    result = read_result(folder)
-    path = folder / RESULT
-    if not isinstance(result, dict):
-        raise UserError(f"{path} is damaged: it holds no object. {WHAT_TO_DO}")
-    wrong = [name for name, kinds in _FIELDS.items() if not isinstance(result.get(name), kinds)]
-    if wrong:
-        raise UserError(f"{path} is damaged: missing or of the wrong type: {', '.join(wrong)}. {WHAT_TO_DO}")
-    return result
 
 
 def read_failures(folder: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from typing import Any
 
@@ -20,10 +21,9 @@ KINDS = ("random", "grid", "optuna")
 def trial_keys(row: Row, plan: ComparisonPlan) -> list[dict[str, Any]]:
     """The keys of each trial of a row, on top of its start values; the first is `{}`, the start values themselves.
 
-    `random`: distinct draws, `plan.trials` in all or as many as there are. They depend on `row.drawn_as` and
-    `split_seed` alone, not on the other rows. `grid`: every combination in order; `plan.trials` is a cap where it is
-    above 0. `optuna`: `{}` alone, since `OptunaTrials` proposes the others one by one. A list of one means that there
-    is nothing to choose.
+    `random`: distinct draws, `plan.trials` in all or as many as there are. They depend on the row's name and on
+    `split_seed` alone, not on the other rows. `grid`: combinations in order, at most `plan.trials`. `optuna`: `{}`
+    alone, since `OptunaTrials` proposes the others one by one. A list of one means that there is nothing to choose.
 
     Raises:
         UserError: a range cannot be read, or a grid over a range without end.
@@ -31,8 +31,8 @@ def trial_keys(row: Row, plan: ComparisonPlan) -> list[dict[str, Any]]:
     space = Space(row, plan)
     if plan.search == "grid":
         _require_end(row, space)
-        found = [keys for keys in space.all() if space.take(keys)]
-        return [{}, *found][: plan.trials or None]
+        found = (keys for keys in space.all() if space.take(keys))
+        return [{}, *itertools.islice(found, max(plan.trials - 1, 0))]
     if plan.search == "optuna":
         return [{}]
     generator = random.Random(f"{row.drawn_as} {plan.split_seed}")

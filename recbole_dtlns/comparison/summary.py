@@ -11,6 +11,7 @@ from typing import Any
 from recbole_dtlns.cache import write_atomically
 from recbole_dtlns.comparison.records import Comparison, RunRecord
 from recbole_dtlns.comparison.runs import Run, runs_of
+from recbole_dtlns.config import raw_value
 
 SUMMARY = "summary.csv"
 _ABOUT = ("run_id", "model", "dataset", "sampler", "judge", "protocol", "seed", "status")
@@ -41,12 +42,13 @@ def summary_text(comparison: Comparison) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*_ABOUT, *(f"{part}_{name}" for part, names in columns.items() for name in names)])
-    protocol = str(comparison.plan.fixed.get("protocol", "honest"))
+    shared = raw_value("protocol", comparison.plan.fixed, comparison.plan.config_files) or "honest"
     for run in (run for cell in comparison.plan.cells() for run in runs_of(comparison.plan, cell)):
         record = records.get(run.run_id)
         if record is not None:
             writer.writerow([*_about(run, record.result["protocol"], "done"), *_values(record, columns)])
         elif run.run_id in others:
+            protocol = str(run.cell.keys().get("protocol", shared))
             writer.writerow([*_about(run, protocol, others[run.run_id]), *_values(None, columns)])
     return text.getvalue()
 

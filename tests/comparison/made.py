@@ -31,7 +31,7 @@ def made_plan(**changes: Any) -> ComparisonPlan:
         "seeds": (2020, 2021, 2022),
         "trials": 2,
         "noise": (0.0, 0.1, 0.3),
-        "judge_keys": {"llm": {"protocol": "reference", "llm_model": "made/Tiny-1B"}},
+        "judge_keys": {"llm": {"llm_model": "made/Tiny-1B"}},
         "fixed": {"learning_rate": 0.003},
     }
     return ComparisonPlan(**{**plan, **changes})

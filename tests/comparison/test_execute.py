@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from fake_runs import FIXED, FakeProgram, made_result, small_plan
@@ -23,9 +24,11 @@ from recbole_dtlns.comparison.execute import (
     run_seconds,
     valid_score,
 )
-from recbole_dtlns.comparison.outlook import least_epochs
-from recbole_dtlns.comparison.processes import only_one
+from recbole_dtlns.comparison.outlook import least_epochs, so_far
+from recbole_dtlns.comparison.processes import interruptible, only_one
 from recbole_dtlns.comparison.records import read_comparison
+from recbole_dtlns.comparison.runs import runs_of
+from recbole_dtlns.comparison.same_inputs import SameInputs
 from recbole_dtlns.errors import UserError
 
 DIE = "import sys; print('INFO  epoch 1'); print('ValueError: no such thing', file=sys.stderr); sys.exit(1)"
@@ -125,6 +128,11 @@ def test_another_configuration_is_refused_with_the_difference(compared, toy):
         (lambda result: {**result, "versions": {"recbole_dtlns": "0.0.1"}}, "made by version 0.0.1"),
         (lambda result: {key: value for key, value in result.items() if key != "seconds"}, "seconds"),
         (lambda result: [], "damaged"),
+        (lambda result: {**result, "seconds": {"training": "abc"}}, "seconds.training"),
+        (lambda result: {**result, "best_valid_result": {"ndcg@20": [1]}}, "best_valid_result.ndcg@20"),
+        (lambda result: {**result, "test_result": {"ndcg@20": True}}, "test_result.ndcg@20"),
+        (lambda result: {**result, "data": {"split_hash": ["s"]}}, "data.split_hash"),
+        (lambda result: {**result, "external": [{"file": "a"}]}, "external"),
     ],
 )
 def test_unusable_results_are_failed_and_left_alone(compared, toy, change, said):
@@ -136,6 +144,102 @@ def test_unusable_results_are_failed_and_left_alone(compared, toy, change, said)
     assert (len(found.failed), len(found.runs), program.started) == (1, 1, [])
     assert said in found.failed[0].reason
     assert path.read_text() == before
+
+
+def test_what_nobody_foresaw_fails_one_run_alone(compared, monkeypatch):
+    def score(result, config):
+        if result["seed"] == 3:
+            raise ZeroDivisionError("by nothing")
+        return None
+
+    monkeypatch.setattr(execute, "valid_score", score)
+    found, _ = compared(small_plan("dns"))
+    assert [(run.run_id, run.reason) for run in found.failed] == [
+        ("toy/BPR/dns/seed-3", "ZeroDivisionError: by nothing")
+    ]
+    assert len(found.runs) == 1
+
+
+def made_from(run, **changes):
+    """A program that writes a result with these fields changed."""
+    home = f"compared/runs/{run}"
+    return (
+        f"import json, pathlib; home = pathlib.Path({home!r}); result = json.loads((home / 'made.json').read_text())\n"
+        f"result.update({changes!r}); (home / 'result.json').write_text(json.dumps(result))"
+    )
+
+
+OTHER_SPLIT = {"data": {"split_hash": "other", "train_hash": "t"}}
+
+
+def test_runs_of_another_split_than_those_already_there_fail_whatever_their_order(compared):
+    compared(small_plan("dns"))
+    bad = "toy/BPR/uniform/seed-4"
+    found, _ = compared(small_plan("uniform", "dns"), {bad: made_from(bad, **OTHER_SPLIT)})
+    assert [run.run_id for run in found.failed] == [bad]
+    for word in ("split_hash is other", "theirs is s", "Remove that folder"):
+        assert word in found.failed[0].reason
+    # The first run to be looked at is the one that differs, and all are on disk.
+    bad = "toy/BPR/ahns/seed-3"
+    found, _ = compared(small_plan("ahns", "dns"), {bad: made_from(bad, **OTHER_SPLIT)})
+    again, program = compared(small_plan("ahns", "dns"))
+    assert [run.run_id for run in found.failed] == [run.run_id for run in again.failed] == [bad]
+    assert not program.started
+    assert [run.run_id for run in so_far(again.folder, again.plan).failed] == [bad]
+
+
+def test_a_file_that_was_replaced_between_two_runs_fails_the_later_one(compared):
+    first, second = (
+        [{"kind": "judge_file", "file": "v.tsv", "sha256": digest * 20, "train_hash": None, "foreign": False}]
+        for digest in ("ab", "cd")
+    )
+    runs = {f"toy/BPR/dns+pos@rule/seed-{seed}": external for seed, external in ((3, first), (4, second), (5, first))}
+    plan = small_plan("dns+pos", seeds=(3, 4, 5))
+    found, _ = compared(plan, {run: made_from(run, external=external) for run, external in runs.items()})
+    assert [run.run_id for run in found.failed] == ["toy/BPR/dns+pos@rule/seed-4"]
+    assert "sha256 of judge_file is cdcdcdcdcdcd, theirs is abababababab" in found.failed[0].reason
+
+
+def test_sequential_models_have_a_split_of_their_own():
+    same = SameInputs()
+    plan = small_plan("dns")
+    run = runs_of(plan, plan.cells()[0])[0]
+    one, other = made_result(run), made_result(run, **OTHER_SPLIT)
+    same.check("toy", "BPR", one, Path("a"))
+    same.check("toy", "EASE", one, Path("b"))
+    same.check("toy", "SASRec", other, Path("c"))
+    with pytest.raises(UserError, match="split_hash"):
+        same.check("toy", "EASE", other, Path("d"))
+
+
+def test_an_interrupted_start_forgets_nothing_of_an_earlier_one(compared, toy, monkeypatch):
+    """The second start ends before it has looked at any run."""
+    bad = "toy/BPR/uniform/seed-4"
+    compared(small_plan(), {bad: DIE})
+    before = [(toy / "compared" / name).read_text() for name in ("summary.csv", "failed.json")]
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Chain, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        compared(small_plan())
+    assert [(toy / "compared" / name).read_text() for name in ("summary.csv", "failed.json")] == before
+    assert before[0].count(",done,") == 3
+    assert bad in before[1]
+
+
+def test_what_a_run_leaves_that_outlived_its_comparison_is_deleted(compared, toy):
+    plan = small_plan("dns", trials=2)
+    compared(plan)
+    homes = [toy / "compared/runs/toy/BPR/dns" / name for name in ("trial-1", "seed-3")]
+    for home in homes:
+        for name in ("checkpoint.pth", "stderr.txt"):
+            (home / name).write_text("left")
+    _, program = compared(plan)
+    assert not program.started
+    assert not any((home / "stderr.txt").exists() for home in homes)
+    assert [(home / "checkpoint.pth").exists() for home in homes] == [False, True]
 
 
 def test_a_killed_process_says_so(compared, toy):
@@ -274,6 +378,19 @@ def test_a_folder_is_held_by_one_comparison(tmp_path):
         pass
     with only_one(tmp_path / "compared"):
         pass
+
+
+@pytest.mark.parametrize(("handler", "ends"), [(signal.SIG_IGN, False), (signal.SIG_DFL, True)])
+def test_a_hang_up_ends_a_comparison_unless_it_is_ignored_as_under_nohup(handler, ends):
+    before, ended = signal.signal(signal.SIGHUP, handler), False
+    try:
+        with interruptible():
+            signal.raise_signal(signal.SIGHUP)
+    except KeyboardInterrupt:
+        ended = True
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert ended is ends
 
 
 def test_estimate():

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from recbole_dtlns.comparison.campaign import write_plan
 from recbole_dtlns.comparison.cell_config import CellConfig
 from recbole_dtlns.comparison.plan import ComparisonPlan
 from recbole_dtlns.comparison.plan_file import DEFAULT_ROWS, check_cells, make_plan, read_plan
@@ -149,6 +150,14 @@ config_files: [preset/paper.yaml]
     assert make_plan({**flags, "seed": "3"}).seeds == (3, 4, 5)
 
 
+def test_a_number_of_seeds_counts_from_the_first_of_the_list_that_is_gone_on_with(tmp_path: Path) -> None:
+    flags = write(tmp_path, yaml.safe_dump(plan(seeds="2", seed="5").as_dict()))
+    found = make_plan({**flags, "seeds": "3"})
+    assert (found.seeds, found.split_seed) == ((5, 6, 7), 5)
+    assert make_plan({**flags, "seeds": "3", "seed": "8"}).seeds == (8, 9, 10)
+    assert make_plan({**flags, "seeds": "1,2"}).seeds == (1, 2)
+
+
 def test_a_plan_is_read_again_as_it_was_written(tmp_path: Path) -> None:
     flags = {"samplers": "dtl_ns,judge=keep_all,dns+tree,EASE", "noise": "0,0.1", "seeds": "3,1", "trials": "2"}
     one = plan(**flags, learning_rate="1e-3", metrics="['NDCG']", candidate_topk="5+50%")
@@ -204,7 +213,8 @@ def test_seeds_of_a_configuration_file_are_the_first(tmp_path: Path) -> None:
         ({"shard": "1/2"}, "identify"),
         ({"rows": "dns", "samplers": "dns"}, "two names"),
         ({"ranges": "a"}, "no flag"),
-        ({"search": "grid", "samplers": "uniform,recbole:uniform"}, "grid is empty"),
+        ({"search": "grid", "trials": "5", "samplers": "uniform,recbole:uniform"}, "grid is empty"),
+        ({"search": "grid"}, "search=grid needs trials, .* --trials=20"),
         ({"plan": "missing.yaml"}, "no plan file missing.yaml"),
         ({"plugins": "missing.py"}, "missing.py"),
     ],
@@ -239,6 +249,10 @@ def test_wrong_flags_are_refused_with_what_to_give(flags: dict[str, str], said: 
         ("datasets: [a]\njudge_keys: {lm: {llm_model: b}}", "no judge 'lm'"),
         ("datasets: [a]\njudge_keys: {llm: {llm_modle: b}}", "did you mean llm_model"),
         ("datasets: [a]\njudge_keys: {llm: b}", "judge_keys of llm: expected"),
+        ("datasets: [a]\njudge_keys: {llm: {protocol: reference}}", "protocol is no key of identification.*reference"),
+        ("datasets: [a]\njudge_keys: {llm: {eval_mask: train}}", "eval_mask is no key of identification"),
+        ("datasets: [a]\njudge_keys: {llm: {neg_candidates: 50}}", "--neg_candidates"),
+        ("datasets: [a]\njudge_keys: {llm: {tree_leaf_size: 5}}", "tree_leaf_size is no key of identification"),
         ("datasets: [a]\nconfig_files: [missing.yaml]", "missing.yaml"),
         ("datasets: [a]\n  b: [", "is not valid YAML"),
         ("- datasets", "should hold"),
@@ -330,6 +344,13 @@ def test_what_cannot_run_is_found_before_any_work_and_names_its_cells() -> None:
     assert "DGCF/dns" not in said
 
 
+def test_a_level_of_noise_that_a_model_cannot_have_is_found_though_it_can_run_without() -> None:
+    flags = {"models": "SASRec", "samplers": "dns", "loss_type": "BPR"}
+    check_cells(plan(**flags))
+    with pytest.raises(UserError, match=r"2 cells.*\n  ml-100k/SASRec/dns/noise-0.1: noise_rate=0.1"):
+        check_cells(plan(**{**flags, "models": "SASRec,GRU4Rec"}, noise="0,0.1"))
+
+
 def test_a_data_set_that_is_not_there_is_said_once() -> None:
     with pytest.raises(UserError, match="no-such-data") as error:
         check_cells(plan(datasets="no-such-data,ml-100k", samplers="dns,uniform,ahns"))
@@ -398,3 +419,21 @@ def test_shipped_plans_have_baselines_references_and_ablations(name: str) -> Non
     assert {"dtl_ns", "mixgcf+pos", "mixgcf+tree", "shuffled_codes", "random_positives"} <= set(names)
     if name == "full":
         assert set(SAMPLERS) | {"exclude_only"} <= set(names)
+
+
+def test_a_plan_can_be_read_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its files are stored with full paths; shipped ones keep their names."""
+    for folder in ("here", "elsewhere", "with space"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "here" / "c.yaml").write_text("plugins: plug.py\n")
+    (tmp_path / "here" / "plug.py").write_text("")
+    monkeypatch.chdir(tmp_path / "here")
+    found = make_plan({"datasets": "ml-100k", "models": "BPR"}, ["preset/paper.yaml", "c.yaml"])
+    assert found.config_files == ("preset/paper.yaml", str(tmp_path / "here" / "c.yaml"))
+    assert found.fixed["plugins"] == str(tmp_path / "here" / "plug.py")
+    write_plan(found, tmp_path)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert read_plan(tmp_path / "plan.yaml") == found
+    monkeypatch.chdir(tmp_path / "with space")  # config_files is a list that spaces separate
+    Path("c.yaml").write_text("epochs: 3\n")
+    assert make_plan({"datasets": "ml-100k", "models": "BPR"}, ["c.yaml"]).config_files == ("c.yaml",)

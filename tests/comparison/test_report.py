@@ -330,3 +330,164 @@ def test_many_rows_get_small_plots(made: Path):
     source.labels = [row.label for row in rows]
     figure = curves.draw(source, Group("d", "m", rows), "ndcg@20", "Valid NDCG@20 by epoch")
     assert [axes.get_title(loc="left") for axes in figure.axes[:28]] == source.labels
+
+
+def texts_of(figure) -> list[str]:
+    """Titles of panels, tick labels of rows and the legend."""
+    found = [axes.get_title(loc="left") for axes in figure.axes]
+    found += [label.get_text() for axes in figure.axes for label in axes.get_yticklabels()]
+    return found + [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+
+
+@pytest.mark.parametrize("many", [9, 2])
+def test_every_figure_of_rows_shows_which_are_marked(made: Path, monkeypatch: pytest.MonkeyPatch, many: int):
+    from recbole_dtlns.comparison.report.plots import curves
+
+    monkeypatch.setattr(curves, "MANY", many)
+    pictures = {
+        picture.name.removesuffix(f"-{GROUP}"): picture
+        for section in sections(made).values()
+        for picture in section.pictures
+    }
+    kinds = ("accuracy", "curve-valid", "curve-loss", "curve-seconds", "hardness", "precision", "coverage", "seconds")
+    for kind in kinds:
+        assert any(text.endswith("@llm (marked)") for text in texts_of(pictures[kind].draw())), kind
+
+
+def test_the_plot_of_hardness_says_that_it_is_of_one_seed(made: Path):
+    (picture,) = sections(made)["hardness"].pictures
+    assert "first seed" in picture.title
+    assert "first seed" in picture.alt
+    assert "the plot shows the first seed" in sections(made)["hardness"].text[0]
+
+
+def small(folder: Path, **changes) -> Path:
+    return make_comparison(
+        folder, **{"models": ("BPR",), "noise": (0.0,), "trials": 0, "judges": ("rule",), "failed": None, **changes}
+    )
+
+
+def test_a_damaged_file_of_users_costs_one_row_its_tests(tmp_path: Path):
+    folder = small(tmp_path / "c")
+    path = folder / "runs/ml-100k/BPR/dns/seed-2021/per_user.npz"
+    path.write_bytes(path.read_bytes()[:-300])
+    found = sections(folder)["significance"]
+    assert [
+        text for text in found.warnings if "dns, BPR on ml-100k: left out of all tests" in text and str(path) in text
+    ]
+    pairs = {(line.values["first"], line.values["second"]) for line in found.tables[0].lines}
+    assert pairs == {("dtl_ns@rule", row) for row in ("recbole:uniform", "mixgcf", "mixgcf+pos@rule", "EASE")}
+    assert {line.values["row"] for line in sections(folder)["accuracy"].tables[0].lines} >= {"dns", "mixgcf"}
+    path = folder / "runs/ml-100k/BPR/dtl_ns@rule/seed-2021/per_user.npz"
+    path.write_bytes(b"")
+    found = sections(folder)["significance"]
+    assert len(found.warnings) == 2
+    assert found.points == []  # ours is tested against none
+    assert len(found.tables[0].lines) == 4 * 3 / 2
+
+
+@pytest.mark.parametrize(("name", "key"), [("epochs.csv", "curves"), ("hardness.csv", "hardness")])
+def test_a_damaged_record_by_epoch_costs_one_run_its_curve(tmp_path: Path, name: str, key: str):
+    from recbole_dtlns.comparison.report import write_report
+
+    folder = small(tmp_path / "c")
+    path = folder / "runs/ml-100k/BPR/dns/seed-2020" / name
+    path.write_text(path.read_text()[:-4])
+    page = write_report(read_comparison(folder), tmp_path).read_text(encoding="utf-8")
+    assert f"{path} is damaged" in section_of(page, key)
+    row = Source(read_comparison(folder)).groups[0].row("dns")
+    assert len(row.logs(name.removesuffix(".csv"))) == 2
+
+
+def test_a_plan_without_a_clean_run_is_reported_at_its_lowest_noise(tmp_path: Path):
+    folder = small(tmp_path / "c", noise=(0.1, 0.3))
+    found = sections(folder)
+    assert found["accuracy"].tables[0].title == "Accuracy: BPR on ml-100k at 10 % noise"
+    assert len(found["accuracy"].tables[0].lines) == 6
+    assert found["significance"].tables[0].lines
+    assert any("no finished run without noise" in text for text in found["summary"].warnings)
+    (noise,) = found["noise"].tables
+    assert [column.key for column in noise.columns] == ["row", "noise_0.1", "noise_0.3", "drop_0.3"]
+    assert noise.note.endswith("the same row at 10 % noise.")
+    clean = sections(small(tmp_path / "clean"))
+    assert clean["accuracy"].tables[0].title == "Accuracy: BPR on ml-100k"
+    assert not any("without noise" in text for text in clean["summary"].warnings)
+
+
+def test_files_of_an_earlier_report_go_and_others_stay(tmp_path: Path):
+    from recbole_dtlns.comparison.report import write_report
+
+    small(tmp_path / "c", noise=(0.0, 0.1))
+    write_report(read_comparison(tmp_path / "c"), tmp_path)
+    (tmp_path / "report" / "mine.md").write_text("notes")
+    assert (tmp_path / "report" / f"noise-{GROUP}.svg").is_file()
+    small(tmp_path / "d")
+    write_report(read_comparison(tmp_path / "d"), tmp_path)
+    left = {path.name for path in (tmp_path / "report").iterdir()}
+    assert not [name for name in left if name.startswith("noise-")]
+    assert left == {"mine.md", "files.txt", *(tmp_path / "report" / "files.txt").read_text().splitlines()}
+    assert {f"accuracy-{GROUP}.{ending}" for ending in ("md", "csv", "tex", "svg", "png")} <= left
+
+
+def test_data_sets_that_are_spelt_alike_have_files_of_their_own():
+    from recbole_dtlns.comparison.report.source import slug
+
+    names = ["a_b", "a-b", "a b", "a+b", "a+20+b", "ä-b", "a.b", "-a-b", "a-b-"]
+    assert len({slug(name, "BPR") for name in names}) == len(names)
+    assert slug("ml-100k", "BPR") == GROUP
+    assert all(re.fullmatch(r"[A-Za-z0-9._+-]+", slug(name)) for name in names)
+
+
+def test_commands_do_not_run_into_finished_folders(made: Path, made_report: Path):
+    page = section_of(page_of(made_report), "commands")
+    words = [word for line in re.findall(r"python -m [^\n<]*", page) for word in shlex.split(line)]
+    places = [word for word in words if word.startswith("--run_dir=")]
+    assert len(places) > 20
+    assert all(word.endswith("-again") and word.startswith(f"--run_dir={made}") for word in places)
+
+
+def test_commands_of_a_folder_with_a_space_say_what_to_do(made: Path, tmp_path: Path):
+    run = tmp_path / "my run"
+    shutil.copytree(made / "runs/ml-100k/BPR/dns/seed-2020", run)
+    (command,) = sections(run)["commands"].commands
+    assert "config_files takes no path with a space: copy config.yaml" in command.title
+    assert {"--config_files=config.yaml", f"--run_dir={run}-again"} <= set(shlex.split(command.lines[0]))
+    whole = sections(small(tmp_path / "my comparison"))["commands"].commands
+    assert all("config_files takes no path with a space: rename" in command.title for command in whole)
+    assert all("space" not in command.title for command in sections(made)["commands"].commands)
+
+
+def test_mask_checks_of_the_reference_protocol_stand_apart(tmp_path: Path):
+    folder = small(tmp_path / "c")
+    name = "the ranking of test leaves out seen pairs alone"
+
+    def change(row: str, **fields) -> None:
+        path = folder / f"runs/ml-100k/BPR/{row}/seed-2020/result.json"
+        result = json.loads(path.read_text())
+        check = {"when": "before", "name": name, "passed": False, "found": "9 further pairs"}
+        path.write_text(json.dumps({**result, **fields, "checks": [check]}))
+
+    change("dtl_ns@rule", protocol="reference", marks=[REFERENCE_MARK])
+    found = sections(folder)
+    outcomes = {line.values["name"]: line.values["outcome"] for line in found["checks"].tables[-2].lines}
+    assert outcomes[f"{name} (reference protocol)"] == "not passed, as expected"
+    assert "NOT PASSED" not in outcomes.values()
+    assert not any("not passed" in text.lower() for text in found["summary"].warnings + found["checks"].warnings)
+    change("dns")
+    found = sections(folder)
+    outcomes = {line.values["name"]: line.values["outcome"] for line in found["checks"].tables[-2].lines}
+    assert (outcomes[name], outcomes[f"{name} (reference protocol)"]) == ("NOT PASSED", "not passed, as expected")
+    assert found["checks"].warnings == ["Not passed: checks of every run"]
+    assert "any other check that is not passed is told here" in found["checks"].text[0]
+
+
+def test_rows_under_another_mask_do_not_stand_beside_both_masks(tmp_path: Path):
+    """Both masks of a reference run leave valid items in; a run with eval_mask=train_valid leaves them out."""
+    folder = make_comparison(tmp_path / "c", models=("BPR",), noise=(0.0,), trials=0)
+    (picture,) = sections(folder)["masks"].pictures
+    both = ["dtl_ns@llm (marked)", "mixgcf+pos@llm (marked)"]
+    assert sorted(label.get_text() for label in picture.draw().axes[0].get_yticklabels()) == both
+    path = folder / "runs/ml-100k/BPR/dns/seed-2020/result.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "eval_mask": "train"}))
+    (picture,) = sections(folder)["masks"].pictures
+    assert sorted(label.get_text() for label in picture.draw().axes[0].get_yticklabels()) == ["dns", *both]

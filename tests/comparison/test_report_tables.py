@@ -69,6 +69,14 @@ def test_markdown_has_bold_bests_marks_and_escaped_pipes():
     assert lines[-1] == "A note."
 
 
+def test_markdown_shows_text_that_looks_like_markup():
+    line = Line({"row": "<b>|</b> <!-- x", "p": 0.00001})
+    lines = markdown(Table("t", "a <i> | b", COLUMNS, (line,), "See <http://x>.")).splitlines()
+    assert lines[0] == r"**a &lt;i> \| b**"
+    assert lines[4] == r"| &lt;b>\|&lt;/b> &lt;!-- x | – | – | < .0001 |"
+    assert lines[-1] == "See &lt;http://x>."
+
+
 def test_csv_has_raw_numbers():
     found = list(csv.DictReader(io.StringIO(raw_csv(TABLE))))
     assert found[0] == {"row": "a_b|c", "ndcg": "0.3363", "ndcg_sd": "0.0043", "gini": "0.5", "p": "1e-05", "marks": ""}

@@ -6,7 +6,9 @@ import random
 import pytest
 import yaml
 
+from recbole_dtlns.cli import main
 from recbole_dtlns.comparison.plan import ComparisonPlan
+from recbole_dtlns.comparison.plan_file import make_plan
 from recbole_dtlns.comparison.rows import make_row
 from recbole_dtlns.comparison.search import (
     OptunaTrials,
@@ -158,7 +160,7 @@ def test_no_trial_has_a_view_without_weight_or_more_picks_than_candidates(search
 
 def test_a_grid_has_every_combination_in_order_and_the_start_values_first() -> None:
     ranges = {"neg_candidates": "choice [5,10]", "learning_rate": "choice [0.01,0.001]"}
-    grid = plan(trials=0, search="grid", shared_search=ranges)
+    grid = plan(trials=9, search="grid", shared_search=ranges)
     expected = [{"neg_candidates": n, "learning_rate": r} for n, r in ((5, 0.01), (5, 0.001), (10, 0.01))]
     assert trial_keys(make_row("uniform"), grid) == [{}, *expected]  # (10, 0.001) are the start values
     assert number_of_trials(make_row("uniform"), grid) == 4
@@ -168,7 +170,7 @@ def test_a_grid_has_every_combination_in_order_and_the_start_values_first() -> N
 
 def test_a_fixed_value_and_a_configuration_file_are_start_values(tmp_path) -> None:
     (tmp_path / "c.yaml").write_text("neg_candidates: 20\n")
-    files = plan(trials=0, search="grid", config_files=(str(tmp_path / "c.yaml"),))
+    files = plan(trials=9, search="grid", config_files=(str(tmp_path / "c.yaml"),))
     assert [keys.get("neg_candidates") for keys in trial_keys(make_row("dns"), files)] == [None, 2, 5, 10, 50]
 
 
@@ -176,13 +178,13 @@ def test_a_grid_over_a_uniform_range_is_refused() -> None:
     for text in ("uniform 0,1", "loguniform -3,0"):
         with pytest.raises(UserError, match="no end of values"):
             trial_keys(make_row("uniform"), plan(search="grid", shared_search={"learning_rate": text}))
-    stepped = plan(trials=0, search="grid", shared_search={"neg_candidates": "quniform 4,8,2"})
+    stepped = plan(trials=9, search="grid", shared_search={"neg_candidates": "quniform 4,8,2"})
     assert [keys["neg_candidates"] for keys in trial_keys(make_row("dns"), stepped)[1:]] == [4, 6, 8]
 
 
 @pytest.mark.parametrize("name", [*sorted(SAMPLERS), "EASE", "ItemKNN"])
 def test_every_shipped_range_can_be_drawn_from_and_enumerated(name: str) -> None:
-    found = trial_keys(make_row(name), plan(trials=0, search="grid"))
+    found = trial_keys(make_row(name), plan(trials=100, search="grid"))
     assert len(found) > 1 or name == "uniform"
     assert trial_keys(make_row(name), plan(trials=3))[0] == {}
 
@@ -191,7 +193,7 @@ def test_reference_rows_search_recboles_own_keys() -> None:
     for name, keys in (("EASE", {"reg_weight"}), ("ItemKNN", {"k", "shrink"})):
         assert set(yaml.safe_load((PROPERTIES / "model" / f"{name}.yaml").read_text())) == {"search"}
         assert set(ranges_of(make_row(name), plan())) == keys
-    tried = [keys.get("reg_weight") for keys in trial_keys(make_row("EASE"), plan(trials=0, search="grid"))]
+    tried = [keys.get("reg_weight") for keys in trial_keys(make_row("EASE"), plan(trials=9, search="grid"))]
     assert tried == [None, 1.0, 10.0, 100.0, 500.0, 1000.0]  # 250 is the start value
 
 
@@ -273,3 +275,13 @@ def test_optuna_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install 'recbole-dtlns\[tune\]'"):
         OptunaTrials(make_row("dns"), plan(search="optuna"))
+
+
+def test_optuna_is_needed_to_compare_but_not_to_read_a_plan(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    flags = {"datasets": "ml-100k", "models": "BPR", "samplers": "dns", "search": "optuna", "trials": "2"}
+    assert make_plan(flags).search == "optuna"
+    assert main(["compare", *(f"--{key}={value}" for key, value in flags.items())]) == 2
+    assert "recbole-dtlns[tune]" in capsys.readouterr().err

@@ -5,7 +5,7 @@ import csv
 import pytest
 from fake_runs import made_result, small_plan, write_made
 
-from recbole_dtlns.comparison.checks import comparison_checks
+from recbole_dtlns.comparison.checks import OTHER_MASKS, comparison_checks
 from recbole_dtlns.comparison.records import gather
 from recbole_dtlns.comparison.runs import runs_of
 from recbole_dtlns.comparison.summary import SUMMARY, write_summary
@@ -54,6 +54,19 @@ def test_a_row_a_run_whatever_its_status(folder):
     assert (by_id["toy/BPR/dns/seed-3"]["protocol"], by_id["toy/BPR/dns/seed-3"]["seconds_training"]) == ("honest", "")
 
 
+def test_runs_without_a_result_have_the_protocol_they_were_to_have(tmp_path):
+    (tmp_path / "mine.yaml").write_text("protocol: reference\n")
+    file = str(tmp_path / "mine.yaml")
+
+    def protocols(**changes):
+        found = gather(tmp_path, small_plan("dns", "dns+reference", seeds=(3,), **changes), {})
+        return [row["protocol"] for row in csv.DictReader(write_summary(found).open())]
+
+    assert protocols() == ["honest", "reference"]
+    assert protocols(config_files=(file,)) == ["reference", "reference"]
+    assert protocols(config_files=(file,), fixed={"protocol": "honest"}) == ["honest", "reference"]
+
+
 def test_sound_comparison_passes_all_checks(folder):
     found = comparison_checks(gather(folder, PLAN, {}))
     assert [check["name"] for check in found if not check["passed"]] == []
@@ -99,6 +112,23 @@ def test_fewer_trials_are_shown(tmp_path):
     assert "toy/BPR/uniform none" in found["found"]
 
 
+def test_seeds_without_all_trials_are_found(folder):
+    (folder / "runs" / "toy/BPR/dns/trial-1/result.json").unlink()
+    found = outcome(folder, "trials of every row")
+    assert not found["passed"]
+    assert "toy/BPR/dns has 1 of 2" in found["found"]
+    for seed in ("seed-3", "seed-4"):
+        (folder / "runs" / "toy/BPR/dns" / seed / "result.json").unlink()
+    assert outcome(folder, "trials of every row")["passed"]  # still to come
+
+
+def test_failed_trials_were_tried_and_are_named(folder):
+    found = gather(folder, PLAN, {"toy/BPR/dns/trial-1": "killed"})
+    (check,) = [check for check in comparison_checks(found) if check["name"] == "trials of every row"]
+    assert check["passed"]
+    assert "failed trials: toy/BPR/dns 1" in check["found"]
+
+
 def test_another_budget_is_found_unless_it_is_searched(folder):
     longer = {**made_result(all_runs()[0])["config"], "epochs": 9}
     write_made(folder, all_runs()[0], config=longer)
@@ -125,3 +155,17 @@ def test_a_failed_check_of_a_run_is_found_and_so_is_a_run_without_checks(folder)
 def test_marks_are_listed(folder):
     write_made(folder, all_runs()[0], marks=["uses held-out counts"])
     assert outcome(folder, "marks")["found"] == "uses held-out counts (1 runs)"
+
+
+def test_the_mask_of_the_reference_protocol_hides_no_other_failure(folder):
+    mask = {"when": "before", "name": "the ranking of test leaves out seen pairs alone", "passed": False, "found": "9"}
+    write_made(folder, all_runs()[0], checks=[mask], protocol="reference", marks=["reference"])
+    assert outcome(folder, "checks of every run")["passed"]
+    apart = outcome(folder, OTHER_MASKS)
+    assert not apart["passed"]
+    assert all_runs()[0].run_id in apart["found"]
+    write_made(folder, all_runs()[1], checks=[mask])
+    assert all_runs()[1].run_id in outcome(folder, "checks of every run")["found"]
+    other = {**mask, "name": "no pair stands in two of train, valid, test"}
+    write_made(folder, all_runs()[0], checks=[mask, other], protocol="reference", marks=["reference"])
+    assert all_runs()[0].run_id in outcome(folder, "checks of every run")["found"]

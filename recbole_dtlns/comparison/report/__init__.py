@@ -11,6 +11,8 @@ from recbole_dtlns.comparison.records import Comparison
 from recbole_dtlns.errors import UserError
 
 PAGE, PARTS = "report.html", "report"
+WRITTEN = "files.txt"
+"""In `report/`: the names of the tables and figures there, a line each."""
 
 
 def require_packages() -> None:
@@ -45,6 +47,7 @@ def write_report(comparison: Comparison, folder: Path, ours: str | None = None, 
     source = Source(comparison, ours, metric)
     sections = [section for section in sections_of(source) if not section.empty]
     parts, figures = Path(folder) / PARTS, {}
+    _drop_earlier(parts, {name for section in sections for name in section.files})
     for section in sections:
         for table in section.tables:
             for ending, written in (("md", formats.markdown), ("csv", formats.raw_csv), ("tex", formats.latex)):
@@ -56,6 +59,15 @@ def write_report(comparison: Comparison, folder: Path, ours: str | None = None, 
     target = Path(folder) / PAGE
     write_atomically(target, text.encode())
     return target
+
+
+def _drop_earlier(parts: Path, names: set[str]) -> None:
+    """Remove files of an earlier report that this one, with these names, does not write; nothing else is touched."""
+    listed = parts / WRITTEN
+    for name in set(listed.read_text(encoding="utf-8").splitlines() if listed.is_file() else ()) - names:
+        if Path(name).name == name:
+            (parts / name).unlink(missing_ok=True)
+    write_atomically(listed, "".join(f"{name}\n" for name in sorted(names)).encode())
 
 
 def _facts(comparison: Comparison) -> Iterator[str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 from recbole_dtlns.comparison.report.table import MISSING, Column, Interval, Spread, Table, Value, plain_number
 
 MARKS = "Marks"
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _LATEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -99,12 +101,13 @@ def markdown(table: Table) -> str:
     rule = ["---" if column.kind == "text" else "---:" for column in columns]
     head = [_piped(column.title) for column in columns]
     text = "\n".join(f"| {' | '.join(row)} |" for row in [head, rule, *rows])
-    note = f"\n\n{table.note}" if table.note else ""
-    return f"**{table.title}**\n\n{text}{note}\n"
+    note = f"\n\n{_piped(table.note)}" if table.note else ""
+    return f"**{_piped(table.title)}**\n\n{text}{note}\n"
 
 
 def _piped(text: str) -> str:
-    return " ".join(text.split()).replace("|", r"\|")
+    """One line in which nothing ends a cell or begins a tag."""
+    return _TAG.sub("&lt;", " ".join(text.split())).replace("|", r"\|")
 
 
 def raw_csv(table: Table) -> str:

@@ -70,6 +70,12 @@ class Section:
     commands: list[Commands] = field(default_factory=list)
 
     @property
+    def files(self) -> list[str]:
+        """Names of the files of its tables and figures."""
+        endings = ((self.tables, ("md", "csv", "tex")), (self.pictures, ("svg", "png")))
+        return [f"{part.name}.{ending}" for parts, each in endings for part in parts for ending in each]
+
+    @property
     def empty(self) -> bool:
         """Whether nothing but a heading is left: then the section is not shown."""
         return not (self.points or self.warnings or self.tables or self.pictures or self.commands)

@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
-from recbole_dtlns.comparison.records import Comparison, RunRecord
-from recbole_dtlns.comparison.report.table import Spread, spread
+from recbole_dtlns.comparison.records import Comparison
+from recbole_dtlns.comparison.report.row import Row, problem_of
 from recbole_dtlns.comparison.statistics import Compared, significance
+from recbole_dtlns.comparison.statistics.values import row_values
 from recbole_dtlns.errors import UserError
 
 BEYOND_ACCURACY = ("itemcoverage", "averagepopularity", "giniindex", "shannonentropy", "tailpercentage")
@@ -30,68 +30,32 @@ def is_accuracy(metric: str) -> bool:
 
 
 def slug(*words: object) -> str:
-    """A name for files and anchors: letters, digits, dots and dashes."""
-    return re.sub(r"[^A-Za-z0-9.]+", "-", "-".join(str(word) for word in words)).strip("-")
-
-
-@dataclass(frozen=True)
-class Row:
-    """The runs of one cell over its seeds.
-
-    Attributes:
-        label: as tables show it.
-        runs: finished ones, in order of their seeds.
-        trials: finished trials of its search.
-        aside: a reference row of its own model, such as EASE, that stands beside every model of the data set.
-    """
-
-    label: str
-    runs: list[RunRecord]
-    trials: list[RunRecord]
-    aside: bool = False
-
-    @property
-    def marks(self) -> tuple[str, ...]:
-        """What must stand beside the row's numbers in every table."""
-        return tuple(dict.fromkeys(mark for run in self.runs for mark in run.result.get("marks") or []))
-
-    def each(self, of: Callable[[RunRecord], Any]) -> list[Any]:
-        """One value a run, without those that are None."""
-        return [value for value in map(of, self.runs) if value is not None]
-
-    def mean(self, of: Callable[[RunRecord], float | None]) -> Spread | None:
-        """Mean and standard deviation of something over the seeds."""
-        return spread(self.each(of))
-
-    def test(self, metric: str) -> Spread | None:
-        """A test metric over the seeds; None where test was not read or has no such metric."""
-        return self.mean(lambda run: (run.result.get("test_result") or {}).get(metric))
-
-    def valid(self, metric: str) -> Spread | None:
-        """A valid metric of the best epoch over the seeds."""
-        return self.mean(lambda run: (run.result.get("best_valid_result") or {}).get(metric))
-
-    def seconds(self, stage: str) -> Spread | None:
-        """Seconds of a stage over the seeds; None where it did not run."""
-        return self.mean(lambda run: (run.result.get("seconds") or {}).get(stage))
+    """A name for files and anchors; other characters become `+HEX+`, so that no two names become one."""
+    return re.sub(r"[^A-Za-z0-9._-]", lambda found: f"+{ord(found[0]):x}+", "-".join(str(word) for word in words))
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """A data set and a model, with the rows that are compared on it."""
+    """A data set and a model, with the rows that are compared on it at one noise rate."""
 
     dataset: str
     model: str
     rows: list[Row]
+    noise: float = 0.0
 
     @property
-    def title(self) -> str:
+    def name(self) -> str:
         """`LightGCN on ml-100k`."""
         return f"{self.model} on {self.dataset}"
 
     @property
+    def title(self) -> str:
+        """The same, with the noise rate if there is noise: `LightGCN on ml-100k at 10 % noise`."""
+        return f"{self.name} at {100 * self.noise:g} % noise" if self.noise else self.name
+
+    @property
     def slug(self) -> str:
-        """The same for names of files."""
+        """Its data set and model, for names of files."""
         return slug(self.dataset, self.model)
 
     def row(self, label: str) -> Row | None:
@@ -124,6 +88,7 @@ class Source:
         self.comparison, self.single = comparison, single
         self.runs = [run for run in comparison.runs if run.trial is None]
         self.problems: dict[str, str] = {}
+        self._rows_tested: dict[Group, list[Row]] = {}
         self._ours_tested: dict[Group, list[Compared]] = {}
         self._pairs_tested: dict[Group, list[Compared]] = {}
         self.metric = self._metric(metric)
@@ -131,8 +96,12 @@ class Source:
 
     @cached_property
     def groups(self) -> list[Group]:
-        """Every data set and model without noise, reference rows last."""
-        return [Group(*names, self._rows(*names, 0.0)) for names in self.comparison.groups()]
+        """Every data set and model at its lowest noise rate with a finished run, mostly 0; reference rows last."""
+        return [self.at_noise(group, self.noise_levels(group)[0]) for group in self._names]
+
+    @cached_property
+    def _names(self) -> list[Group]:
+        return [Group(*names, []) for names in self.comparison.groups()]
 
     @cached_property
     def labels(self) -> list[str]:
@@ -148,10 +117,11 @@ class Source:
 
     def against_ours(self, group: Group) -> list[Compared]:
         """Our row against each other one; nothing where there is none, or where tests are not possible."""
-        ours = self.ours if group.row(self.ours or "") is not None else None
         if group not in self._ours_tested:
-            test = functools.partial(significance.against_ours, ours=ours)
-            self._ours_tested[group] = self._tested(group, test)
+            row = group.row(self.ours or "")
+            test = functools.partial(significance.against_ours, ours=None if row is None else row.label)
+            damaged = row is not None and row not in self._testable(group)
+            self._ours_tested[group] = [] if damaged else self._tested(group, test)
         return self._ours_tested[group]
 
     def all_pairs(self, group: Group) -> list[Compared]:
@@ -161,14 +131,34 @@ class Source:
         return self._pairs_tested[group]
 
     def _tested(self, group: Group, test: Callable[..., list[Compared]]) -> list[Compared]:
-        if len(group.rows) < 2:
+        rows = self._testable(group)
+        if len(rows) < 2:
             return []
+        held = replace(self.comparison, runs=[run for row in rows for run in row.runs])
         try:
-            extra = self.comparison.references(group.dataset)
-            return test(self.comparison, group.dataset, group.model, self.metric, extra=extra)
+            extra = held.references(group.dataset, group.noise)
+            return test(held, group.dataset, group.model, self.metric, group.noise, extra=extra)
         except UserError as error:  # one group that cannot be tested must not cost the report of the others
-            self.problems[group.title] = str(error)
+            self.problems[f"{group.title}: no tests"] = str(error)
             return []
+
+    def _testable(self, group: Group) -> list[Row]:
+        """Without rows that a damaged file costs their tests, each of which is named."""
+        if group not in self._rows_tested:
+            self._rows_tested[group] = [row for row in group.rows if self._is_whole(group, row)]
+        return self._rows_tested[group]
+
+    def _is_whole(self, group: Group, row: Row) -> bool:
+        try:
+            row_values(row.label, row.runs, self.metric)
+        except UserError as error:
+            self.problems[f"{row.label}, {group.title}: left out of all tests"] = str(error)
+            return False
+        return True
+
+    def unreadable(self, kind: str) -> list[str]:
+        """A sentence for each run whose `epochs` or `hardness` cannot be read."""
+        return [problem for run in self.runs if (problem := problem_of(run, kind)) is not None]
 
     def foremost(self, group: Group, rows: list[Row], most: int) -> list[Row]:
         """The rows that a plot has room for, in their order: ours and the most accurate ones."""
@@ -182,7 +172,7 @@ class Source:
 
     def at_noise(self, group: Group, noise: float) -> Group:
         """The same group at another noise rate, without rows that were not run there."""
-        return Group(group.dataset, group.model, self._rows(group.dataset, group.model, noise))
+        return Group(group.dataset, group.model, self._rows(group.dataset, group.model, noise), noise)
 
     def _rows(self, dataset: str, model: str, noise: float) -> list[Row]:
         held = self.comparison

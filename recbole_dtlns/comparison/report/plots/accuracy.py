@@ -45,7 +45,7 @@ def dots(source: Source, group: Group) -> Figure:
         each = [run.result["test_result"][source.metric] for run in row.runs if run.result.get("test_result")]
         axes.plot(each, [place + 0.3] * len(each), ".", color=look.colour, markersize=4)
         axes.plot(value.mean, place, look.marker, color=look.colour, markersize=7)
-    axes.set_yticks(range(len(rows)), [row.label + (" (marked)" if row.marks else "") for row in rows])
+    axes.set_yticks(range(len(rows)), [row.caption for row in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     dress(axes, f"Test {metric_name(source.metric)}", grid="both")
     axes.grid(axis="y", visible=False)

@@ -31,7 +31,7 @@ def curves_of(group: Group, column: str, by_second: bool = False) -> dict[str, C
 
 
 def _curve(row: Row, column: str, by_second: bool) -> Curve | None:
-    logs = [held for run in row.runs if (held := run.epochs())]
+    logs = row.logs("epochs")
     known = [{epoch for epoch, values in log.items() if values.get(column) is not None} for log in logs]
     epochs = sorted(set.intersection(*known)) if known else []
     if len(epochs) < 2:  # models that are fitted in one go have one: that is no curve
@@ -49,6 +49,7 @@ def _curve(row: Row, column: str, by_second: bool) -> Curve | None:
 def draw(source: Source, group: Group, column: str, title: str, by_second: bool = False) -> Figure:
     """All rows in one plot if they are few, else a small plot each with the others behind it."""
     curves = {label: curve for label, curve in curves_of(group, column, by_second).items() if curve is not None}
+    captions = {row.label: row.caption for row in group.rows}
     x = "Seconds of training" if by_second else "Epoch"
     y = title.partition(" by ")[0]
     small = column != "train_loss"
@@ -56,7 +57,7 @@ def draw(source: Source, group: Group, column: str, title: str, by_second: bool 
         figure = new_figure(8.4, 4.0)
         axes = figure.add_subplot()
         for label, curve in curves.items():
-            _line(axes, label, curve, look_of(source.labels, label))
+            _line(axes, captions[label], curve, look_of(source.labels, label))
         dress(axes, x, y)
         fractions(axes, y=small)
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
@@ -69,10 +70,10 @@ def draw(source: Source, group: Group, column: str, title: str, by_second: bool 
     for panel, (label, curve) in zip(panels, curves.items(), strict=False):
         for other in curves.values():
             panel.plot(other[0], other[1], color=FAINT, linewidth=0.5, zorder=1)
-        _line(panel, label, curve, look_of(source.labels, label), markers=False)
+        _line(panel, captions[label], curve, look_of(source.labels, label), markers=False)
         dress(panel)
         fractions(panel, y=small)
-        heading(panel, label)
+        heading(panel, captions[label])
     for panel in panels[len(curves) :]:
         panel.set_visible(False)
     for panel in panels[max(0, len(curves) - columns) : len(curves)]:  # the lowest of each column
@@ -82,7 +83,7 @@ def draw(source: Source, group: Group, column: str, title: str, by_second: bool 
     return figure
 
 
-def _line(axes: Axes, label: str, curve: Curve, look: Look, markers: bool = True) -> None:
+def _line(axes: Axes, caption: str, curve: Curve, look: Look, markers: bool = True) -> None:
     x, mean, low, high = curve
     every = max(1, len(x) // 8)
     axes.fill_between(x, low, high, color=look.colour, alpha=0.13, linewidth=0)
@@ -94,6 +95,6 @@ def _line(axes: Axes, label: str, curve: Curve, look: Look, markers: bool = True
         marker=look.marker if markers else None,
         markevery=every,
         markersize=5,
-        label=label,
+        label=caption,
         zorder=3,
     )

@@ -20,7 +20,7 @@ _PANELS = {
 
 def epochs_of(row: Row) -> dict[int, dict[str, float | None]]:
     """The record of the row's first seed that has one: seeds look alike here."""
-    return next((held for run in row.runs if (held := run.hardness())), {})
+    return next(iter(row.logs("hardness")), {})
 
 
 def rows_of(source: Source, group: Group) -> list[Row]:
@@ -37,24 +37,24 @@ def left_out(source: Source, group: Group) -> str:
 def draw(source: Source, group: Group) -> Figure:
     """Panels of every quantity that some row has."""
     rows = rows_of(source, group)
-    held = {row.label: epochs_of(row) for row in rows}
+    held = [(row, epochs_of(row)) for row in rows]
     names = [
         name
         for name in _PANELS
-        if any(values.get(name) is not None for epochs in held.values() for values in epochs.values())
+        if any(values.get(name) is not None for _, epochs in held for values in epochs.values())
     ]
     columns = min(3, len(names))
     lines = -(-len(names) // columns)
     figure = new_figure(2.7 * columns + 1.8, 2.5 * lines + 0.3)
     panels = figure.subplots(lines, columns, squeeze=False).ravel()
     for panel, name in zip(panels, names, strict=False):
-        for label, epochs in held.items():
-            look = look_of(source.labels, label)
+        for row, epochs in held:
+            look = look_of(source.labels, row.label)
             x, y = _values(epochs, name)
             if len(x):
                 every = max(1, len(x) // 6)
                 style = {"color": look.colour, "marker": look.marker, "markevery": every, "markersize": 4.5}
-                panel.plot(x, y, linestyle=look.line, linewidth=1.5, label=label, **style)
+                panel.plot(x, y, linestyle=look.line, linewidth=1.5, label=row.caption, **style)
             if name == "valid_share":
                 panel.plot(*_values(epochs, "valid_chance"), color=look.colour, linestyle=":", linewidth=1)
         dress(panel)

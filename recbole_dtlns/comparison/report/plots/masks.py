@@ -12,11 +12,15 @@ from recbole_dtlns.comparison.statistics.words import metric_name
 
 
 def draw(source: Source, group: Group) -> Figure:
-    """Rows from best to worst under the honest mask: a filled marker, joined to a hollow one under the other mask."""
+    """Rows from best to worst under the honest mask: a filled marker, joined to a hollow one under the other mask.
+
+    The honest mask of a row with both is train alone; rows whose test leaves out valid too do not stand beside it.
+    """
     held = []
     for row in group.rows:
         reference = mask_value(row, "reference", source.metric)
-        honest = mask_value(row, "honest", source.metric) if reference else row.test(source.metric)
+        alike = row.test(source.metric) if row.runs[0].result.get("eval_mask") == "train" else None
+        honest = mask_value(row, "honest", source.metric) if reference else alike
         if honest is not None:
             held.append((row, honest.mean, None if reference is None else reference.mean))
     held.sort(key=lambda entry: -entry[1])
@@ -28,12 +32,12 @@ def draw(source: Source, group: Group) -> Figure:
             axes.plot([honest_mean, reference_mean], [place] * 2, color=FAINT, linewidth=2, zorder=1)
             axes.plot(reference_mean, place, look.marker, color=look.colour, fillstyle="none", markersize=8)
         axes.plot(honest_mean, place, look.marker, color=look.colour, markersize=7)
-    axes.set_yticks(range(len(held)), [row.label + (" (marked)" if row.marks else "") for row, _, _ in held])
+    axes.set_yticks(range(len(held)), [row.caption for row, _, _ in held])
     axes.set_ylim(len(held) - 0.4, -0.6)
     dress(axes, f"Test {metric_name(source.metric)}", grid="x")
     fractions(axes, x=True)
     handles = [
-        Line2D([], [], color=INK, marker="o", linestyle="", label="honest mask"),
+        Line2D([], [], color=INK, marker="o", linestyle="", label="honest mask (train)"),
         Line2D(
             [], [], color=INK, marker="o", fillstyle="none", linestyle="", label="reference mask (uses test labels)"
         ),

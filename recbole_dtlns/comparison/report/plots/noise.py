@@ -18,7 +18,7 @@ def draw(source: Source, group: Group, levels: list[float]) -> Figure:
     figure = new_figure(8.2, 4.0)
     axes = figure.add_subplot()
     groups = {level: source.at_noise(group, level) for level in levels}
-    noisy_ones = [row for row in group.rows if any(groups[level].row(row.label) for level in levels if level)]
+    noisy_ones = [row for row in group.rows if any(groups[level].row(row.label) for level in levels[1:])]
     rows = source.foremost(group, noisy_ones, MANY)
     step = 0.012 * (levels[-1] - levels[0]) / max(1, len(rows) // 6)
     for place, row in enumerate(rows):
@@ -36,7 +36,7 @@ def draw(source: Source, group: Group, levels: list[float]) -> Figure:
             linewidth=1.5,
             elinewidth=0.9,
             capsize=2.5,
-            label=row.label + (" (marked)" if row.marks else ""),
+            label=row.caption,
         )
     axes.set_xticks(levels)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))

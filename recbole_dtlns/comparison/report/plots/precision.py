@@ -21,7 +21,9 @@ def draw(source: Source, group: Group) -> Figure:
             look = look_of(source.labels, row.label)
             x = [(entry["low"] + entry["high"]) / 2 for entry in held]
             y = [(entry["valid"] + entry["test"]) / entry["pairs"] for entry in held]
-            axes.plot(x, y, color=look.colour, marker=look.marker, linestyle=look.line, linewidth=1.6, label=row.label)
+            axes.plot(
+                x, y, color=look.colour, marker=look.marker, linestyle=look.line, linewidth=1.6, label=row.caption
+            )
             drawn += 1
     dress(axes, "Judge probability", "Inferred positives in valid or test")
     axes.set_ylim(bottom=0)

@@ -49,7 +49,7 @@ def _points(axes: Axes, source: Source, rows: list[Row], x_of: Callable[[Row], S
         x, y, look = x_of(row), row.test(source.metric), look_of(source.labels, row.label)
         if x is None or y is None:
             continue
-        label = row.label + (" (marked)" if row.marks else "")
+        label = row.caption
         axes.errorbar(
             *(x.mean, y.mean),
             xerr=x.sd,

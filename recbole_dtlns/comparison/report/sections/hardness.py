@@ -26,8 +26,10 @@ def hardness(source: Source) -> Section:
     section.text.append(
         "Score gap: score of the positive less that of the negative, as the loss sees it; smaller is harder. Hardest "
         "chosen: how often the negative is the candidate that the model scores highest. False negatives are counted as "
-        "chosen negatives that are held-out positives, beside what chance would give: a hard sampler finds many."
+        "chosen negatives that are held-out positives, beside what chance would give: a hard sampler finds many. The "
+        "table is over all seeds; the plot shows the first seed of each row alone."
     )
+    section.warnings += [f"Left out of the plot of hardness: {said}" for said in source.unreadable("hardness")]
     for group in source.groups:
         lines = [Line(values, row.marks) for row in group.rows if (values := _values(row)) is not None]
         if lines:
@@ -50,9 +52,10 @@ def _values(row: Row) -> dict[str, Value] | None:
 def _picture(source: Source, group: Group) -> Picture:
     return Picture(
         f"hardness-{group.slug}",
-        f"Hardness of the negatives by epoch: {group.title}",
-        f"Line plots by epoch for {group.title}: score gap, share of hardest candidates chosen, similarity of "
-        "positive and negative in both trees, and the share of chosen negatives that are valid positives beside what "
-        f"chance would give (dotted).{plots.left_out(source, group)} Values of the best epoch are in the table above.",
+        f"Hardness of the negatives by epoch, first seed: {group.title}",
+        f"Line plots by epoch of the first seed of each row of {group.title}: score gap, share of hardest "
+        "candidates chosen, similarity of positive and negative in both trees, and the share of chosen negatives that "
+        f"are valid positives beside what chance would give (dotted).{plots.left_out(source, group)} "
+        "Values of the best epoch are in the table above.",
         lambda: plots.draw(source, group),
     )

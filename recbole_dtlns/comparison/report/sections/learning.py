@@ -17,6 +17,7 @@ def learning_curves(source: Source) -> Section:
         "The mean over seeds, as far as all of them trained, with a band from the lowest to the highest seed. Losses "
         "of different samplers are not comparable with each other: a harder negative costs more."
     )
+    section.warnings += [f"Left out of every curve: {said}" for said in source.unreadable("epochs")]
     for group in source.groups:
         section.pictures += _curves(source, group)
     return section

@@ -17,7 +17,8 @@ def masks(source: Source) -> Section:
     section.text.append(
         "Under the reference protocol the inferred positives that are no held-out pairs are left out of the ranking at "
         "test. Only test labels can tell which those are, so they sharpen the evaluation itself. Here each such "
-        "model is tested under both masks, from the same checkpoint: the difference is the mask alone."
+        "model is tested under both masks, from the same checkpoint: train, and train with its inferred positives. The "
+        "difference is the mask alone."
     )
     for group in source.groups:
         rows = [row for row in group.rows if mask_value(row, "reference", source.metric)]
@@ -68,7 +69,7 @@ def _picture(source: Source, group: Group) -> Picture:
     return Picture(
         f"masks-{group.slug}",
         f"Test {name} under both masks: {group.title}",
-        f"Dot plot of test {name} for each row under the honest mask and, where the run has one, under the reference "
-        "mask, joined by a line. The numbers are in the table above.",
+        f"Dot plot of test {name} for each row whose test leaves out train alone (the honest mask here) and, where the "
+        "run has one, under the reference mask, joined by a line. The numbers are in the table above.",
         lambda: plots.draw(source, group),
     )

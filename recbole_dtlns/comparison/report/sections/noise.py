@@ -31,33 +31,34 @@ def _table(source: Source, group: Group, levels: list[float]) -> Table:
     name, columns = metric_name(source.metric), [Column("row", "Row")]
     for level in levels:
         columns.append(Column(f"noise_{level:g}", f"Test {name} at {100 * level:g} %", "metric", "max"))
-    columns += [Column(f"drop_{level:g}", f"Change at {100 * level:g} %", "percent") for level in levels if level]
+    columns += [Column(f"drop_{level:g}", f"Change at {100 * level:g} %", "percent") for level in levels[1:]]
     lines = []
     groups = {level: source.at_noise(group, level) for level in levels}
     for row in group.rows:
         values: dict[str, Value] = {"row": row.label}
-        clean = row.test(source.metric)
+        lowest = row.test(source.metric)
         marks = dict.fromkeys(row.marks)
         for level in levels:
             noisy = groups[level].row(row.label)
             found = None if noisy is None else noisy.test(source.metric)
             values[f"noise_{level:g}"] = found
             marks |= dict.fromkeys(() if noisy is None else noisy.marks)
-            if level and clean is not None and found is not None and clean.mean:
-                values[f"drop_{level:g}"] = found.mean / clean.mean - 1
-        if any(values.get(f"noise_{level:g}") is not None for level in levels if level):
+            if level != levels[0] and lowest is not None and found is not None and lowest.mean:
+                values[f"drop_{level:g}"] = found.mean / lowest.mean - 1
+        if any(values.get(f"noise_{level:g}") is not None for level in levels[1:]):
             lines.append(Line(values, tuple(marks)))
-    note = "Change: of the mean, relative to the same row without noise."
-    return Table(f"noise-{group.slug}", f"Accuracy under noise: {group.title}", tuple(columns), tuple(lines), note)
+    base = f"at {100 * levels[0]:g} % noise" if levels[0] else "without noise"
+    note = f"Change: of the mean, relative to the same row {base}."
+    return Table(f"noise-{group.slug}", f"Accuracy under noise: {group.name}", tuple(columns), tuple(lines), note)
 
 
 def _picture(source: Source, group: Group, levels: list[float]) -> Picture:
     name = metric_name(source.metric)
     return Picture(
         f"noise-{group.slug}",
-        f"Test {name} against noise: {group.title}",
+        f"Test {name} against noise: {group.name}",
         f"Line plot of mean test {name} at noise rates {', '.join(f'{100 * level:g} %' for level in levels)} with the "
-        f"standard deviation over seeds, a line a row of {group.title} (of many rows ours and the most accurate). "
+        f"standard deviation over seeds, a line a row of {group.name} (of many rows ours and the most accurate). "
         "The numbers are in the table above.",
         lambda: plots.draw(source, group, levels),
     )

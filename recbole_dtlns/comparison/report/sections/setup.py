@@ -6,6 +6,7 @@ import json
 import shlex
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from recbole_dtlns.comparison.records import RunRecord
@@ -17,6 +18,8 @@ from recbole_dtlns.comparison.runs import Run, command
 
 # Where a run writes and what sets its seeds apart is no difference between rows.
 _PLACES = frozenset({"run_dir", "cache_dir", "checkpoint_dir", "seed", "show_progress", "state", "gpu_id", "device"})
+
+_SPACED = "config_files takes no path with a space"
 
 
 def environment(source: Source) -> Section:
@@ -39,20 +42,29 @@ def commands(source: Source) -> Section:
     if plan is None:
         for run in source.runs:
             words = ["python", "-m", "recbole_dtlns", f"--model={run.model}", f"--dataset={run.dataset}"]
-            words += [f"--config_files={run.folder / 'config.yaml'}", f"--run_dir={run.folder}-again"]
-            section.commands.append(Commands("This run again", (shlex.join(words),)))
+            config, title = run.folder / "config.yaml", "This run again"
+            if _spaced(config):
+                config, title = Path(config.name), f"{title}; {_SPACED}: copy config.yaml to where this is run"
+            words += [f"--config_files={config}", f"--run_dir={run.folder}-again"]
+            section.commands.append(Commands(title, (shlex.join(words),)))
         return section
+    spaced = f"; {_SPACED}: rename {folder} first" if _spaced(folder) else ""
     again = ["python", "-m", "recbole_dtlns", "compare", f"--plan={folder / 'plan.yaml'}", f"--run_dir={folder}-again"]
-    section.commands.append(Commands("The whole comparison again", (shlex.join(again),)))
+    section.commands.append(Commands(f"The whole comparison again{spaced}", (shlex.join(again),)))
     cells = {cell.folder.as_posix(): cell for cell in plan.cells()}
     by_group: dict[str, list[str]] = {}
     for run in source.runs:
         cell = cells.get(run.run_id.rpartition("/")[0])
         if cell is not None:
             words = command(plan, Run(cell, run.seed), chosen_of(run), folder)
-            by_group.setdefault(f"{run.model} on {run.dataset}", []).append(shlex.join(["python", *words[1:]]))
+            words = ["python", *(f"{word}-again" if word.startswith("--run_dir=") else word for word in words[1:])]
+            by_group.setdefault(f"{run.model} on {run.dataset}{spaced}", []).append(shlex.join(words))
     section.commands += [Commands(title, tuple(lines)) for title, lines in by_group.items()]
     return section
+
+
+def _spaced(path: Path) -> bool:
+    return len(str(path).split()) > 1
 
 
 def _versions(source: Source) -> Table:

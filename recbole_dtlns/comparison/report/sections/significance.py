@@ -35,7 +35,7 @@ def significance(source: Source) -> Section:
             section.points.append(Point(f"{found.first} and {found.second}, {group.title}", said))
         section.tables += _tables(source, group, ours, f"ours-{group.slug}", "Ours against each", False)
         section.tables += _tables(source, group, pairs, f"pairs-{group.slug}", "All pairs", True)
-    section.warnings += [f"{title}: no tests. {problem}" for title, problem in source.problems.items()]
+    section.warnings += [f"{what}. {problem}" for what, problem in source.problems.items()]
     return section
 
 

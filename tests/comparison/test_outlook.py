@@ -1,0 +1,108 @@
+"""`--dry_run`: what a start would use and refuse, and what one epoch of each model says of the cost."""
+
+import dataclasses
+import json
+
+import pytest
+from fake_runs import FIXED, FakeProgram, small_plan, write_made
+
+from recbole_dtlns.comparison import execute, outlook
+from recbole_dtlns.comparison.campaign import carry_out, write_plan
+from recbole_dtlns.comparison.outlook import cost_text, plan_text, so_far
+from recbole_dtlns.comparison.runs import run_config, runs_of
+from recbole_dtlns.run_folder import CONFIG, write_config
+
+DNS = "toy/BPR/dns"
+
+
+@pytest.fixture
+def made(toy, monkeypatch):
+    """`made(plan)` carries a plan out with a made-up program and returns the folder."""
+
+    def carry(plan):
+        monkeypatch.setattr(execute, "command", FakeProgram())
+        write_plan(plan, toy / "compared")
+        carry_out(plan, toy / "compared", 1)
+        return toy / "compared"
+
+    return carry
+
+
+def test_finished_runs_under_the_keys_of_the_search_count_as_done(made):
+    plan = small_plan("dns", trials=3)
+    folder = made(plan)
+    assert json.loads((folder / "runs" / DNS / "chosen.json").read_text())["keys"]  # not the start values
+    found = so_far(folder, plan)
+    assert (len(found.runs), found.failed, found.pending) == (5, [], [])
+    assert "5 runs, 5 of them finished" in plan_text(found, plan)
+    assert "nothing is left" in cost_text(found, plan, 1, [])
+
+
+def test_what_a_start_would_refuse_is_not_done_and_costs_nothing(made):
+    folder = made(small_plan("dns"))
+    longer = small_plan("dns", fixed={**FIXED, "epochs": 9})
+    found = so_far(folder, longer)
+    assert [run.run_id for run in found.failed] == [f"{DNS}/seed-3", f"{DNS}/seed-4"]
+    said = plan_text(found, longer)
+    assert "2 runs, 0 of them finished" in said
+    assert "left, 2 refused" in said
+    assert f"refused: {DNS}/seed-3: " in said
+    assert "epochs is 2, the plan asks for 9" in said
+    assert "nothing is left" in cost_text(found, longer, 1, [])
+
+
+def test_trials_and_seeds_under_other_ranges_are_refused(made):
+    folder = made(small_plan("dns", trials=3))
+    other = small_plan("dns", trials=3, shared_search={"neg_candidates": "choice [3, 4]"})
+    assert [run.run_id for run in so_far(folder, other).failed] == [f"{DNS}/trial-1", f"{DNS}/trial-2"]
+    assert [run.run_id for run in so_far(folder, small_plan("dns")).failed] == [f"{DNS}/seed-3", f"{DNS}/seed-4"]
+
+
+def test_trials_that_optuna_would_have_to_propose_count_as_done(made):
+    pytest.importorskip("optuna")
+    plan = small_plan("dns", trials=3, search="optuna")
+    assert len(so_far(made(plan), plan).runs) == 5
+
+
+@pytest.fixture
+def timed(toy, monkeypatch):
+    """The program made up: 10 s a run, of which 2 are an epoch and 1 its evaluation; plans and jobs that were timed."""
+    seen, program = [], FakeProgram()
+
+    class Timed(execute.Runner):
+        def __call__(self, job):
+            seen.append((self._plan.fixed, self._folder, job.run))
+            return dataclasses.replace(super().__call__(job), seconds=10.0)
+
+    monkeypatch.setattr(outlook, "Runner", Timed)
+    monkeypatch.setattr(execute, "command", program)
+    return seen, program
+
+
+def test_one_epoch_of_each_model_is_timed_as_a_trial_in_a_folder_of_its_own(toy, timed):
+    seen, program = timed
+    fixed = {**FIXED, "epochs": 100, "eval_step": 2, "stopping_step": 3}
+    plan = small_plan("uniform", "dns", "EASE", fixed=fixed)
+    said = cost_text(so_far(toy / "compared", plan), plan, 2, ["5"])
+    # BPR: 7 s once, and 2 + 1/2 an epoch, 10 or 100 of them, in 4 runs. EASE: 10 s in 2 runs. Two at a time.
+    assert "74 s (early stopping at once) to 9 min (all epochs) with 2 runs at a time" in said
+    assert [run.run_id for *_, run in seen] == ["toy/BPR/uniform/trial-0", "toy/EASE/EASE/trial-0"]
+    assert all((keys["epochs"], keys["eval_step"]) == (1, 1) for keys, *_ in seen)
+    assert {gpu for _, gpu in program.started} == {"5"}
+    assert {keys["evaluate_test"] for keys in program.keys.values()} == {"false"}
+    assert not any(folder.exists() for _, folder, _ in seen)
+    assert not (toy / "compared").exists()
+
+
+def test_a_model_that_cannot_be_timed_is_named_and_finished_runs_are_better_than_timing(toy, timed):
+    seen, program = timed
+    program.instead["toy/BPR/dns/trial-0"] = "import sys; sys.exit('no such thing')"
+    plan = small_plan("dns", "EASE")
+    said = cost_text(so_far(toy / "compared", plan), plan, 1, [])
+    assert "20 s (early" in said
+    assert "toy/BPR could not be timed: no such thing" in said
+    seen.clear()
+    run = runs_of(plan, plan.cells()[1])[0]
+    write_config(write_made(toy / "compared", run) / CONFIG, run_config(plan, run, {}).resolved())
+    assert "estimated cost of what is left" in cost_text(so_far(toy / "compared", plan), plan, 1, [])
+    assert not seen
