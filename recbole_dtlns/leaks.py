@@ -103,7 +103,8 @@ class LeakChecks:
     def _inferred(self, split: BuiltSplit, inferred: InferredPositives) -> None:
         view = split.view
         train = positives_matrix(split.parts[0])
-        users, items = (internal_ids(split.dataset, side, tokens) for side, tokens in _sides(inferred))
+        users = internal_ids(split.dataset, "user", inferred.users)
+        items = internal_ids(split.dataset, "item", inferred.items)
         seen = int(is_stored(train, users, items).sum())
         strangers = int((~(np.isin(inferred.users, view.users[1:]) & np.isin(inferred.items, view.items[1:]))).sum())
         name = "inferred positives are unseen pairs of train's own users and items"
@@ -118,7 +119,3 @@ class LeakChecks:
         path = self._run_dir / INFERRED
         digest.update(path.read_bytes() if path.is_file() else b"")
         return digest.hexdigest()
-
-
-def _sides(inferred: InferredPositives) -> Any:
-    return ("user", inferred.users), ("item", inferred.items)

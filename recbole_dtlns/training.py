@@ -152,20 +152,14 @@ def honest_test_loader(config: Config, split: BuiltSplit) -> Any:
 
 
 def _set_masks(config: Config, split: BuiltSplit, samplers: tuple[Any, Any, Any], extra: ExtraPairs | None) -> None:
-    if config.settings.protocol == "honest":
-        _set_honest_masks(config, split, samplers)
+    """Depart from what RecBole's samplers know only where `protocol`, `eval_mask` or noise in train asks for it."""
+    if config.settings.protocol == "reference":
+        masks = (augmented.positives_matrix(split.real_train, extra),) * 2
+    elif config.settings.eval_mask == "train" or split.noise is not None:
+        masks = honest_masks(config, split)
+    else:
         return
-    masked = augmented.positives_matrix(split.real_train, extra)
-    loaders.mask_only(samplers[1], split.parts[1], masked)
-    loaders.mask_only(samplers[2], split.parts[2], masked)
-
-
-def _set_honest_masks(config: Config, split: BuiltSplit, samplers: tuple[Any, Any, Any]) -> None:
-    """Depart from what RecBole's samplers know only where `eval_mask` or noise in train asks for it."""
-    noisy = split.real_train is not split.parts[0]
-    if not noisy and config.settings.eval_mask == "train_valid":
-        return
-    for sampler, part, masked in zip(samplers[1:], split.parts[1:], honest_masks(config, split), strict=True):
+    for sampler, part, masked in zip(samplers[1:], split.parts[1:], masks, strict=True):
         loaders.mask_only(sampler, part, masked)
 
 

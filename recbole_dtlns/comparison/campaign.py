@@ -27,7 +27,7 @@ from recbole_dtlns.comparison.records import (
     make_record,
     read_failures,
 )
-from recbole_dtlns.comparison.runs import FIXED, Run, runs_of
+from recbole_dtlns.comparison.runs import FIXED, Run, all_runs
 from recbole_dtlns.comparison.same_inputs import SameInputs
 from recbole_dtlns.comparison.summary import write_summary
 from recbole_dtlns.run_folder import plain
@@ -51,7 +51,7 @@ class Book:
 
     def __init__(self, plan: ComparisonPlan, folder: Path) -> None:
         self._plan, self._folder = plan, folder
-        self._runs = [run for cell in plan.cells() for run in runs_of(plan, cell)]
+        self._runs = all_runs(plan)
         found = gather(folder, plan, read_failures(folder))
         self._records = {record.run_id: record for record in found.runs}
         self._failures = {run.run_id: run.reason for run in found.failed}

@@ -17,7 +17,7 @@ from recbole_dtlns.comparison.estimate import Estimate, Group, spoken
 from recbole_dtlns.comparison.execute import Job, Runner, reusable_result, run_seconds
 from recbole_dtlns.comparison.plan import Cell, ComparisonPlan
 from recbole_dtlns.comparison.records import Comparison, FailedRun, RunRecord, gather
-from recbole_dtlns.comparison.runs import Run, run_config, runs_of, trials_of
+from recbole_dtlns.comparison.runs import Run, all_runs, run_config, runs_of, trials_of
 from recbole_dtlns.comparison.same_inputs import SameInputs
 from recbole_dtlns.comparison.search import trial_keys
 from recbole_dtlns.config import Config
@@ -40,7 +40,7 @@ def so_far(folder: Path, plan: ComparisonPlan) -> Comparison:
     A run that failed for another reason is still to come, as a start would try it again.
     """
     found = gather(folder, plan, {})
-    runs = {run.run_id: run for cell in plan.cells() for run in runs_of(plan, cell)}
+    runs = {run.run_id: run for run in all_runs(plan)}
     same_inputs = SameInputs(found.runs)
     for record in list(found.runs):
         try:
@@ -68,7 +68,7 @@ def plan_text(found: Comparison, plan: ComparisonPlan) -> str:
     done, refused = {record.run_id for record in found.runs}, {run.run_id for run in found.failed}
     rows = [_cell_row(plan, cell, done, refused) for cell in plan.cells()]
     titles = ("data set", "model", "row", "judge", "noise", "trials", "seeds", "status")
-    runs = [run for cell in plan.cells() for run in runs_of(plan, cell)]
+    runs = all_runs(plan)
     config = run_config(plan, Run(plan.cells()[0], plan.seeds[0]), {})
     shared = [f"split_seed={plan.split_seed}", *(f"{key}={value}" for key, value in plan.fixed.items())]
     lines = [
@@ -101,8 +101,7 @@ def cost_text(found: Comparison, plan: ComparisonPlan, jobs: int, gpus: list[str
     """
     done = {record.run_id for record in found.runs}
     ended = done | {run.run_id for run in found.failed}
-    runs = [run for cell in plan.cells() for run in runs_of(plan, cell)]
-    left = Counter((run.cell.dataset, run.cell.model) for run in runs if run.run_id not in ended)
+    left = Counter((run.cell.dataset, run.cell.model) for run in all_runs(plan) if run.run_id not in ended)
     if not left:
         return "estimated cost: nothing is left to run"
     workers = f"with {jobs} run{'s' if jobs > 1 else ''} at a time"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from recbole_dtlns.comparison.plan import ComparisonPlan
-from recbole_dtlns.comparison.runs import Run, runs_of
+from recbole_dtlns.comparison.runs import Run, all_runs
 from recbole_dtlns.comparison.usable import usable_result
 from recbole_dtlns.epoch_log import EPOCHS, read_epochs
 from recbole_dtlns.errors import UserError
@@ -178,7 +178,7 @@ def read_comparison(folder: Path) -> Comparison:
 def gather(folder: Path, plan: ComparisonPlan, failures: Mapping[str, str]) -> Comparison:
     """What there is of every run of a plan; a run named in `failures` (id -> reason) is a failed one."""
     found = Comparison(folder, folder.resolve().name, plan)
-    for run in (run for cell in plan.cells() for run in runs_of(plan, cell)):
+    for run in all_runs(plan):
         home = folder / RUNS / run.run_id
         if run.run_id in failures:
             found.failed.append(FailedRun(run.run_id, home, failures[run.run_id]))

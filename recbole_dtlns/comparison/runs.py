@@ -54,6 +54,11 @@ def runs_of(plan: ComparisonPlan, cell: Cell) -> list[Run]:
     return trials_of(plan, cell) + seeds_of(plan, cell)
 
 
+def all_runs(plan: ComparisonPlan) -> list[Run]:
+    """All runs of all cells of a plan, in its order."""
+    return [run for cell in plan.cells() for run in runs_of(plan, cell)]
+
+
 def run_flags(plan: ComparisonPlan, run: Run, chosen: Mapping[str, Any]) -> dict[str, str]:
     """What sets a run apart from the others of its comparison, as `--key=value` flags: raw text by key.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from recbole_dtlns.cache import write_atomically
 from recbole_dtlns.comparison.records import Comparison, RunRecord
-from recbole_dtlns.comparison.runs import Run, runs_of
+from recbole_dtlns.comparison.runs import Run, all_runs
 from recbole_dtlns.config import raw_value
 
 SUMMARY = "summary.csv"
@@ -43,7 +43,7 @@ def summary_text(comparison: Comparison) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*_ABOUT, *(f"{part}_{name}" for part, names in columns.items() for name in names)])
     shared = raw_value("protocol", comparison.plan.fixed, comparison.plan.config_files) or "honest"
-    for run in (run for cell in comparison.plan.cells() for run in runs_of(comparison.plan, cell)):
+    for run in all_runs(comparison.plan):
         record = records.get(run.run_id)
         if record is not None:
             writer.writerow([*_about(run, record.result["protocol"], "done"), *_values(record, columns)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.stats import false_discovery_control
@@ -23,14 +23,7 @@ def holm(p: np.ndarray | Sequence[float]) -> np.ndarray:
     Raises:
         ValueError: a value outside 0 ... 1.
     """
-    p, tested = _checked(p)
-    found = np.full(len(p), np.nan)
-    order = np.argsort(p[tested], kind="stable")
-    scaled = p[tested][order] * np.arange(len(order), 0, -1)
-    adjusted = np.empty(len(order))
-    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
-    found[tested] = adjusted
-    return found
+    return _among_tested(p, _holm)
 
 
 def benjamini_hochberg(p: np.ndarray | Sequence[float]) -> np.ndarray:
@@ -47,16 +40,24 @@ def benjamini_hochberg(p: np.ndarray | Sequence[float]) -> np.ndarray:
     Raises:
         ValueError: a value outside 0 ... 1.
     """
-    p, tested = _checked(p)
-    found = np.full(len(p), np.nan)
-    if tested.any():
-        found[tested] = false_discovery_control(p[tested], method="bh")
+    return _among_tested(p, false_discovery_control)  # Benjamini and Hochberg's is its start value
+
+
+def _holm(p: np.ndarray) -> np.ndarray:
+    order = np.argsort(p, kind="stable")
+    scaled = p[order] * np.arange(len(p), 0, -1)
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
+    return adjusted
+
+
+def _among_tested(p: np.ndarray | Sequence[float], adjust: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Adjust the values that are there; NaN stays where it is."""
+    found = np.array(p, dtype=np.float64)
+    tested = ~np.isnan(found)
+    values = found[tested]
+    if ((values < 0) | (values > 1)).any():
+        raise ValueError(f"p values lie between 0 and 1; found {values.min()} ... {values.max()}.")
+    if len(values):
+        found[tested] = adjust(values)
     return found
-
-
-def _checked(p: np.ndarray | Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
-    values = np.asarray(p, dtype=np.float64)
-    tested = ~np.isnan(values)
-    if ((values[tested] < 0) | (values[tested] > 1)).any():
-        raise ValueError(f"p values lie between 0 and 1; found {values[tested].min()} ... {values[tested].max()}.")
-    return values, tested

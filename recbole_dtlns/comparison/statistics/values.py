@@ -83,9 +83,11 @@ class _Users:
         self.tokens, self._which = np.unique(tokens, return_inverse=True)
 
     def has(self, tokens: np.ndarray) -> bool:
+        """Whether these tokens, str [rows], name the same users."""
         return np.array_equal(tokens, self._given) or np.array_equal(np.unique(tokens), self.tokens)
 
     def means(self, tokens: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Mean value of each user, float64 [n], from float [rows]."""
         same = np.array_equal(tokens, self._given)
         which = self._which if same else np.searchsorted(self.tokens, tokens)
         means: np.ndarray = np.bincount(which, weights=values) / np.bincount(which)

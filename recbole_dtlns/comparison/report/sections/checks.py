@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from recbole_dtlns.comparison.checks import OTHER_MASKS, comparison_checks, of_other_mask
+from recbole_dtlns.comparison.records import RunRecord
 from recbole_dtlns.comparison.report.section import Point, Section
 from recbole_dtlns.comparison.report.source import Source
 from recbole_dtlns.comparison.report.table import Column, Line, Table
@@ -34,18 +38,24 @@ def _outcome(passed: object, expected: bool = False) -> str:
     return "passed" if passed else "not passed, as expected" if expected else "NOT PASSED"
 
 
+Held = list[tuple[RunRecord, Mapping[str, Any]]]
+
+
 def _of_runs(source: Source) -> list[Table]:
     runs = source.comparison.runs
-    held = [(run, check) for run in runs for check in run.result.get("checks") or []]
-    if not held:
-        return []
+    held: Held = [(run, check) for run in runs for check in run.result.get("checks") or []]
+    return [_kinds(held), _each(held)] if held else []
+
+
+def _kinds(held: Held) -> Table:
+    """Each kind of check over all runs; those of the reference protocol's masks apart."""
     counts: dict[tuple[str, str, bool], list[int]] = {}
     for run, check in held:
         kind = str(check["when"]), str(check["name"]), of_other_mask(run, check)
         count = counts.setdefault(kind, [0, 0])
         count[0] += 1
         count[1] += bool(check["passed"])
-    kinds = (
+    columns = (
         Column("when", "When"),
         Column("name", "Check"),
         Column("runs", "Runs", "count"),
@@ -64,8 +74,18 @@ def _of_runs(source: Source) -> list[Table]:
         )
         for (when, name, other), (n, passed) in counts.items()
     ]
-    single = (Column("run", "Run"), Column("when", "When"), Column("name", "Check"), Column("outcome", "Outcome"))
-    each = [
+    return Table("checks", "Checks over all runs, trials too", columns, tuple(lines))
+
+
+def _each(held: Held) -> Table:
+    columns = (
+        Column("run", "Run"),
+        Column("when", "When"),
+        Column("name", "Check"),
+        Column("outcome", "Outcome"),
+        Column("found", "Found"),
+    )
+    lines = [
         Line(
             {
                 "run": run.run_id,
@@ -78,11 +98,7 @@ def _of_runs(source: Source) -> list[Table]:
         )
         for run, check in held
     ]
-    columns = (*single, Column("found", "Found"))
-    return [
-        Table("checks", "Checks over all runs, trials too", kinds, tuple(lines)),
-        Table("checks-runs", "Every check of every run", columns, tuple(each), folded=True),
-    ]
+    return Table("checks-runs", "Every check of every run", columns, tuple(lines), folded=True)
 
 
 def failures(source: Source) -> Section:
