@@ -70,11 +70,12 @@ def plan_text(found: Comparison, plan: ComparisonPlan) -> str:
     titles = ("data set", "model", "row", "judge", "noise", "trials", "seeds", "status")
     runs = all_runs(plan)
     config = run_config(plan, Run(plan.cells()[0], plan.seeds[0]), {})
-    shared = [f"split_seed={plan.split_seed}", *(f"{key}={value}" for key, value in plan.fixed.items())]
+    shared = [f"split_seed={plan.split_seed}", *_spelled(plan.fixed), *plan.config_files]
     lines = [
         tabulate(rows, titles),
         "",
-        f"shared by all runs: {', '.join([*shared, *plan.config_files])}",
+        f"shared by all runs: {', '.join(shared)}",
+        *(f"of judge {judge} alone: {', '.join(_spelled(keys))}" for judge, keys in plan.judge_keys.items() if keys),
         f"budget of each run: {', '.join(f'{key}={config[key]}' for key in _BUDGET)}",
         f"seeds: {', '.join(str(seed) for seed in plan.seeds)}",
         f"search: {plan.search}, trials={plan.trials}",
@@ -82,6 +83,10 @@ def plan_text(found: Comparison, plan: ComparisonPlan) -> str:
         *(f"refused: {run.run_id}: {run.reason}" for run in found.failed),
     ]
     return "\n".join(lines)
+
+
+def _spelled(keys: Mapping[str, Any]) -> list[str]:
+    return [f"{key}={value}" for key, value in keys.items()]
 
 
 def _cell_row(plan: ComparisonPlan, cell: Cell, done: set[str], refused: set[str]) -> list[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import yaml
 
 from recbole_dtlns.comparison.cell_config import check_cells
 from recbole_dtlns.comparison.plan import ComparisonPlan
-from recbole_dtlns.comparison.plan_keys import METRICS, check_files, check_ranges, judge_keys_of, shared_keys
+from recbole_dtlns.comparison.plan_keys import METRICS, check_files, check_ranges, deal_out, judge_keys_of, shared_keys
 from recbole_dtlns.comparison.plan_values import LARGEST_SEED, is_list, mapping, numbers, one, seeds, words
 from recbole_dtlns.comparison.rows import REFERENCES, make_row, require_judge
 from recbole_dtlns.comparison.search import KINDS, number_of_trials
@@ -71,7 +71,7 @@ def make_plan(flags: Mapping[str, str], config_files: Sequence[str] = ()) -> Com
     if isinstance(plugins, str):
         fixed["plugins"] = " ".join(_absolute(plugins.replace(",", " ").split()))
     load_plugins(fixed.get("plugins"))
-    return _checked(entries, fixed, files)
+    return _checked(entries, fixed, files, set(given))
 
 
 def _absolute(names: Sequence[str]) -> list[str]:
@@ -106,7 +106,9 @@ def _entries(path: Path) -> dict[str, Any]:
     return {key: value for key, value in entries.items() if value is not None}
 
 
-def _checked(entries: Mapping[str, Any], fixed: Mapping[str, Any], files: Sequence[str]) -> ComparisonPlan:
+def _checked(
+    entries: Mapping[str, Any], fixed: Mapping[str, Any], files: Sequence[str], flags: Collection[str]
+) -> ComparisonPlan:
     if "datasets" not in entries:
         raise UserError("No data set was named. Give --datasets=A,B, or datasets: [A, B] in a plan file.")
     check_files(files)
@@ -118,11 +120,15 @@ def _checked(entries: Mapping[str, Any], fixed: Mapping[str, Any], files: Sequen
         first = raw_value("seed", files)
     chosen_seeds = seeds(entries.get("seeds", 1), first)
     split_seed = entries.get("split_seed", raw_value("split_seed", files))
+    rows = tuple(dict.fromkeys(map(make_row, words("samplers", entries.get("samplers", DEFAULT_ROWS)))))
+    judges = tuple(map(_judge, words("judges", entries.get("judges", ["rule"]))))
+    named = [*judges, *(row.judge for row in rows if row.judge is not None)]
+    judge_keys = deal_out(shared, judge_keys_of(mapping("judge_keys", entries.get("judge_keys"))), named, flags)
     plan = ComparisonPlan(
         datasets=tuple(map(_data_set, words("datasets", entries["datasets"]))),
         models=tuple(map(_model, words("models", entries.get("models", ["LightGCN"])))),
-        rows=tuple(dict.fromkeys(map(make_row, words("samplers", entries.get("samplers", DEFAULT_ROWS))))),
-        judges=tuple(map(_judge, words("judges", entries.get("judges", ["rule"])))),
+        rows=rows,
+        judges=judges,
         seeds=chosen_seeds,
         split_seed=chosen_seeds[0] if split_seed is None else one("split_seed", split_seed, whole(0, LARGEST_SEED)),
         trials=one("trials", entries.get("trials", 0), whole(0)),
@@ -130,7 +136,7 @@ def _checked(entries: Mapping[str, Any], fixed: Mapping[str, Any], files: Sequen
         noise=tuple(numbers("noise", entries.get("noise", [0.0]), number(0, 1))),
         fixed=shared,
         shared_search=mapping("ranges", entries.get("ranges")),
-        judge_keys=judge_keys_of(mapping("judge_keys", entries.get("judge_keys"))),
+        judge_keys=judge_keys,
         config_files=tuple(files),
     )
     check_ranges(plan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from recbole_dtlns.comparison.plan import ComparisonPlan
@@ -34,6 +34,11 @@ _SET_HERE = {
 }
 # A judge's keys are those of identification and judging alone: what may differ between the rows of one comparison.
 _OF_JUDGES = ("llm_", "server_", "candidate_", "judge_", "student_", "positive")
+# Some of them matter to some judges alone, and are then no part of the identity of runs with other judges or with none.
+_OF_MODELS = ("llm_", "server_", "student_")
+_OF_ALL_JUDGES = ("llm_max_pairs", "llm_max_history")
+_WITHOUT_MODEL = ("rule", "keep_all", "file")
+_WITHOUT_FILE = ("rule", "keep_all", "llm", "server", "student")
 # Of these a file for all runs may hold a value: every run is given its own on top.
 _OVERRIDDEN = {"model", "dataset", "neg_sampler", "judge", "seed", "split_seed", "run_dir"}
 
@@ -72,6 +77,47 @@ def judge_keys_of(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
                 )
         found[judge] = {key: _value(key, value) for key, value in mapping(judge, keys).items()}
     return found
+
+
+def deal_out(
+    shared: dict[str, Any], judge_keys: Mapping[str, Mapping[str, Any]], judges: Sequence[str], flags: Collection[str]
+) -> dict[str, dict[str, Any]]:
+    """Give keys of language models and of verdict files to the judges of a plan that read them.
+
+    A judge can then be added to a comparison whose other runs are finished: they never saw its keys.
+
+    Args:
+        shared: typed keys of all runs; those that are dealt out are taken from it.
+        judge_keys: typed keys of each judge.
+        judges: all judges of the plan.
+        flags: keys given on the command line, which win over `judge_keys`.
+
+    Returns:
+        Keys of each judge.
+
+    Raises:
+        UserError: no judge of the plan reads a key.
+    """
+    found = {
+        judge: {key: value for key, value in keys.items() if key not in flags} for judge, keys in judge_keys.items()
+    }
+    for key in [key for key in shared if _strangers(key)]:
+        value, readers = shared.pop(key), [judge for judge in judges if judge not in _strangers(key)]
+        if not readers:
+            raise UserError(
+                f"{key}: no judge of the plan ({', '.join(judges) or 'none'}) reads it. Name one that does with "
+                f"--judges or as a row judge=NAME, or leave {key} out."
+            )
+        for judge in readers:
+            found.setdefault(judge, {}).setdefault(key, value)
+    return found
+
+
+def _strangers(key: str) -> tuple[str, ...]:
+    """Judges that cannot read a key; those of plugins may read any."""
+    if key == "judge_file":
+        return _WITHOUT_FILE
+    return _WITHOUT_MODEL if key.startswith(_OF_MODELS) and key not in _OF_ALL_JUDGES else ()
 
 
 def check_files(files: Sequence[str]) -> None:

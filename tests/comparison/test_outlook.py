@@ -38,6 +38,14 @@ def test_finished_runs_under_the_keys_of_the_search_count_as_done(made):
     assert "nothing is left" in cost_text(found, plan, 1, [])
 
 
+def test_a_plan_in_words_names_the_keys_of_all_runs_and_those_of_a_judge(toy):
+    plan = small_plan("dns", judge_keys={"keep_all": {"candidate_topk": 3}, "rule": {}})
+    lines = plan_text(so_far(toy / "compared", plan), plan).splitlines()
+    assert next(line for line in lines if line.startswith("shared by all runs: split_seed=")).count("epochs=2")
+    assert "of judge keep_all alone: candidate_topk=3" in lines
+    assert not any("judge rule" in line for line in lines)
+
+
 def test_what_a_start_would_refuse_is_not_done_and_costs_nothing(made):
     folder = made(small_plan("dns"))
     longer = small_plan("dns", fixed={**FIXED, "epochs": 9})

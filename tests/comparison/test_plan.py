@@ -12,6 +12,7 @@ from recbole_dtlns.comparison.plan_file import DEFAULT_ROWS, check_cells, make_p
 from recbole_dtlns.comparison.rows import make_row
 from recbole_dtlns.config import Config
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.false_negatives.judges import JUDGES, RuleJudge
 from recbole_dtlns.run_folder import config_hash
 from recbole_dtlns.samplers import SAMPLERS
 
@@ -205,6 +206,8 @@ def test_seeds_of_a_configuration_file_are_the_first(tmp_path: Path) -> None:
         ({"neg_candidates": "many"}, "neg_candidates='many'"),
         ({"neg_sampler": "dns"}, "--samplers"),
         ({"judge": "rule"}, "--judges"),
+        ({"llm_model": "m"}, r"llm_model: no judge of the plan \(rule\) reads it.*--judges"),
+        ({"judge_file": "f", "judges": "llm"}, r"judge_file: no judge of the plan \(llm\) reads it"),
         ({"model": "BPR"}, "--models"),
         ({"dataset": "ml-100k"}, "--datasets"),
         ({"noise_rate": "0.1"}, "--noise"),
@@ -323,6 +326,44 @@ def test_judge_keys_reach_the_cells_of_their_judge_alone(tmp_path: Path) -> None
     )
     assert [cell.keys().get("positives_per_user") for cell in found.cells()] == [None, "2", None]
     check_cells(found)
+
+
+def test_a_judge_that_is_added_changes_no_run_of_the_others() -> None:
+    """Keys of its model or of its file reach it alone, so that the runs that are finished stay usable."""
+    rows = "uniform,dns+pos,judge=file"
+    before = plan(samplers="uniform,dns+pos", judges="rule", llm_max_pairs="9")
+    after = plan(
+        samplers=rows, judges="rule,llm", judge_file="v.tsv", llm_model="m", student_share="0.1", llm_max_pairs="9"
+    )
+    assert after.fixed == before.fixed
+    assert after.fixed["llm_max_pairs"] == 9  # any judge is asked about so many pairs at most
+    assert after.judge_keys == {"llm": {"llm_model": "m", "student_share": 0.1}, "file": {"judge_file": "v.tsv"}}
+    keys = {cell.label: cell.keys() for cell in after.cells()}
+    assert {cell.label: cell.keys() for cell in before.cells()}.items() <= keys.items()
+    assert keys["dns+pos@llm"]["llm_model"] == "m"
+    assert keys["dtl_ns@file"]["judge_file"] == "v.tsv"
+
+
+def test_a_judges_keys_on_the_command_line_win_over_the_plans_and_those_over_the_ones_for_all(tmp_path: Path) -> None:
+    text = (
+        "datasets: [a]\njudges: [llm, server]\nfixed: {llm_model: for-all, candidate_topk: 9}\n"
+        "judge_keys: {llm: {llm_model: its-own, candidate_topk: 3}}"
+    )
+    given = write(tmp_path, text)
+    found = make_plan(given)
+    assert found.judge_keys == {
+        "llm": {"llm_model": "its-own", "candidate_topk": "3"},
+        "server": {"llm_model": "for-all"},
+    }
+    found = make_plan({**given, "llm_model": "flag", "candidate_topk": "5"})
+    assert found.judge_keys == {"llm": {"llm_model": "flag"}, "server": {"llm_model": "flag"}}
+    assert found.fixed["candidate_topk"] == "5"
+
+
+def test_a_judge_of_a_plugin_may_read_any_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(JUDGES, "mine", RuleJudge)
+    found = plan(judges="rule,mine", llm_model="m", judge_file="f")
+    assert found.judge_keys == {"mine": {"llm_model": "m", "judge_file": "f"}}
 
 
 def test_cells_that_can_run_pass_with_the_keys_of_several_models_and_a_preset(caplog) -> None:
