@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_honest import prepared, run
+from test_honest import pairs_of, prepared, run
 from toy import toy_split, write_pairs
 
 from recbole_dtlns.false_negatives.inferred import InferredPositives
@@ -63,6 +63,15 @@ def test_inferred_positives_from_elsewhere(toy_data: Path) -> None:
     assert outcomes[-1]["found"] == "1 of 2 are in train, 1 have a user or an item that train lacks"
 
 
+@pytest.mark.parametrize(("user", "item"), [("newcomer", "i1"), ("u1", "unheard")])
+def test_an_inferred_positive_whose_user_or_item_train_lacks(toy_data: Path, user: str, item: str) -> None:
+    outcomes = checks(toy_data, InferredPositives(np.array([user]), np.array([item]), np.ones(1), np.ones(1)))[
+        0
+    ].outcomes
+    assert failed(outcomes) == ["before: inferred positives are unseen pairs of train's own users and items"]
+    assert outcomes[-1]["found"] == "0 of 1 are in train, 1 have a user or an item that train lacks"
+
+
 def test_what_must_not_change_during_training(toy_data: Path) -> None:
     made, ready = checks(toy_data)
     ready.trainer.times_evaluated[id(ready.test_data._dataset)] = 1
@@ -75,8 +84,19 @@ def test_what_must_not_change_during_training(toy_data: Path) -> None:
     assert failed(made.finish(None, readings=1)) == ["after: masks and inferred positives are as before training"]
 
 
+@pytest.mark.parametrize("part", ["valid", "test"])
+def test_a_mask_that_changes_during_training(toy_data: Path, part: str) -> None:
+    made, ready = checks(toy_data)
+    ready.trainer.times_evaluated[id(ready.test_data._dataset)] = 1
+    loader = getattr(ready, f"{part}_data")
+    loader.uid2history_item[int(loader.uid_list[0])] = torch.tensor([1])
+    assert failed(made.finish(OVERLAP, readings=1)) == ["after: masks and inferred positives are as before training"]
+
+
 def test_test_is_read_as_often_as_it_may_be(toy_data: Path) -> None:
     made, ready = checks(toy_data)
+    assert failed(made.finish(None, readings=1)) == ["after: test is read once"]  # it has not been
+    made.outcomes.clear()
     ready.trainer.times_evaluated[id(ready.test_data._dataset)] = 2
     assert failed(made.finish(None, readings=1)) == ["after: test is read once"]
     made.outcomes.clear()
@@ -92,12 +112,16 @@ def test_no_overlap_where_chance_gives_some_looks_filtered(toy_data: Path) -> No
     assert failed(outcomes) == ["after: inferred positives were not filtered by test"]
 
 
-def test_pairs_in_two_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("place", [1, 2], ids=["valid", "test"])
+@pytest.mark.parametrize("keys", [{}, {"noise_rate": 0.5, "noise_kind": "false_negatives"}], ids=["train", "hidden"])
+def test_pairs_in_two_parts(tmp_path: Path, keys: dict[str, Any], place: int) -> None:
+    """Pairs that noise hides from train are of the real train all the same."""
     write_pairs(tmp_path / "toy", toy_split())
-    config, split, found, ready = prepared(tmp_path)
-    test = split.parts[2].inter_feat
-    for field in (split.dataset.uid_field, split.dataset.iid_field):
-        test[field][0] = split.parts[0].inter_feat[field][0]
+    config, split, found, ready = prepared(tmp_path, **keys)
+    held_out = split.parts[place].inter_feat
+    hidden = pairs_of(split.real_train) - pairs_of(split.parts[0])
+    user, item = min(hidden or pairs_of(split.real_train))
+    held_out[split.dataset.uid_field][0], held_out[split.dataset.iid_field][0] = user, item
     outcomes = LeakChecks(config, split, ready, found.inferred, tmp_path).outcomes
     assert outcomes[0] == {
         "when": "before",

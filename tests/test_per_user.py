@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_honest import prepared
 
 from recbole_dtlns.cli import main
 from recbole_dtlns.epoch_log import EPOCHS, read_epochs, write_row
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.per_user import PER_USER, read_per_user
+from recbole_dtlns.per_user import PER_USER, read_per_user, write_per_user
 from recbole_dtlns.run_folder import read_result
 
 SMALL = ["--dataset=toy", "--data_path=data", "--tree_leaf_size=4", "--embedding_size=8", "--train_batch_size=128"]
@@ -36,7 +37,12 @@ def test_the_values_of_users_average_to_the_test_result(toy: Path) -> None:
 
 def test_the_users_stand_beside_their_own_values(toy: Path) -> None:
     """A user whose test item is among the 20 first of 40 has recall@20 1, which lists of that run tell by token."""
-    folder = run(toy, "--model=BPR", "--epochs=3", "--judge=none")
+    for part, left_out in (("valid", "u1"), ("test", "u2")):  # so that the two have other users
+        path = toy / f"data/toy/{part}.txt"
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(line for line in lines if line.split()[0] != left_out))
+    folder = run(toy, "--model=BPR", "--epochs=8", "--judge=none", "--learning_rate=0.3")
+    assert read_result(folder)["best_epoch"] < 7  # test is read from the best epoch, not from the last
     assert main(["recommend", str(folder), "--topk=20", "--output=lists.tsv"]) == 0
     listed: set[tuple[str, str]] = set()
     with Path("lists.tsv").open(newline="") as file:
@@ -46,6 +52,13 @@ def test_the_users_stand_beside_their_own_values(toy: Path) -> None:
     test = dict(line.split() for line in (toy / "data/toy/test.txt").read_text().splitlines())
     expected = [float((user, test[user]) in listed) for user in users.tolist()]
     assert values["recall@20"].tolist() == expected
+
+
+def test_values_that_are_not_one_a_user_are_not_written(toy_data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    loader = prepared(toy_data)[3].test_data
+    write_per_user(toy_data / PER_USER, loader, {"recall@10": np.zeros(len(loader.uid_list) - 1, dtype=np.float32)})
+    assert not (toy_data / PER_USER).exists()
+    assert "recall@10 does not have one value a user" in caplog.text
 
 
 def test_learning_curves(toy: Path) -> None:

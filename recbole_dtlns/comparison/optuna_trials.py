@@ -33,26 +33,26 @@ class OptunaTrials:
     Args:
         row: what is tuned.
         plan: gives the ranges and the number of trials.
-        bigger: whether a higher score is better.
 
     Raises:
         UserError: optuna is not installed.
     """
 
-    def __init__(self, row: Row, plan: ComparisonPlan, bigger: bool = True) -> None:
+    def __init__(self, row: Row, plan: ComparisonPlan) -> None:
         require_optuna()
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         seed = zlib.crc32(f"{row.drawn_as} {plan.split_seed}".encode())
         sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=_RANDOM_TRIALS)
-        self._study = optuna.create_study(direction="maximize" if bigger else "minimize", sampler=sampler)
+        self._study = optuna.create_study(direction="maximize", sampler=sampler)
         self._space = Space(row, plan)
         self._wanted = self._space.size(plan.trials) if plan.trials else 1
         self._generator = random.Random(seed)
         self._distributions = {key: _distribution(each) for key, each in self._space.ranges.items()}
         self._asked = 0
         self._open: Any = None
+        self._worst: float | None = None
 
     def ask(self) -> dict[str, Any] | None:
         """Keys of the next trial on top of the start values, `{}` first; None after the last (`number_of_trials`)."""
@@ -75,13 +75,20 @@ class OptunaTrials:
         return drawn
 
     def tell(self, score: float | None) -> None:
-        """The score on valid of the trial asked for last; None where it failed."""
+        """The score on valid of the trial asked for last, the more the better; None where it failed.
+
+        A failed one counts as the worst so far: from trials without a value optuna learns nothing, so it would ask for
+        their like again.
+        """
+        if score is not None:
+            self._worst = min(score, score if self._worst is None else self._worst)
+        value = self._worst if score is None else score
         if self._open is None:
-            self._tell_start(score)
-        elif score is None:
+            self._tell_start(value)
+        elif value is None:
             self._refuse(self._open)
         else:
-            self._study.tell(self._open, score)
+            self._study.tell(self._open, value)
         self._open = None
 
     def _refuse(self, trial: Any) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 from recbole_dtlns.errors import UserError
 
-_SYNTAX = "choice [5,10], uniform 0.1,0.9, loguniform -9,-3 (powers of e) or quniform 1,9,2 (low, high, step)"
+_SYNTAX = "choice [5,10], uniform 0.1,0.9, loguniform -9,-3 (powers of e) or quniform 2,10,2 (low, high, step)"
 _BOUNDS = {"uniform": 2, "loguniform": 2, "quniform": 3}
+_SLACK = 1e-9  # of a step: 0.3 / 0.1 is below 3
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Range:
 
     Attributes:
         kind: `choice`, `uniform`, `loguniform` (bounds are powers of e, as in hyperopt) or `quniform`.
-        values: the options of a choice, or low and high and, for quniform, the step.
+        values: the options of a choice, or low and high and, for quniform, the step, of which multiples are tried.
     """
 
     kind: str
@@ -38,8 +39,8 @@ class Range:
             return float(f"{math.exp(value):.6g}")
         if self.kind == "uniform":
             return float(f"{value:.6g}")
-        step = self.values[2]
-        found = float(f"{round(value / step) * step:.10g}")
+        step, (first, last) = self.values[2], self._multiples()
+        found = float(f"{min(max(round(value / step), first), last) * step:.10g}")
         return int(found) if float(step).is_integer() else found
 
     def options(self) -> list[Any] | None:
@@ -48,8 +49,13 @@ class Range:
             return list(self.values)
         if self.kind != "quniform":
             return None
+        first, last = self._multiples()
+        return [self.rounded(number * self.values[2]) for number in range(first, last + 1)]
+
+    def _multiples(self) -> tuple[int, int]:
+        """The first and the last multiple of the step between low and high, as multiples."""
         low, high, step = self.values
-        return [self.rounded(number * step) for number in range(round(low / step), round(high / step) + 1)]
+        return math.ceil(low / step - _SLACK), math.floor(high / step + _SLACK)
 
 
 def parse_range(key: str, text: Any) -> Range:
@@ -75,7 +81,10 @@ def parse_range(key: str, text: Any) -> Range:
         raise UserError(f"Range of {key}: {text!r}: expected {_BOUNDS[kind]} numbers. Ranges are {_SYNTAX}.")
     if not values[0] < values[1] or (kind == "quniform" and not values[2] > 0):
         raise UserError(f"Range of {key}: {text!r}: expected low < high, and a step above 0.")
-    return Range(kind, tuple(values))
+    found = Range(kind, tuple(values))
+    if not found.options() and kind == "quniform":
+        raise UserError(f"Range of {key}: {text!r}: there is no multiple of {values[2]} between the bounds.")
+    return found
 
 
 def _is_number(value: Any) -> bool:

@@ -25,8 +25,9 @@ def ranges_of(row: Row, plan: ComparisonPlan) -> dict[str, Range]:
     """What a row tries: the `search` of its YAML files, then the plan's shared ranges, which win.
 
     A row `NAME+tree` takes the weights of the trees from dtl_ns and the rest from its own file. Keys that the plan
-    fixes are not tried. Reference rows do not take part in the shared ranges: those are of the models compared. The
-    sampler of a plugin may bring `sampler/NAME.yaml`, looked up in the working directory.
+    fixes are not tried, but for those of which a reference row has its own value anyhow. Reference rows do not take
+    part in the shared ranges: those are of the models compared. The sampler of a plugin may bring
+    `sampler/NAME.yaml`, looked up in the working directory.
 
     Raises:
         UserError: a range cannot be read.
@@ -36,7 +37,7 @@ def ranges_of(row: Row, plan: ComparisonPlan) -> dict[str, Range]:
         held = _search_file(name)
         added = name == f"sampler/{METHOD}" and row.search != (name,)
         found.update({key: text for key, text in held.items() if not added or key.startswith("alpha_")})
-    found = {key: text for key, text in found.items() if key not in plan.fixed}
+    found = {key: text for key, text in found.items() if key not in plan.fixed or key in row.keys}
     if row.model is None:
         found.update(plan.shared_search)
     return {key: parse_range(key, text) for key, text in found.items()}

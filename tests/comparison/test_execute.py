@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from fake_runs import FIXED, FakeProgram, made_result, small_plan
 
+import recbole_dtlns
 from recbole_dtlns.comparison import execute
 from recbole_dtlns.comparison.campaign import carry_out, write_plan
 from recbole_dtlns.comparison.chain import Chain
@@ -17,6 +18,7 @@ from recbole_dtlns.comparison.estimate import Estimate, spoken
 from recbole_dtlns.comparison.execute import (
     DONE,
     FAILED_RUN,
+    INTERRUPTED,
     Job,
     Outcome,
     environment,
@@ -26,6 +28,7 @@ from recbole_dtlns.comparison.execute import (
 )
 from recbole_dtlns.comparison.outlook import least_epochs, so_far
 from recbole_dtlns.comparison.processes import interruptible, only_one
+from recbole_dtlns.comparison.progress import Progress
 from recbole_dtlns.comparison.records import read_comparison
 from recbole_dtlns.comparison.runs import runs_of
 from recbole_dtlns.comparison.same_inputs import SameInputs
@@ -132,6 +135,8 @@ def test_another_configuration_is_refused_with_the_difference(compared, toy):
         (lambda result: {**result, "best_valid_result": {"ndcg@20": [1]}}, "best_valid_result.ndcg@20"),
         (lambda result: {**result, "test_result": {"ndcg@20": True}}, "test_result.ndcg@20"),
         (lambda result: {**result, "data": {"split_hash": ["s"]}}, "data.split_hash"),
+        (lambda result: {**result, "data": {"train_hash": ["t"]}}, "data.train_hash"),
+        (lambda result: {key: value for key, value in result.items() if key != "marks"}, "marks"),
         (lambda result: {**result, "external": [{"file": "a"}]}, "external"),
     ],
 )
@@ -144,6 +149,14 @@ def test_unusable_results_are_failed_and_left_alone(compared, toy, change, said)
     assert (len(found.failed), len(found.runs), program.started) == (1, 1, [])
     assert said in found.failed[0].reason
     assert path.read_text() == before
+
+
+def test_a_result_whose_configuration_is_gone_is_failed(compared, toy):
+    compared(small_plan("dns"))
+    (toy / "compared/runs/toy/BPR/dns/seed-3/config.yaml").unlink()
+    found, program = compared(small_plan("dns"))
+    assert (len(found.failed), len(found.runs), program.started) == (1, 1, [])
+    assert "no config.yaml" in found.failed[0].reason
 
 
 def test_what_nobody_foresaw_fails_one_run_alone(compared, monkeypatch):
@@ -212,6 +225,20 @@ def test_sequential_models_have_a_split_of_their_own():
         same.check("toy", "EASE", other, Path("d"))
 
 
+def test_data_sets_and_files_are_compared_with_themselves_alone():
+    same, (run, *_) = SameInputs(), runs_of(small_plan("dns"), small_plan("dns").cells()[0])
+
+    def judged(file, digest):
+        external = [{"kind": "judge_file", "file": file, "sha256": digest}]
+        return made_result(run, config={"judge_file": file}, external=external)
+
+    same.check("toy", "BPR", judged("a.tsv", "1"), Path("a"))
+    same.check("toy", "BPR", judged("b.tsv", "2"), Path("b"))
+    same.check("other", "BPR", made_result(run, **OTHER_SPLIT), Path("c"))
+    with pytest.raises(UserError, match="sha256 of judge_file is 2, theirs is 1"):
+        same.check("toy", "LightGCN", judged("a.tsv", "2"), Path("d"))
+
+
 def test_an_interrupted_start_forgets_nothing_of_an_earlier_one(compared, toy, monkeypatch):
     """The second start ends before it has looked at any run."""
     bad = "toy/BPR/uniform/seed-4"
@@ -252,6 +279,22 @@ def test_a_killed_process_says_so(compared, toy):
 def test_success_without_a_result_is_a_failure(compared):
     found, _ = compared(small_plan("uniform"), {"toy/BPR/uniform/seed-3": "pass"})
     assert "result.json" in found.failed[0].reason
+
+
+def test_a_process_holds_the_folder_too_and_is_out_of_reach_of_the_terminal(toy, monkeypatch):
+    """So neither a killed comparison frees a folder with runs at work, nor Ctrl-C reaches a run twice."""
+    plan, run = small_plan("uniform", seeds=(3,)), "toy/BPR/uniform/seed-3"
+    with only_one(toy / "compared") as lock:
+        looks = (
+            f"import os; assert os.path.sameopenfile({lock}, os.open('compared/compare.lock', os.O_RDONLY))\n"
+            f"assert os.getsid(0) == os.getpid(); home = 'compared/runs/{run}'\n"
+            "os.replace(f'{home}/made.json', f'{home}/result.json')"
+        )
+        monkeypatch.setattr(execute, "command", FakeProgram({run: looks}))
+        write_plan(plan, toy / "compared")
+        found = carry_out(plan, toy / "compared", 1, inherit=[lock])
+    assert [failed.reason for failed in found.failed] == []
+    assert len(found.runs) == 1
 
 
 def test_gpus_are_dealt_out(compared):
@@ -301,6 +344,39 @@ def test_ctrl_c_lets_runs_save_and_the_next_start_goes_on(compared, toy, ctrl_c)
     assert len(found.runs) == 4
 
 
+def test_what_a_run_still_finishes_after_ctrl_c_is_kept(compared, toy, ctrl_c):
+    run = "toy/BPR/uniform/seed-4"
+    finishes = (
+        "import os, pathlib, time\n"
+        "try:\n    pathlib.Path('at-work').touch(); time.sleep(60)\n"
+        f"except KeyboardInterrupt:\n    home = 'compared/runs/{run}'\n"
+        "    os.replace(f'{home}/made.json', f'{home}/result.json')"
+    )
+
+    def once_at_work():
+        while not (toy / "at-work").exists():
+            time.sleep(0.01)
+        ctrl_c(0.0)
+
+    threading.Thread(target=once_at_work, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        compared(small_plan(), {run: finishes})
+    assert f"{run},BPR,toy,uniform,none,honest,4,done" in (toy / "compared/summary.csv").read_text()
+
+
+def test_the_folder_is_up_to_date_while_runs_are_at_work(compared, toy):
+    """The second run waits until the failure of the first can be read."""
+    first, second = "toy/BPR/uniform/seed-3", "toy/BPR/uniform/seed-4"
+    waits = (
+        "import os, pathlib, time; end = time.monotonic() + 60; summary = pathlib.Path('compared/summary.csv')\n"
+        "while time.monotonic() < end and not (summary.exists() and 'failed' in summary.read_text()): time.sleep(.01)\n"
+        f"assert 'no such thing' in open('compared/failed.json').read(); home = 'compared/runs/{second}'\n"
+        "os.replace(f'{home}/made.json', f'{home}/result.json')"
+    )
+    found, _ = compared(small_plan("uniform"), {first: DIE, second: waits})
+    assert [run.run_id for run in found.failed] == [first]
+
+
 def test_optuna_chain(compared, toy):
     pytest.importorskip("optuna")
     plan = small_plan("dns", trials=4, search="optuna", shared_search={"neg_candidates": "choice [5, 10, 20, 40]"})
@@ -334,6 +410,14 @@ def test_the_earlier_of_equal_trials_is_chosen_and_failed_ones_have_no_say(toy):
     ]
     assert chain.after(outcomes[2]) == chain.after(outcomes[0]) == []
     assert [job.keys for job in chain.after(outcomes[1])] == [jobs[1].keys] * 2
+
+
+def test_an_interrupted_trial_ends_no_search(toy):
+    plan = small_plan("dns", trials=2)
+    chain = Chain(plan, plan.cells()[0], toy / "compared")
+    first, second = chain.start()
+    assert chain.after(Outcome(first, DONE, score=0.2)) == chain.after(Outcome(second, INTERRUPTED)) == []
+    assert not list(toy.rglob("chosen.json"))
 
 
 def test_score_has_the_sign_that_makes_more_better():
@@ -373,6 +457,30 @@ def test_cores_are_shared_out_unless_the_user_has_done_so(monkeypatch):
     assert environment(3, on_gpu=False)["OMP_NUM_THREADS"] == "5"
 
 
+def test_processes_run_the_package_that_started_them(monkeypatch, tmp_path):
+    monkeypatch.setattr(recbole_dtlns, "__file__", str(tmp_path / "checkout" / "recbole_dtlns" / "__init__.py"))
+    monkeypatch.setenv("PYTHONPATH", "mine")
+    assert environment(1, on_gpu=False)["PYTHONPATH"].split(os.pathsep) == [str(tmp_path / "checkout"), "mine"]
+
+
+def test_progress_counts_what_has_ended_and_what_has_failed(caplog):
+    caplog.set_level("INFO")
+    plan = small_plan("dns", trials=3)
+    trials, seeds = runs_of(plan, plan.cells()[0])[:3], runs_of(plan, plan.cells()[0])[3:]
+    progress = Progress([*trials, *seeds], 1, lambda: 1)
+    progress.ended_with(Outcome(Job(trials[0]), DONE, 10.0))
+    progress.ended_with(Outcome(Job(trials[1]), FAILED_RUN, 90.0, reason="bad"))
+    progress.dropped(trials[2])
+    progress.lost(seeds[0], "no trial")
+    progress.ended_with(Outcome(Job(seeds[1]), DONE, 10.0))
+    assert caplog.messages == [
+        "[1/5] done in 10 s: toy/BPR/dns/trial-0; 1 running, 0 failed, about 40 s left",
+        "[2/5] failed: toy/BPR/dns/trial-1: bad; 1 running, 1 failed, about 30 s left",
+        "[3/4] not run: toy/BPR/dns/seed-3: no trial",
+        "[4/4] done in 10 s: toy/BPR/dns/seed-4; 1 running, 2 failed",
+    ]
+
+
 def test_a_folder_is_held_by_one_comparison(tmp_path):
     with only_one(tmp_path / "compared"), pytest.raises(UserError, match="at work"), only_one(tmp_path / "compared"):
         pass
@@ -394,13 +502,13 @@ def test_a_hang_up_ends_a_comparison_unless_it_is_ignored_as_under_nohup(handler
 
 
 def test_estimate():
-    estimate = Estimate([("a", "m")] * 3 + [("b", "m")] * 2, jobs=2)
+    estimate = Estimate([("a", "m")] * 4 + [("b", "m")] * 2, jobs=2)
     assert estimate.seconds_left() is None
     estimate.finished(("a", "m"), 10.0)
-    assert estimate.seconds_left() == (2 * 10 + 2 * 10) / 2
+    assert estimate.seconds_left() == (3 * 10 + 2 * 10) / 2
     estimate.finished(("b", "m"), 40.0)
     estimate.finished(("a", "m"), None)
-    assert estimate.seconds_left() == (1 * 10 + 1 * 40) / 2
+    assert estimate.seconds_left() == (2 * 10 + 1 * 40) / 2
 
 
 @pytest.mark.parametrize(
@@ -434,5 +542,5 @@ def test_interrupted_before_it_began_is_not_started(toy, monkeypatch):
     runner.interrupt(signal.SIGINT)
     (job, *_) = Chain(plan, plan.cells()[0], toy / "compared").start()
     assert isinstance(job, Job)
-    assert runner(job).status == execute.INTERRUPTED
+    assert runner(job).status == INTERRUPTED
     assert not (toy / "compared/runs" / job.run.run_id / "stderr.txt").exists()

@@ -9,6 +9,7 @@ from fake_runs import FIXED, FakeProgram, small_plan, write_made
 from recbole_dtlns.comparison import execute, outlook
 from recbole_dtlns.comparison.campaign import carry_out, write_plan
 from recbole_dtlns.comparison.outlook import cost_text, plan_text, so_far
+from recbole_dtlns.comparison.records import FAILED
 from recbole_dtlns.comparison.runs import run_config, runs_of
 from recbole_dtlns.run_folder import CONFIG, write_config
 
@@ -57,6 +58,14 @@ def test_what_a_start_would_refuse_is_not_done_and_costs_nothing(made):
     assert f"refused: {DNS}/seed-3: " in said
     assert "epochs is 2, the plan asks for 9" in said
     assert "nothing is left" in cost_text(found, longer, 1, [])
+
+
+def test_a_run_that_failed_before_it_had_a_result_is_still_to_come(made):
+    folder, run_id = made(small_plan("dns")), f"{DNS}/seed-3"
+    (folder / "runs" / run_id / "result.json").unlink()
+    (folder / FAILED).write_text(json.dumps({run_id: "killed"}))
+    found = so_far(folder, small_plan("dns"))
+    assert (found.failed, found.pending) == ([], [run_id])
 
 
 def test_trials_and_seeds_under_other_ranges_are_refused(made):

@@ -1,5 +1,6 @@
 """A plan: its cells, and what is read from flags and files."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,8 @@ def test_dtl_ns_stands_beside_its_positives_without_the_view() -> None:
     assert labels("judge=keep_all") == ["dtl_ns@keep_all", "mixgcf+pos@keep_all"]
     assert labels("dtl_ns", models="DGCF") == ["dtl_ns@rule", "dns+pos@rule"]  # no layers: the view is on dns
     assert labels("tree_only") == ["mixgcf+tree"]
+    beside_other = ["mixgcf+pos@rule", "dtl_ns@keep_all", "mixgcf+pos@keep_all"]  # the one of another judge is no match
+    assert labels("mixgcf+pos,judge=keep_all") == beside_other
 
 
 def test_no_cell_is_there_twice() -> None:
@@ -149,6 +152,7 @@ config_files: [preset/paper.yaml]
     assert over.models == ("NGCF",)
     assert make_plan({**flags, "seeds": "2"}).seeds == (11, 12)
     assert make_plan({**flags, "seed": "3"}).seeds == (3, 4, 5)
+    assert make_plan(flags, ["dataset/amazon-sports.yaml"]).config_files == ("dataset/amazon-sports.yaml",)
 
 
 def test_a_number_of_seeds_counts_from_the_first_of_the_list_that_is_gone_on_with(tmp_path: Path) -> None:
@@ -167,6 +171,29 @@ def test_a_plan_is_read_again_as_it_was_written(tmp_path: Path) -> None:
     assert again == one
     assert [cell.folder for cell in again.cells()] == [cell.folder for cell in one.cells()]
     assert one.fixed == {"learning_rate": 0.001, "metrics": ["NDCG"], "candidate_topk": "5+50%"}
+
+
+def test_every_entry_of_a_plan_is_written_and_read_again(tmp_path: Path) -> None:
+    text = """
+datasets: [ml-100k]
+models: [BPR]
+samplers: [dns+pos]
+judges: [rule, keep_all]
+seeds: [4, 5]
+split_seed: 9
+trials: 3
+search: grid
+ranges: {learning_rate: "choice [0.1,0.2]"}
+noise: [0.0, 0.1]
+fixed: {epochs: 7}
+judge_keys: {keep_all: {positives_per_user: 2}}
+config_files: [preset/paper.yaml]
+"""
+    one = make_plan(write(tmp_path, text))
+    left_out = ComparisonPlan(("toy",), ("NGCF",), ())
+    assert [each.name for each in fields(one) if getattr(one, each.name) == getattr(left_out, each.name)] == []
+    write(tmp_path, yaml.safe_dump(one.as_dict()))
+    assert read_plan(tmp_path / "plan.yaml") == one
 
 
 def test_metrics_of_the_user_stay(tmp_path: Path) -> None:
@@ -199,6 +226,7 @@ def test_seeds_of_a_configuration_file_are_the_first(tmp_path: Path) -> None:
         ({"seeds": "1,-2"}, "seeds='-2': expected a whole number from 0"),
         ({"seeds": "1,2", "seed": "3"}, "Give one of them"),
         ({"seed": "x"}, "seed='x': expected a whole number"),
+        ({"seeds": "2", "seed": "4294967295"}, "seed='4294967295': expected"),
         ({"split_seed": "-1"}, "split_seed='-1'"),
         ({"trials": "-1"}, "trials='-1': expected a whole number from 0"),
         ({"search": "bayes"}, "search='bayes': expected one of random, grid, optuna"),
@@ -212,6 +240,9 @@ def test_seeds_of_a_configuration_file_are_the_first(tmp_path: Path) -> None:
         ({"dataset": "ml-100k"}, "--datasets"),
         ({"noise_rate": "0.1"}, "--noise"),
         ({"tree_view": "true"}, "NAME.tree"),
+        ({"random_positives": "true"}, "--samplers=random_positives"),
+        ({"shuffle_codes": "true"}, "--samplers=shuffled_codes"),
+        ({"train_neg_sample_args": "{}"}, "--samplers=recbole:uniform"),
         ({"evaluate_test": "false"}, "trials never read test"),
         ({"shard": "1/2"}, "identify"),
         ({"rows": "dns", "samplers": "dns"}, "two names"),
@@ -245,6 +276,7 @@ def test_wrong_flags_are_refused_with_what_to_give(flags: dict[str, str], said: 
         ("datasets: [a]\nfixed: {split_seed: 1}", "split_seed"),
         ("datasets: [a]\nranges: {learning_rate: 'choice []'}", "choice is empty"),
         ("datasets: [a]\nranges: {learning_rate: fast}", "Range of learning_rate: 'fast' cannot be read"),
+        ("datasets: [a]\nranges: {judge_rate: 'uniform 0.5,2'}", "judge_rate=2"),
         ("datasets: [a]\nranges: {neg_sampler: 'choice [1,2]'}", "cannot be set for a range"),
         ("datasets: [a]\nranges: {neg_candidates: 'choice [0,2]'}", "neg_candidates=0"),
         ("datasets: [a]\nranges: {epochs: 'choice [1,2]'}\nfixed: {epochs: 1}", "under fixed and under ranges"),
@@ -267,7 +299,7 @@ def test_a_wrong_plan_file_is_refused_with_what_to_write(text: str, said: str, t
 
 
 def test_a_file_for_all_runs_may_not_set_what_rows_differ_in(tmp_path: Path) -> None:
-    for key in ("tree_view: true", "noise_rate: 0.1", "evaluate_test: false"):
+    for key in ("tree_view: true", "noise_rate: 0.1", "evaluate_test: false", "random_positives: true"):
         (tmp_path / "c.yaml").write_text(f"{key}\n")
         with pytest.raises(UserError, match=f"{key.split(':')[0]} cannot be set for all runs"):
             make_plan({"datasets": "ml-100k"}, [str(tmp_path / "c.yaml")])

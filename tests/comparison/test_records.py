@@ -7,7 +7,7 @@ import pytest
 from fake_runs import made_result, small_plan, write_made
 
 from recbole_dtlns.comparison.campaign import write_plan
-from recbole_dtlns.comparison.records import FAILED, read_comparison
+from recbole_dtlns.comparison.records import FAILED, Comparison, read_comparison
 from recbole_dtlns.comparison.runs import runs_of
 from recbole_dtlns.errors import UserError
 
@@ -39,6 +39,25 @@ def test_seeds_and_trials_are_kept_apart(folder):
     assert [run.trial for run in found.trials_of("toy", "BPR", "dns")] == [0, 1]
     assert [run.noise for run in found.seeds_of("toy", "BPR", "dns", 0.1)] == [0.1, 0.1]
     assert found.seeds_of("toy", "BPR", "mixgcf") == []
+
+
+def test_a_row_with_trials_alone_is_none_of_the_rows_of_a_table(folder):
+    for seed in ("seed-3", "seed-4"):
+        for home in (folder / "runs/toy/BPR/dns", folder / "runs/toy/BPR/dns/noise-0.1"):
+            (home / seed / "result.json").unlink()
+    found = read_comparison(folder)
+    assert found.trials_of("toy", "BPR", "dns")
+    assert found.labels("toy", "BPR") == ["dtl_ns@rule", "mixgcf+pos@rule"]
+    only = Comparison(folder, "x", found.plan, [run for run in found.runs if run.trial is not None])
+    assert only.groups() == []
+
+
+def test_seeds_are_in_order_whatever_the_plan_says(tmp_path):
+    plan = small_plan("dns", seeds=(4, 3))
+    write_plan(plan, tmp_path)
+    for run in runs_of(plan, plan.cells()[0]):
+        write_made(tmp_path, run)
+    assert [run.seed for run in read_comparison(tmp_path).seeds_of("toy", "BPR", "dns")] == [3, 4]
 
 
 def test_labels_name_row_and_judge(folder):

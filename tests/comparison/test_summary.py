@@ -40,6 +40,7 @@ def test_columns_are_those_of_the_contract(folder):
 
 def test_a_row_a_run_whatever_its_status(folder):
     (folder / "runs" / "toy/BPR/dns/seed-3/result.json").unlink()
+    write_made(folder, all_runs()[1], protocol="reference")
     found = gather(folder, PLAN, {"toy/BPR/dns/seed-4": "killed"})
     rows = list(csv.DictReader(write_summary(found).open()))
     assert [row["run_id"] for row in rows] == [run.run_id for run in all_runs()]
@@ -49,6 +50,7 @@ def test_a_row_a_run_whatever_its_status(folder):
     ]
     trial, tested = by_id["toy/BPR/dns/trial-0"], by_id["toy/BPR/mixgcf+pos@rule/seed-4"]
     assert (trial["valid_ndcg@20"], trial["test_ndcg@20"]) == ("0.1", "")
+    assert (by_id["toy/BPR/dns/trial-1"]["seed"], by_id["toy/BPR/dns/trial-1"]["protocol"]) == ("3", "reference")
     assert (tested["sampler"], tested["judge"], tested["seed"]) == ("mixgcf+pos", "rule", "4")
     assert (round(float(tested["test_ndcg@20"]), 6), tested["seconds_training"]) == (0.104, "2.0")
     assert (by_id["toy/BPR/dns/seed-3"]["protocol"], by_id["toy/BPR/dns/seed-3"]["seconds_training"]) == ("honest", "")

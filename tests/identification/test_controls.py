@@ -8,8 +8,10 @@ from toy import toy_split, write_pairs
 
 from recbole_dtlns.cli import main
 from recbole_dtlns.config import Config
+from recbole_dtlns.data.build import build_split
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.inferred import read_inferred
+from recbole_dtlns.false_negatives.control import random_instead
+from recbole_dtlns.false_negatives.inferred import InferredPositives, read_inferred
 from recbole_dtlns.plan import check_judge
 
 
@@ -31,6 +33,18 @@ def test_random_positives_are_as_many_of_each_user_with_the_same_weights(run, or
             values = [sorted(getattr(one, name)[one.users == user]) for one in (real.inferred, control.inferred)]
             assert values[0] == values[1]
     assert len(set(pairs(real.inferred)) & set(pairs(control.inferred))) < len(real.inferred) / 3
+
+
+def test_weights_stay_with_their_user_whatever_the_order_of_the_pairs(toy_data: Path):
+    view = build_split(Config("BPR", "toy", config_dict={"data_path": str(toy_data)}), toy_data / "cache").view
+    users = np.array(["u3", "u1", "u3", "u2", "u1", "u3"])
+    weights = np.array([0.3, 0.1, 0.3, 0.2, 0.1, 0.3])
+    control = random_instead(view, InferredPositives(users, view.items[1:7], weights, weights / 2))
+    assert control.users.tolist() == sorted(users)
+    assert control.probability.tolist() == sorted(weights)
+    assert control.weight.tolist() == sorted(weights / 2)
+    assert len(set(pairs(control))) == 6
+    assert not set(pairs(control)) & set(toy_split()["train"])
 
 
 def test_random_positives_are_the_same_each_time_and_ask_nothing_more(run, oracle):
