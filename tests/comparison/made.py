@@ -126,7 +126,7 @@ def _result(run: Run, level: float, test: dict[str, float], generator: np.random
         else None,
         "judging": _judging(reference) if judged else None,
         "candidate_source": "EASE" if judged else None,
-        "trees": {"items": 1682, "leaves_co": 64, "leaves_se": 64, "depth_co": 3, "depth_se": 3, "item_vectors": "svd"}
+        "trees": {"items": 1682, "leaves_co": 64, "leaves_se": 60, "depth_co": 3, "depth_se": 5, "item_vectors": "svd"}
         | {"agreement": 0.187}
         if judged
         else None,

@@ -7,6 +7,7 @@ import pytest
 from toy import toy_split, write_pairs
 
 from recbole_dtlns import cli
+from recbole_dtlns.commands import compare
 from recbole_dtlns.comparison.records import read_comparison
 from recbole_dtlns.quick_start import run_recbole_dtlns
 
@@ -124,6 +125,7 @@ def test_dry_run_writes_nothing(compared, capsys):
         (["--run_dir=two words"], "space"),
         (["--run_dir=data/toy/train.txt"], "file"),
         (["--plan=none.yaml"], "none.yaml"),
+        ([f"--run_dir=compared/runs/{SEEDS[0]}"], "holds a single run"),
     ],
 )
 def test_bad_input_ends_with_2_before_any_work(compared, capsys, words, said):
@@ -143,3 +145,16 @@ def test_missing_report_packages_are_named_before_any_work(compared, capsys, mon
     assert cli.main(["compare", "--datasets=toy", "--data_path=data", "--models=BPR", "--run_dir=elsewhere"]) == 2
     assert "pip install 'recbole-dtlns[report]'" in capsys.readouterr().err
     assert not (home / "elsewhere").exists()
+    assert cli.main(["compare", *WORDS, "--seeds=2", "--dry_run"]) == 0  # which makes no report
+
+
+@pytest.mark.parametrize(
+    ("words", "jobs", "gpus"),
+    [((), 1, []), (("--gpus=0, 1",), 2, ["0", "1"]), (("--gpus=0,1", "--jobs=3"), 3, ["0", "1"])],
+)
+def test_there_are_as_many_jobs_as_gpus_unless_their_number_is_given(compared, monkeypatch, words, jobs, gpus):
+    asked = []
+    monkeypatch.setattr(compare, "_dry_run", lambda plan, folder, *rest: asked.append(rest) or 0)
+    start = [word for word in WORDS if not word.startswith("--jobs")]
+    assert cli.main(["compare", *start, *words, "--dry_run"]) == 0
+    assert asked == [(jobs, gpus)]

@@ -20,7 +20,8 @@ from recbole_dtlns.comparison.records import RunRecord, read_comparison
 from recbole_dtlns.comparison.report.plots.style import look_of
 from recbole_dtlns.comparison.report.section import Section
 from recbole_dtlns.comparison.report.sections import sections_of
-from recbole_dtlns.comparison.report.source import Source
+from recbole_dtlns.comparison.report.source import Source, best_of
+from recbole_dtlns.comparison.statistics import OVER_SEEDS, OVER_USERS, over_seeds, over_users
 from recbole_dtlns.errors import UserError
 
 GROUP = "ml-100k-BPR"
@@ -56,6 +57,84 @@ def test_accuracy_is_mean_and_spread_of_the_runs(made: Path, made_report: Path):
     assert found["dns"]["seeds"] == "2"  # one has failed
     assert found["EASE"]["judge"] == ""
     assert list(found)[-1] == "EASE"
+
+
+def results_of(folder: Path, label: str, model: str = "BPR") -> list[dict]:
+    """What the finished seeds of a row without noise have written, in their order."""
+    cell = folder / "runs/ml-100k" / model / label.replace(":", "-")
+    return [json.loads(path.read_text()) for path in sorted(cell.glob("seed-*/result.json"))]
+
+
+def test_of_a_metric_neither_end_may_be_better():
+    expected = {"ndcg@20": "max", "itemcoverage@10": "max", "giniindex@20": "min", "averagepopularity@20": None}
+    assert {metric: best_of(metric) for metric in expected} == expected
+
+
+def test_the_best_row_is_the_first_and_is_named_beside_the_plot(tmp_path: Path):
+    folder = small(tmp_path / "c")
+    (group,) = Source(read_comparison(folder)).groups
+    for metric, sign in (("ndcg@20", -1), ("giniindex@20", 1)):
+        means = [sign * row.test(metric).mean for row in group.ranked(metric)]
+        assert means == sorted(means)
+    (picture,) = sections(folder)["accuracy"].pictures
+    best = group.ranked("ndcg@20")[0]
+    assert f"The highest mean has {best.label} with {best.test('ndcg@20').mean:.4f}." in picture.alt
+
+
+def test_the_summary_ranks_rows_without_marks(made: Path):
+    """The marked rows have the highest means here."""
+    labels = ["recbole:uniform", "dns", "mixgcf", "mixgcf+pos@rule", "dtl_ns@rule"]
+    means = {label: np.mean([r["test_result"]["ndcg@20"] for r in results_of(made, label)]) for label in labels}
+    means["EASE"] = np.mean([r["test_result"]["ndcg@20"] for r in results_of(made, "EASE", "EASE")])
+    best = sorted(means, key=lambda label: -means[label])
+    source = Source(read_comparison(made))
+    assert source.groups[0].ranked("ndcg@20")[0].marks
+    leaders, ours = sections(made)["summary"].points[:2]
+    assert leaders.text.startswith("Highest mean test NDCG@20 of 6 rows without marks, over 2 to 3 seeds: ")
+    assert re.findall(r"[:,] ([\w:+@]+) \.\d", leaders.text) == best[:3]
+    other = next(label for label in best if label != "dtl_ns@rule")
+    assert f"dtl_ns@rule and {other}: " in ours.text or re.search(
+        rf"dtl_ns@rule is \w+ {re.escape(other)} by", ours.text
+    )
+
+
+def test_the_view_is_set_beside_the_same_positives_of_the_same_judge(tmp_path: Path):
+    folder = small(tmp_path / "c", judges=("keep_all", "rule"))
+    leads = [point.lead for point in sections(folder)["summary"].points]
+    view = [lead.partition(": ")[2].partition(",")[0] for lead in leads if lead.startswith("What the tree view gives")]
+    assert view == ["dtl_ns@keep_all beside mixgcf+pos@keep_all", "dtl_ns@rule beside mixgcf+pos@rule"]
+    for path in (folder / "runs/ml-100k/BPR/dtl_ns@rule").glob("*/result.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "neg_sampler_effective": "dns"}))
+    leads = [point.lead for point in sections(folder)["summary"].points]
+    assert not any("dtl_ns@rule beside mixgcf+pos@rule" in lead for lead in leads)  # there it is the view on dns
+
+
+def test_a_mark_of_one_run_marks_its_row_everywhere(tmp_path: Path):
+    folder = small(tmp_path / "c")
+    path = folder / "runs/ml-100k/BPR/dns/seed-2022/result.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "marks": ["made elsewhere: codes"]}))
+    found = sections(folder)
+    tables = [
+        table for key in ("accuracy", "significance", "hardness", "coverage", "cost") for table in found[key].tables
+    ]
+    for table in tables:
+        for line in table.lines:
+            named = "dns" in (line.values.get("row"), line.values.get("first"), line.values.get("second"))
+            assert any("made elsewhere: codes" in mark for mark in line.marks) == named, table.name
+    assert any("dns: made elsewhere: codes" in text for text in found["summary"].warnings)
+
+
+def test_what_is_to_come_is_said_at_the_top(made_report: Path, tmp_path: Path):
+    from recbole_dtlns.comparison.report import write_report
+
+    folder = small(tmp_path / "c", trials=2)
+    for seed in (2021, 2022):
+        shutil.rmtree(folder / f"runs/ml-100k/BPR/dns/seed-{seed}")
+    page = write_report(read_comparison(folder), tmp_path / "out").read_text(encoding="utf-8")
+    assert re.findall(r"<li>(\d+ [^<]*)</li>", page) == ["16 finished runs and 10 trials", "2 not finished"]
+    assert "2 runs not finished yet: means are over the seeds that are there." in section_of(page, "summary")
+    assert "ml-100k/BPR/dns/seed-2021, ml-100k/BPR/dns/seed-2022." in section_of(page, "failed")
+    assert "<li>1 failed</li>" in page_of(made_report)
 
 
 def test_chosen_keys_and_trials_are_told(made_report: Path):
@@ -103,6 +182,26 @@ def test_tests_over_users_and_over_seeds_stand_apart(made_report: Path):
     assert "Holm" in (made_report / "report" / f"ours-{GROUP}-users.md").read_text(encoding="utf-8")
 
 
+def test_tables_of_tests_hold_the_corrected_p_values(made: Path):
+    source = Source(read_comparison(made))
+    section = {section.key: section for section in sections_of(source)}["significance"]
+    tables = {table.name: table for table in section.tables}
+    for name, found in (("ours", source.against_ours(source.groups[0])), ("pairs", source.all_pairs(source.groups[0]))):
+        users, seeds = (tables[f"{name}-{GROUP}-{over}"].lines for over in ("users", "seeds"))
+        keys = ("first", "second", "t_p", "permutation_p")
+        held = [(each.first, each.second, each.users_t_p, each.users_permutation_p) for each in found]
+        assert [tuple(line.values[key] for key in keys) for line in users] == held
+        assert any(each.users_t_p > each.users.t_p for each in found)
+        held = [(each.first, each.second, each.seeds_p) for each in found]
+        assert [tuple(line.values[key] for key in ("first", "second", "p")) for line in seeds] == held
+    said = [
+        f"Over users: {over_users(each)} Over seeds: {over_seeds(each)}"
+        for each in source.against_ours(source.groups[0])
+    ]
+    assert [point.text for point in section.points] == said
+    assert section.text[:2] == [OVER_USERS, OVER_SEEDS]
+
+
 def test_masks_stand_side_by_side_with_their_difference(made_report: Path):
     found = [line for line in lines_of(made_report, f"masks-{GROUP}") if line["metric"] == "NDCG@20"]
     assert [line["row"] for line in found] == ["dtl_ns@llm", "mixgcf+pos@llm"]
@@ -118,6 +217,64 @@ def test_noise_and_its_drop(made_report: Path):
     clean, noisy = (float(found["mixgcf"][f"noise_{level}"]) for level in ("0", "0.1"))
     assert float(found["mixgcf"]["drop_0.1"]) == pytest.approx(noisy / clean - 1)
     assert "noise_0.1_sd" in found["mixgcf"]
+
+
+def test_noise_says_of_what_kind_it_is_and_keeps_the_marks_of_noisy_runs(tmp_path: Path):
+    folder = small(tmp_path / "c", noise=(0.0, 0.1))
+    path = folder / "runs/ml-100k/BPR/dns/noise-0.1/seed-2020/result.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "marks": ["made elsewhere: codes"]}))
+    section = sections(folder)["noise"]
+    assert section.text == [
+        "Noise: random pairs were added to train, as a share of it. Valid and test are as they were."
+    ]
+    marks = {line.values["row"]: line.marks for line in section.tables[0].lines}
+    assert marks == dict.fromkeys(marks, ()) | {"dns": ("made elsewhere: codes",)}
+    assert len(marks) == 6
+
+
+def test_trees_cost_versions_and_data(made_report: Path):
+    trees = {line["row"]: line for line in lines_of(made_report, f"trees-{GROUP}")}["dtl_ns@rule"]
+    assert [trees[key] for key in ("leaves_co", "depth_co", "leaves_se", "depth_se")] == ["64", "3", "60", "5"]
+    keys = [key for key in trees if not key.endswith("_sd")]
+    assert keys[1:6] == ["items", "leaves_co", "depth_co", "leaves_se", "depth_se"]  # as their heads say
+    costs = {line["row"]: line for line in lines_of(made_report, f"cost-{GROUP}")}["dtl_ns@rule"]
+    stages = {"trees": 4.1, "candidates": 1.2, "judging": 0.4, "sampling": 4.2, "evaluation": 3, "memory": 812.4}
+    assert {key: float(costs[key]) for key in stages} == pytest.approx(stages)
+    assert {"package": "torch", "version": "2.13.0"} in lines_of(made_report, "versions")
+    assert {"package": "bitsandbytes", "version": "not installed"} in lines_of(made_report, "versions")
+    data = lines_of(made_report, "data")[0]
+    assert float(data["density"]) == pytest.approx((80808 + 2 * 9596) / (943 * 1682))
+    every = {line["row"]: line for line in lines_of(made_report, f"metrics-{GROUP}")}["dns"]
+    assert {"test_recall@10", "test_giniindex@20", "valid_recall@10", "valid_giniindex@20"} <= set(every)
+    assert any("/trial-0" in line["run"] for line in lines_of(made_report, "checks-runs"))
+
+
+def test_hardness_is_a_mean_over_seeds_beside_its_own_chance(made: Path, tmp_path: Path):
+    folder = small(tmp_path / "c")
+    for seed, value in ((2020, 0.1), (2021, 0.2), (2022, 0.6)):
+        path = folder / f"runs/ml-100k/BPR/dns/seed-{seed}/result.json"
+        result = json.loads(path.read_text())
+        hardness = {
+            "score_gap": value,
+            "valid_share": value,
+            "valid_chance": 0.01,
+            "test_share": 0.4,
+            "test_chance": 0.02,
+        }
+        path.write_text(json.dumps({**result, "hardness": hardness}))
+    (table,) = sections(folder)["hardness"].tables
+    line = next(line for line in table.lines if line.values["row"] == "dns")
+    assert line.values["score_gap"] == line.values["valid_share"] == pytest.approx(0.3)
+    heads = [column.title for column in table.columns]
+    for share, chance in (("Valid", 0.01), ("Test", 0.02)):
+        beside = table.columns[heads.index(f"{share} positives among negatives") + 1]
+        assert beside.title == "... by chance"
+        assert line.values[beside.key] == pytest.approx(chance)
+
+
+def test_coverage_is_that_of_the_same_cutoff(made_report: Path):
+    names = ["row", "marks", "test_ndcg@20", "test_itemcoverage@20", "test_averagepopularity@20", "test_giniindex@20"]
+    assert {key.removesuffix("_sd") for key in lines_of(made_report, f"coverage-{GROUP}")[0]} == set(names)
 
 
 def test_positives_their_cost_and_the_language_model(made_report: Path):
@@ -162,6 +319,16 @@ def test_commands_are_those_of_the_runs(made: Path, made_report: Path):
     ours = next(line for line in words if "--neg_sampler=dtl_ns" in line and "--seed=2021" in line)
     assert {"--model=BPR", "--dataset=ml-100k", "--judge=rule", "--neg_candidates=20", "--split_seed=2020"} <= set(ours)
     assert f"compare --plan={made / 'plan.yaml'}" in page
+
+
+def test_every_run_has_its_own_command(made: Path):
+    (_, commands, *_) = sections(made)["commands"].commands
+    words = [shlex.split(line) for line in commands.lines]
+    places = [next(word for word in line if word.startswith("--run_dir=")) for line in words]
+    assert len(set(places)) == len(places)
+    for line, place in zip(words, places, strict=True):
+        assert f"--seed={place.rpartition('seed-')[2].removesuffix('-again')}" in line
+        assert ("--noise_rate=0.1" in line) == ("/noise-0.1/" in place)
 
 
 def test_configuration_common_and_by_row(made_report: Path):
@@ -211,6 +378,12 @@ def test_the_page_is_whole_and_fetches_nothing(made_report: Path):
     assert {reference[0] for reference in references} == {"#"}
     assert {reference[1:] for reference in references} <= set(found.ids)
     assert "@import" not in page
+    shown = re.findall(r'<desc id="([^"]+)-desc">(.*?)</desc>', page)
+    assert len(shown) == page.count("<svg")
+    assert all(len(words) > 40 for _, words in shown)
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in page
+    assert page.count("Bold: the best mean of a column among rows without marks.") == 2  # of one metric, and of all
+    assert "All tests are two-sided; significant means below .05 after correction." in page
     assert page.count('role="img"') == page.count("<svg") == len(list((made_report / "report").glob("*.svg")))
 
 
@@ -280,6 +453,13 @@ def test_another_row_and_metric(made: Path):
 def test_bad_flags_are_named(made: Path, flag: str, expected: str, capsys):
     assert main(["report", str(made), flag]) == 2
     assert expected in capsys.readouterr().err
+
+
+def test_a_report_is_not_written_into_a_file(made: Path, tmp_path: Path, capsys):
+    (tmp_path / "page.html").write_text("mine")
+    assert main(["report", str(made), f"--out={tmp_path / 'page.html'}"]) == 2
+    assert "is a file. Name a folder" in capsys.readouterr().err
+    assert (tmp_path / "page.html").read_text() == "mine"
 
 
 def test_a_folder_without_runs_is_refused(tmp_path: Path, capsys):
@@ -352,6 +532,117 @@ def test_every_figure_of_rows_shows_which_are_marked(made: Path, monkeypatch: py
     kinds = ("accuracy", "curve-valid", "curve-loss", "curve-seconds", "hardness", "precision", "coverage", "seconds")
     for kind in kinds:
         assert any(text.endswith("@llm (marked)") for text in texts_of(pictures[kind].draw())), kind
+
+
+def drawn(folder: Path, key: str, name: str):
+    """The axes of a figure, and the means of a test metric or stage by row."""
+    (picture,) = [each for each in sections(folder)[key].pictures if each.name == f"{name}-{GROUP}"]
+    return picture.draw().axes
+
+
+def ends(axes) -> dict[str, tuple[list[float], list[float]]]:
+    """x and y of every line by its label."""
+    found = {}
+    for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+        line = handle if hasattr(handle, "get_xdata") else handle.lines[0]
+        found[label] = ([float(x) for x in line.get_xdata()], [float(y) for y in line.get_ydata()])
+    return found
+
+
+def test_curves_are_means_over_seeds_of_valid_and_loss(tmp_path: Path):
+    folder = small(tmp_path / "c")
+    cut = folder / "runs/ml-100k/BPR/dns/seed-2021/epochs.csv"
+    cut.write_text("".join(cut.read_text().splitlines(keepends=True)[:8]))  # seven epochs
+    logs = [run.epochs() for run in read_comparison(folder).seeds_of("ml-100k", "BPR", "dns")]
+    for name, column in (("curve-valid", "ndcg@20"), ("curve-loss", "train_loss")):
+        (axes,) = drawn(folder, "curves", name)
+        x, y = ends(axes)["dns"]
+        assert x == list(range(7))
+        assert y == pytest.approx([np.mean([log[epoch][column] for log in logs]) for epoch in range(7)])
+        assert len(ends(axes)["mixgcf"][0]) == 12
+        assert "EASE" not in ends(axes)
+    slow = folder / "runs/ml-100k/BPR/dns/seed-2022/epochs.csv"
+    lines = [line.split(",") for line in slow.read_text().splitlines()]
+    twice = [[line[0], line[1], str(2 * float(line[2])), *line[3:]] for line in lines[1:]]
+    slow.write_text("\n".join(",".join(line) for line in [lines[0], *twice]) + "\n")
+    (axes,) = drawn(folder, "seconds", "curve-seconds")
+    assert ends(axes)["dns"][0] == pytest.approx([1.5 * (epoch + 1) * 4 / 3 for epoch in range(7)])
+
+
+def test_points_stand_at_test_values_and_training_seconds(made: Path):
+    group = Source(read_comparison(made)).groups[0]
+    (axes,) = drawn(made, "seconds", "seconds")
+    for label, (x, y) in ends(axes).items():
+        row = group.row(label.removesuffix(" (marked)"))
+        assert (x, y) == ([row.seconds("training").mean], [row.test("ndcg@20").mean])
+    panels = drawn(made, "coverage", "coverage")
+    names = ("itemcoverage@20", "averagepopularity@20", "giniindex@20")
+    for panel, name in zip(panels, names, strict=True):
+        for label, (x, y) in ends(panel).items():
+            row = group.row(label.removesuffix(" (marked)"))
+            assert (x, y) == ([row.test(name).mean], [row.test("ndcg@20").mean])
+
+
+def test_the_plot_of_accuracy_has_means_intervals_and_every_seed(made: Path):
+    from recbole_dtlns.comparison.report.plots.accuracy import user_interval
+
+    group = Source(read_comparison(made)).groups[0]
+    (axes,) = drawn(made, "accuracy", "accuracy")
+    labels = [label.get_text().removesuffix(" (marked)") for label in axes.get_yticklabels()]
+    assert labels == [row.label for row in group.ranked("ndcg@20")]
+    for place, label in enumerate(labels):
+        row = group.row(label)
+        lines = [(line, [float(x) for x in line.get_xdata()]) for line in axes.lines if line.get_ydata()[0] == place]
+        assert [x for line, x in lines if line.get_linewidth() == 6] == [list(user_interval(row, "ndcg@20"))]
+        assert [row.test("ndcg@20").mean] in [x for _, x in lines]
+        dots = [list(line.get_xdata()) for line in axes.lines if line.get_ydata()[0] == place + 0.3]
+        assert dots == [[run.result["test_result"]["ndcg@20"] for run in row.runs]]
+
+
+def test_the_plot_of_hardness_has_false_negatives_beside_chance(made: Path):
+    panels = {axes.get_title(loc="left"): axes for axes in drawn(made, "hardness", "hardness")}
+    held = panels["Valid positives (dotted: by chance)"]
+    dotted = [line for line in held.lines if line.get_linestyle() == ":" and set(line.get_ydata()) == {0.012}]
+    shown = {label: y for label, (_, y) in ends(held).items()}
+    assert len(dotted) == len(shown) == 6
+    log = read_comparison(made).seeds_of("ml-100k", "BPR", "dns")[0].hardness()
+    assert shown["dns"] == pytest.approx([log[epoch]["valid_share"] for epoch in range(12)])
+
+
+def test_the_plot_of_precision_is_the_share_that_is_held_out(made: Path):
+    (axes,) = drawn(made, "positives", "precision")
+    x, y = ends(axes)["dtl_ns@rule"]
+    assert x == pytest.approx([low / 10 + 0.05 for low in range(10)])
+    assert y == pytest.approx([(20 + 9 * low) / 400 for low in range(10)])
+
+
+def test_the_plot_of_masks_is_filled_where_it_is_honest(made: Path):
+    group = Source(read_comparison(made)).groups[0]
+    (axes,) = drawn(made, "masks", "masks")
+    for place, label in enumerate(label.get_text().removesuffix(" (marked)") for label in axes.get_yticklabels()):
+        reference = group.row(label).test("ndcg@20").mean  # made so, and 1.3 times the honest one
+        points = [line for line in axes.lines if len(line.get_xdata()) == 1 and line.get_ydata()[0] == place]
+        found = {line.get_fillstyle(): float(line.get_xdata()[0]) for line in points}
+        assert found == {"none": pytest.approx(reference), "full": pytest.approx(reference / 1.3)}
+
+
+def test_the_plot_of_noise_has_the_test_value_of_every_row_at_every_rate(made: Path):
+    source = Source(read_comparison(made))
+    (axes,) = drawn(made, "noise", "noise")
+    found = ends(axes)
+    assert {label.removesuffix(" (marked)") for label in found} == {row.label for row in source.groups[0].rows}
+    for label, (_, y) in found.items():
+        rows = [source.at_noise(source.groups[0], level).row(label.removesuffix(" (marked)")) for level in (0.0, 0.1)]
+        assert y == pytest.approx([row.test("ndcg@20").mean for row in rows])
+
+
+def test_where_there_is_room_for_few_rows_ours_is_among_them(made: Path):
+    source = Source(read_comparison(made))
+    group = source.groups[0]
+    best = [row.label for row in group.ranked("ndcg@20")]
+    assert best.index("dtl_ns@rule") > 1
+    kept = {row.label for row in source.foremost(group, group.rows, 2)}
+    assert kept == {"dtl_ns@rule", best[0]}
 
 
 def test_the_plot_of_hardness_says_that_it_is_of_one_seed(made: Path):

@@ -156,6 +156,50 @@ def test_every_head_is_a_button_that_the_keyboard_reaches(look):
     assert all(answer)
 
 
+def test_folded_parts_are_open_in_print_and_closed_again(look):
+    body = """
+    const parts = Array.from(document.querySelectorAll("details"));
+    const open = () => parts.filter((part) => part.open).length;
+    parts[0].open = true;
+    const found = [parts.length, open()];
+    for (const name of ["beforeprint", "afterprint"]) { dispatchEvent(new Event(name)); found.push(open()); }
+    return found;"""
+    parts, before, printed, after = look(script(body)).answer
+    assert parts > 3
+    assert (before, printed, after) == (1, parts, 1)
+
+
+def test_copy_takes_the_command_beside_the_button(look):
+    body = """
+    const said = [];
+    Object.defineProperty(navigator, "clipboard", { value: { writeText: (text) => { said.push(text); } } });
+    const boxes = Array.from(document.querySelectorAll(".copyable"));
+    for (const box of boxes) { box.querySelector(".copy").click(); }
+    return [said, boxes.map((box) => box.querySelector("code").textContent)];"""
+    copied, shown = look(script(body)).answer
+    assert copied == shown
+    assert len(set(copied)) == len(copied) > 1
+
+
+def test_numbers_are_sorted_by_size_and_not_as_they_are_spelled(look):
+    """Counts have commas, p values a sign, and a missing number is no number."""
+    body = """
+    const wrong = [];
+    for (const table of document.querySelectorAll("table")) {
+      for (const head of table.tHead.rows[0].cells) {
+        if (!head.classList.contains("number")) { continue; }
+        head.querySelector("button").click();
+        const raw = Array.from(table.tBodies[0].rows, (row) => row.cells[head.cellIndex].dataset.sort);
+        const known = raw.filter((text) => text !== "").map(Number);
+        const missing = raw.slice(known.length).every((text) => text === "");
+        const sorted = known.every((value, place) => place === 0 || known[place - 1] >= value);
+        if (!missing || !sorted) { wrong.push([table.caption.textContent, head.textContent, raw]); }
+      }
+    }
+    return wrong;"""
+    assert look(script(body)).answer == []
+
+
 def test_a_narrow_screen_scrolls_tables_and_not_the_page(look):
     body = """
     const root = document.documentElement;
@@ -165,6 +209,16 @@ def test_a_narrow_screen_scrolls_tables_and_not_the_page(look):
     assert shown <= 500
     assert whole <= shown
     assert boxes > 5
+
+
+def test_the_name_of_a_row_stays_in_sight_on_a_narrow_screen(look):
+    body = """
+    const cell = document.getElementById("table-accuracy-ml-100k-BPR").closest("table").tBodies[0].rows[0].cells[0];
+    const box = cell.closest(".scroll");
+    const left = () => cell.getBoundingClientRect().left;
+    const before = left(); box.scrollLeft = 120;
+    return [box.scrollLeft, left() - before];"""
+    assert look(script(body), "--window-size=500,900").answer == [120, 0]
 
 
 @pytest.mark.parametrize(("scheme", "light"), [("0", False), ("1", True)])

@@ -29,6 +29,7 @@ TABLE = Table("t", "A & B", COLUMNS, LINES, "A note.")
         (Spread(0.3363), "metric", ".3363"),
         (Interval(0.0042, 0.0031, 0.0053), "signed", "+.0042 [+.0031, +.0053]"),
         (Interval(-0.0042), "signed", "−.0042"),
+        (Spread(0.051, 0.0014), "signed", "+.0510 ± .0014"),
         (None, "metric", "–"),
         (float("nan"), "metric", "–"),
         ("", "text", "–"),
@@ -93,6 +94,7 @@ def test_latex_is_escaped_and_ruled():
     assert r"a\_b|c & -- & \textbf{.3363 $\pm$ .0043} & .5000 & $<$ .0001 \\" in text
     assert [text.count(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")] == [1, 1, 1]
     assert "uses test labels" in text
+    assert "\\par\\footnotesize A note." in text
     assert escaped("100 % #1_{x}^~\\") == r"100 \% \#1\_\{x\}\textasciicircum{}\textasciitilde{}\textbackslash{}"
 
 

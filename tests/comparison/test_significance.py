@@ -159,6 +159,22 @@ def test_a_user_with_several_rows_counts_once(tmp_path):
     assert found.difference == pytest.approx((merged_a - merged_b).mean())
 
 
+def test_the_value_of_a_seed_is_the_mean_over_rows_as_the_test_result_is(tmp_path):
+    twice = np.append(USERS, USERS[0])  # one user has two rows
+    values = {
+        label: [np.append(np.full(80, low), seed / 10) for seed in (1, 2)]
+        for label, low in (("dns", 0.5), ("uniform", 0.2))
+    }
+    runs = [
+        record(tmp_path, label, seed, users=twice, values=held[seed - 1])
+        for label, held in values.items()
+        for seed in (1, 2)
+    ]
+    found = all_pairs(compared(tmp_path, *runs), *GROUP)[0]
+    assert found.seeds.difference == pytest.approx(80 * 0.3 / 81)
+    assert found.users.difference == pytest.approx(79.5 * 0.3 / 80)
+
+
 def test_one_seed_has_no_test_over_seeds(tmp_path):
     found = all_pairs(compared(tmp_path, record(tmp_path, "dns", 1), record(tmp_path, "uniform", 1)), *GROUP)[0]
     assert (found.seeds, found.seeds_p) == (None, None)
@@ -226,6 +242,13 @@ def test_marks_go_with_the_rows(tmp_path):
     assert "recbole-popularity [uses held-out counts]" in over_seeds(found)
 
 
+def test_a_mark_of_one_run_marks_its_row(tmp_path):
+    marks = {1: ["made elsewhere: verdicts"], 2: [], 3: ["uses held-out counts"]}
+    runs = [record(tmp_path, "dtl_ns@rule", seed, marks=marks[seed]) for seed in marks]
+    found = all_pairs(compared(tmp_path, *runs, *(record(tmp_path, "dns", seed) for seed in marks)), *GROUP)[0]
+    assert found.first_marks == ("made elsewhere: verdicts", "uses held-out counts")
+
+
 @pytest.fixture
 def base(made):
     return against_ours(made, *GROUP, ours="dtl_ns@rule")[1]
@@ -288,6 +311,8 @@ def test_seeds_in_words(base, made):
     assert over_seeds(fixed) == (
         "No test over seeds: dtl_ns@rule is above dns by the same .0041 NDCG@20 at each of 5 seeds."
     )
+    worse = dataclasses.replace(fixed, seeds=dataclasses.replace(fixed.seeds, difference=-0.0041))
+    assert "dtl_ns@rule is below dns by the same .0041 NDCG@20" in over_seeds(worse)
     assert all("(BH)" in over_users(c) and "(BH)" in over_seeds(c) for c in all_pairs(made, *GROUP))
 
 

@@ -92,11 +92,25 @@ def test_training_pairs_may_differ_between_levels_of_noise_alone(tmp_path):
     assert not outcome(tmp_path, "same training pairs of toy at noise 0.1", plan)["passed"]
 
 
-def test_missing_seed_is_found(folder):
-    (folder / "runs" / "toy/BPR/dns/seed-4/result.json").unlink()
+@pytest.mark.parametrize(("missing", "left"), [(4, 3), (3, 4)])
+def test_missing_seed_is_found(folder, missing, left):
+    """Also the first seed, which the trials have as well."""
+    (folder / "runs" / f"toy/BPR/dns/seed-{missing}/result.json").unlink()
     found = outcome(folder, "same seeds for every row")
     assert not found["passed"]
-    assert "toy/BPR/dns has 3" in found["found"]
+    assert f"toy/BPR/dns has {left}" in found["found"]
+
+
+def test_data_sets_are_held_against_themselves_alone(tmp_path):
+    plan = small_plan("dns", datasets=("toy", "other"))
+    for run in all_runs(plan):
+        name = run.cell.dataset
+        write_made(tmp_path, run, data={"split_hash": f"s-{name}", "train_hash": f"t-{name}"})
+    found = comparison_checks(gather(tmp_path, plan, {}))
+    assert [check["name"] for check in found if not check["passed"]] == []
+    write_made(tmp_path, all_runs(plan)[-1], data={"split_hash": "s-toy", "train_hash": "t-toy"})
+    bad = [check["name"] for check in comparison_checks(gather(tmp_path, plan, {})) if not check["passed"]]
+    assert bad == ["same split of other", "same training pairs of other"]
 
 
 def test_a_row_without_any_seed_is_found(folder):
@@ -139,11 +153,43 @@ def test_another_budget_is_found_unless_it_is_searched(folder):
     assert "same epochs" not in {check["name"] for check in comparison_checks(gather(folder, searched, {}))}
 
 
-def test_a_trial_that_read_test_is_found(folder):
-    write_made(folder, all_runs()[0], test_result={"ndcg@20": 0.1})
-    found = outcome(folder, "no trial has read test")
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("epochs", 9),
+        ("stopping_step", 3),
+        ("eval_step", 5),
+        ("train_batch_size", 64),
+        ("valid_metric", "MRR@10"),
+        ("topk", [5]),
+        ("eval_mask", "train"),
+    ],
+)
+def test_every_part_of_budget_and_evaluation_is_compared(folder, key, value):
+    write_made(folder, all_runs()[-1], config={**made_result(all_runs()[-1])["config"], key: value})
+    found = outcome(folder, f"same {key}")
     assert not found["passed"]
-    assert all_runs()[0].run_id in found["found"]
+    assert f"{all_runs()[-1].run_id} has {value}" in found["found"]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_trial_that_read_test_is_found(folder, number):
+    run = all_runs()[number]
+    write_made(folder, run, test_result={"ndcg@20": 0.1})
+    found = outcome(folder, "no trial has read test")
+    assert run.trial == number
+    assert not found["passed"]
+    assert run.run_id in found["found"]
+
+
+def test_of_many_deviating_runs_five_are_named_and_the_others_counted(folder):
+    plan = small_plan("dns", seeds=tuple(range(3, 18)))
+    for place, run in enumerate(all_runs(plan)):
+        write_made(folder, run, data={"split_hash": f"other-{place}" if place < 7 else "s", "train_hash": "t"})
+    found = outcome(folder, "same split of toy", plan)["found"]
+    assert found.startswith("s in 8 of 15 runs; ")
+    assert found.count(" has other-") == 5
+    assert found.endswith("; and 2 more")
 
 
 def test_a_failed_check_of_a_run_is_found_and_so_is_a_run_without_checks(folder):
