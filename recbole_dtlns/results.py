@@ -23,6 +23,7 @@ from recbole_dtlns.data.train_view import TrainView
 from recbole_dtlns.false_negatives.inferred import InferredPositives
 from recbole_dtlns.false_negatives.overlap import overlap_with
 from recbole_dtlns.identification import Identification
+from recbole_dtlns.machine import machine
 from recbole_dtlns.run_folder import plain
 from recbole_dtlns.version import __version__
 
@@ -218,6 +219,7 @@ def result_fields(
         "seconds": {**found.seconds, **(seconds or dict.fromkeys(("training", "sampling", "evaluation")))},
         "peak_memory_mb": peak_memory_mb(),
         "versions": versions(),
+        "machine": machine(config["device"]),
         "config": plain(resolved),
     }
 

@@ -41,10 +41,13 @@ def test_the_script_runs_the_whole_pipeline_in_a_process_of_its_own(toy: Path) -
     fields = (
         "model dataset neg_sampler neg_sampler_effective judge protocol eval_mask seed split_seed best_epoch "
         "best_valid_result test_result data identification overlap external seconds cached peak_memory_mb versions "
-        "config"
+        "machine config"
     )
     assert set(fields.split()) <= set(result)
     assert result["model"] == "LightGCN"
+    assert result["machine"]["gpu"] is None
+    assert result["machine"]["cores"] >= 1 <= result["machine"]["threads"]
+    assert all(result["machine"][name] for name in ("system", "cpu", "memory_gb"))
     assert result["dataset"] == "toy"
     assert result["neg_sampler"] == result["neg_sampler_effective"] == "dtl_ns"
     assert result["judge"] == "rule"

@@ -120,10 +120,10 @@ def carry_out(
     """
     book = Book(plan, folder)
     runner = Runner(plan, folder, jobs, gpus, inherit, SameInputs(book.records))
-    progress = Progress(book.runs, jobs, lambda: runner.running)
+    waiting: dict[Future[Outcome], Chain] = {}
+    progress = Progress(book.runs, jobs, lambda: min(jobs, len(waiting)))
     chains = [Chain(plan, cell, folder) for cell in plan.cells()]
     with ThreadPoolExecutor(jobs) as pool, progress.shown():
-        waiting: dict[Future[Outcome], Chain] = {}
         try:
             for chain in chains:
                 waiting |= {pool.submit(runner, job): chain for job in chain.start()}
@@ -131,11 +131,12 @@ def carry_out(
                 ended = wait(waiting, timeout=_POLL, return_when=FIRST_COMPLETED).done
                 for future in ended:
                     chain, outcome = waiting.pop(future), future.result()
-                    _enter(book, progress, outcome)
                     waiting |= {pool.submit(runner, job): chain for job in chain.after(outcome)}
+                    _enter(book, progress, outcome)
                     _give_up(book, progress, chain)
                 if ended:
                     book.write()
+                progress.tick()
         except KeyboardInterrupt:
             logger.warning("Interrupted: %d runs save their state. Once more to end them at once.", runner.running)
             _wind_up(runner, book, list(waiting))

@@ -8,11 +8,14 @@ from typing import Any
 
 from recbole_dtlns.comparison.records import Comparison, RunRecord
 from recbole_dtlns.comparison.runs import seeds_of, trials_of
+from recbole_dtlns.comparison.space import ranges_of
 from recbole_dtlns.leaks import MASK_CHECKS
 
 Check = dict[str, Any]
 # Keys of the budget and of evaluation that must not differ between the rows of a comparison.
 _SHARED = ("epochs", "stopping_step", "eval_step", "train_batch_size", "valid_metric", "topk", "eval_mask")
+# The same, in rows that do not choose them by trials.
+_OF_SAMPLING = ("neg_candidates", "num_negatives")
 OTHER_MASKS = "masks under the reference protocol (not passed is expected; such runs are marked)"
 _NAMED = 5  # runs or cells that a finding names
 
@@ -117,9 +120,15 @@ def _trials(comparison: Comparison) -> Iterator[Check]:
 
 
 def _budget(comparison: Comparison) -> Iterator[Check]:
-    searched = {} if comparison.plan is None else comparison.plan.shared_search
+    plan = comparison.plan
+    searched = {} if plan is None else plan.shared_search
     for key in [key for key in _SHARED if key not in searched]:
         yield _same(f"same {key}", ((run, str(run.result["config"].get(key))) for run in comparison.runs))
+    choose = {} if plan is None or not plan.trials else {cell.label: ranges_of(cell.row, plan) for cell in plan.cells()}
+    for key in _OF_SAMPLING:
+        fixed = [run for run in comparison.runs if key not in choose.get(run.label, {})]
+        where = f"same {key}" + (" where it is not searched" if len(fixed) < len(comparison.runs) else "")
+        yield _same(where, ((run, str(run.result["config"].get(key))) for run in fixed))
 
 
 def _test_unread(comparison: Comparison) -> Iterator[Check]:

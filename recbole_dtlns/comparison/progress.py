@@ -37,10 +37,15 @@ class Progress:
         if not sys.stderr.isatty():
             yield
             return
-        with tqdm(total=self.total, unit="run", bar_format="{desc} |{bar}|") as bar, logging_redirect_tqdm():
+        with tqdm(total=self.total, unit="run", bar_format="{desc} |{bar}| {elapsed}") as bar, logging_redirect_tqdm():
             self._bar = bar
-            self._draw()
+            self.tick()
             yield
+
+    def tick(self) -> None:
+        """Bring the bar up to date; called while runs are at work."""
+        if self._bar is not None:
+            self._bar.set_description_str(f"{self.ended}/{self.total} runs, {self._rest()}")
 
     def ended_with(self, outcome: Outcome) -> None:
         """A run was done, found ready, or failed."""
@@ -72,13 +77,9 @@ class Progress:
         self._estimate.finished((run.cell.dataset, run.cell.model), seconds)
         if self._bar is not None:
             self._bar.update()
-            self._draw()
+            self.tick()
 
     def _rest(self) -> str:
-        left = self._estimate.seconds_left()
-        time_left = "" if left is None or self.ended == self.total else f", about {spoken(left)} left"
-        return f"{self._running()} running, {self.failed} failed{time_left}"
-
-    def _draw(self) -> None:
-        if self._bar is not None:
-            self._bar.set_description_str(f"{self.ended}/{self.total} runs, {self._rest()}")
+        left, seconds = self.total - self.ended, self._estimate.seconds_left()
+        to_go = "" if seconds is None or not left else f", about {spoken(seconds)} to go"
+        return f"{left} left, {self._running()} running, {self.failed} failed{to_go}"

@@ -15,6 +15,7 @@ from recbole_dtlns.config import raw_value
 
 SUMMARY = "summary.csv"
 _ABOUT = ("run_id", "model", "dataset", "sampler", "judge", "protocol", "seed", "status")
+_BESIDE = ("noise", "marks")
 _PARTS = {"valid": "best_valid_result", "test": "test_result", "seconds": "seconds"}
 
 
@@ -22,7 +23,8 @@ def write_summary(comparison: Comparison) -> Path:
     """Write `summary.csv` into the folder of a comparison, whole or not at all.
 
     Rows are in the order of the plan, trials among them; `sampler` is the name of the row, `status` is done, failed
-    or left. Columns of metrics and stages are those that some run has, in RecBole's order.
+    or left. Columns of metrics and stages are those that some run has, in RecBole's order. The last columns are the
+    level of noise, and what must be said beside the numbers.
     """
     path = comparison.folder / SUMMARY
     write_atomically(path, summary_text(comparison).encode())
@@ -41,15 +43,17 @@ def summary_text(comparison: Comparison) -> str:
     }
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_ABOUT, *(f"{part}_{name}" for part, names in columns.items() for name in names)])
+    writer.writerow([*_ABOUT, *(f"{part}_{name}" for part, names in columns.items() for name in names), *_BESIDE])
     shared = raw_value("protocol", comparison.plan.fixed, comparison.plan.config_files) or "honest"
     for run in all_runs(comparison.plan):
         record = records.get(run.run_id)
         if record is not None:
-            writer.writerow([*_about(run, record.result["protocol"], "done"), *_values(record, columns)])
+            about, marks = _about(run, record.result["protocol"], "done"), "; ".join(record.result["marks"])
+            writer.writerow([*about, *_values(record, columns), run.cell.noise, marks])
         elif run.run_id in others:
             protocol = str(run.cell.keys().get("protocol", shared))
-            writer.writerow([*_about(run, protocol, others[run.run_id]), *_values(None, columns)])
+            about = _about(run, protocol, others[run.run_id])
+            writer.writerow([*about, *_values(None, columns), run.cell.noise, ""])
     return text.getvalue()
 
 

@@ -1,8 +1,10 @@
 """Runs in processes: which are made, which are found, what a failure says, and what Ctrl-C leaves."""
 
+import io
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -474,11 +476,34 @@ def test_progress_counts_what_has_ended_and_what_has_failed(caplog):
     progress.lost(seeds[0], "no trial")
     progress.ended_with(Outcome(Job(seeds[1]), DONE, 10.0))
     assert caplog.messages == [
-        "[1/5] done in 10 s: toy/BPR/dns/trial-0; 1 running, 0 failed, about 40 s left",
-        "[2/5] failed: toy/BPR/dns/trial-1: bad; 1 running, 1 failed, about 30 s left",
+        "[1/5] done in 10 s: toy/BPR/dns/trial-0; 4 left, 1 running, 0 failed, about 40 s to go",
+        "[2/5] failed: toy/BPR/dns/trial-1: bad; 3 left, 1 running, 1 failed, about 30 s to go",
         "[3/4] not run: toy/BPR/dns/seed-3: no trial",
-        "[4/4] done in 10 s: toy/BPR/dns/seed-4; 1 running, 2 failed",
+        "[4/4] done in 10 s: toy/BPR/dns/seed-4; 0 left, 1 running, 2 failed",
     ]
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_the_bar_follows_the_runs_at_work(monkeypatch):
+    monkeypatch.setattr("sys.stderr", Terminal())
+    plan, running = small_plan("dns"), [0]
+    progress = Progress(runs_of(plan, plan.cells()[0]), 1, lambda: running[0])
+    with progress.shown():
+        assert "0/2 runs, 2 left, 0 running, 0 failed" in sys.stderr.getvalue()
+        running[0] = 1
+        progress.tick()
+        assert "0/2 runs, 2 left, 1 running, 0 failed" in sys.stderr.getvalue()
+
+
+def test_the_log_says_how_many_runs_are_at_work_and_left(compared, caplog):
+    caplog.set_level("INFO")
+    compared(small_plan("dns"))
+    ended = [said for said in caplog.messages if said.startswith("[")]
+    assert ["1 left, 1 running, 0 failed" in ended[0], "0 left, 0 running, 0 failed" in ended[1]] == [True, True]
 
 
 def test_a_folder_is_held_by_one_comparison(tmp_path):

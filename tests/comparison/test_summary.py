@@ -34,7 +34,7 @@ def test_columns_are_those_of_the_contract(folder):
     header = (folder / SUMMARY).read_text().splitlines()[0]
     assert header == (
         "run_id,model,dataset,sampler,judge,protocol,seed,status,valid_recall@20,valid_ndcg@20,test_recall@20,"
-        "test_ndcg@20,seconds_trees,seconds_training,seconds_sampling,seconds_evaluation"
+        "test_ndcg@20,seconds_trees,seconds_training,seconds_sampling,seconds_evaluation,noise,marks"
     )
 
 
@@ -54,6 +54,31 @@ def test_a_row_a_run_whatever_its_status(folder):
     assert (tested["sampler"], tested["judge"], tested["seed"]) == ("mixgcf+pos", "rule", "4")
     assert (round(float(tested["test_ndcg@20"]), 6), tested["seconds_training"]) == (0.104, "2.0")
     assert (by_id["toy/BPR/dns/seed-3"]["protocol"], by_id["toy/BPR/dns/seed-3"]["seconds_training"]) == ("honest", "")
+
+
+def test_marks_and_noise_stand_in_the_row_of_each_run(folder):
+    plan = small_plan("dns", seeds=(3, 4), noise=(0.0, 0.1))
+    for run in all_runs(plan):
+        write_made(folder, run, marks=["made elsewhere: codes_co", "uses held-out counts"] if run.seed == 3 else [])
+    rows = list(csv.DictReader(write_summary(gather(folder, plan, {})).open()))
+    assert [(row["noise"], row["marks"]) for row in rows] == [
+        ("0.0", "made elsewhere: codes_co; uses held-out counts"),
+        ("0.0", ""),
+        ("0.1", "made elsewhere: codes_co; uses held-out counts"),
+        ("0.1", ""),
+    ]
+
+
+def test_candidates_are_the_same_in_rows_that_do_not_search_them(folder):
+    """dns tries them on valid, uniform never, and nothing does in a plan without trials."""
+    plan = small_plan("dns", "uniform", seeds=(3,), trials=2)
+    for run in all_runs(plan):
+        number = 50 if run.cell.row.name == "dns" else 10
+        write_made(folder, run, config={**made_result(run)["config"], "neg_candidates": number})
+    found = outcome(folder, "same neg_candidates where it is not searched", plan)
+    assert found == {"name": found["name"], "passed": True, "found": "10 in 1 runs"}
+    assert not outcome(folder, "same neg_candidates", small_plan("dns", "uniform", seeds=(3,)))["passed"]
+    assert outcome(folder, "same num_negatives", plan)["passed"]
 
 
 def test_runs_without_a_result_have_the_protocol_they_were_to_have(tmp_path):
