@@ -158,7 +158,7 @@ def test_every_head_is_a_button_that_the_keyboard_reaches(look):
 
 def test_folded_parts_are_open_in_print_and_closed_again(look):
     body = """
-    const parts = Array.from(document.querySelectorAll("details"));
+    const parts = Array.from(document.querySelectorAll("details:not(.screen)"));
     const open = () => parts.filter((part) => part.open).length;
     parts[0].open = true;
     const found = [parts.length, open()];
@@ -167,6 +167,30 @@ def test_folded_parts_are_open_in_print_and_closed_again(look):
     parts, before, printed, after = look(script(body)).answer
     assert parts > 3
     assert (before, printed, after) == (1, parts, 1)
+
+
+def test_print_keeps_its_scale_and_leaves_out_what_is_too_large(look):
+    """Chromium shrinks a whole document to its widest part: nothing is wider than paper, here 688 pixels."""
+    body = """
+    for (const sheet of document.styleSheets) {
+      for (const rule of sheet.cssRules) {
+        if (rule.media) { rule.media.mediaText = rule.media.mediaText === "print" ? "screen" : "print"; }
+      }
+    }
+    dispatchEvent(new Event("beforeprint"));
+    document.body.style.width = "688px";
+    const edge = document.body.getBoundingClientRect().right + 1;
+    const wide = Array.from(document.querySelectorAll("table, pre, p, svg"));
+    const all = document.getElementById("table-metrics-ml-100k-BPR").closest("details");
+    const beyond = wide.filter((part) => part.getBoundingClientRect().right > edge);
+    return [beyond.map((part) => part.textContent.slice(0, 60)),
+      all.open, all.getBoundingClientRect().height,
+      Array.from(document.querySelectorAll(".paper"), (said) => [said.textContent, said.offsetHeight > 0])];"""
+    too_wide, opened, height, said = look(script(body), "--window-size=800,900").answer
+    assert too_wide == []
+    assert (opened, height) == (False, 0)
+    assert any("report/metrics-ml-100k-BPR.csv" in text for text, _ in said)
+    assert all(shown for _, shown in said)
 
 
 def test_copy_takes_the_command_beside_the_button(look):

@@ -9,7 +9,7 @@ from recbole_dtlns.comparison.records import Comparison, RunRecord
 from recbole_dtlns.comparison.statistics import against_ours, all_pairs, default_ours, over_seeds, over_users
 from recbole_dtlns.comparison.statistics.multiple import benjamini_hochberg, holm
 from recbole_dtlns.comparison.statistics.users import UserComparison, compare_users
-from recbole_dtlns.comparison.statistics.words import metric_name
+from recbole_dtlns.comparison.statistics.words import metric_name, turned
 from recbole_dtlns.errors import UserError
 
 GROUP = ("toy", "BPR", "ndcg@20")
@@ -274,6 +274,20 @@ def test_no_difference_in_so_many_words(base):
         "No significant difference between dtl_ns@rule and dns: -.0003 NDCG@20 [-.0016, .0010], p = .41 (Holm), "
         "d = -.01, over 943 users."
     )
+
+
+def test_a_comparison_told_of_the_second_row(base):
+    found = turned(base)
+    assert (found.first, found.second) == (base.second, base.first)
+    assert (found.first_seeds, found.second_seeds) == (base.second_seeds, base.first_seeds)
+    for one, other in ((found.users, base.users), (found.seeds, base.seeds)):
+        assert (one.difference, one.effect) == (-other.difference, -other.effect)
+        assert one.interval == (-other.interval[1], -other.interval[0])
+    assert over_users(found).startswith("dns is below dtl_ns@rule by")
+    assert (found.users_p, found.seeds_p) == (base.users_p, base.seeds_p)
+    assert turned(found) == base
+    alone = dataclasses.replace(base, users=None, seeds=None, first_marks=("m",))
+    assert (turned(alone).users, turned(alone).seeds, turned(alone).second_marks) == (None, None, ("m",))
 
 
 def test_the_corrected_p_decides(base):

@@ -41,13 +41,17 @@ def write_report(comparison: Comparison, folder: Path, ours: str | None = None, 
     from recbole_dtlns.comparison.report import formats
     from recbole_dtlns.comparison.report.page import page
     from recbole_dtlns.comparison.report.sections import sections_of
+    from recbole_dtlns.comparison.report.sections.learning import epoch_tables
     from recbole_dtlns.comparison.report.source import Source
     from recbole_dtlns.comparison.report.svg import write_figure
 
     source = Source(comparison, ours, metric)
     sections = [section for section in sections_of(source) if not section.empty]
+    alone = {f"{table.name}.csv": formats.raw_csv(table) for table in epoch_tables(source)}
     parts, figures = Path(folder) / PARTS, {}
-    _drop_earlier(parts, {name for section in sections for name in section.files})
+    _drop_earlier(parts, {name for section in sections for name in section.files} | set(alone))
+    for name, text in alone.items():
+        write_atomically(parts / name, text.encode())
     for section in sections:
         for table in section.tables:
             for ending, written in (("md", formats.markdown), ("csv", formats.raw_csv), ("tex", formats.latex)):

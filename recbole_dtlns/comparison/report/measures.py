@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from recbole_dtlns.comparison.report.source import Row
 from recbole_dtlns.comparison.report.table import Spread, spread
+
+FEWEST_PAIRS = 20
+"""A share of fewer pairs is drawn nowhere: one pair alone is 0 % or 100 %."""
 
 
 def number(value: Any) -> float | None:
@@ -40,11 +43,28 @@ def mask_gain(row: Row, metric: str) -> Spread | None:
 
 
 def precision_of(row: Row) -> list[dict[str, float]]:
-    """Inferred positives by judge probability: `low`, `high`, `pairs`, `valid`, `test`, added up over seeds."""
-    found: dict[tuple[float, float], dict[str, float]] = {}
-    for entry in (entry for bins in fields(row, "precision") for entry in bins):
-        low, high = float(entry["low"]), float(entry["high"])
-        held = found.setdefault((low, high), {"low": low, "high": high, "pairs": 0, "valid": 0, "test": 0})
-        for key in ("pairs", "valid", "test"):
-            held[key] += number(entry.get(key)) or 0
-    return [found[key] for key in sorted(found)]
+    """Inferred positives of the first seed by judge probability: `low`, `high`, `pairs`, `valid`, `test`."""
+    return next(iter(_bins(row)), [])
+
+
+def precision_varies(row: Row) -> bool:
+    """Whether the seeds of a row have different inferred positives; mostly they share them, found from train alone."""
+    return any(held != precision_of(row) for held in _bins(row))
+
+
+def _bins(row: Row) -> list[list[dict[str, float]]]:
+    keys = ("low", "high", "pairs", "valid", "test")
+    found = [
+        [{key: number(entry.get(key)) or 0.0 for key in keys} for entry in bins] for bins in fields(row, "precision")
+    ]
+    return [sorted(held, key=lambda entry: entry["low"]) for held in found]
+
+
+def why_marked(rows: Iterable[Row]) -> str:
+    """For words beside a figure, which has room for `(marked)` alone: the reasons, or nothing without marked rows."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        for mark in row.marks:
+            found.setdefault(mark, []).append(row.label)
+    said = "; ".join(f"{', '.join(labels)}: {mark}" for mark, labels in found.items())
+    return f" Marked: {said}." if said else ""

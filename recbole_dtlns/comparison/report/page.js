@@ -57,10 +57,10 @@
 
   for (const button of document.querySelectorAll("thead button")) { button.addEventListener("click", () => sortBy(button)); }
   for (const button of document.querySelectorAll(".copy")) { button.addEventListener("click", () => copy(button)); }
-  // Folded parts are printed too.
+  // Folded parts are printed too, but for those that no paper has room for.
   let opened = [];
   addEventListener("beforeprint", () => {
-    opened = Array.from(document.querySelectorAll("details:not([open])"));
+    opened = Array.from(document.querySelectorAll("details:not([open]):not(.screen)"));
     for (const part of opened) { part.open = true; }
   });
   addEventListener("afterprint", () => { for (const part of opened) { part.open = false; } });

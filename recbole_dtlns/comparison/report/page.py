@@ -13,6 +13,8 @@ from recbole_dtlns.comparison.report.table import MISSING, Table, plain_number
 from recbole_dtlns.version import __version__
 
 _PACKAGE = "recbole_dtlns.comparison.report"
+# Columns that paper has room for in the usual size of tables, and with a smaller one; lines and commands that it has.
+_WIDE, _TOO_WIDE, _TOO_LONG, _TOO_MANY_COMMANDS = 8, 14, 200, 10
 
 
 def page(title: str, facts: Sequence[str], sections: Sequence[Section], figures: Mapping[str, str]) -> str:
@@ -28,8 +30,8 @@ def page(title: str, facts: Sequence[str], sections: Sequence[Section], figures:
     from markupsafe import Markup
 
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.globals["table_cells"] = _cells
-    environment.filters["whole"] = _unbroken
+    environment.globals |= {"table_cells": _cells, "most_commands": _TOO_MANY_COMMANDS}
+    environment.filters |= {"whole": _unbroken, "breaking": _breaking}
     template = environment.from_string(_shipped("page.html.j2"))
     return template.render(
         title=title,
@@ -47,7 +49,10 @@ def _shipped(name: str) -> str:
 
 
 def _cells(table: Table) -> dict[str, Any]:
-    """Heads and lines of a table as the template wants them; `sort` is the raw number, empty for text."""
+    """A table as the template wants it; `sort` is the raw number, empty for text.
+
+    A folded table that no paper has room for is not `printed`: Chromium would shrink the whole page to it.
+    """
     columns, lines = cells(table)
     shown = []
     for line, row in zip(table.lines, lines, strict=True):
@@ -64,12 +69,20 @@ def _cells(table: Table) -> dict[str, Any]:
             ]
         )
     heads = [{"title": column.title, "kind": "text" if column.kind == "text" else "number"} for column in columns]
-    return {"heads": heads, "lines": shown}
+    printed = not table.folded or (len(heads) <= _TOO_WIDE and len(shown) <= _TOO_LONG)
+    return {"heads": heads, "lines": shown, "wide": len(heads) > _WIDE, "printed": printed}
 
 
 def _unbroken(text: str) -> str:
     """Text in which `p = .03` and `.33 ± .01` do not fall apart at the end of a line."""
     return re.sub(r" ([=<±]) ", "\u00a0\\1\u00a0", text)
+
+
+def _breaking(text: str) -> str:
+    """The name of a metric, which may fall apart behind its @ on paper, as the style has it."""
+    from markupsafe import Markup, escape
+
+    return escape(text).replace("@", Markup("@<wbr>"))
 
 
 def _kind(kind: str, key: str, text: str) -> str:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TypeVar
+
+from recbole_dtlns.comparison.statistics.seeds import SeedComparison
 from recbole_dtlns.comparison.statistics.significance import Compared
+from recbole_dtlns.comparison.statistics.users import UserComparison
 
 ALPHA = 0.05
 OVER_USERS = (
@@ -63,6 +68,30 @@ def over_seeds(compared: Compared) -> str:
         return f"No test over seeds: {first} is {side} {second} by the same {by} at each of {found.n} seeds."
     over = f"over {found.n} seeds"
     return _sentence(compared, found.difference, found.interval, compared.seeds_p, found.effect, over)
+
+
+def turned(compared: Compared) -> Compared:
+    """The same comparison told of the second row: second - first. Two-sided p values stay as they are."""
+    return replace(
+        compared,
+        first=compared.second,
+        second=compared.first,
+        first_marks=compared.second_marks,
+        second_marks=compared.first_marks,
+        first_seeds=compared.second_seeds,
+        second_seeds=compared.first_seeds,
+        users=None if compared.users is None else _negated(compared.users),
+        seeds=None if compared.seeds is None else _negated(compared.seeds),
+    )
+
+
+_Found = TypeVar("_Found", UserComparison, SeedComparison)
+
+
+def _negated(found: _Found) -> _Found:
+    interval = None if found.interval is None else (-found.interval[1], -found.interval[0])
+    effect = None if found.effect is None else -found.effect
+    return replace(found, difference=-found.difference, interval=interval, effect=effect)
 
 
 def metric_name(metric: str) -> str:

@@ -28,10 +28,10 @@ def rows_of(source: Source, group: Group) -> list[Row]:
     return source.foremost(group, [row for row in group.rows if epochs_of(row)], MANY)
 
 
-def left_out(source: Source, group: Group) -> str:
-    """A sentence on the rows that are not drawn."""
-    count = sum(bool(epochs_of(row)) for row in group.rows) - len(rows_of(source, group))
-    return f" {count} less accurate rows are left out of the plot." if count else ""
+def left_out(source: Source, group: Group) -> list[str]:
+    """Labels of rows that have a record and are not drawn."""
+    drawn = rows_of(source, group)
+    return [row.label for row in group.rows if epochs_of(row) and row not in drawn]
 
 
 def draw(source: Source, group: Group) -> Figure:

@@ -7,12 +7,12 @@ from matplotlib.lines import Line2D
 
 from recbole_dtlns.comparison.report.measures import mask_value
 from recbole_dtlns.comparison.report.plots.style import FAINT, INK, dress, fractions, look_of, new_figure
-from recbole_dtlns.comparison.report.source import Group, Source
+from recbole_dtlns.comparison.report.source import Group, Row, Source
 from recbole_dtlns.comparison.statistics.words import metric_name
 
 
-def draw(source: Source, group: Group) -> Figure:
-    """Rows from best to worst under the honest mask: a filled marker, joined to a hollow one under the other mask.
+def shown(source: Source, group: Group) -> list[tuple[Row, float, float | None]]:
+    """Rows from best to worst under the honest mask: (row, mean under it, mean under the reference mask if it has one).
 
     The honest mask of a row with both is train alone; rows whose test leaves out valid too do not stand beside it.
     """
@@ -23,7 +23,12 @@ def draw(source: Source, group: Group) -> Figure:
         honest = mask_value(row, "honest", source.metric) if reference else alike
         if honest is not None:
             held.append((row, honest.mean, None if reference is None else reference.mean))
-    held.sort(key=lambda entry: -entry[1])
+    return sorted(held, key=lambda entry: -entry[1])
+
+
+def draw(source: Source, group: Group) -> Figure:
+    """A filled marker for the honest mask, joined to a hollow one for the other mask."""
+    held = shown(source, group)
     figure = new_figure(7.6, 1.2 + 0.34 * len(held))
     axes = figure.add_subplot()
     for place, (row, honest_mean, reference_mean) in enumerate(held):
@@ -42,7 +47,7 @@ def draw(source: Source, group: Group) -> Figure:
             [], [], color=INK, marker="o", fillstyle="none", linestyle="", label="reference mask (uses test labels)"
         ),
     ]
-    shown = figure.legend(handles=handles, loc="outside upper left", ncols=2, frameon=False, fontsize=8.5)
-    for text in shown.get_texts():
+    key = figure.legend(handles=handles, loc="outside upper left", ncols=2, frameon=False, fontsize=8.5)
+    for text in key.get_texts():
         text.set_color(INK)
     return figure

@@ -6,8 +6,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from recbole_dtlns.comparison.report.plots.style import MANY, dress, fractions, legend, look_of, new_figure
-from recbole_dtlns.comparison.report.source import Group, Source
+from recbole_dtlns.comparison.report.source import Group, Row, Source
 from recbole_dtlns.comparison.statistics.words import metric_name
+
+
+def rows_of(source: Source, group: Group, levels: list[float]) -> tuple[list[Row], list[str]]:
+    """Rows to draw, of many ours and the most accurate ones, and the labels of the others."""
+    groups = [source.at_noise(group, level) for level in levels[1:]]
+    noisy = [row for row in group.rows if any(each.row(row.label) for each in groups)]
+    drawn = source.foremost(group, noisy, MANY)
+    return drawn, [row.label for row in noisy if row not in drawn]
 
 
 def draw(source: Source, group: Group, levels: list[float]) -> Figure:
@@ -18,8 +26,7 @@ def draw(source: Source, group: Group, levels: list[float]) -> Figure:
     figure = new_figure(8.2, 4.0)
     axes = figure.add_subplot()
     groups = {level: source.at_noise(group, level) for level in levels}
-    noisy_ones = [row for row in group.rows if any(groups[level].row(row.label) for level in levels[1:])]
-    rows = source.foremost(group, noisy_ones, MANY)
+    rows, _ = rows_of(source, group, levels)
     step = 0.012 * (levels[-1] - levels[0]) / max(1, len(rows) // 6)
     for place, row in enumerate(rows):
         look = look_of(source.labels, row.label)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from recbole_dtlns.comparison.records import RunRecord
+from recbole_dtlns.comparison.report.measures import why_marked
 from recbole_dtlns.comparison.report.plots import accuracy as plots
 from recbole_dtlns.comparison.report.section import Picture, Section
 from recbole_dtlns.comparison.report.source import Group, Row, Source, best_of, is_accuracy
@@ -12,6 +13,10 @@ from recbole_dtlns.comparison.report.table import Column, Line, Table, Value, fi
 from recbole_dtlns.comparison.statistics.words import metric_name
 
 _NOTE = "Mean ± standard deviation over seeds. Bold: the best mean of a column among rows without marks."
+_INTERVAL = (
+    "Low and high: ends of the 95 % bootstrap interval of the mean test {} over users, whose values are averaged over "
+    "seeds. All rows share their users, so whether two rows differ is told by the tests, not by overlapping intervals."
+)
 
 
 def accuracy(source: Source) -> Section:
@@ -34,12 +39,29 @@ def _main(source: Source, group: Group) -> Table:
     columns = [
         Column("row", "Row"),
         Column("judge", "Judge"),
-        *(Column(f"test_{name}", f"Test {metric_name(name)}", "metric", best_of(name)) for name in tests),
+        *(column for name in tests for column in _test_columns(name, name == source.metric)),
         Column(f"valid_{source.metric}", f"Valid {metric_name(source.metric)}", "metric", best_of(source.metric)),
         Column("seeds", "Seeds", "count"),
     ]
-    lines = [_line(row, tests, [source.metric]) for row in group.rows]
-    return Table(f"accuracy-{group.slug}", f"Accuracy: {group.title}", filled(columns, lines), tuple(lines), _NOTE)
+    lines = []
+    for row in group.rows:
+        line = _line(row, tests, [source.metric])
+        low, high = plots.user_interval(row, source.metric) or (None, None)
+        ends = {f"test_{source.metric}_low": low, f"test_{source.metric}_high": high}
+        lines.append(Line({**line.values, **ends}, line.marks))
+    shown = filled(columns, lines)
+    name = metric_name(source.metric)
+    note = f"{_NOTE} {_INTERVAL.format(name)}" if any(column.key.endswith("_low") for column in shown) else _NOTE
+    return Table(f"accuracy-{group.slug}", f"Accuracy: {group.title}", shown, tuple(lines), note)
+
+
+def _test_columns(name: str, ends: bool) -> list[Column]:
+    """A test metric, and the ends of its interval where they are wanted: one metric alone leaves the table narrow."""
+    title = metric_name(name)
+    columns = [Column(f"test_{name}", f"Test {title}", "metric", best_of(name))]
+    if ends:
+        columns += [Column(f"test_{name}_{end}", f"{title}, {end}", "metric") for end in ("low", "high")]
+    return columns
 
 
 def _all(source: Source, group: Group) -> Table:
@@ -108,14 +130,25 @@ def chosen_of(run: RunRecord) -> dict[str, Any]:
 
 
 def _dots(source: Source, group: Group) -> Picture:
-    best = group.ranked(source.metric)[0]
-    value = best.test(source.metric)
     name = metric_name(source.metric)
-    top = f" The highest mean has {best.label} with {value.mean:.4f}." if value else ""
     return Picture(
         f"accuracy-{group.slug}",
         f"Test {name}: {group.title}",
         f"Dot plot of test {name} for {len(group.rows)} rows, with the 95 % bootstrap interval over users, the "
-        f"standard deviation over seeds and every seed as a small dot.{top} The numbers are in the accuracy table.",
+        f"standard deviation over seeds and every seed as a small dot.{_highest(source, group)} Means, standard "
+        f"deviations and the ends of the intervals are in the accuracy table.{why_marked(group.rows)}",
         lambda: plots.dots(source, group),
     )
+
+
+def _highest(source: Source, group: Group) -> str:
+    """The best row without marks; where all are marked, the best of those with its marks."""
+    ranked = group.ranked(source.metric)
+    best = next((row for row in ranked if not row.marks), ranked[0])
+    value = best.test(source.metric)
+    if value is None:
+        return ""
+    among = " of rows without marks" if not best.marks and any(row.marks for row in ranked) else ""
+    marks = f" [{'; '.join(best.marks)}]" if best.marks else ""
+    which = "lowest" if best_of(source.metric) == "min" else "highest"
+    return f" The {which} mean{among} has {best.label}{marks} with {value.mean:.4f}."

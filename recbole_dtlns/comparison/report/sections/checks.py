@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from recbole_dtlns.comparison.checks import OTHER_MASKS, comparison_checks, of_other_mask
@@ -10,6 +11,10 @@ from recbole_dtlns.comparison.records import RunRecord
 from recbole_dtlns.comparison.report.section import Point, Section
 from recbole_dtlns.comparison.report.source import Source
 from recbole_dtlns.comparison.report.table import Column, Line, Table
+
+LOOKS_FILTERED = "looks filtered by held-out labels"
+_FILTER = "inferred positives were not filtered by "  # as `leaks` names it; "not passed" would negate it twice
+_NAMED = 5
 
 
 def checks(source: Source) -> Section:
@@ -22,7 +27,13 @@ def checks(source: Source) -> Section:
     )
     whole = [] if source.single else comparison_checks(source.comparison)
     lines = [
-        Line({"name": c["name"], "outcome": _outcome(c["passed"], c["name"] == OTHER_MASKS), "found": str(c["found"])})
+        Line(
+            {
+                "name": c["name"],
+                "outcome": _outcome(c["passed"], c["name"] == OTHER_MASKS),
+                "found": _in_words(str(c["found"])),
+            }
+        )
         for c in whole
     ]
     columns = (Column("name", "Check"), Column("outcome", "Outcome"), Column("found", "Found"))
@@ -32,6 +43,47 @@ def checks(source: Source) -> Section:
     bad = [str(check["name"]) for check in whole if not check["passed"] and check["name"] != OTHER_MASKS]
     section.warnings += [f"Not passed: {name}" for name in bad]
     return section
+
+
+def failed_checks(source: Source) -> list[str]:
+    """A sentence for each check that some run has not passed, with the rows it holds for and the number of runs."""
+    held: dict[str, Held] = {}
+    for run in source.runs:
+        for check in run.result.get("checks") or []:
+            if not check.get("passed") and not of_other_mask(run, check):
+                held.setdefault(str(check["name"]), []).append((run, check))
+    return [_failed(source, name, found) for name, found in held.items()]
+
+
+def _failed(source: Source, name: str, held: Held) -> str:
+    several = len(source.groups) > 1
+    rows = _some((f"{run.label} ({run.model} on {run.dataset})" if several else run.label for run, _ in held), ", ")
+    found = _some((str(check.get("found", "")) for _, check in held), "; ")
+    if name.startswith(_FILTER):
+        what = f"The inferred positives' overlap with {name.removeprefix(_FILTER)} {LOOKS_FILTERED}"
+    else:
+        what = f"Leak check not passed: {name}"
+    return f"{what} ({found}): {rows}; {len(held)} run{'s' * (len(held) != 1)}."
+
+
+def _some(texts: Iterable[str], between: str) -> str:
+    """Each text once, a few of many."""
+    named = list(dict.fromkeys(texts))
+    more = f"{between}and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    return between.join(named[:_NAMED]) + more
+
+
+def _in_words(found: str) -> str:
+    """What the check of all runs' own checks has found; it names those alone that are not passed."""
+    return re.sub(re.escape(_FILTER) + r"\w+", LOOKS_FILTERED, found)
+
+
+def _name(name: str, passed: bool) -> str:
+    """The name of a check of a run as the page has it."""
+    if not name.startswith(_FILTER):
+        return name
+    said = f"overlap of inferred positives with {name.removeprefix(_FILTER)}"
+    return said if passed else f"{said}: {LOOKS_FILTERED}"
 
 
 def _outcome(passed: object, expected: bool = False) -> str:
@@ -66,7 +118,7 @@ def _kinds(held: Held) -> Table:
         Line(
             {
                 "when": when,
-                "name": name + (" (reference protocol)" if other else ""),
+                "name": _name(name, n == passed) + (" (reference protocol)" if other else ""),
                 "runs": n,
                 "passed": passed,
                 "outcome": _outcome(n == passed, other),
@@ -90,7 +142,7 @@ def _each(held: Held) -> Table:
             {
                 "run": run.run_id,
                 "when": str(check["when"]),
-                "name": str(check["name"]),
+                "name": _name(str(check["name"]), bool(check["passed"])),
                 "outcome": _outcome(check["passed"], of_other_mask(run, check)),
                 "found": str(check.get("found", "")),
             },

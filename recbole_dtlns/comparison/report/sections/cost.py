@@ -19,9 +19,12 @@ _STAGES = {
 def cost(source: Source) -> Section:
     """Seconds by stage and peak memory, means over seeds."""
     section = Section("cost", "Cost")
-    section.text.append(
+    said = (
         "Seconds of each stage as measured. A stage that an earlier run had left ready took only the time to read it."
     )
+    if any(run.judge != "none" for run in source.runs):
+        said += " What judging cost in all is told under Inferred positives."
+    section.text.append(said)
     columns = (
         Column("row", "Row"),
         *(Column(stage, f"{title} (s)", "seconds") for stage, title in _STAGES.items()),

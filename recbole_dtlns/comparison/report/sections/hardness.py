@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from recbole_dtlns.comparison.report.measures import why_marked
 from recbole_dtlns.comparison.report.plots import hardness as plots
 from recbole_dtlns.comparison.report.section import Picture, Section
+from recbole_dtlns.comparison.report.sections.learning import where_epochs_are
 from recbole_dtlns.comparison.report.source import Group, Row, Source
 from recbole_dtlns.comparison.report.table import Column, Line, Table, Value, filled, spread
 
@@ -27,7 +29,7 @@ def hardness(source: Source) -> Section:
         "Score gap: score of the positive less that of the negative, as the loss sees it; smaller is harder. Hardest "
         "chosen: how often the negative is the candidate that the model scores highest. False negatives are counted as "
         "chosen negatives that are held-out positives, beside what chance would give: a hard sampler finds many. The "
-        "table is over all seeds; the plot shows the first seed of each row alone."
+        "table is over all seeds; the plot shows the first seed of each row that it draws."
     )
     section.warnings += [f"Left out of the plot of hardness: {said}" for said in source.unreadable("hardness")]
     for group in source.groups:
@@ -37,7 +39,19 @@ def hardness(source: Source) -> Section:
             section.tables.append(Table(f"hardness-{group.slug}", title, filled(_COLUMNS, lines), tuple(lines), note))
         if any(plots.epochs_of(row) for row in group.rows):
             section.pictures.append(_picture(source, group))
+            section.text.append(f"{_drawn(source, group)}{where_epochs_are(group)}")
     return section
+
+
+def _drawn(source: Source, group: Group) -> str:
+    """What the plot leaves out, in a sentence; nothing where it draws every row that has a record."""
+    left = plots.left_out(source, group)
+    if not left:
+        return ""
+    return (
+        f"The plot of {group.title} has room for {len(plots.rows_of(source, group))} rows, ours and the most accurate; "
+        f"left out: {', '.join(left)}. "
+    )
 
 
 def _values(row: Row) -> dict[str, Value] | None:
@@ -55,7 +69,7 @@ def _picture(source: Source, group: Group) -> Picture:
         f"Hardness of the negatives by epoch, first seed: {group.title}",
         f"Line plots by epoch of the first seed of each row of {group.title}: score gap, share of hardest "
         "candidates chosen, similarity of positive and negative in both trees, and the share of chosen negatives that "
-        f"are valid positives beside what chance would give (dotted).{plots.left_out(source, group)} "
-        "Values of the best epoch are in the table above.",
+        f"are valid positives beside what chance would give (dotted). {_drawn(source, group)}"
+        f"Values of the best epoch are in the table above.{why_marked(plots.rows_of(source, group))}",
         lambda: plots.draw(source, group),
     )

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
+from recbole_dtlns.comparison.records import RunRecord
+from recbole_dtlns.comparison.report.measures import why_marked
 from recbole_dtlns.comparison.report.plots import curves, scatter
+from recbole_dtlns.comparison.report.row import problem_of
 from recbole_dtlns.comparison.report.section import Picture, Section
 from recbole_dtlns.comparison.report.source import Group, Source
+from recbole_dtlns.comparison.report.table import Column, Line, Table, Value
 from recbole_dtlns.comparison.statistics.words import metric_name
 
 
@@ -19,8 +24,52 @@ def learning_curves(source: Source) -> Section:
     )
     section.warnings += [f"Left out of every curve: {said}" for said in source.unreadable("epochs")]
     for group in source.groups:
-        section.pictures += _curves(source, group)
+        pictures = _curves(source, group)
+        section.pictures += pictures
+        if pictures:
+            section.text.append(f"{_without(source, group)}{where_epochs_are(group)}")
     return section
+
+
+def _without(source: Source, group: Group, by_second: bool = False) -> str:
+    """The rows that have no curve, in a sentence; nothing where all have one."""
+    held = curves.curves_of(group, source.metric, by_second)
+    rows = ", ".join(label for label, curve in held.items() if curve is None)
+    return f"Without a curve of {group.title}, as no two epochs were recorded in all seeds: {rows}. " if rows else ""
+
+
+def where_epochs_are(group: Group) -> str:
+    """A sentence on the file of `epoch_tables`."""
+    return f"Every epoch of every seed of {group.name}, as numbers: report/{_file_of(group)}.csv."
+
+
+def _file_of(group: Group) -> str:
+    return f"epochs-{group.slug}"
+
+
+def epoch_tables(source: Source) -> Iterator[Table]:
+    """A table a group, for CSV alone: what was recorded in each epoch of each seed, at every noise rate.
+
+    Files that cannot be read are left out; the sections on curves and hardness name them.
+    """
+    for group in source.groups:
+        rows = [row for noise in source.noise_levels(group) for row in source.at_noise(group, noise).rows]
+        lines = [Line(values, row.marks) for row in rows for run in row.runs for values in _epochs(row.label, run)]
+        names = list(dict.fromkeys(name for line in lines for name in line.values))
+        if lines:
+            columns = tuple(Column(name, name, "number") for name in names)
+            yield Table(_file_of(group), f"Epochs: {group.name}", columns, tuple(lines))
+
+
+def _epochs(label: str, run: RunRecord) -> Iterator[dict[str, Value]]:
+    """Training and hardness side by side; valid metrics are called as in the other tables, `valid_ndcg@20`."""
+    trained = {} if problem_of(run, "epochs") else run.epochs()
+    hard = {} if problem_of(run, "hardness") else run.hardness()
+    for epoch in sorted(trained.keys() | hard.keys()):
+        values: dict[str, Value] = {"row": label, "noise": run.noise, "seed": run.seed, "epoch": epoch}
+        for name, value in trained.get(epoch, {}).items():
+            values[f"valid_{name}" if "@" in name else name] = value
+        yield values | hard.get(epoch, {})
 
 
 def _curves(source: Source, group: Group) -> list[Picture]:
@@ -30,6 +79,7 @@ def _curves(source: Source, group: Group) -> list[Picture]:
         if any(held.values()):
             alt = (
                 f"Line plot of {title[0].lower()}{title[1:]} for {sum(map(bool, held.values()))} rows of {group.title}."
+                f"{why_marked(row for row in group.rows if held[row.label])}"
             )
             name = f"curve-{'loss' if column == 'train_loss' else 'valid'}-{group.slug}"
             found.append(
@@ -52,14 +102,20 @@ def accuracy_against_seconds(source: Source) -> Section:
             alt = (
                 f"Scatter plot of test {metric} against mean training seconds for {len(rows)} rows of {group.title}; "
                 "up and to the left is better. The numbers are in the tables of accuracy and training."
+                f"{why_marked(rows)}"
             )
             title = f"Test {metric} against training seconds: {group.title}"
             section.pictures.append(
                 Picture(f"seconds-{group.slug}", title, alt, partial(scatter.against_seconds, source, group))
             )
-        if any(curves.curves_of(group, source.metric, by_second=True).values()):
+        held = curves.curves_of(group, source.metric, by_second=True)
+        if any(held.values()):
+            section.text += [said.strip()] if (said := _without(source, group, by_second=True)) else []
             title = f"Valid {metric} by training second"
-            alt = f"Line plot of valid {metric} by second of training for the rows of {group.title}."
+            alt = (
+                f"Line plot of valid {metric} by second of training for {sum(map(bool, held.values()))} rows of "
+                f"{group.title}.{why_marked(row for row in group.rows if held[row.label])}"
+            )
             section.pictures.append(
                 Picture(
                     f"curve-seconds-{group.slug}",

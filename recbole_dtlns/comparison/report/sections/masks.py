@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recbole_dtlns.comparison.report.formats import shown
-from recbole_dtlns.comparison.report.measures import mask_gain, mask_value
+from recbole_dtlns.comparison.report.measures import mask_gain, mask_value, why_marked
 from recbole_dtlns.comparison.report.plots import masks as plots
 from recbole_dtlns.comparison.report.section import Picture, Point, Section
 from recbole_dtlns.comparison.report.source import Group, Row, Source, best_of, is_accuracy
@@ -70,6 +70,7 @@ def _picture(source: Source, group: Group) -> Picture:
         f"masks-{group.slug}",
         f"Test {name} under both masks: {group.title}",
         f"Dot plot of test {name} for each row whose test leaves out train alone (the honest mask here) and, where the "
-        "run has one, under the reference mask, joined by a line. The numbers are in the table above.",
+        "run has one, under the reference mask, joined by a line. The numbers under both masks are in the table above, "
+        f"those of the other rows in the accuracy table.{why_marked(row for row, _, _ in plots.shown(source, group))}",
         lambda: plots.draw(source, group),
     )

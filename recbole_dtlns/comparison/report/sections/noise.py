@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from recbole_dtlns.comparison.report.measures import why_marked
 from recbole_dtlns.comparison.report.plots import noise as plots
 from recbole_dtlns.comparison.report.section import Picture, Section
 from recbole_dtlns.comparison.report.source import Group, Source
@@ -24,6 +25,12 @@ def noise(source: Source) -> Section:
         if len(levels) > 1:
             section.tables.append(_table(source, group, levels))
             section.pictures.append(_picture(source, group, levels))
+            drawn, left = plots.rows_of(source, group, levels)
+            if left:
+                section.text.append(
+                    f"The plot of {group.name} has room for {len(drawn)} rows, ours and the most accurate; left out: "
+                    f"{', '.join(left)}. The numbers of all are in the table."
+                )
     return section
 
 
@@ -54,11 +61,12 @@ def _table(source: Source, group: Group, levels: list[float]) -> Table:
 
 def _picture(source: Source, group: Group, levels: list[float]) -> Picture:
     name = metric_name(source.metric)
+    drawn, _ = plots.rows_of(source, group, levels)
     return Picture(
         f"noise-{group.slug}",
         f"Test {name} against noise: {group.name}",
         f"Line plot of mean test {name} at noise rates {', '.join(f'{100 * level:g} %' for level in levels)} with the "
         f"standard deviation over seeds, a line a row of {group.name} (of many rows ours and the most accurate). "
-        "The numbers are in the table above.",
+        f"The numbers are in the table above.{why_marked(drawn)}",
         lambda: plots.draw(source, group, levels),
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from recbole_dtlns.comparison.plan import ComparisonPlan
 from recbole_dtlns.comparison.records import RunRecord
 from recbole_dtlns.comparison.report.section import Commands, Section
 from recbole_dtlns.comparison.report.sections.accuracy import chosen_of
@@ -16,7 +17,7 @@ from recbole_dtlns.comparison.report.source import Group, Row, Source
 from recbole_dtlns.comparison.report.table import Column, Line, Table, filled
 from recbole_dtlns.comparison.runs import Run, command
 
-# Where a run writes and what sets its seeds apart is no difference between rows.
+# Where a run writes and what sets its seeds apart is no difference between rows; what it ran on is a table of its own.
 _PLACES = frozenset({"run_dir", "cache_dir", "checkpoint_dir", "seed", "show_progress", "state", "gpu_id", "device"})
 
 _SPACED = "config_files takes no path with a space"
@@ -26,7 +27,9 @@ def environment(source: Source) -> Section:
     """Versions, data and configuration."""
     section = Section("setup", "Environment, data and configuration")
     if source.runs:
-        section.tables += [_versions(source), _data(source), _common(source)]
+        machines = _machines(source)
+        section.tables += [_versions(source), *([machines] if machines.lines else [])]
+        section.tables += [_data(source), _common(source)]
         section.tables += [table for group in source.groups if (table := _differences(source, group)).lines]
     return section
 
@@ -35,7 +38,8 @@ def commands(source: Source) -> Section:
     """The command of every run, to copy."""
     section = Section("commands", "Commands")
     section.text.append(
-        "Each run is the ordinary program in a process of its own; these commands repeat them one by one."
+        "Each run is the ordinary program in a process of its own; these commands repeat them one by one. The ending "
+        "-again keeps what they write apart from what is here."
     )
     folder = source.comparison.folder
     plan = source.comparison.plan
@@ -51,16 +55,31 @@ def commands(source: Source) -> Section:
     spaced = f"; {_SPACED}: rename {folder} first" if _spaced(folder) else ""
     again = ["python", "-m", "recbole_dtlns", "compare", f"--plan={folder / 'plan.yaml'}", f"--run_dir={folder}-again"]
     section.commands.append(Commands(f"The whole comparison again{spaced}", (shlex.join(again),)))
-    cells = {cell.folder.as_posix(): cell for cell in plan.cells()}
-    by_group: dict[str, list[str]] = {}
-    for run in source.runs:
-        cell = cells.get(run.run_id.rpartition("/")[0])
-        if cell is not None:
-            words = command(plan, Run(cell, run.seed), chosen_of(run), folder)
-            words = ["python", *(f"{word}-again" if word.startswith("--run_dir=") else word for word in words[1:])]
-            by_group.setdefault(f"{run.model} on {run.dataset}{spaced}", []).append(shlex.join(words))
-    section.commands += [Commands(title, tuple(lines)) for title, lines in by_group.items()]
+    seeds = _by_group(source, plan, source.runs)
+    trials = _by_group(source, plan, [run for run in source.comparison.runs if run.trial is not None])
+    for kind, held in (("", seeds), (", trials of the search", trials)):
+        section.commands += [Commands(f"{name}{kind}{spaced}", tuple(lines)) for name, lines in held.items()]
     return section
+
+
+def _by_group(source: Source, plan: ComparisonPlan, runs: list[RunRecord]) -> dict[str, list[str]]:
+    """The commands of runs by model and data set."""
+    cells = {cell.folder.as_posix(): cell for cell in plan.cells()}
+    found: dict[str, list[str]] = {}
+    for run in runs:
+        cell = cells.get(run.run_id.rpartition("/")[0])
+        keys = chosen_of(run) if run.trial is None else _tried(run)
+        if cell is not None and keys is not None:
+            words = command(plan, Run(cell, run.seed, run.trial), keys, source.comparison.folder)
+            words = ["python", *(f"{word}-again" if word.startswith("--run_dir=") else word for word in words[1:])]
+            found.setdefault(f"{run.model} on {run.dataset}", []).append(shlex.join(words))
+    return found
+
+
+def _tried(run: RunRecord) -> dict[str, Any] | None:
+    """The keys of a trial; None while its search goes on."""
+    scores = (run.chosen() or {}).get("scores") or []
+    return next((score["keys"] for score in scores if score["trial"] == run.trial), None)
 
 
 def _spaced(path: Path) -> bool:
@@ -75,6 +94,30 @@ def _versions(source: Source) -> Table:
     lines = [Line({"package": name, "version": ", ".join(versions)}) for name, versions in found.items()]
     columns = (Column("package", "Package"), Column("version", "Version"))
     return Table("versions", "Versions", columns, tuple(lines))
+
+
+def _machines(source: Source) -> Table:
+    """What the runs were made on, a line for each machine; results of earlier versions do not tell."""
+    counts: Counter[tuple[Any, ...]] = Counter()
+    keys = ("system", "cpu", "cores", "threads", "memory_gb", "gpu")
+    for run in source.runs:
+        held = run.result.get("machine")
+        if held:
+            counts[tuple(held.get(key) for key in keys)] += 1
+    columns = (
+        Column("system", "System"),
+        Column("cpu", "CPU"),
+        Column("cores", "Cores", "count"),
+        Column("threads", "Threads", "count"),
+        Column("memory_gb", "Memory, GiB", "number"),
+        Column("gpu", "GPU"),
+        Column("runs", "Runs", "count"),
+    )
+    lines = [
+        Line(dict(zip(keys, values, strict=True)) | {"gpu": values[-1] or "none", "runs": count})
+        for values, count in counts.items()
+    ]
+    return Table("machines", "Machines", columns, tuple(lines))
 
 
 def _data(source: Source) -> Table:

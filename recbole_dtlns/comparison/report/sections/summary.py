@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from recbole_dtlns.comparison.checks import of_other_mask
 from recbole_dtlns.comparison.report.formats import shown
 from recbole_dtlns.comparison.report.section import Point, Section
+from recbole_dtlns.comparison.report.sections.checks import failed_checks
 from recbole_dtlns.comparison.report.source import Group, Row, Source
 from recbole_dtlns.comparison.statistics import Compared, over_seeds, over_users
-from recbole_dtlns.comparison.statistics.words import metric_name
+from recbole_dtlns.comparison.statistics.words import metric_name, turned
 
 
 def summary(source: Source) -> Section:
@@ -39,11 +39,7 @@ def _warnings(source: Source) -> Iterator[str]:
             marked.setdefault(mark, {})[run.label] = None
     for mark, labels in marked.items():
         yield f"Marked: {', '.join(labels)}: {mark}. Not to be compared with the other rows."
-    for run in source.runs:
-        checks = run.result.get("checks") or []
-        bad = [check["name"] for check in checks if not check.get("passed") and not of_other_mask(run, check)]
-        if bad:
-            yield f"Leak check not passed in {run.run_id}: {', '.join(bad)}."
+    yield from failed_checks(source)
 
 
 def _leaders(source: Source, group: Group) -> Iterator[Point]:
@@ -65,18 +61,20 @@ def _ingredients(source: Source, group: Group) -> Iterator[Point]:
     pairs = {frozenset((found.first, found.second)): found for found in source.all_pairs(group)}
     others = [row.label for row in group.ranked(source.metric) if row.label in ours and not row.marks]
     if others:
-        yield from _said(f"Ours against the best other row, {group.title}", ours[others[0]])
+        yield from _said(f"Ours against the best other row, {group.title}", ours[others[0]], ours[others[0]].first)
     labels = {row.label for row in group.rows}
     for row in group.rows:
         base = row.runs[0].sampler.removesuffix("+pos")
         if row.runs[0].sampler.endswith("+pos") and base in labels and not _unlike(group, row, base):
             found = pairs.get(frozenset((row.label, base)))
-            yield from _said(f"What the inferred positives give: {row.label} beside {base}, {group.title}", found)
+            yield from _said(
+                f"What the inferred positives give: {row.label} beside {base}, {group.title}", found, row.label
+            )
     for row in group.rows:
         for beside in _without_view(group, row):
             both = frozenset((row.label, beside))
             found = ours[beside] if row.label == source.ours and beside in ours else pairs.get(both)
-            yield from _said(f"What the tree view gives: {row.label} beside {beside}, {group.title}", found)
+            yield from _said(f"What the tree view gives: {row.label} beside {beside}, {group.title}", found, row.label)
 
 
 def _unlike(group: Group, row: Row, other: str) -> bool:
@@ -94,6 +92,8 @@ def _without_view(group: Group, row: Row) -> list[str]:
     return [other.label for other in same if other.runs[0].sampler == base][:1]
 
 
-def _said(lead: str, found: Compared | None) -> Iterator[Point]:
+def _said(lead: str, found: Compared | None, first: str) -> Iterator[Point]:
+    """The comparison in words, told of the row that the lead names first."""
     if found is not None:
+        found = found if found.first == first else turned(found)
         yield Point(lead, f"Over users: {over_users(found)} Over seeds: {over_seeds(found)}")

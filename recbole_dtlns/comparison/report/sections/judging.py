@@ -1,0 +1,154 @@
+"""How pairs were judged: how many, what asking cost, what the judge knows, and which language model it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from recbole_dtlns.comparison.records import RunRecord
+from recbole_dtlns.comparison.report.measures import fields, means, number
+from recbole_dtlns.comparison.report.source import Group, Row, Source
+from recbole_dtlns.comparison.report.table import Column, Line, Table, Value, filled
+
+LANGUAGE_MODELS = ("llm", "server", "student")
+_ASKED = {"llm_calls": "LLM calls", "prompt_tokens": "Prompt tokens", "unreadable": "Unreadable"}
+
+
+def held_table(
+    name: str,
+    title: str,
+    group: Group,
+    columns: tuple[Column, ...],
+    lines: list[Line],
+    note: str = "",
+    fold: bool = False,
+) -> Table | None:
+    """The table without empty columns; None where no line has anything but its name."""
+    shown = filled(columns, lines)
+    caption = f"{title}: {group.title}"
+    return Table(f"{name}-{group.slug}", caption, shown, tuple(lines), note, fold) if shown[1:] else None
+
+
+def judging(group: Group, rows: list[Row]) -> Iterator[Table | None]:
+    """Tables of the rows of a group: judged pairs, the judge's report, the language model's card."""
+    yield _judged(group, rows)
+    yield from _reports(group, rows)
+    yield _card(group, rows)
+
+
+def _judged(group: Group, rows: list[Row]) -> Table | None:
+    columns = (
+        Column("row", "Row"),
+        Column("pairs", "Pairs judged", "count"),
+        Column("accepted", "Accepted", "count"),
+        Column("unjudged", "Not judged", "count"),
+        Column("label_mass", "Label mass", "metric"),
+    )
+    lines = []
+    for row in rows:
+        values = means(row, "identification", ("pairs", "accepted", "unjudged"))
+        lines.append(Line({"row": row.label, **values, **means(row, "judging", ("label_mass",))}, row.marks))
+    note = "Means over seeds. Label mass: probability that the language model gave to the answers it was asked for."
+    return held_table("judged", "Judged pairs", group, columns, lines, note)
+
+
+def cost_of_judging(source: Source) -> Table | None:
+    """What each judge has asked in all finished runs, trials too; None without a judge.
+
+    Whichever run comes first pays for the verdicts that all later ones find ready, so that neither a row nor a mean
+    over seeds says what judging cost.
+    """
+    held: dict[tuple[str, str, str], list[RunRecord]] = {}
+    for run in source.comparison.runs:
+        if run.judge != "none" and run.result.get("identification"):
+            about = json.dumps((run.result.get("judging") or {}).get("judge"), sort_keys=True)
+            held.setdefault((run.judge, run.dataset, about), []).append(run)
+    columns = (
+        Column("judge", "Judge"),
+        Column("dataset", "Data set"),
+        Column("rows", "Rows"),
+        Column("runs", "Runs, trials too", "count"),
+        Column("asking", "Runs that asked", "count"),
+        *(Column(key, title, "count") for key, title in _ASKED.items()),
+        Column("seconds", "Judging seconds", "seconds"),
+    )
+    lines = tuple(_paid(judge, dataset, runs) for (judge, dataset, _), runs in held.items())
+    note = (
+        "Sums over all finished runs that share a judge and its settings, trials too. Verdicts found ready cost "
+        "nothing, whichever run, judge or earlier command left them: the first run that needs them pays for all. The "
+        "seconds of such a run are those of reading them."
+    )
+    return Table("judging", "Cost of judging, all runs together", columns, lines, note) if lines else None
+
+
+def _paid(judge: str, dataset: str, runs: list[RunRecord]) -> Line:
+    counts: list[Mapping[str, Any]] = [run.result["identification"] for run in runs]
+    values: dict[str, Value] = {"judge": judge, "dataset": dataset, "runs": len(runs)}
+    values["rows"] = ", ".join(dict.fromkeys(run.label for run in runs))
+    values["asking"] = sum(bool(count.get("llm_calls")) for count in counts)
+    values |= {key: sum(number(count.get(key)) or 0.0 for count in counts) for key in _ASKED}
+    values["seconds"] = sum(number((run.result.get("seconds") or {}).get("judging")) or 0.0 for run in runs)
+    marks = dict.fromkeys(f"{run.label}: {mark}" for run in runs for mark in run.result.get("marks") or ())
+    return Line(values, tuple(marks))
+
+
+def _reports(group: Group, rows: list[Row]) -> Iterator[Table | None]:
+    columns = (
+        Column("row", "Row"),
+        Column("scorer", "Scorer"),
+        Column("auc", "AUC", "metric"),
+        Column("error", "Standard error", "metric"),
+        Column("within_users", "Within users", "metric"),
+        Column("pairs", "Pairs", "count"),
+        Column("note", "Note"),
+    )
+    lines = []
+    for row in rows:
+        for report in [held.get("report") for held in fields(row, "judging")][:1]:
+            for entry in (report or {}).get("rows", []):
+                values = {key: entry.get(key) for key in ("auc", "error", "within_users", "pairs", "note")}
+                lines.append(Line({"row": row.label, "scorer": entry.get("name"), **values}, row.marks))
+    note = (
+        "How well each scorer tells training pairs that were held in from equally popular unseen items; .5 = it knows "
+        "nothing. From the first seed: the report reads train alone."
+    )
+    yield held_table("judge-report", "What the judge knows", group, columns, lines, note)
+
+
+def _card(group: Group, rows: list[Row]) -> Table | None:
+    columns = (
+        Column("row", "Row"),
+        Column("model", "Model"),
+        Column("revision", "Revision"),
+        Column("quantization", "Quantisation"),
+        Column("answers", "Answers"),
+        Column("prompt", "Prompt"),
+        Column("prompt_hash", "Prompt hash"),
+        Column("decision", "Decision"),
+        Column("threshold", "Threshold", "number"),
+    )
+    lines = []
+    for row in rows:
+        run = row.runs[0]
+        if run.judge in LANGUAGE_MODELS:
+            lines.append(Line({"row": row.label, **card(run.result)}, row.marks))
+    return held_table("llm-card", "The language model", group, columns, lines) if lines else None
+
+
+def card(result: Mapping[str, Any]) -> dict[str, Value]:
+    """What identifies the language model of a run, as judging noted it."""
+    config, judge = result["config"], (result.get("judging") or {}).get("judge") or {}
+    asked = judge.get("settings") or {}
+    prompt = asked.get("prompt") or {}
+    found = {
+        "model": asked.get("model"),
+        "revision": judge.get("revision"),
+        "quantization": asked.get("quantization"),
+        "answers": asked.get("answers"),
+        "prompt": prompt.get("name"),
+        "prompt_hash": prompt.get("digest"),
+        "decision": config.get("judge_decision"),
+    }
+    shown: dict[str, Value] = {key: None if value is None else str(value) for key, value in found.items()}
+    return shown | {"threshold": number(config.get("judge_threshold"))}

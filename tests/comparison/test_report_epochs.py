@@ -1,0 +1,103 @@
+"""What the report has beside its tables: every epoch as CSV, what plots leave out, machines, commands of trials."""
+
+import csv
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+from made import make_comparison
+
+pytest.importorskip("matplotlib")
+pytest.importorskip("jinja2")
+
+from recbole_dtlns.comparison.records import read_comparison
+from recbole_dtlns.comparison.report.plots import hardness as hardness_plots
+from recbole_dtlns.comparison.report.plots import noise as noise_plots
+from recbole_dtlns.comparison.report.section import Section
+from recbole_dtlns.comparison.report.sections import sections_of
+from recbole_dtlns.comparison.report.source import Source
+
+NAME = "epochs-ml-100k-BPR.csv"
+
+
+def sections(folder: Path) -> dict[str, Section]:
+    return {section.key: section for section in sections_of(Source(read_comparison(folder)))}
+
+
+def small(folder: Path, **changes) -> Path:
+    given = {"models": ("BPR",), "noise": (0.0,), "trials": 0, "judges": ("rule",), "failed": None}
+    return make_comparison(folder, **{**given, **changes})
+
+
+def test_every_epoch_of_every_seed_is_in_one_file(made: Path, made_report: Path):
+    with (made_report / "report" / NAME).open(newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    held = {(line["row"], float(line["noise"]), line["seed"], line["epoch"]): line for line in lines}
+    assert len(held) == len(lines)
+    runs = [run for run in read_comparison(made).runs if run.trial is None]
+    assert len(lines) == sum(len(run.epochs()) for run in runs) > 100
+    for run in runs:
+        for epoch, values in run.epochs().items():
+            line = held[run.label, run.noise, str(run.seed), str(epoch)]
+            assert float(line["train_loss"]) == values["train_loss"]
+            assert float(line["valid_ndcg@20"]) == values["ndcg@20"]
+            gap = run.hardness().get(epoch, {}).get("score_gap")
+            assert line["score_gap"] == ("" if gap is None else repr(gap))
+    assert any("reference protocol" in line["marks"] for line in lines)
+    assert NAME in (made_report / "report" / "files.txt").read_text().splitlines()
+    for key in ("curves", "hardness"):
+        assert any(f"report/{NAME}" in text for text in sections(made)[key].text)
+
+
+def test_rows_without_a_curve_are_named(made: Path):
+    for key in ("curves", "seconds"):
+        assert any("Without a curve" in text and "EASE" in text for text in sections(made)[key].text)
+
+
+def test_rows_that_a_plot_has_no_room_for_are_named(made: Path, monkeypatch: pytest.MonkeyPatch):
+    whole = sections(made)
+    assert not any("left out" in text for key in ("hardness", "noise") for text in whole[key].text)
+    for plots in (hardness_plots, noise_plots):
+        monkeypatch.setattr(plots, "MANY", 2)
+    source, found = Source(read_comparison(made)), sections(made)
+    group = source.groups[0]
+    (text,) = [text for text in found["hardness"].text if "room for 2 rows" in text]
+    drawn = hardness_plots.rows_of(source, group)
+    missing = [row.label for row in group.rows if hardness_plots.epochs_of(row) and row not in drawn]
+    assert f"left out: {', '.join(missing)}." in text
+    _, missing = noise_plots.rows_of(source, group, source.noise_levels(group))
+    assert any(
+        f"room for 2 rows, ours and the most accurate; left out: {', '.join(missing)}." in text
+        for text in found["noise"].text
+    )
+
+
+def test_machines_are_told_where_results_tell_them(tmp_path: Path):
+    folder = small(tmp_path / "c")
+    assert "machines" not in [table.name for table in sections(folder)["setup"].tables]
+    machine = {"system": "Linux-6", "cpu": "Tiny CPU", "cores": 4, "threads": 2, "memory_gb": 15.5, "gpu": None}
+    for seed, gpu in ((2020, None), (2021, None), (2022, "Big GPU")):
+        path = folder / f"runs/ml-100k/BPR/dns/seed-{seed}/result.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "machine": {**machine, "gpu": gpu}}))
+    (table,) = [table for table in sections(folder)["setup"].tables if table.name == "machines"]
+    assert [dict(line.values) for line in table.lines] == [
+        {**machine, "gpu": "none", "runs": 2},
+        {**machine, "gpu": "Big GPU", "runs": 1},
+    ]
+
+
+def test_trials_have_commands_with_the_keys_that_they_tried(tmp_path: Path):
+    folder = small(tmp_path / "c", trials=2)
+    assert not any("trials" in each.title for each in sections(folder)["commands"].commands)  # searches go on
+    path = folder / "runs/ml-100k/BPR/dns/chosen.json"
+    scores = [{"trial": 0, "keys": {}, "score": 0.1}, {"trial": 1, "keys": {"neg_candidates": 20}, "score": 0.2}]
+    path.write_text(json.dumps({"trial": 1, "keys": {"neg_candidates": 20}, "scores": scores}))
+    found = sections(folder)["commands"]
+    (trials,) = [each for each in found.commands if each.title == "BPR on ml-100k, trials of the search"]
+    first, second = (shlex.split(line) for line in trials.lines)
+    for number, words in enumerate((first, second)):
+        place = folder / f"runs/ml-100k/BPR/dns/trial-{number}-again"
+        assert {f"--run_dir={place}", "--evaluate_test=false"} <= set(words)
+    assert ("--neg_candidates=20" in first, "--neg_candidates=20" in second) == (False, True)
+    assert "-again" in found.text[0]
