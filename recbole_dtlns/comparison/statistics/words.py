@@ -13,7 +13,8 @@ ALPHA = 0.05
 OVER_USERS = (
     "Over users: would other users of the same kind show the difference, with the models as they were trained? Each "
     "user's value is averaged over seeds; the interval is a 95 % bootstrap interval, p that of a two-sided paired t "
-    "test, d Cohen's d of the users' differences."
+    "test, d Cohen's d of the users' differences. A small difference that users show and seeds do not may be what the "
+    "seeds happened to do."
 )
 OVER_SEEDS = (
     "Over seeds: would models trained from other seeds show the difference on these users? Runs are paired by seed; "
