@@ -232,6 +232,9 @@ def test_noise_says_of_what_kind_it_is_and_keeps_the_marks_of_noisy_runs(tmp_pat
     marks = {line.values["row"]: line.marks for line in section.tables[0].lines}
     assert marks == dict.fromkeys(marks, ()) | {"dns": ("made elsewhere: codes",)}
     assert len(marks) == 6
+    (picture,) = section.pictures
+    assert picture.alt.endswith("Marked: dns: made elsewhere: codes.")
+    assert "dns (marked)" in texts_of(picture.draw())
 
 
 def test_trees_cost_versions_and_data(made_report: Path):
@@ -391,6 +394,21 @@ def test_words_beside_figures_name_the_reasons_of_marks(made: Path):
     for kind in ("accuracy", "precision", "masks"):
         alt = pictures[f"{kind}-{GROUP}"].alt
         assert re.search(rf"Marked: [^.]*dtl_ns@llm[^.]*: {re.escape(REFERENCE_MARK)}\.", alt), kind
+    marked = {name: any("(marked)" in text for text in texts_of(one.draw())) for name, one in pictures.items()}
+    assert {name: "Marked:" in one.alt for name, one in pictures.items()} == marked
+    assert sum(marked.values()) > 8
+
+
+def test_words_beside_the_plot_of_accuracy_tell_what_it_has(tmp_path: Path):
+    folder = small(tmp_path / "c")
+    name = "giniindex@20"
+    (table, *_) = sections(folder, metric=name)["accuracy"].tables
+    assert f"test_{name}" in {column.key for column in table.columns}
+    assert "bootstrap interval" in sections(folder)["accuracy"].pictures[0].alt
+    for path in folder.glob("runs/**/per_user.npz"):
+        path.unlink()
+    section = sections(folder)["accuracy"]
+    assert "interval" not in section.pictures[0].alt + section.tables[0].note
 
 
 def test_a_row_with_marks_is_not_praised(tmp_path: Path):

@@ -177,14 +177,15 @@ def test_print_keeps_its_scale_and_leaves_out_what_is_too_large(look):
         if (rule.media) { rule.media.mediaText = rule.media.mediaText === "print" ? "screen" : "print"; }
       }
     }
+    const all = document.getElementById("table-metrics-ml-100k-BPR").closest("details");
     dispatchEvent(new Event("beforeprint"));
+    const opened = all.open; all.open = true;  // as a reader may have done
     document.body.style.width = "688px";
     const edge = document.body.getBoundingClientRect().right + 1;
     const wide = Array.from(document.querySelectorAll("table, pre, p, svg"));
-    const all = document.getElementById("table-metrics-ml-100k-BPR").closest("details");
     const beyond = wide.filter((part) => part.getBoundingClientRect().right > edge);
     return [beyond.map((part) => part.textContent.slice(0, 60)),
-      all.open, all.getBoundingClientRect().height,
+      opened, all.getBoundingClientRect().height,
       Array.from(document.querySelectorAll(".paper"), (said) => [said.textContent, said.offsetHeight > 0])];"""
     too_wide, opened, height, said = look(script(body), "--window-size=800,900").answer
     assert too_wide == []

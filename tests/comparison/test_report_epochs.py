@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -55,6 +56,18 @@ def test_rows_without_a_curve_are_named(made: Path):
         assert any("Without a curve" in text and "EASE" in text for text in sections(made)[key].text)
 
 
+def test_a_row_without_seconds_has_its_curve_by_epoch(tmp_path: Path):
+    folder = small(tmp_path / "c")
+    for path in folder.glob("runs/ml-100k/BPR/dns/*/epochs.csv"):
+        path.write_text(path.read_text().replace("seconds", "unknown", 1))
+    found = sections(folder)
+    (said,) = [text for text in found["seconds"].text if "Without a curve" in text]
+    assert said.startswith("Without a curve of valid NDCG@20 by second")
+    assert "it or the seconds were not recorded in two epochs of all seeds" in said
+    assert re.search(r"\bdns\b", said)
+    assert not any("Without a curve" in text and re.search(r"\bdns\b", text) for text in found["curves"].text)
+
+
 def test_rows_that_a_plot_has_no_room_for_are_named(made: Path, monkeypatch: pytest.MonkeyPatch):
     whole = sections(made)
     assert not any("left out" in text for key in ("hardness", "noise") for text in whole[key].text)
@@ -85,6 +98,7 @@ def test_machines_are_told_where_results_tell_them(tmp_path: Path):
         {**machine, "gpu": "none", "runs": 2},
         {**machine, "gpu": "Big GPU", "runs": 1},
     ]
+    assert table.note.startswith("3 of ")
 
 
 def test_trials_have_commands_with_the_keys_that_they_tried(tmp_path: Path):
@@ -100,4 +114,16 @@ def test_trials_have_commands_with_the_keys_that_they_tried(tmp_path: Path):
         place = folder / f"runs/ml-100k/BPR/dns/trial-{number}-again"
         assert {f"--run_dir={place}", "--evaluate_test=false"} <= set(words)
     assert ("--neg_candidates=20" in first, "--neg_candidates=20" in second) == (False, True)
+    missing = count_without_command(folder)
+    for damaged in ([{"score": 1.0}], {"trial": 0}, [{"trial": 0, "keys": 3}]):
+        path.write_text(json.dumps({"trial": 1, "keys": {}, "scores": damaged}))
+        assert count_without_command(folder) == missing + 2
+    for path in folder.glob("runs/**/chosen.json"):
+        path.write_text(json.dumps({"trial": 1, "keys": {}, "scores": scores}))
+    assert count_without_command(folder) == 0
+
+
+def count_without_command(folder: Path) -> int:
+    said = " ".join(sections(folder)["commands"].text)
+    return int(found[1]) if (found := re.search(r"Without a command: (\d+) trials", said)) else 0
     assert "-again" in found.text[0]

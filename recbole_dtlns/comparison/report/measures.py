@@ -62,9 +62,9 @@ def _bins(row: Row) -> list[list[dict[str, float]]]:
 
 def why_marked(rows: Iterable[Row]) -> str:
     """For words beside a figure, which has room for `(marked)` alone: the reasons, or nothing without marked rows."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, None]] = {}
     for row in rows:
         for mark in row.marks:
-            found.setdefault(mark, []).append(row.label)
+            found.setdefault(mark, {})[row.label] = None
     said = "; ".join(f"{', '.join(labels)}: {mark}" for mark, labels in found.items())
     return f" Marked: {said}." if said else ""

@@ -43,7 +43,9 @@ def draw(source: Source, group: Group, levels: list[float]) -> Figure:
             linewidth=1.5,
             elinewidth=0.9,
             capsize=2.5,
-            label=row.caption,
+            label=next(
+                (each.caption for level in levels if (each := groups[level].row(row.label)) and each.marks), row.caption
+            ),
         )
     axes.set_xticks(levels)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))

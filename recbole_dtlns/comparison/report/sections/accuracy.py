@@ -35,7 +35,9 @@ def accuracy(source: Source) -> Section:
 
 def _main(source: Source, group: Group) -> Table:
     k = source.metric.partition("@")[2]
-    tests = [name for name in source.metrics if is_accuracy(name) and name.partition("@")[2] == k]
+    tests = [
+        name for name in source.metrics if name == source.metric or (is_accuracy(name) and name.partition("@")[2] == k)
+    ]
     columns = [
         Column("row", "Row"),
         Column("judge", "Judge"),
@@ -131,12 +133,13 @@ def chosen_of(run: RunRecord) -> dict[str, Any]:
 
 def _dots(source: Source, group: Group) -> Picture:
     name = metric_name(source.metric)
+    intervals = any(plots.user_interval(row, source.metric) for row in group.rows)
     return Picture(
         f"accuracy-{group.slug}",
         f"Test {name}: {group.title}",
-        f"Dot plot of test {name} for {len(group.rows)} rows, with the 95 % bootstrap interval over users, the "
-        f"standard deviation over seeds and every seed as a small dot.{_highest(source, group)} Means, standard "
-        f"deviations and the ends of the intervals are in the accuracy table.{why_marked(group.rows)}",
+        f"Dot plot of test {name} for {len(group.ranked(source.metric))} rows, with "
+        f"{'the 95 % bootstrap interval over users, ' if intervals else ''}the standard deviation over seeds and every "
+        f"seed as a small dot.{_highest(source, group)} The numbers are in the accuracy table.{why_marked(group.rows)}",
         lambda: plots.dots(source, group),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from recbole_dtlns.comparison.report.section import Section
+from recbole_dtlns.comparison.report.sections.judging import cost_of_judging
 from recbole_dtlns.comparison.report.source import Source
 from recbole_dtlns.comparison.report.table import Column, Line, Table, filled
 
@@ -22,7 +23,7 @@ def cost(source: Source) -> Section:
     said = (
         "Seconds of each stage as measured. A stage that an earlier run had left ready took only the time to read it."
     )
-    if any(run.judge != "none" for run in source.runs):
+    if cost_of_judging(source) is not None:
         said += " What judging cost in all is told under Inferred positives."
     section.text.append(said)
     columns = (

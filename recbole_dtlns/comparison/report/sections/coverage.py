@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from recbole_dtlns.comparison.report.measures import why_marked
 from recbole_dtlns.comparison.report.plots import scatter
 from recbole_dtlns.comparison.report.section import Picture, Section
 from recbole_dtlns.comparison.report.source import BEYOND_ACCURACY, Group, Source, best_of
@@ -46,6 +47,6 @@ def _scatter(source: Source, group: Group, names: list[str]) -> Picture:
         f"coverage-{group.slug}",
         f"Accuracy beside popularity and coverage: {group.title}",
         f"Scatter plots of test {metric_name(source.metric)} against {listed}, a point a row of {group.title}; the "
-        "numbers are in the table above.",
+        f"numbers are in the table above.{why_marked(group.ranked(source.metric))}",
         lambda: scatter.against_metrics(source, group, names),
     )

@@ -77,7 +77,7 @@ def cost_of_judging(source: Source) -> Table | None:
     note = (
         "Sums over all finished runs that share a judge and its settings, trials too. Verdicts found ready cost "
         "nothing, whichever run, judge or earlier command left them: the first run that needs them pays for all. The "
-        "seconds of such a run are those of reading them."
+        "seconds of such a run are those of reading them. An unreadable answer is not kept: each run asks again."
     )
     return Table("judging", "Cost of judging, all runs together", columns, lines, note) if lines else None
 

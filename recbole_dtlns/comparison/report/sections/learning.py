@@ -35,12 +35,15 @@ def _without(source: Source, group: Group, by_second: bool = False) -> str:
     """The rows that have no curve, in a sentence; nothing where all have one."""
     held = curves.curves_of(group, source.metric, by_second)
     rows = ", ".join(label for label, curve in held.items() if curve is None)
-    return f"Without a curve of {group.title}, as no two epochs were recorded in all seeds: {rows}. " if rows else ""
+    what, why = f"valid {metric_name(source.metric)}", "it was not recorded"
+    if by_second:
+        what, why = f"{what} by second", "it or the seconds were not recorded"
+    return f"Without a curve of {what}, {group.title}, as {why} in two epochs of all seeds: {rows}. " if rows else ""
 
 
 def where_epochs_are(group: Group) -> str:
     """A sentence on the file of `epoch_tables`."""
-    return f"Every epoch of every seed of {group.name}, as numbers: report/{_file_of(group)}.csv."
+    return f"Every epoch of every seed of {group.name} that could be read, as numbers: report/{_file_of(group)}.csv."
 
 
 def _file_of(group: Group) -> str:
@@ -68,7 +71,7 @@ def _epochs(label: str, run: RunRecord) -> Iterator[dict[str, Value]]:
     for epoch in sorted(trained.keys() | hard.keys()):
         values: dict[str, Value] = {"row": label, "noise": run.noise, "seed": run.seed, "epoch": epoch}
         for name, value in trained.get(epoch, {}).items():
-            values[f"valid_{name}" if "@" in name else name] = value
+            values[name if name in ("train_loss", "seconds") else f"valid_{name}"] = value
         yield values | hard.get(epoch, {})
 
 
@@ -109,8 +112,9 @@ def accuracy_against_seconds(source: Source) -> Section:
                 Picture(f"seconds-{group.slug}", title, alt, partial(scatter.against_seconds, source, group))
             )
         held = curves.curves_of(group, source.metric, by_second=True)
-        if any(held.values()):
+        if any(curves.curves_of(group, source.metric).values()):
             section.text += [said.strip()] if (said := _without(source, group, by_second=True)) else []
+        if any(held.values()):
             title = f"Valid {metric} by training second"
             alt = (
                 f"Line plot of valid {metric} by second of training for {sum(map(bool, held.values()))} rows of "

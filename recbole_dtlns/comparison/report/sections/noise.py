@@ -61,7 +61,9 @@ def _table(source: Source, group: Group, levels: list[float]) -> Table:
 
 def _picture(source: Source, group: Group, levels: list[float]) -> Picture:
     name = metric_name(source.metric)
-    drawn, _ = plots.rows_of(source, group, levels)
+    labels = [row.label for row in plots.rows_of(source, group, levels)[0]]
+    groups = [source.at_noise(group, level) for level in levels]
+    drawn = [row for label in labels for each in groups if (row := each.row(label))]
     return Picture(
         f"noise-{group.slug}",
         f"Test {name} against noise: {group.name}",

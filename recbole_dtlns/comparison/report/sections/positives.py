@@ -87,8 +87,14 @@ def _precisions(group: Group, rows: list[Row]) -> Iterator[Table | None]:
         for row in rows
         for entry in precision_of(row)
     ]
-    varying = [row.label for row in rows if precision_varies(row)]
-    seeds = f"; those of other seeds differ for {', '.join(varying)}" if varying else ", as of every other"
+    varying, several = [row.label for row in rows if precision_varies(row)], any(len(row.runs) > 1 for row in rows)
+    seeds = (
+        f"; those of other seeds differ for {', '.join(varying)}"
+        if varying
+        else ", as of every other"
+        if several
+        else ""
+    )
     note = (
         f"Pairs of the first seed{seeds}. Held out: share of the pairs in valid or test, a lower bound of "
         "precision, as most true positives are in neither. A judge that knows something has more of them at higher "

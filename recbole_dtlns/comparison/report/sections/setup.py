@@ -56,9 +56,12 @@ def commands(source: Source) -> Section:
     again = ["python", "-m", "recbole_dtlns", "compare", f"--plan={folder / 'plan.yaml'}", f"--run_dir={folder}-again"]
     section.commands.append(Commands(f"The whole comparison again{spaced}", (shlex.join(again),)))
     seeds = _by_group(source, plan, source.runs)
-    trials = _by_group(source, plan, [run for run in source.comparison.runs if run.trial is not None])
+    tried = [run for run in source.comparison.runs if run.trial is not None]
+    trials = _by_group(source, plan, tried)
     for kind, held in (("", seeds), (", trials of the search", trials)):
         section.commands += [Commands(f"{name}{kind}{spaced}", tuple(lines)) for name, lines in held.items()]
+    if missing := len(tried) - sum(map(len, trials.values())):
+        section.text.append(f"Without a command: {missing} trials, as no chosen.json says what they tried.")
     return section
 
 
@@ -77,9 +80,11 @@ def _by_group(source: Source, plan: ComparisonPlan, runs: list[RunRecord]) -> di
 
 
 def _tried(run: RunRecord) -> dict[str, Any] | None:
-    """The keys of a trial; None while its search goes on."""
-    scores = (run.chosen() or {}).get("scores") or []
-    return next((score["keys"] for score in scores if score["trial"] == run.trial), None)
+    """The keys of a trial; None while its search goes on or where its record is damaged."""
+    scores = (run.chosen() or {}).get("scores")
+    held = [score for score in scores if isinstance(score, dict)] if isinstance(scores, list) else []
+    keys = next((score.get("keys") for score in held if score.get("trial") == run.trial), None)
+    return keys if isinstance(keys, dict) else None
 
 
 def _spaced(path: Path) -> bool:
@@ -102,7 +107,7 @@ def _machines(source: Source) -> Table:
     keys = ("system", "cpu", "cores", "threads", "memory_gb", "gpu")
     for run in source.runs:
         held = run.result.get("machine")
-        if held:
+        if isinstance(held, dict) and held:
             counts[tuple(held.get(key) for key in keys)] += 1
     columns = (
         Column("system", "System"),
@@ -117,7 +122,9 @@ def _machines(source: Source) -> Table:
         Line(dict(zip(keys, values, strict=True)) | {"gpu": values[-1] or "none", "runs": count})
         for values, count in counts.items()
     ]
-    return Table("machines", "Machines", columns, tuple(lines))
+    told, runs = sum(counts.values()), len(source.runs)
+    note = f"{told} of {runs} runs say what they were made on." if told < runs else ""
+    return Table("machines", "Machines", columns, tuple(lines), note)
 
 
 def _data(source: Source) -> Table:
