@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from recbole_dtlns.comparison.report.source import Row
@@ -60,11 +60,24 @@ def _bins(row: Row) -> list[list[dict[str, float]]]:
     return [sorted(held, key=lambda entry: entry["low"]) for held in found]
 
 
+def labels_by_mark(held: Iterable[tuple[str, Iterable[str]]]) -> list[str]:
+    """A text `labels: mark` for each mark, of (label of a row, its marks); each label once."""
+    found: dict[str, dict[str, None]] = {}
+    for label, marks in held:
+        for mark in marks:
+            found.setdefault(mark, {})[label] = None
+    return [f"{', '.join(labels)}: {mark}" for mark, labels in found.items()]
+
+
 def why_marked(rows: Iterable[Row]) -> str:
     """For words beside a figure, which has room for `(marked)` alone: the reasons, or nothing without marked rows."""
-    found: dict[str, dict[str, None]] = {}
-    for row in rows:
-        for mark in row.marks:
-            found.setdefault(mark, {})[row.label] = None
-    said = "; ".join(f"{', '.join(labels)}: {mark}" for mark, labels in found.items())
+    said = "; ".join(labels_by_mark((row.label, row.marks) for row in rows))
     return f" Marked: {said}." if said else ""
+
+
+def no_room(title: str, drawn: Sequence[Row], left: Sequence[str]) -> str:
+    """A sentence on the rows that a plot of many leaves out, by label; nothing where it draws all."""
+    if not left:
+        return ""
+    rows = f"{len(drawn)} rows, ours and the most accurate"
+    return f"The plot of {title} has room for {rows}; left out: {', '.join(left)}. "

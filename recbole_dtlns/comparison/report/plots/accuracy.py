@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -14,6 +16,9 @@ from recbole_dtlns.comparison.statistics.words import metric_name
 from recbole_dtlns.errors import UserError
 
 _DRAWS = 1_000
+
+Intervals = Mapping[str, tuple[float, float] | None]
+"""What `user_interval` found, by the label of the row."""
 
 
 def user_interval(row: Row, metric: str) -> tuple[float, float] | None:
@@ -28,7 +33,7 @@ def user_interval(row: Row, metric: str) -> tuple[float, float] | None:
     return compare_columns(columns, [(0, 1)], np.random.default_rng(0), _DRAWS)[0].interval
 
 
-def dots(source: Source, group: Group) -> Figure:
+def dots(source: Source, group: Group, intervals: Intervals) -> Figure:
     """Rows from best to worst: mean, interval over users (thick), spread over seeds (thin), each seed (small dots)."""
     rows = group.ranked(source.metric)
     figure = new_figure(7.6, 1.2 + 0.34 * len(rows))
@@ -37,7 +42,7 @@ def dots(source: Source, group: Group) -> Figure:
         look = look_of(source.labels, row.label)
         value = row.test(source.metric)
         assert value is not None  # ranked rows have one
-        interval = user_interval(row, source.metric)
+        interval = intervals[row.label]
         if interval is not None:
             axes.plot(interval, [place] * 2, color=look.colour, linewidth=6, alpha=0.35, solid_capstyle="butt")
         if value.sd is not None:

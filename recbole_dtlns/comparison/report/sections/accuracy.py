@@ -27,13 +27,14 @@ def accuracy(source: Source) -> Section:
         f"{metric_name(source.metric)} is the metric that validation went by, unless the report was asked for another."
     )
     for group in source.groups:
-        section.tables += [_main(source, group), _all(source, group), _training(source, group)]
+        intervals = {row.label: plots.user_interval(row, source.metric) for row in group.rows}
+        section.tables += [_main(source, group, intervals), _all(source, group), _training(source, group)]
         if group.ranked(source.metric):
-            section.pictures.append(_dots(source, group))
+            section.pictures.append(_dots(source, group, intervals))
     return section
 
 
-def _main(source: Source, group: Group) -> Table:
+def _main(source: Source, group: Group, intervals: plots.Intervals) -> Table:
     k = source.metric.partition("@")[2]
     tests = [
         name for name in source.metrics if name == source.metric or (is_accuracy(name) and name.partition("@")[2] == k)
@@ -48,7 +49,7 @@ def _main(source: Source, group: Group) -> Table:
     lines = []
     for row in group.rows:
         line = _line(row, tests, [source.metric])
-        low, high = plots.user_interval(row, source.metric) or (None, None)
+        low, high = intervals[row.label] or (None, None)
         ends = {f"test_{source.metric}_low": low, f"test_{source.metric}_high": high}
         lines.append(Line({**line.values, **ends}, line.marks))
     shown = filled(columns, lines)
@@ -131,16 +132,16 @@ def chosen_of(run: RunRecord) -> dict[str, Any]:
     return keys if isinstance(keys, dict) else {}
 
 
-def _dots(source: Source, group: Group) -> Picture:
+def _dots(source: Source, group: Group, intervals: plots.Intervals) -> Picture:
     name = metric_name(source.metric)
-    intervals = any(plots.user_interval(row, source.metric) for row in group.rows)
+    over_users = "the 95 % bootstrap interval over users, " if any(intervals.values()) else ""
     return Picture(
         f"accuracy-{group.slug}",
         f"Test {name}: {group.title}",
-        f"Dot plot of test {name} for {len(group.ranked(source.metric))} rows, with "
-        f"{'the 95 % bootstrap interval over users, ' if intervals else ''}the standard deviation over seeds and every "
-        f"seed as a small dot.{_highest(source, group)} The numbers are in the accuracy table.{why_marked(group.rows)}",
-        lambda: plots.dots(source, group),
+        f"Dot plot of test {name} for {len(group.ranked(source.metric))} rows, with {over_users}the standard deviation "
+        f"over seeds and every seed as a small dot.{_highest(source, group)} The numbers are in the "
+        f"accuracy table.{why_marked(group.rows)}",
+        lambda: plots.dots(source, group, intervals),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recbole_dtlns.comparison.report.section import Section
-from recbole_dtlns.comparison.report.sections.judging import cost_of_judging
+from recbole_dtlns.comparison.report.sections.judging import judged_runs
 from recbole_dtlns.comparison.report.source import Source
 from recbole_dtlns.comparison.report.table import Column, Line, Table, filled
 
@@ -23,7 +23,7 @@ def cost(source: Source) -> Section:
     said = (
         "Seconds of each stage as measured. A stage that an earlier run had left ready took only the time to read it."
     )
-    if cost_of_judging(source) is not None:
+    if judged_runs(source):
         said += " What judging cost in all is told under Inferred positives."
     section.text.append(said)
     columns = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recbole_dtlns.comparison.report.measures import why_marked
+from recbole_dtlns.comparison.report.measures import no_room, why_marked
 from recbole_dtlns.comparison.report.plots import hardness as plots
 from recbole_dtlns.comparison.report.section import Picture, Section
 from recbole_dtlns.comparison.report.sections.learning import where_epochs_are
@@ -45,13 +45,7 @@ def hardness(source: Source) -> Section:
 
 def _drawn(source: Source, group: Group) -> str:
     """What the plot leaves out, in a sentence; nothing where it draws every row that has a record."""
-    left = plots.left_out(source, group)
-    if not left:
-        return ""
-    return (
-        f"The plot of {group.title} has room for {len(plots.rows_of(source, group))} rows, ours and the most accurate; "
-        f"left out: {', '.join(left)}. "
-    )
+    return no_room(group.title, plots.rows_of(source, group), plots.left_out(source, group))
 
 
 def _values(row: Row) -> dict[str, Value] | None:

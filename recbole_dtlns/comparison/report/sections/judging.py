@@ -53,6 +53,11 @@ def _judged(group: Group, rows: list[Row]) -> Table | None:
     return held_table("judged", "Judged pairs", group, columns, lines, note)
 
 
+def judged_runs(source: Source) -> list[RunRecord]:
+    """Finished runs, trials too, that tell what their judge was asked."""
+    return [run for run in source.comparison.runs if run.judge != "none" and run.result.get("identification")]
+
+
 def cost_of_judging(source: Source) -> Table | None:
     """What each judge has asked in all finished runs, trials too; None without a judge.
 
@@ -60,10 +65,9 @@ def cost_of_judging(source: Source) -> Table | None:
     over seeds says what judging cost.
     """
     held: dict[tuple[str, str, str], list[RunRecord]] = {}
-    for run in source.comparison.runs:
-        if run.judge != "none" and run.result.get("identification"):
-            about = json.dumps((run.result.get("judging") or {}).get("judge"), sort_keys=True)
-            held.setdefault((run.judge, run.dataset, about), []).append(run)
+    for run in judged_runs(source):
+        about = json.dumps((run.result.get("judging") or {}).get("judge"), sort_keys=True)
+        held.setdefault((run.judge, run.dataset, about), []).append(run)
     columns = (
         Column("judge", "Judge"),
         Column("dataset", "Data set"),

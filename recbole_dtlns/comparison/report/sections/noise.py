@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recbole_dtlns.comparison.report.measures import why_marked
+from recbole_dtlns.comparison.report.measures import no_room, why_marked
 from recbole_dtlns.comparison.report.plots import noise as plots
 from recbole_dtlns.comparison.report.section import Picture, Section
 from recbole_dtlns.comparison.report.source import Group, Source
@@ -25,12 +25,8 @@ def noise(source: Source) -> Section:
         if len(levels) > 1:
             section.tables.append(_table(source, group, levels))
             section.pictures.append(_picture(source, group, levels))
-            drawn, left = plots.rows_of(source, group, levels)
-            if left:
-                section.text.append(
-                    f"The plot of {group.name} has room for {len(drawn)} rows, ours and the most accurate; left out: "
-                    f"{', '.join(left)}. The numbers of all are in the table."
-                )
+            if said := no_room(group.name, *plots.rows_of(source, group, levels)):
+                section.text.append(f"{said}The numbers of all are in the table.")
     return section
 
 

@@ -87,34 +87,32 @@ def _precisions(group: Group, rows: list[Row]) -> Iterator[Table | None]:
         for row in rows
         for entry in precision_of(row)
     ]
-    varying, several = [row.label for row in rows if precision_varies(row)], any(len(row.runs) > 1 for row in rows)
-    seeds = (
-        f"; those of other seeds differ for {', '.join(varying)}"
-        if varying
-        else ", as of every other"
-        if several
-        else ""
-    )
     note = (
-        f"Pairs of the first seed{seeds}. Held out: share of the pairs in valid or test, a lower bound of "
+        f"Pairs of the first seed{_other_seeds(rows)}. Held out: share of the pairs in valid or test, a lower bound of "
         "precision, as most true positives are in neither. A judge that knows something has more of them at higher "
         f"probabilities. The plot leaves out lines of fewer than {FEWEST_PAIRS} pairs, whose shares say little."
     )
     yield held_table("precision", "Inferred positives by judge probability", group, columns, lines, note, fold=True)
 
 
+def _other_seeds(rows: list[Row]) -> str:
+    """How the pairs of other seeds are to those of the first; nothing where there is no other."""
+    if varying := [row.label for row in rows if precision_varies(row)]:
+        return f"; those of other seeds differ for {', '.join(varying)}"
+    return ", as of every other" if any(len(row.runs) > 1 for row in rows) else ""
+
+
 def _trees(group: Group, rows: list[Row]) -> Table | None:
-    keys = ("items", "leaves_co", "depth_co", "leaves_se", "depth_se", "agreement")
-    kinds = {"agreement": "metric"}
-    titles = ("Items", "Leaves, co tree", "Depth, co tree", "Leaves, semantic tree", "Depth, semantic tree")
-    columns = (
-        Column("row", "Row"),
-        *(
-            Column(key, title, kinds.get(key, "count"))
-            for key, title in zip(keys, (*titles, "Agreement of leaves"), strict=True)
-        ),
-        Column("item_vectors", "Semantic tree from"),
+    measured = (
+        Column("items", "Items", "count"),
+        Column("leaves_co", "Leaves, co tree", "count"),
+        Column("depth_co", "Depth, co tree", "count"),
+        Column("leaves_se", "Leaves, semantic tree", "count"),
+        Column("depth_se", "Depth, semantic tree", "count"),
+        Column("agreement", "Agreement of leaves", "metric"),
     )
+    keys = tuple(column.key for column in measured)
+    columns = (Column("row", "Row"), *measured, Column("item_vectors", "Semantic tree from"))
     lines = []
     for row in group.rows:
         held = fields(row, "trees")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from recbole_dtlns.comparison.report.formats import shown
+from recbole_dtlns.comparison.report.measures import labels_by_mark
 from recbole_dtlns.comparison.report.section import Point, Section
 from recbole_dtlns.comparison.report.sections.checks import failed_checks
 from recbole_dtlns.comparison.report.source import Group, Row, Source
@@ -33,12 +34,8 @@ def _warnings(source: Source) -> Iterator[str]:
     for group in source.groups:
         if group.noise:
             yield f"{group.name} has no finished run without noise: all but the section on noise is {group.title}."
-    marked: dict[str, dict[str, None]] = {}
-    for run in source.runs:
-        for mark in run.result.get("marks") or []:
-            marked.setdefault(mark, {})[run.label] = None
-    for mark, labels in marked.items():
-        yield f"Marked: {', '.join(labels)}: {mark}. Not to be compared with the other rows."
+    for said in labels_by_mark((run.label, run.result.get("marks") or ()) for run in source.runs):
+        yield f"Marked: {said}. Not to be compared with the other rows."
     yield from failed_checks(source)
 
 
