@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from recbole.data.dataloader import UserDataLoader
@@ -33,6 +33,7 @@ class Plan:
         judge: `none` or a judge's name.
         notes: what the user should be told, a line each.
         tree_exclude: whether candidates are left out by their similarity to the history.
+        positives_loss: how inferred positives enter the loss, `pairs` or `list`; None without inferred positives.
     """
 
     sampler: str | None
@@ -42,6 +43,7 @@ class Plan:
     judge: str
     notes: tuple[str, ...] = ()
     tree_exclude: bool = False
+    positives_loss: str | None = None
 
     @property
     def needs_trees(self) -> bool:
@@ -60,6 +62,11 @@ def make_plan(settings: Settings, config: Any, user_set_stock: bool) -> Plan:
     Raises:
         UserError: an unknown name, or a combination that cannot be had.
     """
+    plan = _plan_without_loss(settings, config, user_set_stock)
+    return replace(plan, positives_loss=_positives_loss(settings, config, plan))
+
+
+def _plan_without_loss(settings: Settings, config: Any, user_set_stock: bool) -> Plan:
     judge = _judge_name(settings)
     _check_noise(settings, config)
     stock = _stock_reason(settings, config, user_set_stock)
@@ -75,6 +82,38 @@ def make_plan(settings: Settings, config: Any, user_set_stock: bool) -> Plan:
             raise UserError(f"tree_view=true needs a sampler of ours, but neg_sampler={name} is RecBole's own loader.")
         return Plan(name, None, False, name, judge)
     return _our_plan(settings, config, name, judge)
+
+
+def _positives_loss(settings: Settings, config: Any, plan: Plan) -> str | None:
+    """How inferred positives enter the loss; None without a judge.
+
+    Raises:
+        UserError: lists where there can be none.
+    """
+    if plan.judge == "none":
+        return None
+    if settings.positives_loss != "list":
+        return settings.positives_loss or "pairs"
+    if plan.judge == "file":
+        raise UserError(
+            "positives_loss=list trains on the judge's probabilities over all candidates of a user, and a file of "
+            "verdicts has no candidates behind it. Use positives_loss=pairs, or another judge."
+        )
+    if plan.base is None or config["MODEL_TYPE"] == ModelType.SEQUENTIAL:
+        raise UserError(
+            "positives_loss=list is added to the loss in our training step, which needs a sampler of ours and a "
+            f"general or knowledge-aware pairwise model; here {config['model']} has the negatives of "
+            f"{plan.effective or 'no sampler'}. Use positives_loss=pairs, or choose another model or neg_sampler."
+        )
+    for key, given in (("judge_refresh", settings.judge_refresh), ("random_positives", settings.random_positives)):
+        if given:
+            raise UserError(
+                f"{key} replaces the accepted pairs, and positives_loss=list trains on the lists that they were "
+                f"chosen from. Use positives_loss=pairs with it, or leave {key} out."
+            )
+    if settings.protocol == "reference":
+        raise UserError("protocol=reference filters pairs, not lists. Use positives_loss=pairs with it.")
+    return "list"
 
 
 def _our_plan(settings: Settings, config: Any, name: str, judge: str) -> Plan:

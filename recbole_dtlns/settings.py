@@ -31,7 +31,8 @@ from recbole_dtlns.parsers import (
 from recbole_dtlns.parsers import shard as shard_of
 from recbole_dtlns.samplers import SAMPLERS
 
-_TWENTY, _FIVE = Budget(20), Budget(5)
+_FIVE = Budget(5)
+_TOPK, _TOPK_LEARNED = Budget(20), Budget(50)
 
 
 def _key(default: Any, parse: Parser, meaning: str) -> Any:
@@ -42,8 +43,8 @@ def _key(default: Any, parse: Parser, meaning: str) -> Any:
 class Settings:
     """The keys of recbole_dtlns with their start values; DESIGN's table, in its order.
 
-    A value of None for `neg_sampler`, `tree_view`, `judge` and `split_seed` means "not set by the user": `plan.py`
-    resolves it.
+    A value of None for `neg_sampler`, `tree_view`, `judge`, `positives_loss` and `split_seed` means "not set by the
+    user": `plan.py` resolves it.
     """
 
     neg_sampler: str | None = _key(None, or_none(text), "sampler of ours, or recbole:uniform|popularity|dynamic")
@@ -64,13 +65,18 @@ class Settings:
     codes_se: str | None = _key(None, or_none(text), "ready codes of the semantic tree")
     shuffle_codes: bool = _key(False, flag, "a control: codes are dealt out to other items at random")
     candidate_source: str = _key("EASE", text, "EASE, ItemKNN, file, or a RecBole general recommender")
-    candidate_topk: Budget = _key(_TWENTY, Budget.parse, "candidates of a user: 20, 50% or 5+50%")
+    candidate_topk: Budget | None = _key(
+        None, or_none(Budget.parse), "candidates of a user: 20, 50% or 5+50%; unset: 50 for judge=learned, else 20"
+    )
     candidate_config: Any = _key(None, or_none(mapping_or_path), "keys of a candidate model (mapping or YAML file)")
     candidate_checkpoint: str | None = _key(None, or_none(text), "run folder whose model makes the candidates")
     candidate_file: str | None = _key(None, or_none(text), "candidates made elsewhere, with candidate_source=file")
     candidate_memory_gb: float = _key(4.0, number(0), "memory that EASE may take; above it ItemKNN is used")
     judge: str | None = _key(
-        None, unless_empty(text), "none, rule, keep_all, llm, server, student, file; unset: by sampler"
+        None, unless_empty(text), "none, rule, keep_all, learned, llm, server, student, file; unset: by sampler"
+    )
+    learned_from: str | None = _key(
+        None, or_none(text), "judges whose raw scores judge=learned reads too: llm, student, server, rule, a plugin's"
     )
     judge_decision: str = _key("per_user", one_of(*KINDS), "how verdicts become positives")
     judge_threshold: float = _key(0.5, number(0, 1), "lowest probability that is accepted")
@@ -110,6 +116,14 @@ class Settings:
     shard: str | None = _key(None, or_none(shard_of), "i/n: judge this part of the users only (identify)")
     random_positives: bool = _key(False, flag, "a control: as many random unseen items in place of the inferred")
     positive_weight: float = _key(0.5, number(0), "weight of an inferred positive = this x its probability")
+    positives_loss: str | None = _key(
+        None, unless_empty(one_of("pairs", "list")), "pairs: weighted rows; list: a soft target; unset: by sampler"
+    )
+    list_weight: float = _key(1.0, number(0), "weight of the list loss beside the model's own")
+    list_size: int = _key(50, whole(2), "candidates in a user's list, the best ones by the judge's probability")
+    list_negatives: int = _key(512, whole(0), "random items that stand in each list's softmax too")
+    list_users: int = _key(256, whole(1), "users of a batch whose lists are trained on")
+    list_temperature: float = _key(1.0, number(1e-6), "the model's scores are divided by this in the softmax")
     augment_loss: bool = _key(True, flag, "inferred positives are positives of the loss")
     augment_graph: bool = _key(False, flag, "inferred positives are edges of the model's graph")
     exclude_inferred: bool = _key(True, flag, "inferred positives are never drawn as negatives")
@@ -146,6 +160,12 @@ class Settings:
         }
         keys = {name: _parsed(name, key.parse, values) for name, key in sampler_keys().items() if name in values}
         return cls(**ours, sampler_keys=keys)
+
+    def candidates_of(self, judge: str) -> Budget:
+        """How many candidates of a user this judge is asked about: `candidate_topk`, or what fits the judge."""
+        if self.candidate_topk is not None:
+            return self.candidate_topk
+        return _TOPK_LEARNED if judge == "learned" else _TOPK
 
     def as_dict(self) -> dict[str, Any]:
         """Every key with a value that JSON and YAML can hold."""

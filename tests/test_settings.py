@@ -26,7 +26,7 @@ item_vectors: auto
 codes_co: ~
 codes_se: ~
 candidate_source: EASE
-candidate_topk: "20"
+candidate_topk: ~
 candidate_config: ~
 candidate_file: ~
 candidate_memory_gb: 4
@@ -64,6 +64,12 @@ server_timeout: 60
 server_retries: 5
 shard: ~
 positive_weight: 0.5
+positives_loss: ~
+list_weight: 1
+list_size: 50
+list_negatives: 512
+list_users: 256
+list_temperature: 1
 augment_loss: true
 augment_graph: false
 exclude_inferred: true

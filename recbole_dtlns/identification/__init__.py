@@ -20,7 +20,9 @@ from recbole_dtlns.false_negatives.decide import decide, probability_of
 from recbole_dtlns.false_negatives.exchange import check_exchange_path, write_verdicts
 from recbole_dtlns.false_negatives.inferred import InferredPositives
 from recbole_dtlns.false_negatives.judges.base import Usage
+from recbole_dtlns.false_negatives.judges.keep_all import KeepAllJudge
 from recbole_dtlns.false_negatives.judging import Verdicts
+from recbole_dtlns.false_negatives.lists import JudgedLists, share_of_best
 from recbole_dtlns.false_negatives.model_source import find_model_candidates
 from recbole_dtlns.false_negatives.sources import CandidateResult, CandidateSettings, find_candidates
 from recbole_dtlns.false_negatives.store import VerdictStore
@@ -50,6 +52,7 @@ class Identification:
         candidate_source: what the candidates really came from; None where no judge ran.
         judging: the judge's report and what else is known of it, see `Judgement.details`; None where no judge ran.
         online: the judge for use during training; None unless `judge_refresh` is set.
+        lists: the judge's values over each user's candidates, for `positives_loss=list`; None under `pairs`.
         interrupted: whether Ctrl-C ended the judging early; what was accepted until then is in `inferred`.
     """
 
@@ -64,6 +67,7 @@ class Identification:
     candidate_source: str | None = None
     judging: dict[str, Any] | None = None
     online: OnlineJudge | None = None
+    lists: JudgedLists | None = None
     interrupted: bool = False
 
 
@@ -96,7 +100,7 @@ def _candidates(
 ) -> CandidateResult | None:
     if plan.judge in {"none", "file"}:
         return None
-    chosen = _candidate_settings(settings)
+    chosen = _candidate_settings(settings, plan.judge)
     found = find_model_candidates(view, settings, chosen, cache) or find_candidates(view, chosen, cache)
     result.seconds["candidates"], result.candidate_source = round(found.seconds, 3), found.source_effective
     result.external += found.external
@@ -127,7 +131,7 @@ def _judge(
     model_folder = cache_dir if settings.cache_dir else cache_dir.parent
     context = make_context(view, result.trees, {**settings.as_dict(), "cache_dir": str(model_folder)})
     reporter = ReportMaker(
-        view, settings, _tree_settings(settings), _candidate_settings(settings), StageCache(cache_dir)
+        view, settings, _tree_settings(settings), _candidate_settings(settings, plan.judge), StageCache(cache_dir)
     )
     with VerdictStore(cache_dir / "verdicts.sqlite") as store:
         asker = Asker.make(plan.judge, context, store, settings)
@@ -136,10 +140,16 @@ def _judge(
         result.cached.append("judging")
     result.judging = judged.details
     if settings.judge_refresh is not None:
-        result.online = OnlineJudge(view, settings, judged.online, judged.calibration)
+        result.online = OnlineJudge(
+            view, settings, judged.online, judged.calibration, settings.candidates_of(plan.judge)
+        )
     result.interrupted = judged.verdicts.interrupted
     probability = probability_of(judged.verdicts.raw, judged.calibration)
     _decide(view, settings, candidates, judged.verdicts, probability, judged.about, judged.usage, result)
+    if plan.positives_loss == "list":
+        # Where nobody was asked, the order of the candidate source is all there is to learn from.
+        values = share_of_best(candidates) if plan.judge == KeepAllJudge.name else probability
+        result.lists = JudgedLists.from_values(view, candidates, values, settings.list_size)
     result.seconds["judging"] = round(time.perf_counter() - started, 3)
 
 
@@ -195,10 +205,10 @@ def _decide(
         write_verdicts(settings.export_verdicts, view, candidates, verdicts, decision, about)
 
 
-def _candidate_settings(settings: Settings) -> CandidateSettings:
+def _candidate_settings(settings: Settings, judge: str) -> CandidateSettings:
     return CandidateSettings(
         settings.candidate_source,
-        settings.candidate_topk,
+        settings.candidates_of(judge),
         settings.candidate_file,
         settings.candidate_memory_gb,
         settings.allow_foreign,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates import ScoreBlock, top_unseen
 from recbole_dtlns.false_negatives.decide import Calibration, DecisionSettings, decide, probability_of
 from recbole_dtlns.false_negatives.inferred import InferredPositives
@@ -28,16 +29,18 @@ class OnlineJudge:
         settings: our keys.
         raw_of: the judge.
         calibration: how raw scores become probabilities; None where they are some.
+        budget: how many candidates each user gets.
     """
 
     view: TrainView
     settings: Settings
     raw_of: RawOf
     calibration: Calibration | None
+    budget: Budget
 
     def infer(self, score_block: ScoreBlock, name: str) -> InferredPositives:
         """Judge the best unseen items of every training user by these scores; `name` is that of the scorer."""
-        candidates = top_unseen(self.view, self.settings.candidate_topk, score_block, name)
+        candidates = top_unseen(self.view, self.budget, score_block, name)
         raw = self.raw_of(candidates.users, candidates.items)
         probability = probability_of(raw, self.calibration)
         rule = decision_settings(self.settings)

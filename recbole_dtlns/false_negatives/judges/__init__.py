@@ -19,8 +19,9 @@ JUDGES: dict[str, Callable[[JudgeContext], Judge]] = {
     "llm": LlmJudge,
     "server": ServerJudge,
 }
-OTHER_JUDGES = ("none", "file", "student")
-"""Names that are no class: no judging, ready verdicts, and the cascade of a teacher and what it taught."""
+OTHER_JUDGES = ("none", "file", "student", "learned")
+"""Names that are no class: no judging, ready verdicts, the cascade of a teacher and what it taught, and a small model
+that is fitted on held-in training pairs."""
 
 
 def judge_class(name: str) -> Callable[[JudgeContext], Judge]:

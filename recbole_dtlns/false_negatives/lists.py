@@ -1,0 +1,60 @@
+"""Judged lists: how likely each of a user's best candidates is a false negative, as a soft target for training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.false_negatives.topk import best_of_rows
+
+
+@dataclass(frozen=True)
+class JudgedLists:
+    """The best judged candidates of each user, as tokens, sorted by user and then from the likeliest on.
+
+    Attributes:
+        users: tokens, str [n].
+        items: tokens, str [n].
+        values: float32 [n], larger = likelier, never negative: a probability, or where no judge was asked the
+            candidate source's score as a share of the user's best.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    values: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @classmethod
+    def from_values(cls, view: TrainView, candidates: Candidates, values: np.ndarray, size: int) -> JudgedLists:
+        """The `size` best candidates of each user; of equal ones the better candidate rank. O(n log n).
+
+        Args:
+            view: the numbering of the candidates.
+            candidates: n pairs.
+            values: float64 [n]; NaN = no verdict, left out, as are values that are not above 0.
+            size: longest list.
+        """
+        rows = np.flatnonzero(values > 0)  # NaN is not
+        users = candidates.users[rows]
+        limit = np.full(len(view.users), size)
+        picked, _ = best_of_rows(users, values[rows].astype(np.float32), limit)
+        rows = rows[picked]
+        return cls(
+            view.users[candidates.users[rows]], view.items[candidates.items[rows]], values[rows].astype(np.float32)
+        )
+
+
+def share_of_best(candidates: Candidates) -> np.ndarray:
+    """Score of each candidate as a share of its user's best score, float64 [n] from 0 to 1; 0 for negative scores.
+
+    For judges that only hand candidates through: what is left to learn from is the source's order.
+    """
+    scores = np.maximum(candidates.scores.astype(np.float64), 0)
+    best = np.zeros(int(candidates.users.max(initial=0)) + 1)
+    np.maximum.at(best, candidates.users, scores)
+    return np.divide(scores, best[candidates.users], out=np.zeros_like(scores), where=best[candidates.users] > 0)
