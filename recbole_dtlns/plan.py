@@ -254,11 +254,10 @@ def check_judge(settings: Settings, plan: Plan) -> None:
         UserError: no model named, missing packages, or keys that do not go together.
     """
     judge = plan.judge
-    if judge not in {"none", "file"}:
-        kind = judge_class(settings.student_teacher if judge == "student" else judge)
-        check = getattr(kind, "check", None)  # a plugin's judge need not have one
-        if check is not None:
-            check(settings.as_dict())
+    if judge == "learned":
+        _check_learned(settings)
+    elif judge not in {"none", "file"}:
+        _check_asked(judge, settings)
     elif settings.judge_decision == "calibrated" or settings.judge_report:
         raise UserError(
             f"judge_decision=calibrated and judge_report=true ask the judge about held-in pairs, and judge={judge} "
@@ -273,6 +272,35 @@ def check_judge(settings: Settings, plan: Plan) -> None:
             f"shard={settings.shard}: every part would fit a student of its own. Judge the parts with judge="
             f"{settings.student_teacher}, or all of it with judge=student."
         )
+
+
+def _check_asked(judge: str, settings: Settings) -> None:
+    """Refuse keys with which a judge that answers questions, or a student's teacher, cannot work."""
+    kind = judge_class(settings.student_teacher if judge == "student" else judge)
+    check = getattr(kind, "check", None)  # a plugin's judge need not have one
+    if check is not None:
+        check(settings.as_dict())
+
+
+def _check_learned(settings: Settings) -> None:
+    for name in settings.learned_from_names:
+        if name not in {*JUDGES, "student"}:
+            known = sorted({*JUDGES, "student"} - {"keep_all"})
+            raise UserError(f"learned_from: there is no judge {name!r} to learn from. Give one of {', '.join(known)}.")
+        _check_asked(name, settings)
+    if settings.judge_decision == "calibrated":
+        raise UserError(
+            "judge_decision=calibrated fits probabilities on held-in pairs, and judge=learned is fitted on such pairs "
+            "itself: its raw scores are probabilities. Use per_user, threshold or rate."
+        )
+    if settings.candidate_source == "file" or settings.candidate_checkpoint is not None:
+        raise UserError(
+            "judge=learned fits the candidate source again without the pairs that it holds in, which a candidate_file "
+            "or candidate_checkpoint does not allow. Name a source such as --candidate_source=EASE, or use another "
+            "judge."
+        )
+    if settings.shard is not None:
+        raise UserError(f"shard={settings.shard}: judge=learned is fitted on all users at once. Leave shard out.")
 
 
 def _check_controls(settings: Settings, plan: Plan) -> None:

@@ -79,7 +79,9 @@ class Settings:
         None, or_none(text), "judges whose raw scores judge=learned reads too: llm, student, server, rule, a plugin's"
     )
     judge_decision: str = _key("per_user", one_of(*KINDS), "how verdicts become positives")
-    judge_threshold: float = _key(0.5, number(0, 1), "lowest probability that is accepted")
+    judge_threshold: float | None = _key(
+        None, or_none(number(0, 1)), "lowest probability that is accepted; unset: 0.5, for learned under per_user 0"
+    )
     judge_rate: float = _key(0.2, number(0, 1), "rate: share of all judged pairs that is accepted")
     positives_per_user: Budget = _key(_FIVE, Budget.parse, "per_user: the n best accepted of each user")
     judge_report: bool | None = _key(None, or_none(flag), "AUC on held-in pairs; unset: where a language model judges")
@@ -161,11 +163,25 @@ class Settings:
         keys = {name: _parsed(name, key.parse, values) for name, key in sampler_keys().items() if name in values}
         return cls(**ours, sampler_keys=keys)
 
+    @property
+    def learned_from_names(self) -> list[str]:
+        """The judges that `learned_from` names."""
+        return [name.strip() for name in (self.learned_from or "").split(",") if name.strip()]
+
     def candidates_of(self, judge: str) -> Budget:
         """How many candidates of a user this judge is asked about: `candidate_topk`, or what fits the judge."""
         if self.candidate_topk is not None:
             return self.candidate_topk
         return _TOPK_LEARNED if judge == "learned" else _TOPK
+
+    def threshold_of(self, judge: str) -> float:
+        """The lowest probability that is accepted: `judge_threshold`, or what fits the judge.
+
+        Of the learned judge's candidates few are likelier true than not, and yet its best ones are the best there are.
+        """
+        if self.judge_threshold is not None:
+            return self.judge_threshold
+        return 0.0 if judge == "learned" and self.judge_decision == "per_user" else 0.5
 
     def as_dict(self) -> dict[str, Any]:
         """Every key with a value that JSON and YAML can hold."""

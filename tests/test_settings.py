@@ -32,7 +32,7 @@ candidate_file: ~
 candidate_memory_gb: 4
 judge: ~
 judge_decision: per_user
-judge_threshold: 0.5
+judge_threshold: ~
 judge_rate: 0.2
 positives_per_user: "5"
 judge_report: ~

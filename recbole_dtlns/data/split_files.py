@@ -95,16 +95,17 @@ def refuse_overlap(parts: Mapping[str, Pairs], where: str) -> None:
             )
 
 
-def choose_tenth(users: np.ndarray, codes: np.ndarray, seed: int) -> np.ndarray:
-    """Choose a tenth of each user's pairs by RecBole's rule for a ratio of 9 to 1 by user.
+def choose_share(users: np.ndarray, codes: np.ndarray, seed: int, parts: int = 10, least: int = 2) -> np.ndarray:
+    """Choose one of `parts` of each user's pairs; with 10 by RecBole's rule for a ratio of 9 to 1 by user.
 
-    A user with n pairs gives n // 10 of them, but at least one; a user with a single pair keeps it. The choice
-    depends on the set of pairs and the seed, not on their order.
+    A user with n pairs gives n // parts of them, but at least one; a user with fewer than `least` pairs keeps all. The
+    choice depends on the set of pairs and the seed, not on their order.
 
     Args:
         users: number of the user of each pair, int64 [E].
         codes: code of each pair, int64 [E], distinct; the order of codes is the order in which chance is dealt out.
         seed: of a generator of its own.
+        parts, least: see above.
 
     Returns:
         bool [E], true where a pair is chosen. O(E log E).
@@ -113,7 +114,7 @@ def choose_tenth(users: np.ndarray, codes: np.ndarray, seed: int) -> np.ndarray:
     chance = np.random.default_rng(seed).random(len(codes))
     mixed = by_user[np.lexsort((chance, users[by_user]))]  # users stay together, pairs of one are shuffled
     counts = np.bincount(users)
-    quota = np.where(counts > 1, np.maximum(counts // 10, 1), 0)
+    quota = np.where(counts >= least, np.maximum(counts // parts, 1), 0)
     place = np.arange(len(codes)) - (np.cumsum(counts) - counts)[users[mixed]]
     chosen = np.zeros(len(codes), dtype=bool)
     chosen[mixed[place < quota[users[mixed]]]] = True
@@ -124,7 +125,7 @@ def _with_valid(parts: dict[str, Pairs], folder: Path, seed: int) -> dict[str, P
     """The parts with a tenth of train moved to valid; UserError where no user has two pairs."""
     users, items = parts["train"]
     (codes,) = pair_codes([parts["train"]])
-    chosen = choose_tenth(np.unique(users, return_inverse=True)[1], codes, seed)
+    chosen = choose_share(np.unique(users, return_inverse=True)[1], codes, seed)
     if not chosen.any():
         raise UserError(
             f"{folder} holds no valid.txt, and none can be taken out of train.txt: no user has two pairs there. "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy import sparse
@@ -33,15 +33,15 @@ class ItemKNN:
         """What decides the result besides the training split."""
         return {"neighbors": self.neighbors, "shrink": self.shrink}
 
-    def fit(self, view: TrainView) -> ItemKNN:
+    def fit(self, view: TrainView) -> Self:
         """Find the neighbours of every item; ties go to the smaller item number."""
         self._matrix = view.matrix
-        transposed = view.matrix.T.tocsr()
+        transposed, weighed = view.matrix.T.tocsr(), self._weighed(view)
         users = np.diff(transposed.indptr).astype(np.float64)  # [I + 1] of each item
         work = np.minimum(transposed @ view.history, view.n_items + 1)  # [I + 1] bound on the co-occurring items
         wanted = np.full(len(users), self.neighbors)
         parts = [
-            self._nearest(transposed[start:stop] @ view.matrix, start, users, wanted)
+            self._nearest(transposed[start:stop] @ weighed, start, users, wanted)
             for start, stop in blocks(np.maximum(work, 1).astype(np.int64), CELLS)
         ]
         items, neighbors, values = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -51,6 +51,14 @@ class ItemKNN:
         self.row_cells = np.minimum(view.matrix @ fans, view.n_items + 1).astype(np.int64)
         return self
 
+    def _weighed(self, view: TrainView) -> sparse.csr_matrix:
+        """Training pairs as they count in what two items have in common, CSR [U + 1, I + 1]."""
+        return view.matrix
+
+    def _similarity(self, common: np.ndarray, neighbor: np.ndarray, item: np.ndarray) -> np.ndarray:
+        """s(i, j) from what i and j have in common and how many users each has, float [n] each."""
+        return np.asarray(common / (np.sqrt(neighbor * item) + self.shrink))
+
     def _nearest(
         self, together: sparse.csr_matrix, first: int, users: np.ndarray, wanted: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -58,7 +66,7 @@ class ItemKNN:
         rows = rows + first
         other = rows != columns
         rows, columns, counts = rows[other], columns[other], counts[other]
-        values = (counts / (np.sqrt(users[rows] * users[columns]) + self.shrink)).astype(np.float32)
+        values = self._similarity(counts, users[columns], users[rows]).astype(np.float32)
         picked, _ = best_of_rows(rows, values, wanted)
         return rows[picked], columns[picked], values[picked]
 
@@ -77,4 +85,4 @@ class ItemKNN:
 
     def top(self, view: TrainView, budget: Budget) -> Candidates:
         """The best unseen items of every user."""
-        return top_unseen(view, budget, self.score_sparse, "ItemKNN", self.row_cells)
+        return top_unseen(view, budget, self.score_sparse, type(self).__name__, self.row_cells)

@@ -49,12 +49,16 @@ class JudgedLists:
         )
 
 
-def share_of_best(candidates: Candidates) -> np.ndarray:
+def share_of_best(users: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Score of each candidate as a share of its user's best score, float64 [n] from 0 to 1; 0 for negative scores.
 
-    For judges that only hand candidates through: what is left to learn from is the source's order.
+    Where a judge only hands candidates through, this is what is left to learn from: the source's order.
+
+    Args:
+        users: int64 [n].
+        scores: float [n].
     """
-    scores = np.maximum(candidates.scores.astype(np.float64), 0)
-    best = np.zeros(int(candidates.users.max(initial=0)) + 1)
-    np.maximum.at(best, candidates.users, scores)
-    return np.divide(scores, best[candidates.users], out=np.zeros_like(scores), where=best[candidates.users] > 0)
+    scores = np.maximum(scores.astype(np.float64), 0)
+    best = np.zeros(int(users.max(initial=0)) + 1)
+    np.maximum.at(best, users, scores)
+    return np.divide(scores, best[users], out=np.zeros_like(scores), where=best[users] > 0)

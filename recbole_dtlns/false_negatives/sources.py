@@ -18,6 +18,9 @@ from recbole_dtlns.false_negatives.candidate_file import read_candidates
 from recbole_dtlns.false_negatives.candidates import Candidates
 from recbole_dtlns.false_negatives.ease import EASE
 from recbole_dtlns.false_negatives.item_knn import ItemKNN
+from recbole_dtlns.false_negatives.low_pass import LowPass
+from recbole_dtlns.false_negatives.rp3beta import RP3beta
+from recbole_dtlns.false_negatives.user_knn import UserKNN
 
 logger = logging.getLogger(__name__)
 _STAGE = "candidates"
@@ -49,7 +52,13 @@ class CandidateSource(Protocol):
         ...
 
 
-SOURCES: dict[str, type[CandidateSource]] = {"EASE": EASE, "ItemKNN": ItemKNN}
+SOURCES: dict[str, type[CandidateSource]] = {
+    "EASE": EASE,
+    "ItemKNN": ItemKNN,
+    "LowPass": LowPass,
+    "RP3beta": RP3beta,
+    "UserKNN": UserKNN,
+}
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,9 @@ from recbole_dtlns.false_negatives.store import VerdictStore
 from recbole_dtlns.false_negatives.verdict_file import read_verdicts
 from recbole_dtlns.identification.asking import Asker, make_context
 from recbole_dtlns.identification.judging import judge_candidates
+from recbole_dtlns.identification.learning import LEARNED, LearnedStage
 from recbole_dtlns.identification.online import OnlineJudge, decision_settings
+from recbole_dtlns.identification.rebuild import Rebuild
 from recbole_dtlns.identification.reporting import ReportMaker
 from recbole_dtlns.plan import Plan
 from recbole_dtlns.settings import Settings
@@ -87,7 +89,7 @@ def identify(view: TrainView, settings: Settings, plan: Plan, cache_dir: Path) -
         embeddings = None if found is None else found.item_embeddings
         _trees(view, settings, cache, result, embeddings)
     if plan.judge == "file":
-        _read_verdict_file(view, settings, result)
+        _read_verdict_file(view, settings, plan, result)
     elif found is not None:
         _judge(view, settings, plan, cache_dir, found.candidates, result)
     if result.inferred is not None and len(result.inferred.users) == 0:
@@ -130,30 +132,34 @@ def _judge(
     # A converted model serves every data set, unless the user has chosen the folder.
     model_folder = cache_dir if settings.cache_dir else cache_dir.parent
     context = make_context(view, result.trees, {**settings.as_dict(), "cache_dir": str(model_folder)})
-    reporter = ReportMaker(
-        view, settings, _tree_settings(settings), _candidate_settings(settings, plan.judge), StageCache(cache_dir)
-    )
+    cache = StageCache(cache_dir)
+    rebuild = Rebuild(settings, _tree_settings(settings), _candidate_settings(settings, plan.judge), cache)
     with VerdictStore(cache_dir / "verdicts.sqlite") as store:
-        asker = Asker.make(plan.judge, context, store, settings)
-        judged = judge_candidates(view, settings, plan.judge, context, candidates, asker, reporter)
+        if plan.judge == LEARNED and result.trees is not None:
+            stage = LearnedStage(view, settings, rebuild, cache, store)
+            judged = stage.judge(candidates, result.trees, str(model_folder))
+        else:
+            asker = Asker.make(plan.judge, context, store, settings)
+            reporter = ReportMaker(view, settings, rebuild)
+            judged = judge_candidates(view, settings, plan.judge, context, candidates, asker, reporter)
     if judged.verdicts.asked == 0 and len(candidates) and not judged.verdicts.unjudged:
         result.cached.append("judging")
     result.judging = judged.details
     if settings.judge_refresh is not None:
         result.online = OnlineJudge(
-            view, settings, judged.online, judged.calibration, settings.candidates_of(plan.judge)
+            view, settings, plan.judge, judged.online, judged.calibration, settings.candidates_of(plan.judge)
         )
     result.interrupted = judged.verdicts.interrupted
     probability = probability_of(judged.verdicts.raw, judged.calibration)
-    _decide(view, settings, candidates, judged.verdicts, probability, judged.about, judged.usage, result)
+    _decide(view, settings, plan, candidates, judged.verdicts, probability, judged.about, judged.usage, result)
     if plan.positives_loss == "list":
         # Where nobody was asked, the order of the candidate source is all there is to learn from.
-        values = share_of_best(candidates) if plan.judge == KeepAllJudge.name else probability
+        values = share_of_best(candidates.users, candidates.scores) if plan.judge == KeepAllJudge.name else probability
         result.lists = JudgedLists.from_values(view, candidates, values, settings.list_size)
     result.seconds["judging"] = round(time.perf_counter() - started, 3)
 
 
-def _read_verdict_file(view: TrainView, settings: Settings, result: Identification) -> None:
+def _read_verdict_file(view: TrainView, settings: Settings, plan: Plan, result: Identification) -> None:
     if settings.judge_file is None:
         raise UserError("judge=file reads verdicts from a file; name it with --judge_file=PATH.")
     started = time.perf_counter()
@@ -161,13 +167,14 @@ def _read_verdict_file(view: TrainView, settings: Settings, result: Identificati
     result.external.append({**read.external, "dropped": read.dropped})
     verdicts = Verdicts(read.raw, read.mass, 0, len(read.raw))
     about = {"judge": "file", "revision": "", "settings": {}}
-    _decide(view, settings, read.candidates, verdicts, read.probability, about, Usage(), result)
+    _decide(view, settings, plan, read.candidates, verdicts, read.probability, about, Usage(), result)
     result.seconds["judging"] = round(time.perf_counter() - started, 3)
 
 
 def _decide(
     view: TrainView,
     settings: Settings,
+    plan: Plan,
     candidates: Candidates,
     verdicts: Verdicts,
     probability: np.ndarray,
@@ -176,7 +183,7 @@ def _decide(
     result: Identification,
 ) -> None:
     order = (candidates.users, candidates.ranks, verdicts.raw, candidates.items)
-    decision = decide(*order, decision_settings(settings), view.history, probability)
+    decision = decide(*order, decision_settings(settings, plan.judge), view.history, probability)
     result.inferred = InferredPositives.from_decision(view, candidates, decision, settings.positive_weight)
     if settings.random_positives:
         result.inferred = random_instead(view, result.inferred)
@@ -198,7 +205,7 @@ def _decide(
         len(result.inferred) / max(view.n_users, 1),
     )
     if settings.export_verdicts is not None:
-        rule = decision_settings(settings)
+        rule = decision_settings(settings, plan.judge)
         decided = {"kind": rule.kind, "threshold": rule.threshold, "rate": rule.rate}
         decided |= {"positives_per_user": str(rule.positives_per_user)}
         about = {**about, "decision": decided, "unjudged": verdicts.unjudged}

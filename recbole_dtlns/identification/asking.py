@@ -66,7 +66,7 @@ class Asker:
     @property
     def cut(self) -> float:
         """The raw score at `judge_threshold`."""
-        threshold = self.settings.judge_threshold
+        threshold = self.settings.threshold_of(self.judge.name)
         return float(special.logit(threshold)) if self.margins else threshold
 
     def shown(self, context: JudgeContext, candidates: Candidates) -> JudgeContext:

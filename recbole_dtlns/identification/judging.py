@@ -79,7 +79,7 @@ def judge_candidates(
         chosen = pairs_to_judge(candidates, view.users, settings.shard, limit)
         shown = asker.shown(context, candidates)
         asked = candidates.take(chosen)
-        verdicts, student, details["student"] = _verdicts(settings, name, context, shown, asked, asker)
+        verdicts, student, details["student"] = verdicts_of(settings, name, context, shown, asked, asker)
         verdicts = verdicts.spread(chosen)
     details["label_mass"] = _label_mass(verdicts)
     if asker.margins and settings.judge_decision in {"per_user", "threshold"}:
@@ -128,7 +128,7 @@ def _wants_report(settings: Settings, asker: Asker) -> bool:
     return asker.usage is not None and settings.shard is None
 
 
-def _verdicts(
+def verdicts_of(
     settings: Settings,
     name: str,
     context: JudgeContext,
@@ -136,6 +136,7 @@ def _verdicts(
     candidates: Candidates,
     asker: Asker,
 ) -> tuple[Verdicts, Student | None, dict[str, Any] | None]:
+    """Verdicts of the judge `name` for pairs; of a student also the student itself and its report."""
     if name != STUDENT:
         return asker.ask(shown, candidates), None, None
     limits = (settings.student_users, settings.student_share)

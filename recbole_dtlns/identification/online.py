@@ -27,6 +27,7 @@ class OnlineJudge:
     Attributes:
         view: the training split; no other pair is ever seen.
         settings: our keys.
+        judge: its name.
         raw_of: the judge.
         calibration: how raw scores become probabilities; None where they are some.
         budget: how many candidates each user gets.
@@ -34,6 +35,7 @@ class OnlineJudge:
 
     view: TrainView
     settings: Settings
+    judge: str
     raw_of: RawOf
     calibration: Calibration | None
     budget: Budget
@@ -43,14 +45,14 @@ class OnlineJudge:
         candidates = top_unseen(self.view, self.budget, score_block, name)
         raw = self.raw_of(candidates.users, candidates.items)
         probability = probability_of(raw, self.calibration)
-        rule = decision_settings(self.settings)
+        rule = decision_settings(self.settings, self.judge)
         order = (candidates.users, candidates.ranks, raw, candidates.items)
         decision = decide(*order, rule, self.view.history, probability)
         return InferredPositives.from_decision(self.view, candidates, decision, self.settings.positive_weight)
 
 
-def decision_settings(settings: Settings) -> DecisionSettings:
-    """How verdicts become inferred positives, by our keys."""
+def decision_settings(settings: Settings, judge: str) -> DecisionSettings:
+    """How verdicts of a judge become inferred positives, by our keys."""
     return DecisionSettings(
-        settings.judge_decision, settings.judge_threshold, settings.positives_per_user, settings.judge_rate
+        settings.judge_decision, settings.threshold_of(judge), settings.positives_per_user, settings.judge_rate
     )

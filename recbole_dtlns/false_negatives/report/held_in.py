@@ -1,4 +1,4 @@
-"""A tenth of the training pairs taken out, before anything is built, to see whether a judge finds them again."""
+"""A part of the training pairs taken out, before anything is built, to see whether a judge finds them again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recbole_dtlns.data.split_files import choose_tenth
+from recbole_dtlns.data.split_files import choose_share
 from recbole_dtlns.data.tokens import positions
 from recbole_dtlns.data.train_view import TrainView
 
@@ -28,14 +28,14 @@ class HeldIn:
     dropped: int
 
 
-def hold_in(full: TrainView, seed: int = 0) -> HeldIn:
-    """Take a tenth of each user's training pairs out: at least one, but never a user's only pair.
+def hold_in(full: TrainView, seed: int = 0, parts: int = 10, least: int = 2) -> HeldIn:
+    """Take one of `parts` of each user's training pairs out: at least one, but none of a user with fewer than `least`.
 
     The choice depends on the set of training pairs and the seed alone. O(E log E).
     """
     users = np.repeat(np.arange(len(full.users)), full.history)  # [E]
     items = full.matrix.indices.astype(np.int64)
-    out = choose_tenth(users, users * len(full.items) + items, seed)
+    out = choose_share(users, users * len(full.items) + items, seed, parts, least)
     view = TrainView.from_pairs(full.users[users[~out]], full.items[items[~out]])
     held_users = positions(view.users, full.users)[users[out]]
     held_items = positions(view.items, full.items)[items[out]]

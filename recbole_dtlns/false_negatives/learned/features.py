@@ -1,0 +1,105 @@
+"""What the learned judge reads of a candidate pair, by name and group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.false_negatives.learned.nearness import (
+    STATISTICS,
+    Similarity,
+    cosine_similarity,
+    history_statistics,
+    tree_similarity,
+)
+from recbole_dtlns.false_negatives.learned.scorers import fitted_scores
+from recbole_dtlns.false_negatives.lists import share_of_best
+
+SOURCE, SCORES, POPULARITY = "candidate source", "other scorers", "popularity"
+STRUCTURAL, SEMANTIC, JUDGES = "structural tree", "semantic tree", "judges"
+GROUPS = (SOURCE, SCORES, POPULARITY, STRUCTURAL, SEMANTIC, JUDGES)
+"""Kinds of evidence, in the order of the report."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """Columns of numbers about n candidate pairs.
+
+    Attributes:
+        names: of the columns.
+        groups: the group of each, of `GROUPS`.
+        values: float32 [n, F]; NaN = not known, which the model takes as such.
+    """
+
+    names: tuple[str, ...]
+    groups: tuple[str, ...]
+    values: np.ndarray
+
+    def columns(self, groups: set[str]) -> np.ndarray:
+        """Positions of the columns of some groups, int64 [k]."""
+        return np.flatnonzero([group in groups for group in self.groups])
+
+
+def pair_features(
+    view: TrainView,
+    codes: tuple[np.ndarray, np.ndarray] | None,
+    candidates: Candidates,
+    scorers: list[str],
+    judges: Mapping[str, np.ndarray],
+) -> Features:
+    """Features of candidate pairs, from the training split alone.
+
+    Of the candidate source and of each scorer: the score, and the score as a share of the best of the user's
+    candidates. Rank; log of the item's and of the user's number of pairs; the cosine of the candidate to the history
+    and its nearness in each tree (`nearness.STATISTICS`; a largest nearness of 1 means a shared leaf); raw scores of
+    other judges.
+
+    Args:
+        view: the training split.
+        codes: of the structural and the semantic tree, int16 [I + 1, D] each; None = no trees.
+        candidates: n pairs.
+        scorers: names in `SCORERS`.
+        judges: raw scores float64 [n] of other judges by name; NaN = not asked.
+
+    Returns:
+        float32 [n, F]. Time: that of fitting the scorers, of scoring all items of all users in blocks, and of
+        comparing each candidate with its user's history; memory O(n F) and a bounded block.
+    """
+    parts = list(_columns(view, codes, candidates, scorers, judges))
+    names, groups, values = zip(*parts, strict=True)
+    return Features(names, groups, np.stack([value.astype(np.float32) for value in values], axis=1))
+
+
+def _columns(
+    view: TrainView,
+    codes: tuple[np.ndarray, np.ndarray] | None,
+    candidates: Candidates,
+    scorers: list[str],
+    judges: Mapping[str, np.ndarray],
+) -> Iterator[tuple[str, str, np.ndarray]]:
+    yield "source score", SOURCE, candidates.scores
+    yield "source share", SOURCE, share_of_best(candidates.users, candidates.scores)
+    yield "source rank", SOURCE, candidates.ranks
+    for name, scores in fitted_scores(scorers, view, candidates):
+        yield f"{name} score", SCORES, scores
+        yield f"{name} share", SCORES, share_of_best(candidates.users, scores)
+    yield from _near("cosine", SCORES, view, candidates, cosine_similarity(view))
+    counts = np.bincount(view.matrix.indices, minlength=len(view.items))
+    yield "log item count", POPULARITY, np.log1p(counts[candidates.items])
+    yield "log history length", POPULARITY, np.log1p(view.history[candidates.users])
+    for group, table in zip((STRUCTURAL, SEMANTIC), codes or (), strict=False):
+        yield from _near(group, group, view, candidates, tree_similarity(table))
+    for name, raw in judges.items():
+        yield f"judge {name}", JUDGES, raw
+
+
+def _near(
+    name: str, group: str, view: TrainView, candidates: Candidates, similarity: Similarity
+) -> Iterator[tuple[str, str, np.ndarray]]:
+    values = history_statistics(view, candidates, similarity)
+    for number, statistic in enumerate(STATISTICS):
+        yield f"{name} {statistic}", group, values[:, number]

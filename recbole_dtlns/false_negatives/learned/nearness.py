@@ -1,0 +1,86 @@
+"""How near a candidate is to the items of a history: in the two trees, and by the users that items share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy import sparse
+
+from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.false_negatives.blocks import CELLS, blocks
+from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.trees.similarity import lcp_similarity
+
+Similarity = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""(candidates, history items), int64 [c] each -> float32 [c] from 0 to 1."""
+STATISTICS = ("largest", "mean", "mean of 3 largest")
+_CHUNK = 1 << 20
+"""Comparisons of a candidate with a history item that are held at once."""
+_STEPS = 1 << 20
+
+
+def tree_similarity(codes: np.ndarray) -> Similarity:
+    """LCP / shorter length of two items in one tree, from codes int16 [I + 1, D]."""
+    return lambda candidates, history: lcp_similarity(codes[candidates], codes[history], "min")
+
+
+def cosine_similarity(view: TrainView) -> Similarity:
+    """|U_i & U_j| / sqrt(|U_i| |U_j|), U_i = users of item i.
+
+    Each number is looked up in the sparse product X'X, made in blocks once: memory O(its entries), that is at most the
+    sum of squared histories.
+    """
+    transposed = view.matrix.T.tocsr()
+    counts = np.maximum(np.diff(transposed.indptr), 1).astype(np.float64)
+    width = len(view.items)
+    work = np.minimum(transposed @ view.history, width)
+    keys, together = [], []
+    for start, stop in blocks(np.maximum(work, 1).astype(np.int64), CELLS):
+        product = sparse.csr_matrix(transposed[start:stop] @ view.matrix)
+        product.sort_indices()
+        rows = np.repeat(np.arange(start, stop, dtype=np.int64), np.diff(product.indptr))
+        keys.append(rows * width + product.indices)
+        together.append(product.data.astype(np.float32))
+    known, values = np.concatenate([*keys, [width * width]]), np.concatenate([*together, [0.0]])
+
+    def similarity(candidates: np.ndarray, history: np.ndarray) -> np.ndarray:
+        wanted = candidates.astype(np.int64) * width + history
+        place = np.searchsorted(known, wanted)
+        common = np.where(known[place] == wanted, values[place], 0)
+        return np.asarray(common / np.sqrt(counts[candidates] * counts[history]), dtype=np.float32)
+
+    return similarity
+
+
+def history_statistics(view: TrainView, candidates: Candidates, similarity: Similarity) -> np.ndarray:
+    """Largest, mean, and mean of the three largest similarities of each candidate to its user's history.
+
+    Returns:
+        float32 [n, 3] in the order of `STATISTICS`; of fewer than three items, the mean of those. Similarities are
+        rounded to one in a million. O(sum over pairs of the history) time, bounded memory.
+    """
+    result = np.zeros((len(candidates), len(STATISTICS)), dtype=np.float32)
+    starts = view.matrix.indptr[candidates.users].astype(np.int64)
+    lengths = view.history[candidates.users]  # above 0: every user of a training view has a pair
+    for start, stop in blocks(lengths, _CHUNK):
+        result[start:stop] = _statistics(
+            view.matrix.indices, candidates.items[start:stop], starts[start:stop], lengths[start:stop], similarity
+        )
+    return result
+
+
+def _statistics(
+    history: np.ndarray, items: np.ndarray, starts: np.ndarray, lengths: np.ndarray, similarity: Similarity
+) -> np.ndarray:
+    first = np.cumsum(lengths) - lengths  # [n] where each pair's comparisons start
+    pair = np.repeat(np.arange(len(items)), lengths)  # [comparisons]
+    compared = history[starts[pair] + np.arange(len(pair)) - first[pair]]
+    step = np.rint(np.clip(similarity(items[pair], compared), 0, 1) * (_STEPS - 1)).astype(np.int64)
+    step = np.sort(pair * _STEPS + step) - pair * _STEPS  # of each pair the largest last
+    value = step / (_STEPS - 1)
+    last = first + lengths - 1
+    total, taken = np.zeros(len(items)), np.minimum(lengths, 3)
+    for back in range(3):
+        total += np.where(taken > back, value[np.maximum(last - back, 0)], 0)
+    return np.stack([value[last], np.add.reduceat(value, first) / lengths, total / taken], axis=1)

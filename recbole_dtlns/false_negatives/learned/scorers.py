@@ -1,0 +1,81 @@
+"""The models fitted on train whose scores the learned judge reads."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.false_negatives.blocks import CELLS, blocks
+from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.false_negatives.ease import EASE
+from recbole_dtlns.false_negatives.item_knn import ItemKNN
+from recbole_dtlns.false_negatives.low_pass import LowPass
+from recbole_dtlns.false_negatives.rp3beta import RP3beta
+from recbole_dtlns.false_negatives.sources import CandidateSource
+from recbole_dtlns.false_negatives.user_knn import UserKNN
+
+logger = logging.getLogger(__name__)
+
+SCORERS: dict[str, Callable[[], CandidateSource]] = {
+    "EASE 100": lambda: EASE(100.0),
+    "EASE 1000": lambda: EASE(1000.0),
+    "ItemKNN": ItemKNN,
+    "RP3beta": RP3beta,
+    "UserKNN": UserKNN,
+    "LowPass 64": lambda: LowPass(64),
+    "LowPass 256": lambda: LowPass(256),
+}
+_MOST_WORK = 4e9  # products of UserKNN, some minutes
+
+
+def affordable_scorers(views: tuple[TrainView, ...], memory_gb: float) -> tuple[list[str], dict[str, str]]:
+    """Names of the scorers that every split has room for, and of the others, why not.
+
+    Args:
+        views: training splits that all are fitted on.
+        memory_gb: `candidate_memory_gb`.
+    """
+    left_out: dict[str, str] = {}
+    needed = max(EASE.memory_gb(view.n_items) for view in views)
+    if needed > memory_gb:
+        reason = f"needs {needed:.1f} GB, candidate_memory_gb={memory_gb:g} allows less"
+        left_out |= dict.fromkeys((name for name in SCORERS if name.startswith("EASE")), reason)
+    work = max(UserKNN.work(view) for view in views)
+    if work > _MOST_WORK:
+        left_out["UserKNN"] = f"needs {work:.1g} products, more than {_MOST_WORK:.1g}"
+    for name, reason in left_out.items():
+        logger.warning("The learned judge leaves the scorer %s out: it %s.", name, reason)
+    return [name for name in SCORERS if name not in left_out], left_out
+
+
+def scores_of_pairs(scorer: CandidateSource, view: TrainView, candidates: Candidates) -> np.ndarray:
+    """Scores of candidate pairs by a fitted scorer, float32 [n]; 0 where it gives no finite number.
+
+    Users are scored in blocks: memory O(block), time that of scoring all items of every user.
+    """
+    scores = np.zeros(len(candidates), dtype=np.float32)
+    users, starts = np.unique(candidates.users, return_index=True)
+    ends = np.append(starts, len(candidates))
+    for start, stop in blocks(np.full(len(users), len(view.items)), CELLS):
+        rows = np.asarray(scorer.score_block(users[start:stop]))
+        pairs = slice(ends[start], ends[stop])
+        within = np.searchsorted(users[start:stop], candidates.users[pairs])
+        scores[pairs] = rows[within, candidates.items[pairs]]
+    scores[~np.isfinite(scores)] = 0
+    return scores
+
+
+def fitted_scores(names: list[str], view: TrainView, candidates: Candidates) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and scores, float32 [n], of one scorer after the other; a fitted one is let go before the next.
+
+    On one thread of linear algebra each, as several give other last digits and with them another judge.
+    """
+    for name in names:
+        with threadpool_limits(1, "blas"):
+            scorer: Any = SCORERS[name]().fit(view)
+            yield name, scores_of_pairs(scorer, view, candidates)
