@@ -72,7 +72,7 @@ def test_ready_codes_know_the_held_in_pairs(run, oracle, caplog):
     codes = run.folder / "codes.txt"
     codes.write_text("".join(f"{item}: {number % 5}-{number % 3}\n" for number, item in enumerate(items)))
     run(judge="oracle", codes_co=str(codes), codes_se=str(codes))
-    assert "know the held-in pairs: the judge's AUC is too good" in caplog.text
+    assert "know the held-in pairs" in caplog.text
 
 
 def test_an_unknown_teacher_is_refused(run):
