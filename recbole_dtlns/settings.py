@@ -64,11 +64,13 @@ class Settings:
     codes_co: str | None = _key(None, or_none(text), "ready codes of the structural tree (`item: 0-1-2` lines)")
     codes_se: str | None = _key(None, or_none(text), "ready codes of the semantic tree")
     shuffle_codes: bool = _key(False, flag, "a control: codes are dealt out to other items at random")
-    candidate_source: str = _key("EASE", text, "EASE, ItemKNN, file, or a RecBole general recommender")
+    candidate_source: str = _key(
+        "EASE", text, "EASE, ItemKNN, LowPass, RP3beta, UserKNN, several of them, file, or a RecBole recommender"
+    )
     candidate_topk: Budget | None = _key(
         None, or_none(Budget.parse), "candidates of a user: 20, 50% or 5+50%; unset: 50 for judge=learned, else 20"
     )
-    candidate_config: Any = _key(None, or_none(mapping_or_path), "keys of a candidate model (mapping or YAML file)")
+    candidate_config: Any = _key(None, or_none(mapping_or_path), "keys of the candidate source (mapping or YAML file)")
     candidate_checkpoint: str | None = _key(None, or_none(text), "run folder whose model makes the candidates")
     candidate_file: str | None = _key(None, or_none(text), "candidates made elsewhere, with candidate_source=file")
     candidate_memory_gb: float = _key(4.0, number(0), "memory that EASE may take; above it ItemKNN is used")

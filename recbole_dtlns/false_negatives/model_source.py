@@ -96,13 +96,13 @@ def recbole_source(name: str, keys: Any) -> RecBoleSource | None:
     Raises:
         UserError: there is no such model, or a bad `candidate_config`.
     """
-    if name in SOURCES or name == "file":
+    if name == "file" or all(part.strip() in SOURCES for part in name.split(",")):
         return None
     try:
         require_model(name)
     except UserError as error:
         raise unknown_source(name, ["the name of a RecBole general recommender"]) from error
-    return RecBoleSource(name, _own_keys(keys))
+    return RecBoleSource(name, source_keys(keys))
 
 
 def _from_checkpoint(view: TrainView, run_dir: Path, chosen: CandidateSettings, allow_foreign: bool) -> CandidateResult:
@@ -139,7 +139,7 @@ def _from_checkpoint(view: TrainView, run_dir: Path, chosen: CandidateSettings, 
     return CandidateResult(candidates, name, time.perf_counter() - started, False, [external], 0, embeddings)
 
 
-def _own_keys(given: Any) -> dict[str, Any]:
+def source_keys(given: Any) -> dict[str, Any]:
     """`candidate_config` as a mapping, read from its YAML file where it names one."""
     if given is None:
         return {}

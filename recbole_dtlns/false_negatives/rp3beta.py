@@ -19,7 +19,7 @@ class RP3beta(ItemKNN):
     https://doi.org/10.1145/2955101; as in `ItemKNN`, each item keeps its `neighbors` strongest i. Cost as `ItemKNN`.
     """
 
-    def __init__(self, neighbors: int = 100, beta: float = 0.6) -> None:
+    def __init__(self, neighbors: int = 100, beta: float = 0.3) -> None:
         super().__init__(neighbors)
         if not 0 <= beta <= 2:
             raise UserError(f"RP3beta needs beta from 0 to 2, found {beta}. Its authors use 0.3 to 0.8.")

@@ -20,6 +20,7 @@ from recbole_dtlns.false_negatives.ease import EASE
 from recbole_dtlns.false_negatives.item_knn import ItemKNN
 from recbole_dtlns.false_negatives.low_pass import LowPass
 from recbole_dtlns.false_negatives.rp3beta import RP3beta
+from recbole_dtlns.false_negatives.union_source import UnionSource
 from recbole_dtlns.false_negatives.user_knn import UserKNN
 
 logger = logging.getLogger(__name__)
@@ -66,12 +67,13 @@ class CandidateSettings:
     """Where candidates come from.
 
     Attributes:
-        source: a name in `SOURCES`, `file`, or the name of a source handed to `find_candidates`.
+        source: a name in `SOURCES`, several with commas between, `file`, or the name of a source handed to
+            `find_candidates`.
         topk: how many each user gets.
         file: the candidate file, for source `file`.
         memory_gb: EASE is replaced by ItemKNN where it would need more.
         allow_foreign: take a file from another training split and leave out its unknown tokens.
-        options: arguments of the source's class.
+        options: arguments of the source's class; for several sources, of each under its name.
     """
 
     source: str = "EASE"
@@ -147,8 +149,15 @@ def resolve_source(
     """
     if source is not None:
         return settings.source, source
-    name = _affordable(settings, n_items)
-    return name, _made(name, settings if name == settings.source else CandidateSettings())
+    names = [name.strip() for name in settings.source.split(",")]
+    made = {}
+    for name in names:
+        chosen = _affordable(name, n_items, settings.memory_gb)
+        options = settings.options if len(names) == 1 else settings.options.get(name, {})
+        made[chosen] = _made(chosen, options if chosen == name else {})
+    if len(made) == 1:
+        return next(iter(made.items()))
+    return ",".join(made), UnionSource(made)
 
 
 def unknown_source(name: str, others: Collection[str] = ()) -> UserError:
@@ -171,22 +180,25 @@ def _computed(source: CandidateSource, view: TrainView, topk: Budget) -> dict[st
     return arrays if embeddings is None else {**arrays, "embeddings": embeddings}
 
 
-def _affordable(settings: CandidateSettings, n_items: int) -> str:
-    if settings.source != "EASE" or EASE.memory_gb(n_items) <= settings.memory_gb:
-        return settings.source
+def _affordable(name: str, n_items: int, memory_gb: float) -> str:
+    if name != "EASE" or EASE.memory_gb(n_items) <= memory_gb:
+        return name
     logger.warning(
         "EASE on %d items needs %.1f GB, candidate_memory_gb=%g allows less: ItemKNN makes the candidates.",
         n_items,
         EASE.memory_gb(n_items),
-        settings.memory_gb,
+        memory_gb,
     )
     return "ItemKNN"
 
 
-def _made(name: str, settings: CandidateSettings) -> CandidateSource:
+def _made(name: str, options: Any) -> CandidateSource:
     if name not in SOURCES:
         raise unknown_source(name)
     try:
-        return SOURCES[name](**settings.options)
-    except TypeError as error:
-        raise UserError(f"candidate_source={name} does not take these options: {error}.") from error
+        return SOURCES[name](**options)
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"candidate_config: {name} cannot be made with {options!r} ({error}). Expected its own keys, such as "
+            "{l2: 500} for EASE; for several sources a mapping for each name, such as {EASE: {l2: 500}}."
+        ) from error

@@ -23,7 +23,7 @@ from recbole_dtlns.false_negatives.judges.base import Usage
 from recbole_dtlns.false_negatives.judges.keep_all import KeepAllJudge
 from recbole_dtlns.false_negatives.judging import Verdicts
 from recbole_dtlns.false_negatives.lists import JudgedLists, share_of_best
-from recbole_dtlns.false_negatives.model_source import find_model_candidates
+from recbole_dtlns.false_negatives.model_source import find_model_candidates, source_keys
 from recbole_dtlns.false_negatives.sources import CandidateResult, CandidateSettings, find_candidates
 from recbole_dtlns.false_negatives.store import VerdictStore
 from recbole_dtlns.false_negatives.verdict_file import read_verdicts
@@ -219,6 +219,7 @@ def _candidate_settings(settings: Settings, judge: str) -> CandidateSettings:
         settings.candidate_file,
         settings.candidate_memory_gb,
         settings.allow_foreign,
+        source_keys(settings.candidate_config),
     )
 
 

@@ -63,10 +63,14 @@ def test_ease_gives_way_to_item_knn_where_it_would_not_fit(view, cache, caplog):
 
 
 def test_unknown_names_and_options(view, cache):
-    with pytest.raises(UserError, match=r"no source 'Ease'\. Give one of EASE, ItemKNN, LowPass, RP3beta, UserKNN, file"):
+    with pytest.raises(
+        UserError, match=r"no source 'Ease'\. Give one of EASE, ItemKNN, LowPass, RP3beta, UserKNN, file"
+    ):
         find_candidates(view, CandidateSettings("Ease"), cache)
-    assert str(unknown_source("X", ["BPR", "LightGCN"])).endswith("Give one of EASE, ItemKNN, LowPass, RP3beta, UserKNN, file, BPR, LightGCN.")
-    with pytest.raises(UserError, match=r"candidate_source=EASE does not take these options: .*'lambda'"):
+    assert str(unknown_source("X", ["BPR", "LightGCN"])).endswith(
+        "Give one of EASE, ItemKNN, LowPass, RP3beta, UserKNN, file, BPR, LightGCN."
+    )
+    with pytest.raises(UserError, match=r"candidate_config: EASE cannot be made with .*'lambda'"):
         find_candidates(view, CandidateSettings(options={"lambda": 1}), cache)
 
 
