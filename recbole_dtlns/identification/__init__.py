@@ -52,7 +52,8 @@ class Identification:
         candidate_source: what the candidates really came from; None where no judge ran.
         judging: the judge's report and what else is known of it, see `Judgement.details`; None where no judge ran.
         online: the judge for use during training; None unless `judge_refresh` is set.
-        lists: the judge's values over each user's candidates, for `positives_loss=list`; None under `pairs`.
+        lists: the judge's values over each user's candidates, for `positives_loss=list` and for a ranking by the judge
+            itself (then all of them); None otherwise.
         interrupted: whether Ctrl-C ended the judging early; what was accepted until then is in `inferred`.
     """
 
@@ -87,7 +88,7 @@ def identify(view: TrainView, settings: Settings, plan: Plan, cache_dir: Path) -
         embeddings = None if found is None else found.item_embeddings
         _trees(view, settings, cache, result, embeddings)
     if plan.judge == "file":
-        _read_verdict_file(view, settings, result)
+        _read_verdict_file(view, settings, plan, result)
     elif found is not None:
         _judge(view, settings, plan, cache_dir, found.candidates, result)
     if result.inferred is not None and len(result.inferred.users) == 0:
@@ -146,14 +147,16 @@ def _judge(
     result.interrupted = judged.verdicts.interrupted
     probability = probability_of(judged.verdicts.raw, judged.calibration)
     _decide(view, settings, candidates, judged.verdicts, probability, judged.about, judged.usage, result)
+    # Where nobody was asked, the order of the candidate source is all there is to learn from.
+    values = share_of_best(candidates) if plan.judge == KeepAllJudge.name else probability
     if plan.positives_loss == "list":
-        # Where nobody was asked, the order of the candidate source is all there is to learn from.
-        values = share_of_best(candidates) if plan.judge == KeepAllJudge.name else probability
         result.lists = JudgedLists.from_values(view, candidates, values, settings.list_size)
+    elif plan.ranks_lists:
+        result.lists = JudgedLists.whole(view, candidates, values)
     result.seconds["judging"] = round(time.perf_counter() - started, 3)
 
 
-def _read_verdict_file(view: TrainView, settings: Settings, result: Identification) -> None:
+def _read_verdict_file(view: TrainView, settings: Settings, plan: Plan, result: Identification) -> None:
     if settings.judge_file is None:
         raise UserError("judge=file reads verdicts from a file; name it with --judge_file=PATH.")
     started = time.perf_counter()
@@ -162,6 +165,8 @@ def _read_verdict_file(view: TrainView, settings: Settings, result: Identificati
     verdicts = Verdicts(read.raw, read.mass, 0, len(read.raw))
     about = {"judge": "file", "revision": "", "settings": {}}
     _decide(view, settings, read.candidates, verdicts, read.probability, about, Usage(), result)
+    if plan.ranks_lists:
+        result.lists = JudgedLists.whole(view, read.candidates, read.probability)
     result.seconds["judging"] = round(time.perf_counter() - started, 3)
 
 
