@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 from recbole.data.dataloader import UserDataLoader
@@ -11,6 +12,18 @@ from recbole.utils import InputType, ModelType
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.models.judged import JUDGED_ORDER, check_judged_order
 from recbole_dtlns.settings import Settings
+
+
+def check_packages(model: str) -> None:
+    """Raise UserError, before any work, where a RecBole model needs a package that is not installed.
+
+    No part of reading a configuration: a finished run can be read without.
+    """
+    if model == "NCL" and find_spec("faiss") is None:
+        raise UserError(
+            "NCL clusters users and items with faiss, which is not installed. Install it with "
+            "pip install 'recbole-dtlns[peers]', or choose another model."
+        )
 
 
 def takes_negatives(config: Any) -> bool:

@@ -53,7 +53,7 @@ class JudgedOrder(GeneralRecommender):
 
     def predict(self, interaction: Any) -> torch.Tensor:
         """Scores of pairs, float32 [n]: those of `full_sort_predict`."""
-        users, items = (interaction[field].cpu().numpy() for field in (self.USER_ID, self.ITEM_ID))
+        users, items = (np.array(interaction[field].cpu()) for field in (self.USER_ID, self.ITEM_ID))
         places = torch.from_numpy(np.asarray(self.order[users, items]).reshape(-1).astype(np.float32))
         return torch.where(places > 0, places, -torch.from_numpy(items).float()).to(self.device)
 
