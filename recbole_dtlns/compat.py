@@ -41,6 +41,7 @@ def apply() -> None:
     _fix_interaction_sort()
     _fix_coverage_metrics()
     _count_all_of_pops_items()
+    _take_no_more_prototypes_than_nodes()
     _keep_tensorboard_beside_the_log()
 
 
@@ -290,6 +291,30 @@ def _count_positives(self: Any, interaction: Any) -> Any:
     self.item_cnt += torch.bincount(items, minlength=self.n_items).unsqueeze(1)
     self.max_cnt = torch.max(self.item_cnt, dim=0)[0]
     return torch.nn.Parameter(torch.zeros(1)).to(self.device)
+
+
+def _take_no_more_prototypes_than_nodes() -> None:
+    """Reason: NCL asks faiss for `num_clusters` (1000) prototypes of users, which faiss refuses where there are fewer
+    users, as in ml-100k (943): the model cannot be trained with its own start values.
+
+    Affects: any stack. Goes when RecBole takes no more prototypes than there are users or items.
+    """
+    from recbole.model.general_recommender import NCL
+
+    _wrap_once(NCL, "run_kmeans", _at_most_one_each)
+
+
+def _at_most_one_each(stock: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(stock)
+    def fixed(self: Any, x: Any) -> Any:
+        wanted = self.k
+        self.k = min(wanted, len(x))
+        try:
+            return stock(self, x)
+        finally:
+            self.k = wanted
+
+    return fixed
 
 
 def _keep_tensorboard_beside_the_log() -> None:

@@ -14,11 +14,12 @@ from typing import Any
 import recbole
 import yaml
 from recbole.config import Config as StockConfig
-from recbole.utils import ModelType
+from recbole.utils import ModelType, get_model
 
 from recbole_dtlns.data.convert import reading_keys
 from recbole_dtlns.data.locate import DataLocation, locate
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.models.judged import OWN_MODELS
 from recbole_dtlns.plan import Plan, make_plan
 from recbole_dtlns.settings import Settings, nearest, our_keys
 from recbole_dtlns.shipped import PROPERTIES
@@ -135,9 +136,9 @@ class Config(StockConfig):
             raise UserError(
                 f"No {missing} was named. Give --{missing}=NAME, or {missing}: NAME in a configuration file."
             )
-        if isinstance(name, str):
+        if isinstance(name, str) and name not in OWN_MODELS:
             require_model(name)
-        result: tuple[str, Any, str] = super()._get_model_and_dataset(model, dataset)
+        result: tuple[str, Any, str] = super()._get_model_and_dataset(OWN_MODELS.get(name, model), dataset)
         return result
 
     def _set_default_parameters(self) -> None:
@@ -192,6 +193,11 @@ def _inherited_keys(model_class: Any, loader: Any) -> dict[str, Any]:
         if path.is_file():
             return read_yaml(path, loader)
     return {}
+
+
+def model_class(name: str) -> Any:
+    """The class of that name: RecBole's, or one of ours."""
+    return OWN_MODELS[name] if name in OWN_MODELS else get_model(name)
 
 
 def require_model(name: str) -> None:

@@ -6,12 +6,12 @@ import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
-from recbole.data.dataloader import UserDataLoader
-from recbole.data.utils import get_dataloader
-from recbole.utils import InputType, ModelType
+from recbole.utils import ModelType
 
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.judges import JUDGES, OTHER_JUDGES, judge_class
+from recbole_dtlns.model_kinds import check_judged_model, check_noise, draws_negatives, takes_negatives
+from recbole_dtlns.models.judged import JUDGED_ORDER
 from recbole_dtlns.models.layers import LAYER_SOURCES
 from recbole_dtlns.samplers import SAMPLERS, STOCK, require_sampler
 from recbole_dtlns.settings import Settings, nearest
@@ -34,6 +34,7 @@ class Plan:
         notes: what the user should be told, a line each.
         tree_exclude: whether candidates are left out by their similarity to the history.
         positives_loss: how inferred positives enter the loss, `pairs` or `list`; None without inferred positives.
+        ranks_lists: whether nothing is trained, and the judge's own order of all candidates is what is ranked.
     """
 
     sampler: str | None
@@ -44,6 +45,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     tree_exclude: bool = False
     positives_loss: str | None = None
+    ranks_lists: bool = False
 
     @property
     def needs_trees(self) -> bool:
@@ -63,20 +65,22 @@ def make_plan(settings: Settings, config: Any, user_set_stock: bool) -> Plan:
         UserError: an unknown name, or a combination that cannot be had.
     """
     plan = _plan_without_loss(settings, config, user_set_stock)
+    if config["model"] == JUDGED_ORDER:
+        return replace(plan, ranks_lists=True)
     return replace(plan, positives_loss=_positives_loss(settings, config, plan))
 
 
 def _plan_without_loss(settings: Settings, config: Any, user_set_stock: bool) -> Plan:
     judge = _judge_name(settings)
-    _check_noise(settings, config)
+    check_noise(settings, config)
     stock = _stock_reason(settings, config, user_set_stock)
     if stock is not None:
-        _check_judged_model(settings, config, judge or "none")
+        check_judged_model(settings, config, judge or "none")
         return _stock_plan(settings, config, judge, stock)
     name = settings.neg_sampler or DEFAULT_SAMPLER
     require_sampler(name)
     judge = judge or ("rule" if name == "dtl_ns" else "none")
-    _check_judged_model(settings, config, judge)
+    check_judged_model(settings, config, judge)
     if name in STOCK:
         if settings.tree_view:
             raise UserError(f"tree_view=true needs a sampler of ours, but neg_sampler={name} is RecBole's own loader.")
@@ -164,59 +168,6 @@ def _stock_reason(settings: Settings, config: Any, user_set_stock: bool) -> str 
             "RecBole does."
         )
     return f"{config['model']} takes no negatives of ours: it trains as RecBole trains it."
-
-
-def takes_negatives(config: Any) -> bool:
-    """Whether the model is given one negative beside each positive, so that our samplers can draw it.
-
-    Pairwise models do: general and knowledge-aware ones, and sequential ones with loss_type=BPR, but for those that
-    mask items of the sequence and draw negatives for these themselves (BERT4Rec).
-    """
-    return (
-        config["MODEL_INPUT_TYPE"] == InputType.PAIRWISE
-        and config["MODEL_TYPE"] in {ModelType.GENERAL, ModelType.SEQUENTIAL, ModelType.KNOWLEDGE}
-        and config["transform"] != "mask_itemseq"
-        and draws_negatives(config)
-    )
-
-
-def _check_judged_model(settings: Settings, config: Any, judge: str) -> None:
-    """Refuse inferred positives for a model that cannot be given them."""
-    kind = config["MODEL_TYPE"]
-    if judge == "none" or kind == ModelType.GENERAL:
-        return
-    if not takes_negatives(config):
-        raise UserError(
-            f"judge={judge}: inferred positives need a general recommender, a knowledge-aware one that is pairwise, or "
-            f"a sequential one with loss_type=BPR, and {config['model']} is none of them."
-        )
-    if settings.judge_refresh is not None:
-        raise UserError(
-            f"judge_refresh={settings.judge_refresh} judges candidates of the model itself, which must be a general "
-            f"recommender; {config['model']} is not one. Leave judge_refresh out."
-        )
-    if settings.protocol == "reference" and kind == ModelType.SEQUENTIAL:
-        raise UserError(
-            "protocol=reference masks the inferred positives in the ranking, but RecBole masks nothing for sequential "
-            f"models such as {config['model']}. Use protocol=honest."
-        )
-
-
-def _check_noise(settings: Settings, config: Any) -> None:
-    if settings.noise_rate > 0 and config["MODEL_TYPE"] not in {ModelType.GENERAL, ModelType.TRADITIONAL}:
-        raise UserError(
-            f"noise_rate={settings.noise_rate} adds pairs to train or hides some, which general recommenders can be "
-            f"trained on; {config['model']} is not one. Leave noise_rate at 0, or choose another model."
-        )
-
-
-def draws_negatives(config: Any) -> bool:
-    """Whether RecBole's loader gives this model negatives: not for auto-encoders, nor for closed-form models."""
-    return (
-        config["train_neg_sample_args"]["distribution"] != "none"
-        and config["MODEL_TYPE"] != ModelType.TRADITIONAL
-        and get_dataloader(config, "train") is not UserDataLoader
-    )
 
 
 def _stock_plan(settings: Settings, config: Any, judge: str | None, reason: str) -> Plan:

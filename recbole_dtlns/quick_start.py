@@ -21,6 +21,7 @@ from recbole_dtlns.final_test import both_masks, read_test
 from recbole_dtlns.hardness.replay import hardness_fields
 from recbole_dtlns.identification import Identification, identify
 from recbole_dtlns.leaks import LeakChecks
+from recbole_dtlns.model_kinds import check_packages
 from recbole_dtlns.plan import check_judge
 from recbole_dtlns.plugins import load_plugins
 from recbole_dtlns.proposals import check_exclude
@@ -110,6 +111,7 @@ def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]
     test = test and config.settings.evaluate_test
     if config.settings.shard is not None:
         raise UserError("shard is for `identify`: judge every part there, then train without it on the same cache_dir.")
+    check_packages(config["model"])
     check_judge(config.settings, config.plan)
     check_exclude(config)
     run_dir = start_run(config)
@@ -120,7 +122,7 @@ def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]
     write_found(run_dir, split.view, found, config)
     if found.interrupted:
         raise KeyboardInterrupt
-    prepared = prepare(config, split, found.inferred, found.trees, online=found.online)
+    prepared = prepare(config, split, found.inferred, found.trees, online=found.online, lists=found.lists)
     logger.info(prepared.model)
     trainer = prepared.trainer
     identity = run_identity(config.resolved(), split.split_hash, found.external)

@@ -18,7 +18,9 @@ from recbole_dtlns.data.build import BuiltSplit
 from recbole_dtlns.data.tokens import tokens_of
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.inferred import InferredPositives
+from recbole_dtlns.false_negatives.lists import JudgedLists
 from recbole_dtlns.identification.online import OnlineJudge
+from recbole_dtlns.models.judged import judged_order
 from recbole_dtlns.proposals import make_proposals
 from recbole_dtlns.refresh import Refresher
 from recbole_dtlns.sampling import make_step
@@ -52,12 +54,13 @@ def prepare(
     trees: Trees | None,
     for_training: bool = True,
     online: OnlineJudge | None = None,
+    lists: JudgedLists | None = None,
 ) -> Prepared:
     """Build loaders, model and trainer in RecBole's order, so that stock runs draw the same random numbers.
 
     Samplers and evaluation loaders come from the real split; only then is the training part augmented. Without
     `for_training` no training step is made, and `trees` may be None. With `online`, the inferred positives are only the
-    first ones.
+    first ones. `lists` are what a model that ranks by the judge itself ranks by.
 
     Raises:
         UserError: users without drawable items, more candidates than items, a mask outside the real split.
@@ -70,6 +73,8 @@ def prepare(
     valid_data, test_data = loaders.evaluation_loaders(config, split.parts, samplers)
     _check_masks(config, split, valid_data, test_data)
     model = build_model(config, split, extra)
+    if config.plan.ranks_lists and lists is not None:  # a finished run has them in its checkpoint
+        model.order = judged_order(split.dataset, lists)
     trainer = make_trainer(config, model)
     if for_training:
         proposals = make_proposals(config, split.parts[0], extra)
@@ -125,7 +130,7 @@ def _augmented(split: BuiltSplit, extra: ExtraPairs) -> Any:
 
 def _extra_pairs(config: Config, split: BuiltSplit, inferred: InferredPositives | None) -> ExtraPairs | None:
     refreshed = config.settings.judge_refresh is not None  # then there may be some later
-    if inferred is None or (len(inferred.users) == 0 and not refreshed):
+    if inferred is None or config.plan.ranks_lists or (len(inferred.users) == 0 and not refreshed):
         return None
     extra = ExtraPairs.from_tokens(split.dataset, inferred.users, inferred.items, inferred.weight)
     if config.settings.protocol == "reference":

@@ -125,3 +125,15 @@ def test_a_trained_pop_holds_the_counts_of_train(toy: Path) -> None:
     run = load_run("run")
     counts = np.bincount(run.split.real_train.inter_feat["item_id"].numpy(), minlength=41)
     assert run.prepared.model.item_cnt.flatten().tolist() == counts.tolist()
+
+
+def test_ncl_takes_no_more_prototypes_than_there_are_nodes() -> None:
+    pytest.importorskip("faiss")
+    ncl = SimpleNamespace(k=1000, latent_dim=4, device="cpu")
+    points = np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32)
+    centroids, nearest = general_recommender.NCL.run_kmeans(ncl, points)
+    assert centroids.shape == (12, 4)
+    assert sorted(nearest.tolist()) == list(range(12))  # each node is a prototype of its own
+    assert ncl.k == 1000
+    ncl.k = 3
+    assert general_recommender.NCL.run_kmeans(ncl, points)[0].shape == (3, 4)

@@ -10,6 +10,7 @@ from recbole_dtlns.comparison.plan_keys import sample_values
 from recbole_dtlns.comparison.ranges import parse_range
 from recbole_dtlns.config import Config
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.model_kinds import check_packages
 from recbole_dtlns.plan import check_judge
 from recbole_dtlns.proposals import check_exclude
 from recbole_dtlns.settings import nearest, our_keys
@@ -80,6 +81,7 @@ def check_cells(plan: ComparisonPlan) -> None:
 
 def _checked_cell(plan: ComparisonPlan, cell: Cell) -> CellConfig:
     config = CellConfig(plan, cell)
+    check_packages(config["model"])
     check_judge(config.settings, config.plan)
     check_exclude(config)
     if config.plan.judge == "file" and config.settings.judge_file is None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from recbole.utils import ModelType
 from tabulate import tabulate
 
 from recbole_dtlns.comparison.campaign import write_plan
@@ -149,10 +150,10 @@ def _range(plan: ComparisonPlan, cell: Cell, gpus: list[str]) -> tuple[float, fl
         outcome = Runner(short, Path(name), 1, gpus[:1])(Job(Run(cell, plan.seeds[0], trial=0)))
     if outcome.result is None:
         raise UserError(outcome.reason)
-    if cell.row.model is not None:
+    config = run_config(plan, Run(cell, plan.seeds[0]), {})
+    if config["MODEL_TYPE"] == ModelType.TRADITIONAL:
         return outcome.seconds, outcome.seconds  # fitted at once
     spent = outcome.result["seconds"]
-    config = run_config(plan, Run(cell, plan.seeds[0]), {})
     once = outcome.seconds - spent["training"] - spent["evaluation"]
     every = max(int(config["eval_step"]), 1)
     of_epoch = spent["training"] + spent["evaluation"] / every

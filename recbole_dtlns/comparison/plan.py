@@ -60,7 +60,7 @@ class ComparisonPlan:
 
     Attributes:
         datasets: names of data sets.
-        models: names of RecBole models; reference rows bring their own.
+        models: names of RecBole models; reference rows bring their own model.
         rows: as asked for; `cells` adds the row that dtl_ns must stand beside.
         judges: judges of every row with inferred positives.
         seeds: seeds of the runs that are compared, the same for every cell; trials have the first.
@@ -116,12 +116,17 @@ class ComparisonPlan:
         references = [row for row in self.rows if row.model is not None]
         for dataset in self.datasets:
             pairs = [(model, row, judge) for model in self.models for row, judge in self._rows_on(model)]
-            pairs += [(str(row.model), row, "none") for row in references]
+            pairs += [(str(row.model), row, judge) for row in references for judge in self._judges_of(row)]
             for model, row, judge in pairs:
                 for noise in self.noise:
                     cell = Cell(dataset, model, row, judge, noise, self.judge_keys.get(judge, {}))
                     found.setdefault(cell.folder, cell)
         return tuple(found.values())
+
+    def _judges_of(self, row: Row) -> tuple[str, ...]:
+        if row.judge is not None:
+            return (row.judge,)
+        return self.judges if row.judged else ("none",)
 
     def _rows_on(self, model: str) -> Iterator[tuple[Row, str]]:
         """Rows and judges on a model of the plan, each with the row that it must stand beside.
@@ -133,7 +138,7 @@ class ComparisonPlan:
             (make_row(row.name) if row.judge else row, judge)
             for row in self.rows
             if row.model is None
-            for judge in ([row.judge] if row.judge else self.judges if row.judged else ["none"])
+            for judge in self._judges_of(row)
         ]
         beside = make_row("mixgcf+pos" if model in LAYER_SOURCES else "dns+pos")
         present = {(row.name, judge) for row, judge in asked}

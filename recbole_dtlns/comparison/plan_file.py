@@ -160,7 +160,7 @@ def _data_set(name: str) -> str:
 
 
 def _model(name: str) -> str:
-    if name in REFERENCES:
+    if name in REFERENCES and make_row(name).keys["neg_sampler"] is None:
         raise UserError(f"models: {name} draws no negatives. It is a reference row: name it in samplers.")
     require_model(name)
     return name

@@ -16,6 +16,7 @@ from recbole_dtlns.comparison.usable import usable_result
 from recbole_dtlns.epoch_log import EPOCHS, read_epochs
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.hardness.log import HARDNESS
+from recbole_dtlns.models.judged import JUDGED_ORDER
 from recbole_dtlns.per_user import PER_USER, read_per_user
 from recbole_dtlns.run_folder import RESULT
 
@@ -50,8 +51,8 @@ class RunRecord:
 
     @property
     def is_reference(self) -> bool:
-        """Whether it is a row of its own model (Pop, ItemKNN, EASE), whatever models the plan names."""
-        return self.sampler == self.model
+        """Whether it is a row of its own model (Pop, EASE, a judge's own order), whatever models the plan names."""
+        return self.sampler == self.model or self.model == JUDGED_ORDER
 
     def chosen(self) -> dict[str, Any] | None:
         """What the search has chosen for its cell (`trial`, `keys`, `scores` of all trials); None without a search."""
@@ -127,7 +128,7 @@ class Comparison:
     def groups(self) -> list[tuple[str, str]]:
         """Data sets and models that have something to compare, in order.
 
-        Reference rows (Pop, ItemKNN, EASE) belong beside every model of their data set and are no group of their own,
+        Reference rows (Pop, EASE, judge) belong beside every model of their data set and are no group of their own,
         unless a data set has nothing else.
         """
         runs = [run for run in self.runs if run.trial is None]
@@ -144,8 +145,8 @@ class Comparison:
 
     def references(self, dataset: str, noise: float = 0.0) -> dict[str, list[RunRecord]]:
         """Finished runs of the reference rows of a data set by label, in order of their seeds."""
-        models = dict.fromkeys(run.model for run in self.runs if run.is_reference and run.dataset == dataset)
-        found = {model: self.seeds_of(dataset, model, model, noise) for model in models}
+        rows = dict.fromkeys((run.model, run.label) for run in self.runs if run.is_reference and run.dataset == dataset)
+        found = {label: self.seeds_of(dataset, model, label, noise) for model, label in rows}
         return {label: runs for label, runs in found.items() if runs}
 
     def _of(self, dataset: str, model: str, label: str, noise: float, trials: bool) -> list[RunRecord]:
@@ -225,15 +226,16 @@ def _single_run(folder: Path) -> RunRecord:
     result = usable_result(folder)
     config, judge = result["config"], result["judge"]
     sampler = result.get("neg_sampler") or result["model"]
-    view, positives = config.get("tree_view") is True, judge != "none"
+    view, judged = config.get("tree_view") is True, judge != "none"
     own = sampler == "dtl_ns"
+    positives = judged and result["model"] != JUDGED_ORDER
     name = sampler + ("+tree" if view and not own else "") + ("+pos" if positives and not own else "")
     return RunRecord(
         run_id=folder.resolve().name,
         folder=folder,
         dataset=result["dataset"],
         model=result["model"],
-        label=f"{name}@{judge}" if positives else name,
+        label=f"{name}@{judge}" if judged else name,
         sampler=name,
         judge=judge,
         noise=float(config.get("noise_rate") or 0.0),

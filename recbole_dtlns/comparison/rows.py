@@ -10,13 +10,22 @@ from typing import Any
 import recbole
 import yaml
 
+from recbole_dtlns.config import typed
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.judges import JUDGES, OTHER_JUDGES
+from recbole_dtlns.models.judged import JUDGED_ORDER
 from recbole_dtlns.samplers import SAMPLERS, STOCK
 from recbole_dtlns.settings import nearest
 
 METHOD = "dtl_ns"
-REFERENCES = ("Pop", "ItemKNN", "EASE")
+JUDGE_ROW = "judge"
+REFERENCES = ("Pop", "ItemKNN", "EASE", "SLIMElastic", "RecVAE", "SimpleX", "NCL")
+# Reference rows that are trained: keys of RecBole's own learning, which are tuned for each of them or left at RecBole's
+# start values. Epochs and early stopping are those of all runs.
+_TRAINED = ("RecVAE", "SimpleX", "NCL")
+_LEARNING = ("learner", "learning_rate", "weight_decay", "train_batch_size", "clip_grad_norm", "require_pow")
+# Models with a loss of pairs get the negatives of RecBole's own loader: a sampler of ours would make them another row.
+_PAIRWISE = ("SimpleX", "NCL")
 ALIASES = {"augment_only": "mixgcf+pos", "tree_only": "mixgcf+tree"}
 CONTROLS: dict[str, dict[str, Any]] = {
     "shuffled_codes": {"shuffle_codes": True},
@@ -36,9 +45,9 @@ class Row:
     Attributes:
         name: canonical name: `mixgcf+pos`, `recbole:uniform`, `EASE`.
         keys: configuration without the judge.
-        judged: whether it trains with inferred positives and so crosses with the judges; others run with judge=none.
+        judged: whether it reads verdicts and so crosses with the judges; others run with judge=none.
         search: YAML files below `properties/`, without ending, whose `search` ranges it tries.
-        model: the RecBole model of a reference row; None where the models of the plan are trained.
+        model: the model of a reference row; None where the models of the plan are trained.
         judge: the one judge of `judge=NAME`; None: those of the plan.
     """
 
@@ -70,16 +79,16 @@ def make_row(name: str) -> Row:
     Names are a sampler of ours or `recbole:uniform|popularity|dynamic`, with `+tree` (the tree view), `+pos` (the
     judge's inferred positives) and `+reference` (the authors' evaluation, marked) behind them; the ablations of dtl_ns
     (`augment_only`, `tree_only`, `judge=NAME`, `shuffled_codes`, `random_positives`, `exclude_only`); and the reference
-    rows `Pop`, `ItemKNN`, `EASE`.
+    rows: `judge` (the judge's own order), `Pop`, `ItemKNN`, `EASE`, `SLIMElastic`, `RecVAE`, `SimpleX`, `NCL`.
 
     Raises:
         UserError: there is no such row, or it cannot be had; the message has near names.
     """
     name = ALIASES.get(name, name)
     if name in REFERENCES:
-        # Pinned: a neg_sampler or reg_weight in a file for all runs is meant for the models that are compared.
-        keys = {"neg_sampler": None, **_stock_values(name)}
-        return Row(name, keys, judged=False, search=(f"model/{name}",), model=name)
+        return Row(name, _reference_keys(name), judged=False, search=(f"model/{name}",), model=name)
+    if name == JUDGE_ROW:
+        return Row(name, {"neg_sampler": None}, judged=True, search=(), model=JUDGED_ORDER)
     if name in CONTROLS:
         return Row(name, {"neg_sampler": METHOD, **CONTROLS[name]}, judged=True, search=(f"sampler/{METHOD}",))
     if name.startswith(_JUDGE):
@@ -92,7 +101,7 @@ def make_row(name: str) -> Row:
 def _sampler_row(name: str) -> Row:
     base, *added = name.split("+")
     if base not in SAMPLERS and base not in STOCK:
-        known = [*SAMPLERS, *STOCK, *ALIASES, *CONTROLS, *REFERENCES]
+        known = [*SAMPLERS, *STOCK, *ALIASES, *CONTROLS, JUDGE_ROW, *REFERENCES]
         raise UserError(
             f"There is no row {name!r}{nearest(base, known) or '.'} A row is one of {', '.join(known)}, or judge=NAME; "
             "samplers take +tree, +pos and +reference behind the name."
@@ -132,7 +141,23 @@ def require_judge(name: str) -> None:
         raise UserError(f"There is no judge {name!r}{nearest(name, known) or '.'} Known: {', '.join(known)}.")
 
 
-def _stock_values(model: str) -> dict[str, Any]:
-    """Start values of a model's own keys, from RecBole's file."""
-    path = Path(recbole.__file__).parent / "properties" / "model" / f"{model}.yaml"
-    return dict(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+def _reference_keys(model: str) -> dict[str, Any]:
+    """RecBole's start values of a reference row.
+
+    They are pinned: a neg_sampler, reg_weight or learning_rate in a file for all runs is meant for the models that are
+    compared.
+    """
+    keys: dict[str, Any] = {"neg_sampler": None}
+    if model in _TRAINED:
+        stock = _stock_values("overall")
+        keys |= {key: stock[key] for key in _LEARNING}
+    if model in _PAIRWISE:
+        keys |= {"neg_sampler": "recbole:uniform", "num_negatives": 1}
+    return {**keys, **_stock_values(f"model/{model}")}
+
+
+def _stock_values(name: str) -> dict[str, Any]:
+    """The content of one of RecBole's property files."""
+    path = Path(recbole.__file__).parent / "properties" / f"{name}.yaml"
+    held = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    return {key: typed(key, value) for key, value in held.items()}  # YAML reads 1e-05 as text

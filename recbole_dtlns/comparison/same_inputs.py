@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from recbole.utils import ModelType, get_model
+from recbole.utils import ModelType
 
 from recbole_dtlns.comparison.records import RunRecord
 from recbole_dtlns.comparison.usable import WHAT_TO_DO
+from recbole_dtlns.config import model_class
 from recbole_dtlns.errors import UserError
 
 _SHOWN = 12  # characters of a hash in a message
@@ -58,7 +59,7 @@ class SameInputs:
 
 def _inputs(dataset: str, model: str, result: Mapping[str, Any]) -> dict[Input, str]:
     """Content by input, whose last word names it; what has no hash is left out."""
-    kind = get_model(model).type
+    kind = model_class(model).type
     form = ModelType.GENERAL if kind == ModelType.TRADITIONAL else kind
     found: dict[Input, Any] = {(dataset, form.name, "the split_hash"): result["data"].get("split_hash")}
     for entry in result.get("external") or []:

@@ -18,13 +18,15 @@ from recbole_dtlns.config import raw_value, read_yaml
 from recbole_dtlns.settings import Settings
 from recbole_dtlns.shipped import PROPERTIES
 
+_LISTS = "loss/list"
 _DRAWS = 1000  # in a row that bring nothing new, as in RecBole; then the first untried settings are taken
 
 
 def ranges_of(row: Row, plan: ComparisonPlan) -> dict[str, Range]:
     """What a row tries: the `search` of its YAML files, then the plan's shared ranges, which win.
 
-    A row `NAME+tree` takes the weights of the trees from dtl_ns and the rest from its own file. Keys that the plan
+    A row `NAME+tree` takes the weights of the trees from dtl_ns and the rest from its own file; one that trains on
+    judged lists takes those of the list loss beside its own. Keys that the plan
     fixes are not tried, but for those of which a reference row has its own value anyhow. Reference rows do not take
     part in the shared ranges: those are of the models compared. The sampler of a plugin may bring
     `sampler/NAME.yaml`, looked up in the working directory.
@@ -33,7 +35,7 @@ def ranges_of(row: Row, plan: ComparisonPlan) -> dict[str, Range]:
         UserError: a range cannot be read.
     """
     found: dict[str, Any] = {}
-    for name in row.search:
+    for name in (*row.search, _LISTS) if _trains_on_lists(row, plan) else row.search:
         held = _search_file(name)
         added = name == f"sampler/{METHOD}" and row.search != (name,)
         found.update({key: text for key, text in held.items() if not added or key.startswith("alpha_")})
@@ -41,6 +43,12 @@ def ranges_of(row: Row, plan: ComparisonPlan) -> dict[str, Range]:
     if row.model is None:
         found.update(plan.shared_search)
     return {key: parse_range(key, text) for key, text in found.items()}
+
+
+def _trains_on_lists(row: Row, plan: ComparisonPlan) -> bool:
+    if not row.judged or row.model is not None:
+        return False
+    return raw_value("positives_loss", row.keys, plan.fixed, plan.config_files) == "list"
 
 
 def _search_file(name: str) -> dict[str, Any]:

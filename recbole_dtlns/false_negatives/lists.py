@@ -40,13 +40,24 @@ class JudgedLists:
             size: longest list.
         """
         rows = np.flatnonzero(values > 0)  # NaN is not
-        users = candidates.users[rows]
-        limit = np.full(len(view.users), size)
-        picked, _ = best_of_rows(users, values[rows].astype(np.float32), limit)
-        rows = rows[picked]
-        return cls(
-            view.users[candidates.users[rows]], view.items[candidates.items[rows]], values[rows].astype(np.float32)
-        )
+        return cls._best(view, candidates.take(rows), values[rows], size)
+
+    @classmethod
+    def whole(cls, view: TrainView, candidates: Candidates, values: np.ndarray) -> JudgedLists:
+        """All candidates of each user in the judge's order; of equal ones the better candidate rank. O(n log n).
+
+        Args:
+            view: the numbering of the candidates.
+            candidates: n pairs.
+            values: float64 [n], not below 0; NaN = no verdict, which counts as 0.
+        """
+        return cls._best(view, candidates, np.nan_to_num(values), len(candidates))
+
+    @classmethod
+    def _best(cls, view: TrainView, candidates: Candidates, values: np.ndarray, size: int) -> JudgedLists:
+        picked, _ = best_of_rows(candidates.users, values.astype(np.float32), np.full(len(view.users), size))
+        best = candidates.take(picked)
+        return cls(view.users[best.users], view.items[best.items], values[picked].astype(np.float32))
 
 
 def share_of_best(users: np.ndarray, scores: np.ndarray) -> np.ndarray:

@@ -54,7 +54,8 @@ class Identification:
         candidate_source: what the candidates really came from; None where no judge ran.
         judging: the judge's report and what else is known of it, see `Judgement.details`; None where no judge ran.
         online: the judge for use during training; None unless `judge_refresh` is set.
-        lists: the judge's values over each user's candidates, for `positives_loss=list`; None under `pairs`.
+        lists: the judge's values over each user's candidates, for `positives_loss=list` and for a ranking by the judge
+            itself (then all of them); None otherwise.
         interrupted: whether Ctrl-C ended the judging early; what was accepted until then is in `inferred`.
     """
 
@@ -152,10 +153,12 @@ def _judge(
     result.interrupted = judged.verdicts.interrupted
     probability = probability_of(judged.verdicts.raw, judged.calibration)
     _decide(view, settings, plan, candidates, judged.verdicts, probability, judged.about, judged.usage, result)
+    # Where nobody was asked, the order of the candidate source is all there is to learn from.
+    values = share_of_best(candidates.users, candidates.scores) if plan.judge == KeepAllJudge.name else probability
     if plan.positives_loss == "list":
-        # Where nobody was asked, the order of the candidate source is all there is to learn from.
-        values = share_of_best(candidates.users, candidates.scores) if plan.judge == KeepAllJudge.name else probability
         result.lists = JudgedLists.from_values(view, candidates, values, settings.list_size)
+    elif plan.ranks_lists:
+        result.lists = JudgedLists.whole(view, candidates, values)
     result.seconds["judging"] = round(time.perf_counter() - started, 3)
 
 
@@ -168,6 +171,8 @@ def _read_verdict_file(view: TrainView, settings: Settings, plan: Plan, result: 
     verdicts = Verdicts(read.raw, read.mass, 0, len(read.raw))
     about = {"judge": "file", "revision": "", "settings": {}}
     _decide(view, settings, plan, read.candidates, verdicts, read.probability, about, Usage(), result)
+    if plan.ranks_lists:
+        result.lists = JudgedLists.whole(view, read.candidates, read.probability)
     result.seconds["judging"] = round(time.perf_counter() - started, 3)
 
 

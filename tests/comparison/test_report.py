@@ -23,6 +23,7 @@ from recbole_dtlns.comparison.report.section import Section
 from recbole_dtlns.comparison.report.sections import sections_of
 from recbole_dtlns.comparison.report.source import Source, best_of
 from recbole_dtlns.comparison.statistics import OVER_SEEDS, OVER_USERS, over_seeds, over_users
+from recbole_dtlns.comparison.summary import summary_text
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.leaks import LeakChecks
 
@@ -621,6 +622,19 @@ def test_a_run_without_test_is_reported_by_its_valid_metrics(made: Path, tmp_pat
     found = sections(run)
     keys = [column.key for column in found["accuracy"].tables[0].columns]
     assert keys == ["row", "valid_ndcg@20", "seeds"]
+
+
+def test_popularity_and_coverage_stand_beside_accuracy(made: Path):
+    table = sections(made)["accuracy"].tables[0]
+    keys = [column.key for column in table.columns]
+    spread = ["test_itemcoverage@20", "test_averagepopularity@20"]
+    assert keys[keys.index("test_precision@20") + 1 :][:2] == spread
+    assert not any(column.best for column in table.columns if column.key in spread)  # neither more nor less is better
+    assert all(line.values[key] is not None for line in table.lines for key in spread)
+    assert "popular items to everybody" in table.note
+    assert "popular items" not in sections(made, metric="itemcoverage@20")["accuracy"].tables[0].note
+    lines = [line.split(",") for line in summary_text(read_comparison(made)).splitlines()]
+    assert set(spread) <= set(lines[0])
 
 
 def test_another_row_and_metric(made: Path):

@@ -66,7 +66,17 @@ def test_reference_rows_are_models_with_their_own_start_values() -> None:
 
 
 def test_every_row_is_made_again_from_its_own_name() -> None:
-    names = [*SAMPLERS, *STOCK, *ALIASES, *CONTROLS, *REFERENCES, "judge=rule", "dns+tree+pos", "recbole:uniform+pos"]
+    names = [
+        *SAMPLERS,
+        *STOCK,
+        *ALIASES,
+        *CONTROLS,
+        *REFERENCES,
+        "judge",
+        "judge=rule",
+        "dns+tree+pos",
+        "recbole:uniform+pos",
+    ]
     for row in map(make_row, names):
         assert make_row(row.spelled) == row
 

@@ -15,6 +15,7 @@ from recbole_dtlns.comparison.statistics import Compared, significance
 from recbole_dtlns.comparison.statistics.values import row_values
 from recbole_dtlns.errors import UserError
 
+SPREAD_OF_LISTS = ("itemcoverage", "averagepopularity")  # of those beyond accuracy, the two that stand beside it
 BEYOND_ACCURACY = ("itemcoverage", "averagepopularity", "giniindex", "shannonentropy", "tailpercentage")
 _BEST = {"giniindex": "min", "averagepopularity": None, "logloss": "min", "mae": "min", "rmse": "min"}
 

@@ -8,11 +8,15 @@ from recbole_dtlns.comparison.records import RunRecord
 from recbole_dtlns.comparison.report.measures import why_marked
 from recbole_dtlns.comparison.report.plots import accuracy as plots
 from recbole_dtlns.comparison.report.section import Picture, Section
-from recbole_dtlns.comparison.report.source import Group, Row, Source, best_of, is_accuracy
+from recbole_dtlns.comparison.report.source import SPREAD_OF_LISTS, Group, Row, Source, best_of, is_accuracy
 from recbole_dtlns.comparison.report.table import Column, Line, Table, Value, filled
 from recbole_dtlns.comparison.statistics.words import metric_name
 
 _NOTE = "Mean ± standard deviation over seeds. Bold: the best mean of a column among rows without marks."
+_SPREAD = (
+    "A row that wins with a higher average popularity and a lower item coverage than the row it beats may do no more "
+    "than recommend popular items to everybody."
+)
 _INTERVAL = (
     "Low and high: ends of the 95 % bootstrap interval of the mean test {} over users, whose values are averaged over "
     "seeds. All rows share their users, so whether two rows differ is told by the tests, not by overlapping intervals."
@@ -39,23 +43,32 @@ def _main(source: Source, group: Group, intervals: plots.Intervals) -> Table:
     tests = [
         name for name in source.metrics if name == source.metric or (is_accuracy(name) and name.partition("@")[2] == k)
     ]
+    spread = [
+        f"{name}@{k}" for name in SPREAD_OF_LISTS if f"{name}@{k}" in source.metrics and is_accuracy(source.metric)
+    ]
     columns = [
         Column("row", "Row"),
         Column("judge", "Judge"),
         *(column for name in tests for column in _test_columns(name, name == source.metric)),
+        *(Column(f"test_{name}", f"Test {metric_name(name)}", "metric") for name in spread),
         Column(f"valid_{source.metric}", f"Valid {metric_name(source.metric)}", "metric", best_of(source.metric)),
         Column("seeds", "Seeds", "count"),
     ]
     lines = []
     for row in group.rows:
-        line = _line(row, tests, [source.metric])
+        line = _line(row, [*tests, *spread], [source.metric])
         low, high = intervals[row.label] or (None, None)
         ends = {f"test_{source.metric}_low": low, f"test_{source.metric}_high": high}
         lines.append(Line({**line.values, **ends}, line.marks))
     shown = filled(columns, lines)
     name = metric_name(source.metric)
-    note = f"{_NOTE} {_INTERVAL.format(name)}" if any(column.key.endswith("_low") for column in shown) else _NOTE
-    return Table(f"accuracy-{group.slug}", f"Accuracy: {group.title}", shown, tuple(lines), note)
+    keys = {column.key for column in shown}
+    notes = [
+        _NOTE,
+        *([_INTERVAL.format(name)] if f"test_{source.metric}_low" in keys else []),
+        *([_SPREAD] if len(keys & {f"test_{each}" for each in spread}) == 2 else []),
+    ]
+    return Table(f"accuracy-{group.slug}", f"Accuracy: {group.title}", shown, tuple(lines), " ".join(notes))
 
 
 def _test_columns(name: str, ends: bool) -> list[Column]:
