@@ -120,7 +120,7 @@ def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]
     write_found(run_dir, split.view, found, config)
     if found.interrupted:
         raise KeyboardInterrupt
-    prepared = prepare(config, split, found.inferred, found.trees, online=found.online)
+    prepared = prepare(config, split, found.inferred, found.trees, online=found.online, lists=found.lists)
     logger.info(prepared.model)
     trainer = prepared.trainer
     identity = run_identity(config.resolved(), split.split_hash, found.external)

@@ -18,6 +18,7 @@ from recbole_dtlns.data.build import BuiltSplit
 from recbole_dtlns.data.tokens import tokens_of
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.inferred import InferredPositives
+from recbole_dtlns.false_negatives.lists import JudgedLists
 from recbole_dtlns.identification.online import OnlineJudge
 from recbole_dtlns.proposals import make_proposals
 from recbole_dtlns.refresh import Refresher
@@ -52,12 +53,13 @@ def prepare(
     trees: Trees | None,
     for_training: bool = True,
     online: OnlineJudge | None = None,
+    lists: JudgedLists | None = None,
 ) -> Prepared:
     """Build loaders, model and trainer in RecBole's order, so that stock runs draw the same random numbers.
 
     Samplers and evaluation loaders come from the real split; only then is the training part augmented. Without
     `for_training` no training step is made, and `trees` may be None. With `online`, the inferred positives are only the
-    first ones.
+    first ones. Under `positives_loss=list` the step trains on `lists`, and the training part is not augmented.
 
     Raises:
         UserError: users without drawable items, more candidates than items, a mask outside the real split.
@@ -65,7 +67,7 @@ def prepare(
     extra = _extra_pairs(config, split, inferred)
     samplers = create_samplers(config, split.dataset, split.parts)
     _set_masks(config, split, samplers, extra)
-    train = _augmented(split, extra) if extra is not None and config.settings.augment_loss else split.parts[0]
+    train = _augmented(split, extra) if extra is not None and config.pairs_in_loss else split.parts[0]
     train_data = _train_loader(config, split, train, samplers[0], extra)
     valid_data, test_data = loaders.evaluation_loaders(config, split.parts, samplers)
     _check_masks(config, split, valid_data, test_data)
@@ -73,7 +75,7 @@ def prepare(
     trainer = make_trainer(config, model)
     if for_training:
         proposals = make_proposals(config, split.parts[0], extra)
-        trainer.use_step(make_step(config, split, model, train_data, extra, trees, proposals))
+        trainer.use_step(make_step(config, split, model, train_data, extra, trees, proposals, lists))
         if online is not None and extra is not None:
             trainer.refresher = Refresher(online, model, config, split, proposals, extra)
     return Prepared(model, trainer, train_data, valid_data, test_data, extra)
@@ -85,7 +87,7 @@ def build_model(config: Config, split: BuiltSplit, extra: ExtraPairs | None) -> 
     Models that read whole histories (auto-encoders) have them, and so their loss, with `extra` under `augment_loss`.
     """
     settings = config.settings
-    wanted = settings.augment_graph or (settings.augment_loss and _reads_users(config))
+    wanted = settings.augment_graph or (config.pairs_in_loss and _reads_users(config))
     graph = _augmented(split, extra) if extra is not None and wanted else split.parts[0]
     init_seed(config["seed"] + config["local_rank"], config["reproducibility"])
     with compat.trusted_load():  # some models read pre-trained weights of the user's own
