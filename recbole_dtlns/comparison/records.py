@@ -227,7 +227,8 @@ def _single_run(folder: Path) -> RunRecord:
     sampler = result.get("neg_sampler") or result["model"]
     view, positives = config.get("tree_view") is True, judge != "none"
     own = sampler == "dtl_ns"
-    name = sampler + ("+tree" if view and not own else "") + ("+pos" if positives and not own else "")
+    loss = "+list" if config.get("positives_loss") == "list" else "+pos"
+    name = sampler + ("+tree" if view and not own else "") + (loss if positives and not own else "")
     return RunRecord(
         run_id=folder.resolve().name,
         folder=folder,
