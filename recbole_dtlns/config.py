@@ -91,6 +91,11 @@ class Config(StockConfig):
         seed = self.settings.split_seed
         return int(self["seed"]) if seed is None else seed
 
+    @property
+    def pairs_in_loss(self) -> bool:
+        """Whether inferred positives are further rows of the loss."""
+        return self.settings.augment_loss and self.plan.positives_loss != "list"
+
     def resolved(self) -> dict[str, Any]:
         """Every key with the value in force, fit to be given as a configuration file again."""
         derived = _DERIVED | set(self._reading_keys)

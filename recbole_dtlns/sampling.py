@@ -17,8 +17,11 @@ from recbole_dtlns.data.build import BuiltSplit
 from recbole_dtlns.data.sequences import longest_rows
 from recbole_dtlns.data.tokens import tokens_of
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.false_negatives.lists import JudgedLists
 from recbole_dtlns.hardness.held_out import HeldOut
 from recbole_dtlns.hardness.meter import HardnessMeter
+from recbole_dtlns.lists_in_loss import make_list_loss
+from recbole_dtlns.models.list_loss import ListLoss
 from recbole_dtlns.models.loss import WeightedBPRLoss, replace_bpr_loss
 from recbole_dtlns.models.scores import ScoreSource, scoring
 from recbole_dtlns.models.sequences import sequence_scoring
@@ -44,6 +47,7 @@ def make_step(
     extra: ExtraPairs | None,
     trees: Trees | None,
     proposals: tuple[FreeItems, ...],
+    lists: JudgedLists | None = None,
 ) -> SampledStep | WeightedStep | None:
     """The step that stands in for the model's `calculate_loss`; None where RecBole's own path needs nothing of ours.
 
@@ -54,6 +58,7 @@ def make_step(
         extra: inferred positives that training uses; None without.
         trees: None where nothing reads codes.
         proposals: what negatives are drawn from, (uniform, popularity).
+        lists: judged lists for `positives_loss=list`; None without.
 
     Raises:
         UserError: a sampler and a model that do not go together.
@@ -61,11 +66,12 @@ def make_step(
     if config.plan.base is None and extra is None:
         return None  # RecBole untouched
     loss = replace_bpr_loss(model)
-    if extra is not None and config.settings.augment_loss and loss is None:
+    if extra is not None and config.pairs_in_loss and loss is None:
         _weigh_without_loss(config, train_data)
     if config.plan.base is None:
-        return WeightedStep(loss) if loss is not None and config.settings.augment_loss else None
-    return _sampled_step(config, split, model, loss, extra, trees, proposals)
+        return WeightedStep(loss) if loss is not None and config.pairs_in_loss else None
+    list_loss = make_list_loss(config, split, lists)
+    return _sampled_step(config, split, model, loss, extra, trees, proposals, list_loss)
 
 
 def _weigh_without_loss(config: Config, train_data: Any) -> None:
@@ -84,6 +90,7 @@ def _sampled_step(
     extra: ExtraPairs | None,
     trees: Trees | None,
     proposals: tuple[FreeItems, ...],
+    lists: ListLoss | None,
 ) -> SampledStep:
     settings, plan = config.settings, config.plan
     kind = SAMPLERS[str(plan.base)]
@@ -98,7 +105,9 @@ def _sampled_step(
     sampler.setup(context)
     n_candidates = settings.neg_candidates if kind.scores_candidates or plan.tree_view else 1
     hardness = _hardness_meter(config, split, extra, context)
-    return SampledStep(model, source, sampler, context.generator, loss, n_candidates, settings.num_negatives, hardness)
+    return SampledStep(
+        *(model, source, sampler, context.generator, loss, n_candidates, settings.num_negatives, hardness, lists)
+    )
 
 
 def _hardness_meter(

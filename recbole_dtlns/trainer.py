@@ -84,9 +84,10 @@ class RunTrainer:
         with self._stepping(epoch_idx):
             loss = super()._train_epoch(train_data, epoch_idx, loss_func, show_progress)  # type: ignore[misc]
         self._report_hardness(epoch_idx)
+        list_loss = self._report_lists(epoch_idx)
         self.seconds["training"] += time.perf_counter() - started
         total = sum(loss) if isinstance(loss, tuple) else loss
-        self._epoch = epoch_idx, {"train_loss": total, "seconds": self.seconds["training"]}
+        self._epoch = epoch_idx, {"train_loss": total, **list_loss, "seconds": self.seconds["training"]}
         write_row(self.run_dir / EPOCHS, *self._epoch)
         return loss
 
@@ -112,6 +113,17 @@ class RunTrainer:
         for name, value in means.items():
             if value is not None:
                 trainer.tensorboard.add_scalar(f"Hardness/{name}", value, epoch)
+
+    def _report_lists(self, epoch: int) -> dict[str, float | None]:
+        """Show the mean list loss of an epoch in the log and TensorBoard; its column of `epochs.csv`, if any."""
+        if not isinstance(self.step, SampledStep) or self.step.lists is None:
+            return {}
+        trainer: Any = self
+        mean = self.step.lists.mean()
+        if mean is not None:
+            trainer.logger.info(f"epoch {epoch} list loss: {mean:.4f}")
+            trainer.tensorboard.add_scalar("Loss/List", mean, epoch)
+        return {"list_loss": mean}
 
     @contextmanager
     def _stepping(self, epoch: int) -> Iterator[None]:

@@ -60,7 +60,8 @@ def prepare(
 
     Samplers and evaluation loaders come from the real split; only then is the training part augmented. Without
     `for_training` no training step is made, and `trees` may be None. With `online`, the inferred positives are only the
-    first ones. `lists` are what a model that ranks by the judge itself ranks by.
+    first ones. Under `positives_loss=list` the step trains on `lists`, and the training part is not augmented. A model
+    that ranks by the judge itself ranks by them.
 
     Raises:
         UserError: users without drawable items, more candidates than items, a mask outside the real split.
@@ -68,7 +69,7 @@ def prepare(
     extra = _extra_pairs(config, split, inferred)
     samplers = create_samplers(config, split.dataset, split.parts)
     _set_masks(config, split, samplers, extra)
-    train = _augmented(split, extra) if extra is not None and config.settings.augment_loss else split.parts[0]
+    train = _augmented(split, extra) if extra is not None and config.pairs_in_loss else split.parts[0]
     train_data = _train_loader(config, split, train, samplers[0], extra)
     valid_data, test_data = loaders.evaluation_loaders(config, split.parts, samplers)
     _check_masks(config, split, valid_data, test_data)
@@ -78,7 +79,7 @@ def prepare(
     trainer = make_trainer(config, model)
     if for_training:
         proposals = make_proposals(config, split.parts[0], extra)
-        trainer.use_step(make_step(config, split, model, train_data, extra, trees, proposals))
+        trainer.use_step(make_step(config, split, model, train_data, extra, trees, proposals, lists))
         if online is not None and extra is not None:
             trainer.refresher = Refresher(online, model, config, split, proposals, extra)
     return Prepared(model, trainer, train_data, valid_data, test_data, extra)
@@ -90,7 +91,7 @@ def build_model(config: Config, split: BuiltSplit, extra: ExtraPairs | None) -> 
     Models that read whole histories (auto-encoders) have them, and so their loss, with `extra` under `augment_loss`.
     """
     settings = config.settings
-    wanted = settings.augment_graph or (settings.augment_loss and _reads_users(config))
+    wanted = settings.augment_graph or (config.pairs_in_loss and _reads_users(config))
     graph = _augmented(split, extra) if extra is not None and wanted else split.parts[0]
     init_seed(config["seed"] + config["local_rank"], config["reproducibility"])
     with compat.trusted_load():  # some models read pre-trained weights of the user's own

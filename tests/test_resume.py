@@ -57,6 +57,7 @@ def equal(one: Any, other: Any) -> bool:
         ["--neg_sampler=recbole:uniform"],
         ["--neg_sampler=srns", "--judge=rule", "--judge_refresh=2"],
         ["--neg_sampler=divns", "--judge=rule", "--judge_refresh=2"],
+        ["--neg_sampler=dtl_ns", "--positives_loss=list", "--list_users=20", "--list_negatives=9"],
         ["--neg_sampler=dens", "--hidden_size_list=[8,8]"],
         ["--neg_sampler=ans", "--hidden_size_list=[8,8]", "--num_negatives=2"],
     ],

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from recbole_dtlns.comparison.rows import METHOD, Row, make_row
+from recbole_dtlns.comparison.rows import METHOD_ROWS, Row, make_row
 from recbole_dtlns.models.layers import LAYER_SOURCES
 
 
@@ -131,8 +131,9 @@ class ComparisonPlan:
     def _rows_on(self, model: str) -> Iterator[tuple[Row, str]]:
         """Rows and judges on a model of the plan, each with the row that it must stand beside.
 
-        dtl_ns is the tree view on mixgcf, trained with inferred positives; the same without the view is `mixgcf+pos`.
-        On a model without layers dtl_ns runs on dns, and that row is `dns+pos`.
+        dtl_ns is the tree view on mixgcf, trained with inferred positives; the same without the view is `mixgcf+pos`,
+        or `mixgcf+list` where it trains on lists. On a model without layers dtl_ns runs on dns, and that row is
+        `dns+pos` or `dns+list`.
         """
         asked = [
             (make_row(row.name) if row.judge else row, judge)
@@ -140,9 +141,11 @@ class ComparisonPlan:
             if row.model is None
             for judge in self._judges_of(row)
         ]
-        beside = make_row("mixgcf+pos" if model in LAYER_SOURCES else "dns+pos")
+        base = "mixgcf" if model in LAYER_SOURCES else "dns"
         present = {(row.name, judge) for row, judge in asked}
         for row, judge in asked:
             yield row, judge
-            if row.name == METHOD and (beside.name, judge) not in present:
+            loss = row.keys.get("positives_loss", self.fixed.get("positives_loss"))
+            beside = make_row(f"{base}+{'list' if loss == 'list' else 'pos'}")
+            if row.name in METHOD_ROWS and (beside.name, judge) not in present:
                 yield beside, judge

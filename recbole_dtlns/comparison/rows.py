@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,15 @@ _TRAINED = ("RecVAE", "SimpleX", "NCL")
 _LEARNING = ("learner", "learning_rate", "weight_decay", "train_batch_size", "clip_grad_norm", "require_pow")
 # Models with a loss of pairs get the negatives of RecBole's own loader: a sampler of ours would make them another row.
 _PAIRWISE = ("SimpleX", "NCL")
+METHOD_ROWS = (METHOD, f"{METHOD}+pos", f"{METHOD}+list")  # with the start value of positives_loss, and pinned
 ALIASES = {"augment_only": "mixgcf+pos", "tree_only": "mixgcf+tree"}
 CONTROLS: dict[str, dict[str, Any]] = {
     "shuffled_codes": {"shuffle_codes": True},
     "random_positives": {"random_positives": True},
     "exclude_only": {"augment_loss": False},
 }
-_ADDED = ("tree", "pos", "reference")
+_ADDED = ("tree", "pos", "list", "reference")
+_LOSSES = {"pos": "pairs", "list": "list"}  # what the word pins positives_loss to
 _JUDGE = "judge="
 # RecBole's own loader has keys of ours: the exponent of popularity, the candidates of dynamic.
 _STOCK_SEARCH = {"recbole:popularity": ("sampler/popularity",), "recbole:dynamic": ("sampler/dns",)}
@@ -70,14 +72,17 @@ class Row:
         An ablation then tries the settings of the row that it is an ablation of.
         """
         words = self.name.split("+")
-        return METHOD if self.name in CONTROLS else "+".join(word for word in words if word not in {"pos", "reference"})
+        return (
+            METHOD if self.name in CONTROLS else "+".join(word for word in words if word not in {*_LOSSES, "reference"})
+        )
 
 
 def make_row(name: str) -> Row:
     """The row of that name.
 
     Names are a sampler of ours or `recbole:uniform|popularity|dynamic`, with `+tree` (the tree view), `+pos` (the
-    judge's inferred positives) and `+reference` (the authors' evaluation, marked) behind them; the ablations of dtl_ns
+    judge's inferred positives as rows of the loss) or `+list` (its lists as a soft target), and `+reference` (the
+    authors' evaluation, marked) behind them; behind `dtl_ns`, `+pos` and `+list` pin its loss; the ablations of dtl_ns
     (`augment_only`, `tree_only`, `judge=NAME`, `shuffled_codes`, `random_positives`, `exclude_only`); and the reference
     rows: `judge` (the judge's own order), `Pop`, `ItemKNN`, `EASE`, `SLIMElastic`, `RecVAE`, `SimpleX`, `NCL`.
 
@@ -104,29 +109,43 @@ def _sampler_row(name: str) -> Row:
         known = [*SAMPLERS, *STOCK, *ALIASES, *CONTROLS, JUDGE_ROW, *REFERENCES]
         raise UserError(
             f"There is no row {name!r}{nearest(base, known) or '.'} A row is one of {', '.join(known)}, or judge=NAME; "
-            "samplers take +tree, +pos and +reference behind the name."
+            "samplers take +tree, +pos or +list, and +reference behind the name."
         )
     if set(added) - set(_ADDED) or len(added) != len(set(added)):
         raise UserError(f"Row {name!r}: expected +{', +'.join(_ADDED)} or several of them behind {base}, each once.")
-    tree, pos, reference = (word in added for word in _ADDED)
-    if base == METHOD and (tree or pos):
-        raise UserError(
-            f"Row {name!r}: {METHOD} has the tree view and the judge's positives already. Write {METHOD}, or "
-            "mixgcf+tree, mixgcf+pos for its parts."
-        )
-    if tree and base in STOCK:
-        raise UserError(f"Row {name!r}: the tree view needs a sampler of ours, and {base} is RecBole's own loader.")
+    losses = [_LOSSES[word] for word in added if word in _LOSSES]
+    _require_possible(name, base, added)
+    tree, reference = "tree" in added, "reference" in added
     search = _STOCK_SEARCH.get(base, ()) if base in STOCK else (f"sampler/{base}",)
     return Row(
         name="+".join([base, *(word for word in _ADDED if word in added)]),
         keys={
             "neg_sampler": base,
             **({"tree_view": True} if tree else {}),
+            **({"positives_loss": losses[0]} if losses else {}),
             **({"protocol": "reference"} if reference else {}),
         },
-        judged=pos or base == METHOD,
+        judged=bool(losses) or base == METHOD,
         search=(*search, f"sampler/{METHOD}") if tree else search,
     )
+
+
+def _require_possible(name: str, base: str, added: Sequence[str]) -> None:
+    """Raise UserError for known words that do not go together, or not with the sampler."""
+    if base == METHOD and "tree" in added:
+        raise UserError(
+            f"Row {name!r}: {METHOD} has the tree view already. Write {METHOD}, or mixgcf+tree, mixgcf+pos, "
+            "mixgcf+list for its parts."
+        )
+    if set(_LOSSES) <= set(added):
+        raise UserError(
+            f"Row {name!r}: +pos makes the judge's positives rows of the loss, +list its lists a soft target. Name one."
+        )
+    for word, what in (("tree", "the tree view"), ("list", "the list loss")):
+        if word in added and base in STOCK:
+            raise UserError(f"Row {name!r}: {what} needs a sampler of ours, and {base} is RecBole's own loader.")
+    if "list" in added and "reference" in added:
+        raise UserError(f"Row {name!r}: +reference filters pairs, not lists. Write +pos with it.")
 
 
 def require_judge(name: str) -> None:

@@ -32,6 +32,7 @@ class LayerTables:
         sizes: width of each layer, H numbers.
         forward: what the model's own `forward()` would return, or None where it is cheap to call again.
         mean_pooled: the model scores by the means of the layers, so that `queries` repeats the user's mean / H.
+        pooled_items: these means of the items, float [I, C], for scores from a narrower table; None without.
     """
 
     queries: Callable[[Tensor], Tensor]
@@ -40,12 +41,14 @@ class LayerTables:
     sizes: tuple[int, ...]
     forward: Any = None
     mean_pooled: bool = False
+    pooled_items: Tensor | None = None
 
     def batch(self, users: Tensor) -> BatchLayers:
         """The layers of one batch, for users int64 [R]."""
         queries = self.queries(users)
         return BatchLayers(
-            *(queries, self.items, self.sizes, lambda: self.users(users)), self.forward, self.mean_pooled
+            *(queries, self.items, self.sizes, lambda: self.users(users)),
+            *(self.forward, self.mean_pooled, self.pooled_items),
         )
 
 
@@ -87,7 +90,9 @@ def _pooled_tables(pooled: PooledLayers, forward: Any = None) -> LayerTables:
         return torch.cat([functional.embedding(ids, layer) for layer in layers], dim=1)
 
     sizes = (layers[0].shape[1],) * n_layers
-    return LayerTables(queries, rows, pooled.side_by_side, sizes, forward, mean_pooled=True)
+    return LayerTables(
+        *(queries, rows, pooled.side_by_side, sizes, forward), mean_pooled=True, pooled_items=pooled.items
+    )
 
 
 class LayerSource(Protocol):

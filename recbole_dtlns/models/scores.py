@@ -110,6 +110,29 @@ class PredictScores:
         return None
 
 
+def joint_predictions(model: Any, users: Tensor, own: Tensor, shared: Tensor) -> tuple[Tensor, Tensor]:
+    """`BatchLayers.joint_scores` for models without layers: one call of `predict` of S (L + N) rows, with gradient.
+
+    This is a second forward pass, and its rows are kept until the backward pass. Tables that a model keeps for
+    evaluation (SGL) are forgotten again: they would be old in the next step.
+
+    Args:
+        users: int64 [S].
+        own: items of each of them, int64 [S, L].
+        shared: int64 [N].
+
+    Returns:
+        float [S, L] and [S, N].
+    """
+    items = torch.cat([own, shared.expand(len(users), -1)], dim=1)
+    rows = {model.USER_ID: users.repeat_interleave(items.shape[1]), model.ITEM_ID: items.flatten()}
+    before = dict(vars(model))
+    scores: Tensor = model.predict(Interaction(rows)).reshape(items.shape)
+    vars(model).clear()
+    vars(model).update(before)
+    return scores[:, : own.shape[1]], scores[:, own.shape[1] :]
+
+
 class ForwardTables:
     """For models whose `forward()` takes no argument and returns user and item tables first (DGCF): a single layer."""
 

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from recbole_dtlns.data.augmented import WEIGHT_FIELD
 from recbole_dtlns.hardness.meter import HardnessMeter
+from recbole_dtlns.models.list_loss import ListLoss
 from recbole_dtlns.models.loss import WeightedBPRLoss
-from recbole_dtlns.models.scores import ScoreSource, remembered_forward
+from recbole_dtlns.models.scores import ScoreSource, joint_predictions, remembered_forward
 from recbole_dtlns.samplers.base import Sampler
 from recbole_dtlns.samplers.layers import BatchLayers
 from recbole_dtlns.samplers.view import Choice, EpochView, View
@@ -67,6 +68,7 @@ class SampledStep:
         loss: the model's replaced BPRLoss, or None where it has none.
         n_candidates, n_negatives: candidates of each negative, negatives of each positive.
         hardness: told of every batch, for the log; None: nobody is.
+        lists: the judged lists, a further part of the loss; None without.
     """
 
     def __init__(
@@ -79,9 +81,11 @@ class SampledStep:
         n_candidates: int,
         n_negatives: int,
         hardness: HardnessMeter | None = None,
+        lists: ListLoss | None = None,
     ) -> None:
         self.model, self.source, self.sampler, self.generator, self.loss = model, source, sampler, generator, loss
         self.n_candidates, self.n_negatives, self.hardness = n_candidates, n_negatives, hardness
+        self.lists = lists
         self.epoch = 0
         self.sampling_seconds = 0.0
 
@@ -92,6 +96,7 @@ class SampledStep:
         interaction.update(Interaction({self.model.NEG_ITEM_ID: choice.item_ids[: len(interaction)]}))
         with remembered_forward(self.model, layers), self._loss_inputs(interaction, view, choice):
             loss = with_aux(calculate_loss(interaction), self._aux(interaction, choice))
+        loss = with_aux(loss, self._list_loss(interaction, layers))
         if self.hardness is not None:
             self.hardness.add(view, picked, choice, None if self.loss is None else self.loss.margin)
         return loss
@@ -142,6 +147,8 @@ class SampledStep:
         self.epoch = epoch
         if self.hardness is not None:
             self.hardness.begin()
+        if self.lists is not None:
+            self.lists.begin()
 
     @torch.no_grad()
     def epoch_end(self, epoch: int) -> None:
@@ -154,12 +161,13 @@ class SampledStep:
         return [] if modules is None else list(modules.parameters())
 
     def state_dict(self) -> dict[str, Any]:
-        """State of the sampler, its trainable parts and its generator, for the checkpoint."""
+        """State of the sampler, its trainable parts, its generator and that of the lists, for the checkpoint."""
         modules = self.sampler.modules()
         return {
             "sampler": self.sampler.state_dict(),
             "modules": None if modules is None else modules.state_dict(),
             "generator": self.generator.get_state(),
+            "lists": None if self.lists is None else self.lists.generator.get_state(),
             "sampling_seconds": self.sampling_seconds,
         }
 
@@ -171,6 +179,8 @@ class SampledStep:
             modules.load_state_dict(state["modules"])
         self.sampling_seconds = state["sampling_seconds"]
         self.generator.set_state(state["generator"].cpu())
+        if self.lists is not None:
+            self.lists.generator.set_state(state["lists"].cpu())
 
     def _aux(self, interaction: Interaction, choice: Choice) -> Tensor | None:
         """The sampler's own loss, a scalar: rows weigh as in the model's."""
@@ -181,6 +191,19 @@ class SampledStep:
             return rows.mean()
         weight = interaction[WEIGHT_FIELD]
         return (weight * rows).sum() / weight.sum().clamp_min(torch.finfo(rows.dtype).tiny)
+
+    def _list_loss(self, interaction: Interaction, layers: BatchLayers | None) -> Tensor | None:
+        """The part of the judged lists; the layers of the batch score them, or a second forward pass of the model.
+
+        That pass comes after the model's own loss, which drops the tables that `predict` kept while candidates were
+        scored without gradient.
+        """
+        if self.lists is None:
+            return None
+        users = interaction[self.model.USER_ID]
+        if layers is not None:
+            return self.lists(users, layers.joint_scores)
+        return self.lists(users, lambda rows, *items: joint_predictions(self.model, users[rows], *items))
 
     @contextmanager
     def _loss_inputs(self, interaction: Interaction, view: View, choice: Choice) -> Iterator[None]:
@@ -235,7 +258,7 @@ def drawn_by_weight(picked: Tensor, choice: Choice, generator: torch.Generator) 
 
 
 def with_aux(loss: Any, aux: Tensor | None) -> Any:
-    """A model's loss, a scalar or a tuple of parts, with the sampler's own part in the first."""
+    """A model's loss, a scalar or a tuple of parts, with a further part in the first."""
     if aux is None:
         return loss
     return (loss[0] + aux, *loss[1:]) if isinstance(loss, tuple) else loss + aux

@@ -31,3 +31,11 @@ class History:
         counts = self.counts[users].unsqueeze(1)
         share = torch.rand(len(users), n, dtype=torch.float64, device=users.device, generator=generator)
         return self._items[self._start[users].unsqueeze(1) + torch.minimum((share * counts).long(), counts - 1)]
+
+    def pairs(self, users: Tensor) -> tuple[Tensor, Tensor]:
+        """All items of the users int64 [R], below each other: (the place of its user in `users`, item), int64 [n]."""
+        counts = self.counts[users]
+        places = torch.arange(len(users), device=users.device).repeat_interleave(counts)
+        before = counts.cumsum(0) - counts
+        within = torch.arange(len(places), device=users.device) - before[places]
+        return places, self._items[self._start[users][places] + within]

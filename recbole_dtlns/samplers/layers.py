@@ -24,6 +24,8 @@ class BatchLayers:
         forward: what the model's own `forward()` would return, or None where it is cheap to call again.
         mean_pooled: the model scores by the means of the layers, so that `queries` repeats the user's mean / H; else
             it adds the products of the layers up.
+        pooled_items: these means of all items, float [I, C]: the same scores from a table that is H times narrower;
+            None where there are none.
     """
 
     queries: Tensor
@@ -32,6 +34,7 @@ class BatchLayers:
     users: Callable[[], Tensor]
     forward: object = None
     mean_pooled: bool = False
+    pooled_items: Tensor | None = None
 
     @property
     def pooled_users(self) -> Tensor:
@@ -66,6 +69,26 @@ class BatchLayers:
         queries = self.queries if rows.dim() == 2 else self.queries.unsqueeze(1)
         return (queries * rows).sum(-1)
 
+    def joint_scores(self, rows: Tensor, own: Tensor, shared: Tensor) -> tuple[Tensor, Tensor]:
+        """The model's scores of each row's own items and of items that all rows share. O(S (L + N) W).
+
+        Args:
+            rows: of the batch, int64 [S].
+            own: items of each of them, int64 [S, L].
+            shared: int64 [N].
+
+        Returns:
+            float [S, L] and [S, N], with gradient.
+        """
+        queries, items = _gather(self.queries, rows), self.items
+        if self.pooled_items is not None:
+            items = self.pooled_items
+            queries = queries[:, : items.shape[1]] * len(self.sizes)
+        gathered = _gather(items, torch.cat([own.flatten(), shared]))  # together: one gradient of the table's size
+        own_rows, shared_rows = gathered.split([own.numel(), len(shared)])
+        own_scores = torch.bmm(own_rows.unflatten(0, tuple(own.shape)), queries.unsqueeze(-1)).squeeze(-1)
+        return own_scores, queries @ shared_rows.T
+
     def widen(self, values: Tensor) -> Tensor:
         """One value for each layer, repeated over its width: [..., H] -> [..., W]."""
         if len(set(self.sizes)) == 1:
@@ -82,3 +105,12 @@ class BatchLayers:
         """Product of each row's user with each layer of its candidates int64 [R, N]: [R, N, H]. O(RNW)."""
         blocks = zip(self.queries.split(_ROWS), candidates.split(_ROWS), strict=True)
         return torch.cat([self.sum_layers(self.rows(ids) * queries.unsqueeze(1)) for queries, ids in blocks])
+
+
+def _gather(table: Tensor, ids: Tensor) -> Tensor:
+    """Many rows of a table, int64 [n] -> float [n, C].
+
+    On a CPU the backward pass of `index_select` is several times faster than that of an embedding. On a GPU it adds up
+    in an order that changes from run to run, so the embedding's is used there.
+    """
+    return table.index_select(0, ids) if table.device.type == "cpu" else functional.embedding(ids, table)

@@ -57,7 +57,7 @@ def test_rows_with_inferred_positives_cross_with_the_judges_and_others_do_not() 
         ("shuffled_codes@keep_all", "keep_all"),
         ("Pop", "none"),
     ]
-    assert found[1].keys() == {"neg_sampler": "dns", "judge": "rule"}
+    assert found[1].keys() == {"neg_sampler": "dns", "positives_loss": "pairs", "judge": "rule"}
 
 
 def test_dtl_ns_stands_beside_its_positives_without_the_view() -> None:
@@ -67,6 +67,10 @@ def test_dtl_ns_stands_beside_its_positives_without_the_view() -> None:
     assert labels("dtl_ns,dns,mixgcf+pos") == ["dtl_ns@rule", "dns", "mixgcf+pos@rule"]  # where it was asked for
     assert labels("dtl_ns,augment_only") == beside
     assert labels("dtl_ns", judges="rule,keep_all") == [*beside, "dtl_ns@keep_all", "mixgcf+pos@keep_all"]
+    assert labels("dtl_ns+pos") == ["dtl_ns+pos@rule", "mixgcf+pos@rule"]
+    assert labels("dtl_ns+list") == ["dtl_ns+list@rule", "mixgcf+list@rule"]
+    assert labels("dtl_ns+list", models="DGCF") == ["dtl_ns+list@rule", "dns+list@rule"]
+    assert labels("dtl_ns", positives_loss="list") == ["dtl_ns@rule", "mixgcf+list@rule"]
     assert labels("judge=keep_all") == ["dtl_ns@keep_all", "mixgcf+pos@keep_all"]
     assert labels("dtl_ns", models="DGCF") == ["dtl_ns@rule", "dns+pos@rule"]  # no layers: the view is on dns
     assert labels("tree_only") == ["mixgcf+tree"]

@@ -193,10 +193,12 @@ def test_rows_that_train_on_lists_try_the_ranges_of_the_list_loss() -> None:
     lists = {"list_weight", "list_temperature"}
     assert set(yaml.safe_load((PROPERTIES / "loss/list.yaml").read_text(encoding="utf-8"))["search"]) == lists
     plain, listed = small_plan(trials=4), small_plan(trials=4, fixed={"positives_loss": "list"})
-    for name in ("dtl_ns", "dns+pos", "exclude_only"):
+    for name in ("dtl_ns", "exclude_only"):
         row = make_row(name)
         assert not lists & set(ranges_of(row, plain))
         assert set(ranges_of(row, listed)) == lists | set(ranges_of(row, plain))
+    assert lists < set(ranges_of(make_row("dns+list"), plain))
+    assert not lists & set(ranges_of(make_row("dns+pos"), listed))
     for name in ("dns", "judge", "EASE", "recbole:uniform"):
         assert not lists & set(ranges_of(make_row(name), listed))
     start = Space(make_row("dtl_ns"), listed).start

@@ -12,14 +12,23 @@ from recbole_dtlns.shipped import PROPERTIES
     ("name", "canonical", "keys", "judged", "search"),
     [
         ("dns", "dns", {"neg_sampler": "dns"}, False, ("sampler/dns",)),
-        ("dns+pos", "dns+pos", {"neg_sampler": "dns"}, True, ("sampler/dns",)),
+        ("dns+pos", "dns+pos", {"neg_sampler": "dns", "positives_loss": "pairs"}, True, ("sampler/dns",)),
+        ("dns+list", "dns+list", {"neg_sampler": "dns", "positives_loss": "list"}, True, ("sampler/dns",)),
+        ("dtl_ns+pos", "dtl_ns+pos", {"neg_sampler": "dtl_ns", "positives_loss": "pairs"}, True, ("sampler/dtl_ns",)),
+        ("dtl_ns+list", "dtl_ns+list", {"neg_sampler": "dtl_ns", "positives_loss": "list"}, True, ("sampler/dtl_ns",)),
+        (
+            *("ahns+list+tree", "ahns+tree+list"),
+            *({"neg_sampler": "ahns", "tree_view": True, "positives_loss": "list"}, True),
+            ("sampler/ahns", "sampler/dtl_ns"),
+        ),
         ("dns+tree", "dns+tree", {"neg_sampler": "dns", "tree_view": True}, False, ("sampler/dns", "sampler/dtl_ns")),
         (
-            *("ahns+pos+tree", "ahns+tree+pos", {"neg_sampler": "ahns", "tree_view": True}, True),
+            *("ahns+pos+tree", "ahns+tree+pos"),
+            *({"neg_sampler": "ahns", "tree_view": True, "positives_loss": "pairs"}, True),
             ("sampler/ahns", "sampler/dtl_ns"),
         ),
         ("dtl_ns", "dtl_ns", {"neg_sampler": "dtl_ns"}, True, ("sampler/dtl_ns",)),
-        ("augment_only", "mixgcf+pos", {"neg_sampler": "mixgcf"}, True, ("sampler/mixgcf",)),
+        ("augment_only", "mixgcf+pos", {"neg_sampler": "mixgcf", "positives_loss": "pairs"}, True, ("sampler/mixgcf",)),
         (
             *("tree_only", "mixgcf+tree", {"neg_sampler": "mixgcf", "tree_view": True}, False),
             ("sampler/mixgcf", "sampler/dtl_ns"),
@@ -42,7 +51,11 @@ from recbole_dtlns.shipped import PROPERTIES
             *("dtl_ns+reference", "dtl_ns+reference", {"neg_sampler": "dtl_ns", "protocol": "reference"}, True),
             ("sampler/dtl_ns",),
         ),
-        ("recbole:dynamic+pos", "recbole:dynamic+pos", {"neg_sampler": "recbole:dynamic"}, True, ("sampler/dns",)),
+        (
+            *("recbole:dynamic+pos", "recbole:dynamic+pos"),
+            *({"neg_sampler": "recbole:dynamic", "positives_loss": "pairs"}, True),
+            ("sampler/dns",),
+        ),
     ],
 )
 def test_a_name_is_a_configuration(name, canonical, keys, judged, search) -> None:
@@ -76,9 +89,19 @@ def test_every_row_is_made_again_from_its_own_name() -> None:
         "judge=rule",
         "dns+tree+pos",
         "recbole:uniform+pos",
+        "dtl_ns+list",
+        "dns+tree+list",
     ]
     for row in map(make_row, names):
         assert make_row(row.spelled) == row
+
+
+@pytest.mark.parametrize(
+    ("name", "drawn_as"),
+    [("mixgcf+list", "mixgcf"), ("dns+tree+list", "dns+tree"), ("dtl_ns+list", "dtl_ns"), ("dtl_ns+pos", "dtl_ns")],
+)
+def test_lists_try_the_settings_of_the_row_without_them(name: str, drawn_as: str) -> None:
+    assert make_row(name).drawn_as == drawn_as
 
 
 def test_the_files_that_rows_of_ours_search_are_shipped() -> None:
@@ -97,8 +120,11 @@ def test_the_files_that_rows_of_ours_search_are_shipped() -> None:
         ("Pop+pos", "There is no row 'Pop.pos'"),
         ("dns+trees", "expected .tree, .pos"),
         ("dns+pos+pos", "each once"),
-        ("dtl_ns+pos", "already"),
+        ("dtl_ns+tree", "already"),
+        ("mixgcf+list+pos", "Name one"),
+        ("dns+list+reference", "pairs, not lists"),
         ("recbole:uniform+tree", "RecBole's own loader"),
+        ("recbole:uniform+list", "the list loss needs a sampler of ours"),
         ("judge=ruel", "did you mean rule"),
         ("judge=none", "tree_only"),
     ],

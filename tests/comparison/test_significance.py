@@ -116,6 +116,9 @@ def test_ours_is_the_first_dtl_ns_row(made):
     assert {c.first for c in against_ours(made, *GROUP)} == {"dtl_ns@keep_all"}
     without = compared(made.folder, *(run for run in made.runs if run.sampler != "dtl_ns"))
     assert default_ours(without, "toy", "BPR") is None
+    pinned = [dataclasses.replace(run, sampler="dtl_ns+list") for run in made.runs if run.label == "dtl_ns@rule"]
+    others = [run for run in made.runs if run.sampler != "dtl_ns"]
+    assert default_ours(compared(made.folder, *others, *pinned), "toy", "BPR") == "dtl_ns@rule"
     assert against_ours(without, *GROUP) == []
     assert len(all_pairs(without, *GROUP)) == 1
 

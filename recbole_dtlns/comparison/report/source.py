@@ -11,6 +11,7 @@ from functools import cached_property
 
 from recbole_dtlns.comparison.records import Comparison
 from recbole_dtlns.comparison.report.row import Row, problem_of
+from recbole_dtlns.comparison.rows import METHOD_ROWS
 from recbole_dtlns.comparison.statistics import Compared, significance
 from recbole_dtlns.comparison.statistics.values import row_values
 from recbole_dtlns.errors import UserError
@@ -206,7 +207,7 @@ class Source:
             if asked not in labels:
                 raise UserError(f"--ours={asked}: the rows are {', '.join(labels) or 'none'}.{near(asked, labels)}")
             return asked
-        own = (run.label for run in self.runs if run.sampler == "dtl_ns")
+        own = (run.label for sampler in METHOD_ROWS for run in self.runs if run.sampler == sampler)
         return next(own, None)
 
 

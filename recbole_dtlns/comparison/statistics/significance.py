@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from recbole_dtlns.comparison.records import Comparison, RunRecord
+from recbole_dtlns.comparison.rows import METHOD_ROWS
 from recbole_dtlns.comparison.statistics.multiple import benjamini_hochberg, holm
 from recbole_dtlns.comparison.statistics.seeds import SeedComparison, compare_seeds
 from recbole_dtlns.comparison.statistics.users import UserComparison, compare_columns
@@ -16,7 +17,6 @@ from recbole_dtlns.comparison.statistics.values import RowValues, check_same_use
 from recbole_dtlns.errors import UserError
 
 HOLM, BENJAMINI_HOCHBERG = "Holm", "Benjamini-Hochberg"
-OURS = "dtl_ns"
 Extra = Mapping[str, Sequence[RunRecord]]
 
 
@@ -61,9 +61,10 @@ class Compared:
 
 
 def default_ours(comparison: Comparison, dataset: str, model: str) -> str | None:
-    """The first label of a data set and model whose sampler is dtl_ns; None where there is none."""
-    ours = {run.label for run in comparison.runs if run.sampler == OURS}
-    return next((label for label in comparison.labels(dataset, model) if label in ours), None)
+    """The first label of a data set and model whose row is dtl_ns, else one of dtl_ns with its loss pinned, or None."""
+    samplers = {run.label: run.sampler for run in comparison.runs}
+    labels = comparison.labels(dataset, model)
+    return next((label for row in METHOD_ROWS for label in labels if samplers[label] == row), None)
 
 
 def against_ours(

@@ -71,7 +71,7 @@ def _epochs(label: str, run: RunRecord) -> Iterator[dict[str, Value]]:
     for epoch in sorted(trained.keys() | hard.keys()):
         values: dict[str, Value] = {"row": label, "noise": run.noise, "seed": run.seed, "epoch": epoch}
         for name, value in trained.get(epoch, {}).items():
-            values[name if name in ("train_loss", "seconds") else f"valid_{name}"] = value
+            values[name if name in ("train_loss", "list_loss", "seconds") else f"valid_{name}"] = value
         yield values | hard.get(epoch, {})
 
 

@@ -9,6 +9,7 @@ from recbole_dtlns.comparison.report.measures import labels_by_mark
 from recbole_dtlns.comparison.report.section import Point, Section
 from recbole_dtlns.comparison.report.sections.checks import failed_checks
 from recbole_dtlns.comparison.report.source import Group, Row, Source
+from recbole_dtlns.comparison.rows import METHOD_ROWS
 from recbole_dtlns.comparison.statistics import Compared, over_seeds, over_users
 from recbole_dtlns.comparison.statistics.words import metric_name, turned
 
@@ -61,8 +62,8 @@ def _ingredients(source: Source, group: Group) -> Iterator[Point]:
         yield from _said(f"Ours against the best other row, {group.title}", ours[others[0]], ours[others[0]].first)
     labels = {row.label for row in group.rows}
     for row in group.rows:
-        base = row.runs[0].sampler.removesuffix("+pos")
-        if row.runs[0].sampler.endswith("+pos") and base in labels and not _unlike(group, row, base):
+        base, _, word = row.runs[0].sampler.rpartition("+")
+        if word in {"pos", "list"} and base in labels and not _unlike(group, row, base):
             found = pairs.get(frozenset((row.label, base)))
             yield from _said(
                 f"What the inferred positives give: {row.label} beside {base}, {group.title}", found, row.label
@@ -81,10 +82,12 @@ def _unlike(group: Group, row: Row, other: str) -> bool:
 
 
 def _without_view(group: Group, row: Row) -> list[str]:
-    """The row with the same inferred positives but no view: `mixgcf+pos`, `dns+pos` on models without layers."""
-    if row.runs[0].sampler != "dtl_ns":
+    """The row with the same positives and loss but no view: `mixgcf+pos`, `dns+pos` on models without layers."""
+    run = row.runs[0]
+    if run.sampler not in METHOD_ROWS:
         return []
-    base = "dns+pos" if str(row.runs[0].result.get("neg_sampler_effective") or "").startswith("dns") else "mixgcf+pos"
+    base = "dns" if str(run.result.get("neg_sampler_effective") or "").startswith("dns") else "mixgcf"
+    base += "+list" if run.result.get("config", {}).get("positives_loss") == "list" else "+pos"
     same = (other for other in group.rows if other.runs[0].judge == row.runs[0].judge)
     return [other.label for other in same if other.runs[0].sampler == base][:1]
 
