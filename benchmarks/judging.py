@@ -1,24 +1,25 @@
 """What a verdict costs: free generation, one prompt a pair, and a user's prefix shared by all candidates.
 
     python benchmarks/judging.py --llm_model=MODEL [--llm_quantization=nf4] [--candidates=20 --history=10]
-    python benchmarks/judging.py --random=8B --tokenizer=FOLDER --llm_quantization=nf4 --device_map=cuda
+    python benchmarks/judging.py --random=8B --llm_quantization=nf4 --device_map=cuda
 
-MODEL is a hub name, a folder or a GGUF file. `--random` makes weights of the shape of a Llama of that size, which says
-nothing about quality and everything about speed and memory. All ways are timed in turn in one run on the same made-up
-users, whose codes are random paths as trees of 8,000 items have them. The last line is one JSON object.
+MODEL is a hub name, a folder or a GGUF file. `--random` makes a Llama of that size with random weights, on the spot and
+without a network, which says nothing about quality and everything about speed and memory. All ways are timed in turn in
+one run on the same made-up users, whose codes are random paths as trees of 8,000 items have them. The last line is one
+JSON object.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import psutil
 import torch
+from random_llama import SHAPES, random_llama
 from scipy import sparse
 
 from recbole_dtlns.false_negatives.judges.base import JudgeContext
@@ -38,12 +39,6 @@ WAYS = {  # name: (prompt, method, users, candidates asked about, pairs in one c
     "packed, a user at a time": ("compact", "packed", 8, None, 0),
 }
 """A call of 0 pairs stands for all pairs of one user, None for everything at once."""
-SHAPES = {  # hidden, intermediate, layers, heads, key-value heads, of the Llama family
-    "tiny": (256, 512, 4, 4, 2),
-    "1B": (2048, 8192, 16, 32, 8),
-    "3B": (3072, 8192, 28, 24, 8),
-    "8B": (4096, 14336, 32, 32, 8),
-}
 
 
 def users_and_codes(users: int, history: int, candidates: int) -> tuple[JudgeContext, np.ndarray, np.ndarray]:
@@ -60,28 +55,6 @@ def users_and_codes(users: int, history: int, candidates: int) -> tuple[JudgeCon
     matrix = sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(users + 1, items + 1))
     asked = np.repeat(np.arange(1, users + 1), candidates)
     return JudgeContext(matrix, co, se), asked, drawn[:, history:].reshape(-1)
-
-
-def random_model(shape: str, tokenizer: str, folder: Path) -> str:
-    """Save a Llama of that shape with random weights, and a tokenizer, as any other model: it is loaded like one."""
-    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
-
-    hidden, intermediate, layers, heads, kv_heads = SHAPES[shape]
-    config = LlamaConfig(
-        hidden_size=hidden,
-        intermediate_size=intermediate,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        num_key_value_heads=kv_heads,
-        vocab_size=128256,
-        max_position_embeddings=8192,
-    )
-    torch.set_default_dtype(torch.bfloat16)
-    model = LlamaForCausalLM(config)
-    torch.set_default_dtype(torch.float32)
-    model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(tokenizer).save_pretrained(folder)
-    return str(folder)
 
 
 def synchronise(device: torch.device) -> None:
@@ -156,7 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--llm_model")
     parser.add_argument("--random", choices=list(SHAPES))
-    parser.add_argument("--tokenizer", help="folder of a tokenizer, for --random")
+    parser.add_argument("--tokenizer", help="folder of a tokenizer, for --random; unset: the words of our prompts")
     parser.add_argument("--llm_quantization", choices=["nf4", "int8", "none"])
     parser.add_argument("--device_map")
     parser.add_argument("--cache_dir", type=Path, default=Path("saved/cache/benchmark"))
@@ -164,9 +137,12 @@ def main() -> None:
     parser.add_argument("--candidates", type=int, default=20)
     parser.add_argument("--ways", nargs="*", choices=list(WAYS), default=list(WAYS))
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        name = random_model(given.random, given.tokenizer, Path(folder)) if given.random else given.llm_model
-        settings = LoadSettings(name, quantization=given.llm_quantization, device_map=given.device_map)
+    if (given.random is None) == (given.llm_model is None):
+        parser.error("give either --llm_model=MODEL or --random=SIZE")
+    if given.random:
+        loaded = random_llama(given.random, given.llm_quantization, given.device_map, given.tokenizer)
+    else:
+        settings = LoadSettings(given.llm_model, quantization=given.llm_quantization, device_map=given.device_map)
         loaded = load_model(settings, given.cache_dir)
     bound = peak_flops(loaded)
     found = measure(loaded, given.history, given.candidates, given.ways)
@@ -185,6 +161,7 @@ def main() -> None:
         if ours in found and other != ours
     }
     measured = {**loaded.about, "shape": given.random, "history": given.history, "candidates": given.candidates}
+    measured |= {"weights_mb": round(loaded.memory_mb)}
     measured |= {"device": str(loaded.device), "threads": torch.get_num_threads(), "torch": torch.__version__}
     print(json.dumps({"ratios": ratios, "ways": found, "bound_tflops": bound / 1e12, "measured": measured}))
 

@@ -50,10 +50,13 @@ class Training:
         model, dataset, sampler: names.
         options: of the command line.
         folder: for trees and whatever else a run leaves.
+        more: further keys of the configuration.
     """
 
-    def __init__(self, model: str, dataset: str, sampler: str, options: argparse.Namespace, folder: Path) -> None:
-        keys = {"neg_sampler": sampler, "judge": "none", "neg_candidates": options.candidates, "state": "ERROR"}
+    def __init__(
+        self, model: str, dataset: str, sampler: str, options: argparse.Namespace, folder: Path, **more: Any
+    ) -> None:
+        keys = {"neg_sampler": sampler, "judge": "none", "neg_candidates": options.candidates, "state": "ERROR", **more}
         if options.data_path and (Path(options.data_path) / dataset).is_dir():
             keys["data_path"] = options.data_path
         config = Config(model, dataset, config_dict={**keys, "checkpoint_dir": str(folder)})
@@ -91,6 +94,7 @@ class Training:
             loss.item()  # as RecBole's trainer, which adds it up
             loss.backward()
             self.optimizer.step()
+        self.wait()
         return (time.perf_counter() - started) / n
 
     def end(self) -> float:
@@ -98,7 +102,13 @@ class Training:
         started = time.perf_counter()
         if self.step is not None:
             self.step.epoch_end(0)
+        self.wait()
         return time.perf_counter() - started
+
+    def wait(self) -> None:
+        """Until a GPU has done what it was given, so that a clock read on the CPU is right."""
+        if self.model.device.type == "cuda":
+            torch.cuda.synchronize(self.model.device)
 
 
 def trainings(model: str, dataset: str, options: argparse.Namespace, folder: Path) -> dict[str, Training]:

@@ -42,6 +42,7 @@ def apply() -> None:
     _fix_coverage_metrics()
     _count_all_of_pops_items()
     _take_no_more_prototypes_than_nodes()
+    _fix_dynamic_sampling()
     _keep_tensorboard_beside_the_log()
 
 
@@ -259,6 +260,31 @@ def _fix_coverage_metrics() -> None:
         return result
 
     Collector.get_data_struct = get_data_struct
+
+
+def _fix_dynamic_sampling() -> None:
+    """Reason: dynamic sampling picks from ids on the CPU by positions on the model's device, which a GPU refuses.
+
+    Affects: every GPU. Goes when RecBole moves the positions.
+    """
+    from recbole.data.dataloader.abstract_dataloader import NegSampleDataLoader
+
+    _wrap_once(NegSampleDataLoader, "_neg_sampling", _with_scores_on_the_cpu)
+
+
+def _with_scores_on_the_cpu(stock: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(stock)
+    def fixed(self: Any, inter_feat: Any) -> Any:
+        if not self.neg_sample_args.get("dynamic", False) or self.model.device.type == "cpu":
+            return stock(self, inter_feat)
+        predict = self.model.predict
+        self.model.predict = lambda rows: predict(rows).cpu()
+        try:
+            return stock(self, inter_feat)
+        finally:
+            del self.model.predict
+
+    return fixed
 
 
 def _count_all_of_pops_items() -> None:

@@ -1,4 +1,8 @@
-"""A CSV file with one row an epoch: `epochs.csv` (loss, seconds, valid metrics) and `hardness.csv`."""
+"""A CSV file with one row an epoch: `epochs.csv` and `hardness.csv`.
+
+`epochs.csv` has `train_loss`, `seconds` (of training alone), `elapsed` (wall-clock seconds since
+the run began: data, identification, training and evaluation) and the metrics of valid.
+"""
 
 from __future__ import annotations
 

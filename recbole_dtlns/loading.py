@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def load_run(run_dir: str | Path) -> LoadedRun:
     inferred = Path(run_dir) / INFERRED
     prepared = prepare(config, split, read_inferred(inferred) if inferred.is_file() else None, None, for_training=False)
     prepared.model.load_state_dict(checkpoint["state_dict"])
-    prepared.model.load_other_parameter(checkpoint["other_parameter"])
+    prepared.model.load_other_parameter(on_device(checkpoint["other_parameter"], config["device"]))
     prepared.model.eval()
     return LoadedRun(config, split, prepared)
 
@@ -70,6 +71,11 @@ def load_data_and_model(run_dir: str | Path) -> tuple[Config, Any, Any, Any, Any
     run = load_run(run_dir)
     ready = run.prepared
     return run.config, ready.model, run.split.dataset, ready.train_data, ready.valid_data, ready.test_data
+
+
+def on_device(values: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
+    """The same with every tensor on a device: tables that models keep for evaluation (LightGCN) and counts (Pop)."""
+    return {name: value.to(device) if isinstance(value, torch.Tensor) else value for name, value in values.items()}
 
 
 def _read(path: Path) -> dict[str, Any]:

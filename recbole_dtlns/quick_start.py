@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,6 +108,7 @@ def objective_function(
 
 def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]:
     """`run_recbole_dtlns`, optionally without reading test (`test_result` is then empty)."""
+    began = time.perf_counter()
     config = inputs.config()
     test = test and config.settings.evaluate_test
     if config.settings.shard is not None:
@@ -126,7 +128,7 @@ def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]
     logger.info(prepared.model)
     trainer = prepared.trainer
     identity = run_identity(config.resolved(), split.split_hash, found.external)
-    trainer.prepare(run_dir, identity, split.split_hash, split.real_train)
+    trainer.prepare(run_dir, identity, split.split_hash, split.real_train, began)
     checks = LeakChecks(config, split, prepared, found.inferred, run_dir)
     trainer.resume(prepared.train_data)
     best_score, best_result = trainer.fit(

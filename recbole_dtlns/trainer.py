@@ -6,7 +6,7 @@ import functools
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -55,7 +55,9 @@ class RunTrainer:
         if parameters:
             self.optimizer.add_param_group({"params": parameters})  # type: ignore[attr-defined]
 
-    def prepare(self, run_dir: Path, identity: str, split_hash: str, real_train: Any) -> None:
+    def prepare(
+        self, run_dir: Path, identity: str, split_hash: str, real_train: Any, began: float | None = None
+    ) -> None:
         """Say where files go and what the run is; `step` is set beside it.
 
         Args:
@@ -64,8 +66,10 @@ class RunTrainer:
             split_hash: identity of the split, kept in the checkpoint.
             real_train: the training part without inferred positives and without noise, for metrics that count training
                 items.
+            began: `time.perf_counter()` when the run began, before data and identification; None: now.
         """
         self.run_dir, self.identity, self.split_hash = run_dir, identity, split_hash
+        self._began = time.perf_counter() if began is None else began
         self.saved_model_file = str(run_dir / CHECKPOINT)
         self._saved_at = time.monotonic()
         if not (run_dir / RESUME).is_file():
@@ -88,15 +92,24 @@ class RunTrainer:
         self.seconds["training"] += time.perf_counter() - started
         total = sum(loss) if isinstance(loss, tuple) else loss
         self._epoch = epoch_idx, {"train_loss": total, **list_loss, "seconds": self.seconds["training"]}
-        write_row(self.run_dir / EPOCHS, *self._epoch)
+        self._write_epoch({})
         return loss
 
     def _valid_epoch(self, *args: Any, **kwargs: Any) -> Any:
         score, result = super()._valid_epoch(*args, **kwargs)  # type: ignore[misc]
-        if self._epoch is not None:  # trainers without epochs have none
-            epoch, values = self._epoch
-            write_row(self.run_dir / EPOCHS, epoch, {**values, **result})
+        self._write_epoch(result)
         return score, result
+
+    def _write_epoch(self, metrics: Mapping[str, float]) -> None:
+        """Write the row of the current epoch in `epochs.csv`; trainers without epochs have none."""
+        if self._epoch is not None:
+            epoch, values = self._epoch
+            write_row(self.run_dir / EPOCHS, epoch, {**values, "elapsed": self._elapsed, **metrics})
+
+    @property
+    def _elapsed(self) -> float:
+        """Seconds since the run began, whatever they went into; those between a cut and a resumption left out."""
+        return time.perf_counter() - self._began
 
     @property
     def _hardness(self) -> HardnessMeter | None:
@@ -176,6 +189,7 @@ class RunTrainer:
         state = {
             "identity": self.identity,
             "epoch": epoch,
+            "elapsed": self._elapsed,
             "trainer": {name: getattr(trainer, name) for name in _TRAINER_STATE},
             "model": trainer.model.state_dict(),
             "optimizers": {name: one.state_dict() for name, one in _optimizers(trainer).items()},
@@ -208,6 +222,7 @@ class RunTrainer:
         for name, value in state["trainer"].items():
             setattr(trainer, name, value)
         trainer.start_epoch = state["epoch"]
+        self._began = time.perf_counter() - state["elapsed"]
         trainer.model.load_state_dict(state["model"])
         for name, one in _optimizers(trainer).items():
             one.load_state_dict(state["optimizers"][name])

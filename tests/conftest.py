@@ -1,6 +1,7 @@
 """Small data for every test, text files that the tests write, and a tiny language model."""
 
 import _thread
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,24 @@ from tiny_llama import save_tiny_llama
 from toy import toy_split, write_pairs
 
 torch.set_num_threads(1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--device",
+        choices=("cpu", "cuda"),
+        default=os.environ.get("RECBOLE_DTLNS_TEST_DEVICE", "cpu"),
+        help="where the tests marked `device` compute; cuda: the first GPU",
+    )
+
+
+@pytest.fixture(scope="session")
+def device(request: pytest.FixtureRequest) -> str:
+    """Where tests marked `device` compute: `cpu`, or `cuda` with --device=cuda."""
+    wanted: str = request.config.getoption("--device")
+    if wanted == "cuda" and not torch.cuda.is_available():
+        pytest.fail("--device=cuda, but torch sees no GPU. Run without it, or on a machine with a GPU.", pytrace=False)
+    return wanted
 
 
 @pytest.fixture

@@ -137,3 +137,28 @@ def test_ncl_takes_no_more_prototypes_than_there_are_nodes() -> None:
     assert ncl.k == 1000
     ncl.k = 3
     assert general_recommender.NCL.run_kmeans(ncl, points)[0].shape == (3, 4)
+
+
+def test_dynamic_sampling_reads_scores_on_the_cpu_where_the_model_is_elsewhere() -> None:
+    """A GPU refuses ids on the CPU that are indexed by positions on the GPU; here scores say where they are."""
+
+    def stock(loader: Any, rows: str) -> str:
+        return str(loader.model.predict(rows))
+
+    class Scores(str):
+        def cpu(self) -> str:
+            return f"{self} on the CPU"
+
+    class Model:
+        device = torch.device("cuda")
+
+        def predict(self, rows: str) -> Scores:
+            return Scores(f"scores of {rows}")
+
+    fixed = compat._with_scores_on_the_cpu(stock)
+    model = Model()
+    dynamic = SimpleNamespace(neg_sample_args={"dynamic": True}, model=model)
+    assert fixed(dynamic, "rows") == "scores of rows on the CPU"
+    assert model.predict("rows") == "scores of rows"  # afterwards it is the model's own again
+    model.device = torch.device("cpu")
+    assert fixed(dynamic, "rows") == "scores of rows"

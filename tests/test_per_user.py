@@ -73,6 +73,12 @@ def test_learning_curves(toy: Path) -> None:
     assert seconds[0] > 0
     assert seconds[-1] == pytest.approx(best["seconds"]["training"], rel=1e-3, abs=2e-3)
     assert all(row["train_loss"] > 0 for row in rows.values())
+    elapsed = [row["elapsed"] for row in rows.values()]
+    assert elapsed == sorted(elapsed)
+    outside = [whole - training for whole, training in zip(elapsed, seconds, strict=True)]
+    assert outside[0] > 0  # data and identification
+    assert outside[1] > outside[0]  # valid is evaluated after epoch 1, and that counts
+    assert elapsed[-1] >= best["seconds"]["training"] + best["seconds"]["trees"]
 
 
 def test_a_trial_does_not_read_test(toy: Path) -> None:

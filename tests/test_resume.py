@@ -9,6 +9,7 @@ import torch
 from toy import toy_split, write_pairs
 
 from recbole_dtlns.cli import main
+from recbole_dtlns.epoch_log import EPOCHS, read_epochs
 from recbole_dtlns.run_folder import read_result
 from recbole_dtlns.trainer import CHECKPOINT, RESUME, RunTrainer
 
@@ -84,6 +85,21 @@ def test_resumed_equals_undisturbed(tmp_path: Path, model: str, flags: list[str]
     assert equal(*(state["other_parameter"].get("dtlns_sampler_state") for state in states))
     assert losses(tmp_path / "broken")[-3:] == losses(tmp_path / "whole")[-3:]  # also where the best epoch is earlier
     assert not (tmp_path / "broken" / RESUME).exists()
+
+
+def test_seconds_since_the_run_began_go_on_where_it_was_cut_off(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "data" / "toy", toy_split())
+    run_dir = tmp_path / "run"
+    arguments = command(tmp_path, "--model=BPR", "--judge=none", f"--run_dir={run_dir}")
+    with pytest.MonkeyPatch.context() as patch:
+        cut_off_in_epoch(patch, 3)
+        assert main(arguments) == 130
+    state = torch.load(run_dir / RESUME, weights_only=False)
+    assert 0 < state["elapsed"] < 1000
+    torch.save({**state, "elapsed": 1000.0}, run_dir / RESUME)
+    assert main(arguments) == 0
+    elapsed = [row["elapsed"] or 0 for row in read_epochs(run_dir / EPOCHS).values()]
+    assert elapsed[2] < 1000 < elapsed[3] < elapsed[5]
 
 
 def test_a_state_of_another_configuration_or_a_damaged_one_is_refused(

@@ -22,28 +22,37 @@ CODES_SE = np.array([[-1, -1], [0, 0], [1, 0], [0, 1], [1, 1], [0, 0], [2, 0]], 
 
 
 def context(
-    seed: int = 0, pairs: sparse.csr_matrix = PAIRS, sizes: tuple[int, ...] | None = (4, 4), **options: Any
+    seed: int = 0,
+    pairs: sparse.csr_matrix = PAIRS,
+    sizes: tuple[int, ...] | None = (4, 4),
+    device: str = "cpu",
+    **options: Any,
 ) -> SamplerContext:
     """A context over these training pairs; options are keys of ours, the rest have their start values."""
     weights = popularity_weights(np.array([0, 1, 1, 1, 8, 0, 1] + [1] * (pairs.shape[1] - N_ITEMS)), 1, pairs.shape[0])
     return SamplerContext(
-        FreeItems(pairs),
-        FreeItems(pairs, weights),
-        History(pairs),
+        FreeItems(pairs, None, device),
+        FreeItems(pairs, weights, device),
+        History(pairs, device),
         sizes,
-        (TreeSimilarity(CODES_CO, "cpu"), TreeSimilarity(CODES_SE, "cpu")),
+        (TreeSimilarity(CODES_CO, device), TreeSimilarity(CODES_SE, device)),
         Settings.parse(options).as_dict(),
-        torch.Generator().manual_seed(seed),
+        torch.Generator(device=device).manual_seed(seed),
     )
 
 
 def small_layers(
-    rows: int = 2, sizes: tuple[int, ...] = (4, 4), mean_pooled: bool = True, n_items: int = N_ITEMS, seed: int = 0
+    rows: int = 2,
+    sizes: tuple[int, ...] = (4, 4),
+    mean_pooled: bool = True,
+    n_items: int = N_ITEMS,
+    seed: int = 0,
+    device: str = "cpu",
 ) -> BatchLayers:
-    """Random layers with gradient for a batch of this many rows; `.items` is a leaf tensor."""
+    """Random layers with gradient for a batch of this many rows, the same on any device; `.items` is a leaf tensor."""
     generator = torch.Generator().manual_seed(seed)
-    items = torch.randn(n_items, sum(sizes), generator=generator, requires_grad=True)
-    users = torch.randn(rows, sum(sizes), generator=generator, requires_grad=True)
+    items = torch.randn(n_items, sum(sizes), generator=generator).to(device).requires_grad_()
+    users = torch.randn(rows, sum(sizes), generator=generator).to(device).requires_grad_()
     queries = users
     if mean_pooled:
         pooled = users.unflatten(1, (len(sizes), sizes[0])).mean(1)

@@ -64,6 +64,9 @@ def epoch_tables(source: Source) -> Iterator[Table]:
             yield Table(_file_of(group), f"Epochs: {group.name}", columns, tuple(lines))
 
 
+_NO_METRICS = ("train_loss", "list_loss", "seconds", "elapsed")
+
+
 def _epochs(label: str, run: RunRecord) -> Iterator[dict[str, Value]]:
     """Training and hardness side by side; valid metrics are called as in the other tables, `valid_ndcg@20`."""
     trained = {} if problem_of(run, "epochs") else run.epochs()
@@ -71,7 +74,7 @@ def _epochs(label: str, run: RunRecord) -> Iterator[dict[str, Value]]:
     for epoch in sorted(trained.keys() | hard.keys()):
         values: dict[str, Value] = {"row": label, "noise": run.noise, "seed": run.seed, "epoch": epoch}
         for name, value in trained.get(epoch, {}).items():
-            values[name if name in ("train_loss", "list_loss", "seconds") else f"valid_{name}"] = value
+            values[name if name in _NO_METRICS else f"valid_{name}"] = value
         yield values | hard.get(epoch, {})
 
 
