@@ -92,8 +92,9 @@ class ListLoss:
         listed = self.items[chosen].long()
         own, shared = (scores / self.settings.temperature for scores in scores_of(rows, listed, drawn))
         hit = (self.targets[chosen] * own).sum(1)
-        own = own.masked_fill(listed == 0, -torch.inf)
-        shared = shared.masked_fill(self._is_known(chosen, listed, drawn), -torch.inf)
+        nothing = torch.finfo(own.dtype).min  # not -inf: where all drawn items are left out, its gradient is NaN
+        own = own.masked_fill(listed == 0, nothing)
+        shared = shared.masked_fill(self._is_known(chosen, listed, drawn), nothing)
         whole = torch.logaddexp(own.logsumexp(1), shared.logsumexp(1))
         loss = (whole - hit).mean()  # as the targets of a user sum to 1
         self._sum += loss.detach()
