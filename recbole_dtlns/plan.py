@@ -6,13 +6,12 @@ import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
-from recbole.utils import ModelType
-
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.judges import JUDGES, OTHER_JUDGES, judge_class
 from recbole_dtlns.model_kinds import check_judged_model, check_noise, draws_negatives, takes_negatives
 from recbole_dtlns.models.judged import JUDGED_ORDER
 from recbole_dtlns.models.layers import LAYER_SOURCES
+from recbole_dtlns.positives_loss import default_judge, learned_obstacle, positives_loss
 from recbole_dtlns.samplers import SAMPLERS, STOCK, require_sampler
 from recbole_dtlns.settings import Settings, nearest
 
@@ -67,7 +66,8 @@ def make_plan(settings: Settings, config: Any, user_set_stock: bool) -> Plan:
     plan = _plan_without_loss(settings, config, user_set_stock)
     if config["model"] == JUDGED_ORDER:
         return replace(plan, ranks_lists=True)
-    return replace(plan, positives_loss=_positives_loss(settings, config, plan))
+    loss = positives_loss(settings, config, plan.judge, plan.effective, plan.base is not None)
+    return replace(plan, positives_loss=loss)
 
 
 def _plan_without_loss(settings: Settings, config: Any, user_set_stock: bool) -> Plan:
@@ -79,45 +79,13 @@ def _plan_without_loss(settings: Settings, config: Any, user_set_stock: bool) ->
         return _stock_plan(settings, config, judge, stock)
     name = settings.neg_sampler or DEFAULT_SAMPLER
     require_sampler(name)
-    judge = judge or ("rule" if name == "dtl_ns" else "none")
+    judge = judge or (default_judge(settings, config) if name == DEFAULT_SAMPLER else "none")
     check_judged_model(settings, config, judge)
     if name in STOCK:
         if settings.tree_view:
             raise UserError(f"tree_view=true needs a sampler of ours, but neg_sampler={name} is RecBole's own loader.")
         return Plan(name, None, False, name, judge)
     return _our_plan(settings, config, name, judge)
-
-
-def _positives_loss(settings: Settings, config: Any, plan: Plan) -> str | None:
-    """How inferred positives enter the loss; None without a judge.
-
-    Raises:
-        UserError: lists where there can be none.
-    """
-    if plan.judge == "none":
-        return None
-    if settings.positives_loss != "list":
-        return settings.positives_loss or "pairs"
-    if plan.judge == "file":
-        raise UserError(
-            "positives_loss=list trains on the judge's probabilities over all candidates of a user, and a file of "
-            "verdicts has no candidates behind it. Use positives_loss=pairs, or another judge."
-        )
-    if plan.base is None or config["MODEL_TYPE"] == ModelType.SEQUENTIAL:
-        raise UserError(
-            "positives_loss=list is added to the loss in our training step, which needs a sampler of ours and a "
-            f"general or knowledge-aware pairwise model; here {config['model']} has the negatives of "
-            f"{plan.effective or 'no sampler'}. Use positives_loss=pairs, or choose another model or neg_sampler."
-        )
-    for key, given in (("judge_refresh", settings.judge_refresh), ("random_positives", settings.random_positives)):
-        if given:
-            raise UserError(
-                f"{key} replaces the accepted pairs, and positives_loss=list trains on the lists that they were "
-                f"chosen from. Use positives_loss=pairs with it, or leave {key} out."
-            )
-    if settings.protocol == "reference":
-        raise UserError("protocol=reference filters pairs, not lists. Use positives_loss=pairs with it.")
-    return "list"
 
 
 def _our_plan(settings: Settings, config: Any, name: str, judge: str) -> Plan:
@@ -239,19 +207,9 @@ def _check_learned(settings: Settings) -> None:
             known = sorted({*JUDGES, "student"} - {"keep_all"})
             raise UserError(f"learned_from: there is no judge {name!r} to learn from. Give one of {', '.join(known)}.")
         _check_asked(name, settings)
-    if settings.judge_decision == "calibrated":
-        raise UserError(
-            "judge_decision=calibrated fits probabilities on held-in pairs, and judge=learned is fitted on such pairs "
-            "itself: its raw scores are probabilities. Use per_user, threshold or rate."
-        )
-    if settings.candidate_source == "file" or settings.candidate_checkpoint is not None:
-        raise UserError(
-            "judge=learned fits the candidate source again without the pairs that it holds in, which a candidate_file "
-            "or candidate_checkpoint does not allow. Name a source such as --candidate_source=EASE, or use another "
-            "judge."
-        )
-    if settings.shard is not None:
-        raise UserError(f"shard={settings.shard}: judge=learned is fitted on all users at once. Leave shard out.")
+    obstacle = learned_obstacle(settings)
+    if obstacle is not None:
+        raise UserError(obstacle)
 
 
 def _check_controls(settings: Settings, plan: Plan) -> None:

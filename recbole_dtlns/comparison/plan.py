@@ -10,6 +10,7 @@ from typing import Any
 
 from recbole_dtlns.comparison.rows import METHOD_ROWS, Row, make_row
 from recbole_dtlns.models.layers import LAYER_SOURCES
+from recbole_dtlns.positives_loss import LEARNED
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class ComparisonPlan:
     datasets: tuple[str, ...]
     models: tuple[str, ...]
     rows: tuple[Row, ...]
-    judges: tuple[str, ...] = ("rule",)
+    judges: tuple[str, ...] = (LEARNED,)
     seeds: tuple[int, ...] = (2020,)
     split_seed: int = 2020
     trials: int = 0
@@ -116,14 +117,15 @@ class ComparisonPlan:
         references = [row for row in self.rows if row.model is not None]
         for dataset in self.datasets:
             pairs = [(model, row, judge) for model in self.models for row, judge in self._rows_on(model)]
-            pairs += [(str(row.model), row, judge) for row in references for judge in self._judges_of(row)]
+            pairs += [(str(row.model), row, judge) for row in references for judge in self.judges_of(row)]
             for model, row, judge in pairs:
                 for noise in self.noise:
                     cell = Cell(dataset, model, row, judge, noise, self.judge_keys.get(judge, {}))
                     found.setdefault(cell.folder, cell)
         return tuple(found.values())
 
-    def _judges_of(self, row: Row) -> tuple[str, ...]:
+    def judges_of(self, row: Row) -> tuple[str, ...]:
+        """The judges that a row crosses with; `none` for a row without inferred positives."""
         if row.judge is not None:
             return (row.judge,)
         return self.judges if row.judged else ("none",)
@@ -139,13 +141,14 @@ class ComparisonPlan:
             (make_row(row.name) if row.judge else row, judge)
             for row in self.rows
             if row.model is None
-            for judge in self._judges_of(row)
+            for judge in self.judges_of(row)
         ]
         base = "mixgcf" if model in LAYER_SOURCES else "dns"
         present = {(row.name, judge) for row, judge in asked}
         for row, judge in asked:
             yield row, judge
-            loss = row.keys.get("positives_loss", self.fixed.get("positives_loss"))
+            start = "list" if judge == LEARNED else "pairs"
+            loss = row.keys.get("positives_loss", self.fixed.get("positives_loss")) or start
             beside = make_row(f"{base}+{'list' if loss == 'list' else 'pos'}")
             if row.name in METHOD_ROWS and (beside.name, judge) not in present:
                 yield beside, judge

@@ -18,6 +18,7 @@ from recbole_dtlns.config import raw_value, read_yaml, require_model
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.parsers import number, one_of, whole
 from recbole_dtlns.plugins import load_plugins
+from recbole_dtlns.positives_loss import LEARNED
 from recbole_dtlns.settings import nearest
 
 __all__ = ["DEFAULT_ROWS", "check_cells", "make_plan", "read_plan"]
@@ -121,7 +122,7 @@ def _checked(
     chosen_seeds = seeds(entries.get("seeds", 1), first)
     split_seed = entries.get("split_seed", raw_value("split_seed", files))
     rows = tuple(dict.fromkeys(map(make_row, words("samplers", entries.get("samplers", DEFAULT_ROWS)))))
-    judges = tuple(map(_judge, words("judges", entries.get("judges", ["rule"]))))
+    judges = tuple(map(_judge, words("judges", entries.get("judges", [LEARNED]))))
     named = [*judges, *(row.judge for row in rows if row.judge is not None)]
     judge_keys = deal_out(shared, judge_keys_of(mapping("judge_keys", entries.get("judge_keys"))), named, flags)
     plan = ComparisonPlan(

@@ -11,6 +11,7 @@ from recbole_dtlns.comparison.rows import require_judge
 from recbole_dtlns.comparison.search import Range, parse_range, ranges_of, trial_keys
 from recbole_dtlns.config import raw_value, typed
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.positives_loss import LEARNED
 from recbole_dtlns.settings import Settings, nearest, our_keys
 
 # RecBole's own metrics; beside accuracy, how much of the catalogue is recommended and how popular that is.
@@ -33,12 +34,13 @@ _SET_HERE = {
     "shard": "identify --shard=i/n, on the same cache_dir",
 }
 # A judge's keys are those of identification and judging alone: what may differ between the rows of one comparison.
-_OF_JUDGES = ("llm_", "server_", "candidate_", "judge_", "student_", "positive")
+_OF_JUDGES = ("llm_", "server_", "candidate_", "judge_", "student_", "learned_", "positive", "list_")
 # Some of them matter to some judges alone, and are then no part of the identity of runs with other judges or with none.
 _OF_MODELS = ("llm_", "server_", "student_")
 _OF_ALL_JUDGES = ("llm_max_pairs", "llm_max_history")
-_WITHOUT_MODEL = ("rule", "keep_all", "file")
-_WITHOUT_FILE = ("rule", "keep_all", "llm", "server", "student")
+_WITHOUT_MODEL = ("rule", "keep_all", "file", LEARNED)  # learned_from=llm takes its keys from judge_keys
+_WITHOUT_FILE = ("rule", "keep_all", "llm", "server", "student", LEARNED)
+_NOT_LEARNED = ("rule", "keep_all", "llm", "server", "student", "file")
 # Of these a file for all runs may hold a value: every run is given its own on top.
 _OVERRIDDEN = {"model", "dataset", "neg_sampler", "judge", "seed", "split_seed", "run_dir"}
 
@@ -117,6 +119,8 @@ def _strangers(key: str) -> tuple[str, ...]:
     """Judges that cannot read a key; those of plugins may read any."""
     if key == "judge_file":
         return _WITHOUT_FILE
+    if key == "learned_from":
+        return _NOT_LEARNED
     return _WITHOUT_MODEL if key.startswith(_OF_MODELS) and key not in _OF_ALL_JUDGES else ()
 
 

@@ -15,6 +15,7 @@ from recbole_dtlns.comparison.plan import ComparisonPlan
 from recbole_dtlns.comparison.ranges import Range, parse_range
 from recbole_dtlns.comparison.rows import METHOD, Row
 from recbole_dtlns.config import raw_value, read_yaml
+from recbole_dtlns.positives_loss import LEARNED
 from recbole_dtlns.settings import Settings
 from recbole_dtlns.shipped import PROPERTIES
 
@@ -26,10 +27,9 @@ def ranges_of(row: Row, plan: ComparisonPlan) -> dict[str, Range]:
     """What a row tries: the `search` of its YAML files, then the plan's shared ranges, which win.
 
     A row `NAME+tree` takes the weights of the trees from dtl_ns and the rest from its own file; one that trains on
-    judged lists takes those of the list loss beside its own. Keys that the plan
-    fixes are not tried, but for those of which a reference row has its own value anyhow. Reference rows do not take
-    part in the shared ranges: those are of the models compared. The sampler of a plugin may bring
-    `sampler/NAME.yaml`, looked up in the working directory.
+    judged lists takes those of the list loss beside its own. Keys that the plan fixes are not tried, but for those of
+    which a reference row has its own value anyhow. Reference rows do not take part in the shared ranges: those are of
+    the models compared. The sampler of a plugin may bring `sampler/NAME.yaml`, looked up in the working directory.
 
     Raises:
         UserError: a range cannot be read.
@@ -48,7 +48,8 @@ def ranges_of(row: Row, plan: ComparisonPlan) -> dict[str, Range]:
 def _trains_on_lists(row: Row, plan: ComparisonPlan) -> bool:
     if not row.judged or row.model is not None:
         return False
-    return raw_value("positives_loss", row.keys, plan.fixed, plan.config_files) == "list"
+    loss = raw_value("positives_loss", row.keys, plan.fixed, plan.config_files)
+    return loss == "list" or (loss is None and LEARNED in plan.judges_of(row))
 
 
 def _search_file(name: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from recbole_dtlns.cache import StageCache
 from recbole_dtlns.data.train_view import TrainView
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.candidates import Candidates
-from recbole_dtlns.false_negatives.control import random_instead
+from recbole_dtlns.false_negatives.control import random_candidates, random_instead
 from recbole_dtlns.false_negatives.decide import decide, probability_of
 from recbole_dtlns.false_negatives.exchange import check_exchange_path, write_verdicts
 from recbole_dtlns.false_negatives.inferred import InferredPositives
@@ -156,7 +156,8 @@ def _judge(
     # Where nobody was asked, the order of the candidate source is all there is to learn from.
     values = share_of_best(candidates.users, candidates.scores) if plan.judge == KeepAllJudge.name else probability
     if plan.positives_loss == "list":
-        result.lists = JudgedLists.from_values(view, candidates, values, settings.list_size)
+        listed = random_candidates(view, candidates) if settings.random_positives else candidates
+        result.lists = JudgedLists.from_values(view, listed, values, settings.list_size)
     elif plan.ranks_lists:
         result.lists = JudgedLists.whole(view, candidates, values)
     result.seconds["judging"] = round(time.perf_counter() - started, 3)
