@@ -202,9 +202,9 @@ def _check_asked(judge: str, settings: Settings) -> None:
 
 
 def _check_learned(settings: Settings) -> None:
+    known = sorted({*JUDGES, "student"} - {"keep_all"})
     for name in settings.learned_from_names:
-        if name not in {*JUDGES, "student"}:
-            known = sorted({*JUDGES, "student"} - {"keep_all"})
+        if name not in known:
             raise UserError(f"learned_from: there is no judge {name!r} to learn from. Give one of {', '.join(known)}.")
         _check_asked(name, settings)
     obstacle = learned_obstacle(settings)

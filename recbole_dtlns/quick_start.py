@@ -205,6 +205,7 @@ def write_run(
         test_result=results.metrics(tested),
         overlap=shared,
         precision=precision,
+        reliability=results.reliability(split, found.judged),
         noise=results.noise(split, prepared.extra),
         checks=checks.finish(shared, readings=int(tested is not None) + int(fields["masks"] is not None)),
         seconds={

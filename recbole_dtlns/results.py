@@ -21,13 +21,14 @@ from recbole_dtlns.data.noise import HIDDEN
 from recbole_dtlns.data.tokens import internal_ids
 from recbole_dtlns.data.train_view import TrainView
 from recbole_dtlns.false_negatives.inferred import InferredPositives
+from recbole_dtlns.false_negatives.learned.measures import reliability as reliability_of
 from recbole_dtlns.false_negatives.overlap import overlap_with
-from recbole_dtlns.identification import Identification
+from recbole_dtlns.identification import Identification, JudgedPairs
 from recbole_dtlns.machine import machine
 from recbole_dtlns.run_folder import plain
 from recbole_dtlns.version import __version__
 
-AFTERWARDS = ("masks", "overlap", "precision", "noise", "hardness", "checks")
+AFTERWARDS = ("masks", "overlap", "precision", "reliability", "noise", "hardness", "checks")
 """Fields that only a trained and tested model fills."""
 _PACKAGES = ("recbole", "torch", "numpy", "scipy", "pandas", "scikit-learn", "transformers", "bitsandbytes")
 
@@ -124,6 +125,19 @@ def precision(split: BuiltSplit, inferred: InferredPositives | None) -> list[dic
         for low in range(10)
         if counts["pairs"][low]
     ]
+
+
+def reliability(split: BuiltSplit, judged: JudgedPairs | None) -> dict[str, list[dict[str, Any]]] | None:
+    """What the judge's probabilities of all candidates are worth: by bins, the share that is in valid.
+
+    None without a judge. A candidate that is not in valid may be a positive all the same, so `found` is a lower bound.
+    """
+    if judged is None:
+        return None
+    users = internal_ids(split.dataset, "user", split.view.users)[judged.users]
+    items = internal_ids(split.dataset, "item", split.view.items)[judged.items]
+    held = is_stored(positives_matrix(split.parts[1]), users, items)
+    return {"valid": reliability_of(judged.probability, held)}
 
 
 def identification_fields(found: Identification) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from recbole_dtlns.cache import StageCache, content_key
 from recbole_dtlns.data.train_view import TrainView
@@ -74,6 +75,7 @@ class CandidateSettings:
         memory_gb: EASE is replaced by ItemKNN where it would need more.
         allow_foreign: take a file from another training split and leave out its unknown tokens.
         options: arguments of the source's class; for several sources, of each under its name.
+        one_thread: linear algebra on one thread, so that the last digits of scores do not depend on their number.
     """
 
     source: str = "EASE"
@@ -82,6 +84,7 @@ class CandidateSettings:
     memory_gb: float = 4.0
     allow_foreign: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    one_thread: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,11 +130,14 @@ def find_candidates(
     name, source = resolve_source(settings, view.n_items, source)
     decided_by: dict[str, Any] = {"train_hash": view.train_hash, "source": name, "settings": source.settings()}
     decided_by |= {"topk": str(settings.topk), "revision": _REVISION}
+    if settings.one_thread:
+        decided_by["one_thread"] = True
     key = content_key(_STAGE, decided_by)
     arrays = cache.load(_STAGE, key)
     cached = arrays is not None
     if arrays is None:
-        arrays = _computed(source.fit(view), view, settings.topk)
+        with threadpool_limits(1 if settings.one_thread else None, "blas"):
+            arrays = _computed(source.fit(view), view, settings.topk)
         cache.save(_STAGE, key, arrays, {**decided_by, "seconds": time.perf_counter() - started})
     candidates = Candidates(arrays["users"], arrays["items"], arrays["ranks"], arrays["scores"], name)
     embeddings = (name, arrays["embeddings"]) if "embeddings" in arrays else None
@@ -150,9 +156,13 @@ def resolve_source(
     if source is not None:
         return settings.source, source
     names = [name.strip() for name in settings.source.split(",")]
+    if len(names) > 1:
+        _check_named(settings.options, names)
     made = {}
     for name in names:
         chosen = _affordable(name, n_items, settings.memory_gb)
+        if chosen != name and chosen in names:
+            continue  # it is there with options of its own
         options = settings.options if len(names) == 1 else settings.options.get(name, {})
         made[chosen] = _made(chosen, options if chosen == name else {})
     if len(made) == 1:
@@ -190,6 +200,15 @@ def _affordable(name: str, n_items: int, memory_gb: float) -> str:
         memory_gb,
     )
     return "ItemKNN"
+
+
+def _check_named(options: Mapping[str, Any], names: Collection[str]) -> None:
+    unknown = sorted(set(options) - set(names))
+    if unknown:
+        raise UserError(
+            f"candidate_config: found {', '.join(unknown)}; with several sources expected a mapping for each of them, "
+            f"here {', '.join(names)}, such as {{EASE: {{l2: 500}}}}."
+        )
 
 
 def _made(name: str, options: Any) -> CandidateSource:

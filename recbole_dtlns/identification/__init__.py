@@ -40,6 +40,21 @@ from recbole_dtlns.trees.stage import Trees, TreeSettings, build_trees
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class JudgedPairs:
+    """Judged candidates in the numbering of the training view.
+
+    Attributes:
+        users: int64 [n].
+        items: int64 [n].
+        probability: that the pair is a false negative, float64 [n]; NaN where there is no verdict.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    probability: np.ndarray
+
+
 @dataclass
 class Identification:
     """What the offline stage found.
@@ -54,6 +69,7 @@ class Identification:
         candidate_source: what the candidates really came from; None where no judge ran.
         judging: the judge's report and what else is known of it, see `Judgement.details`; None where no judge ran.
         online: the judge for use during training; None unless `judge_refresh` is set.
+        judged: every judged candidate with its probability; None where no judge ran.
         lists: the judge's values over each user's candidates, for `positives_loss=list` and for a ranking by the judge
             itself (then all of them); None otherwise.
         interrupted: whether Ctrl-C ended the judging early; what was accepted until then is in `inferred`.
@@ -70,6 +86,7 @@ class Identification:
     candidate_source: str | None = None
     judging: dict[str, Any] | None = None
     online: OnlineJudge | None = None
+    judged: JudgedPairs | None = None
     lists: JudgedLists | None = None
     interrupted: bool = False
 
@@ -137,8 +154,8 @@ def _judge(
     rebuild = Rebuild(settings, _tree_settings(settings), _candidate_settings(settings, plan.judge), cache)
     with VerdictStore(cache_dir / "verdicts.sqlite") as store:
         if plan.judge == LEARNED and result.trees is not None:
-            stage = LearnedStage(view, settings, rebuild, cache, store)
-            judged = stage.judge(candidates, result.trees, str(model_folder))
+            stage = LearnedStage(view, settings, rebuild, cache, store, str(model_folder))
+            judged = stage.judge(candidates, result.trees)
         else:
             asker = Asker.make(plan.judge, context, store, settings)
             reporter = ReportMaker(view, settings, rebuild)
@@ -188,6 +205,7 @@ def _decide(
     usage: Usage,
     result: Identification,
 ) -> None:
+    result.judged = JudgedPairs(candidates.users, candidates.items, probability)
     order = (candidates.users, candidates.ranks, verdicts.raw, candidates.items)
     decision = decide(*order, decision_settings(settings, plan.judge), view.history, probability)
     result.inferred = InferredPositives.from_decision(view, candidates, decision, settings.positive_weight)
@@ -226,6 +244,7 @@ def _candidate_settings(settings: Settings, judge: str) -> CandidateSettings:
         settings.candidate_memory_gb,
         settings.allow_foreign,
         source_keys(settings.candidate_config),
+        one_thread=judge == LEARNED,
     )
 
 

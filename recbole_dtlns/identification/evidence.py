@@ -11,7 +11,7 @@ from recbole_dtlns.false_negatives.candidates import Candidates
 from recbole_dtlns.false_negatives.judges.base import Usage
 from recbole_dtlns.false_negatives.selection import pairs_to_judge
 from recbole_dtlns.false_negatives.store import VerdictStore
-from recbole_dtlns.identification.asking import Asker, make_context
+from recbole_dtlns.identification.asking import STUDENT, Asker, make_context
 from recbole_dtlns.identification.judging import verdicts_of
 from recbole_dtlns.settings import Settings
 from recbole_dtlns.trees.stage import Trees
@@ -46,7 +46,8 @@ def other_judges(
     context = make_context(view, trees, {**settings.as_dict(), "cache_dir": model_folder})
     for name in names:
         asker = Asker.make(name, context, store, settings)
-        limit = settings.llm_max_pairs if asker.usage is not None else None
+        # The student answers without limit; it is its teacher that has one.
+        limit = settings.llm_max_pairs if asker.usage is not None and name != STUDENT else None
         chosen = pairs_to_judge(candidates, view.users, None, limit)
         asked = candidates.take(chosen)
         verdicts, *_ = verdicts_of(settings, name, context, asker.shown(context, candidates), asked, asker)

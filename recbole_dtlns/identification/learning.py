@@ -21,7 +21,7 @@ from recbole_dtlns.false_negatives.judging import Verdicts
 from recbole_dtlns.false_negatives.learned.features import Features, pair_features
 from recbole_dtlns.false_negatives.learned.groups import worth_of_groups
 from recbole_dtlns.false_negatives.learned.measures import UserPairs, mean_interval, reliability
-from recbole_dtlns.false_negatives.learned.model import fit_folds, folds_of_users
+from recbole_dtlns.false_negatives.learned.model import LEAST, can_be_fitted, fit_folds, folds_of_users
 from recbole_dtlns.false_negatives.learned.scorers import affordable_scorers
 from recbole_dtlns.false_negatives.report.held_in import HeldIn, hold_in
 from recbole_dtlns.false_negatives.selection import user_hashes
@@ -68,27 +68,33 @@ class LearnedStage:
         rebuild: makes trees and candidates of the held-in splits.
         cache: keeps the probabilities under the hash of train and of everything else that decides them.
         store: keeps what other judges answer (`learned_from`).
+        model_folder: where a converted language model is kept.
     """
 
     def __init__(
-        self, view: TrainView, settings: Settings, rebuild: Rebuild, cache: StageCache, store: VerdictStore
+        self,
+        view: TrainView,
+        settings: Settings,
+        rebuild: Rebuild,
+        cache: StageCache,
+        store: VerdictStore,
+        model_folder: str,
     ) -> None:
         self._view, self._settings, self._rebuild, self._cache = view, settings, rebuild, cache
-        self._store, self._usage = store, Usage()
+        self._store, self._model_folder, self._usage = store, model_folder, Usage()
 
-    def judge(self, candidates: Candidates, trees: Trees, model_folder: str) -> Judgement:
+    def judge(self, candidates: Candidates, trees: Trees) -> Judgement:
         """Probabilities of all candidate pairs, and under `details["learned"]` what is known of the judge.
 
         Raises:
             UserError: nothing to learn from, or a candidate source that cannot be fitted again.
         """
-        self._model_folder = model_folder
         judges = self._other_judges(self._view, trees, candidates)
         about = self._about(candidates, trees, judges)
         key = content_key(LEARNED, about)
         saved = self._cache.load(LEARNED, key)
         if saved is None:
-            probability, known = self._learn(candidates, trees, judges)
+            probability, known = self._learn(candidates, trees, judges, about["rebuilt"]["source"])
             saved = {"raw": probability, "known": np.frombuffer(json.dumps(known).encode(), dtype=np.uint8)}
             self._cache.save(LEARNED, key, saved, about)
             asked = len(candidates)
@@ -101,9 +107,7 @@ class LearnedStage:
         nothing = np.full(len(candidates), np.nan)
         verdicts = Verdicts(saved["raw"], nothing, asked, len(candidates) - asked)
         details |= {"judge": identity, LEARNED: known}
-        return Judgement(
-            verdicts, None, identity, details, lambda users, items: np.full(len(users), np.nan), self._usage
-        )
+        return Judgement(verdicts, None, identity, details, _nothing_online, self._usage)
 
     def _about(self, candidates: Candidates, trees: Trees, judges: dict[str, np.ndarray]) -> dict[str, Any]:
         """Everything that decides the probabilities, by content."""
@@ -116,13 +120,12 @@ class LearnedStage:
             name: hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)).hexdigest()
             for name, arrays in hashed.items()
         }
-        settings = self._settings
-        keys = ("candidate_source", "candidate_config", "candidate_memory_gb", "tree_branching", "tree_leaf_size")
         return {
             **digests,
             "train_hash": self._view.train_hash,
-            "settings": {key: getattr(settings, key) for key in keys},
-            "shuffle_codes": settings.shuffle_codes,
+            "rebuilt": self._rebuild.about(self._view),
+            "files": trees.external,
+            "memory_gb": self._settings.candidate_memory_gb,
             "learned_from": list(judges),
             "report": self._wants_report,
             "version": [VERSION, DRAWS, _PARTS, _LEAST],
@@ -133,25 +136,28 @@ class LearnedStage:
         return self._settings.judge_report is not False
 
     def _learn(
-        self, candidates: Candidates, trees: Trees, judges: dict[str, np.ndarray]
+        self, candidates: Candidates, trees: Trees, judges: dict[str, np.ndarray], source: dict[str, Any]
     ) -> tuple[np.ndarray, dict[str, Any]]:
         splits = [hold_in(self._view, seed, _PARTS, _LEAST) for seed in range(DRAWS)]
         scorers, left_out = affordable_scorers(
-            (self._view, *(held.view for held in splits)), self._settings.candidate_memory_gb
+            (self._view, *(held.view for held in splits)),
+            self._settings.candidate_memory_gb,
+            source,
         )
         parts = [self._held_in_pairs(held, scorers, list(judges), draw) for draw, held in enumerate(splits)]
         values = np.concatenate([part.features.values for part in parts])
         positive = np.concatenate([part.positive for part in parts])
-        if positive.sum() < 2 or positive.all():
+        folds = folds_of_users(np.concatenate([part.users for part in parts]))
+        if not can_be_fitted(positive, folds):
             raise UserError(
                 f"judge=learned learns from candidates that are held-in training pairs, and {int(positive.sum())} of "
-                f"{len(positive)} are. Expected some of both kinds: give a larger candidate_topk, or another judge."
+                f"{len(positive)} are. Expected at least {LEAST} that are and {LEAST} that are not in every part of "
+                "the users: give more data, a larger candidate_topk, or another judge, such as --judge=rule."
             )
         logger.info(
             "The learned judge is fitted on %d candidate pairs of %d held-in splits, %d of them held in.",
             *(len(positive), len(parts), int(positive.sum())),
         )
-        folds = folds_of_users(np.concatenate([part.users for part in parts]))
         model, unseen = fit_folds(values, positive, folds)
         codes = trees.co.codes, trees.se.codes
         features = pair_features(self._view, codes, candidates, scorers, judges)

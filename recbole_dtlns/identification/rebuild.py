@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from recbole_dtlns.data.train_view import TrainView
 from recbole_dtlns.false_negatives.candidates import Candidates
 from recbole_dtlns.false_negatives.model_source import recbole_source
 from recbole_dtlns.false_negatives.report.candidate_scores import pair_scores
-from recbole_dtlns.false_negatives.sources import CandidateSettings, find_candidates
+from recbole_dtlns.false_negatives.sources import CandidateSettings, find_candidates, resolve_source
 from recbole_dtlns.settings import Settings
 from recbole_dtlns.trees.stage import Trees, TreeSettings, build_trees
 
@@ -34,6 +35,19 @@ class Rebuild:
     ) -> None:
         self._settings, self._trees, self._candidates, self._cache = settings, trees, candidates, cache
         self._source = recbole_source(candidates.source, settings.candidate_config)
+
+    def about(self, view: TrainView) -> dict[str, Any]:
+        """All keys that decide trees and candidates, as JSON values.
+
+        Args:
+            view: the whole training split; where it has no room for EASE, `source` names ItemKNN.
+
+        Returns:
+            `source`: settings of the candidate source, or of each of several, by name; `topk`; `trees`.
+        """
+        name, source = resolve_source(self._candidates, view.n_items, self._source)
+        settings = source.settings() if "," in name else {name: source.settings()}
+        return {"source": settings, "topk": str(self._candidates.topk), "trees": asdict(self._trees)}
 
     def trees(self, view: TrainView) -> Trees:
         """Trees of a reduced split; ready codes and vectors cannot be made again: they know the held-in pairs."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from recbole_dtlns.cache import StageCache, content_key
 from recbole_dtlns.data.train_view import TrainView
@@ -19,7 +20,7 @@ from recbole_dtlns.trees.sources import CodeFile, VectorSource, code_file, graph
 
 logger = logging.getLogger(__name__)
 
-VERSION = 1  # raise it when the same input gives other codes, so that the cache forgets the old ones
+VERSION = 2  # raise it when the same input gives other codes, so that the cache forgets the old ones
 SHUFFLE_SEED = 0  # of the control; the order of a training view's items is fixed too
 SAME_VIEW = 0.9  # adjusted Rand index above which two trees are one view
 
@@ -136,7 +137,8 @@ def _tree(
     if saved is not None and saved.shape[:1] == view.items.shape:
         return CodeTable(view.items, saved), True
     begin = time.perf_counter()
-    codes = build_codes(source.vectors(), settings.branching, settings.leaf_size)
+    with threadpool_limits(1, "blas"):  # several threads give other last digits, and those now and then another leaf
+        codes = build_codes(source.vectors(), settings.branching, settings.leaf_size)
     codes = np.pad(codes, ((1, 0), (0, 0)), constant_values=-1)
     seconds = round(time.perf_counter() - begin, 3)
     cache.save(stage, key, {"codes": codes}, {**parts, "origin": source.origin, "seconds": seconds})

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from recbole_dtlns.data.train_view import TrainView
 from recbole_dtlns.false_negatives.candidates import Candidates
@@ -69,7 +70,8 @@ def pair_features(
         float32 [n, F]. Time: that of fitting the scorers, of scoring all items of all users in blocks, and of
         comparing each candidate with its user's history; memory O(n F) and a bounded block.
     """
-    parts = list(_columns(view, codes, candidates, scorers, judges))
+    with threadpool_limits(1, "blas"):  # several threads give other last digits, and with them another judge
+        parts = list(_columns(view, codes, candidates, scorers, judges))
     names, groups, values = zip(*parts, strict=True)
     return Features(names, groups, np.stack([value.astype(np.float32) for value in values], axis=1))
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_info, threadpool_limits
 
 FOLDS = 4
+LEAST = 10
+"""Pairs of either kind without which no model can be fitted."""
+_COPIES, _MEMORY = 24, 2e9  # bytes that a fit takes for each number it reads, and what all fits at once may take
 _SETTINGS: dict[str, Any] = {
     "max_iter": 300,
     "learning_rate": 0.1,
@@ -37,7 +42,9 @@ class LearnedModel:
 
     def probability(self, values: np.ndarray) -> np.ndarray:
         """Features float32 [n, F] -> probability that a pair is a held-in one, float64 [n]."""
-        return np.mean([model.predict_proba(values)[:, 1] for model in self.models], axis=0)
+        if not len(values):
+            return np.zeros(0)
+        return np.mean([_answers(model, values) for model in self.models], axis=0)
 
 
 def folds_of_users(users: np.ndarray, folds: int = FOLDS, seed: int = 0) -> np.ndarray:
@@ -46,25 +53,48 @@ def folds_of_users(users: np.ndarray, folds: int = FOLDS, seed: int = 0) -> np.n
     return np.asarray(np.random.default_rng(seed).permutation(len(distinct))[place] % folds)
 
 
+def can_be_fitted(positive: np.ndarray, folds: np.ndarray) -> bool:
+    """Whether all folds but any one hold at least `LEAST` pairs of both kinds; for bool [n] and int64 [n]."""
+    count = np.stack([np.bincount(folds, weights=kind) for kind in (positive, ~positive)])  # [2, folds]
+    return bool((count.sum(axis=1, keepdims=True) - count).min(initial=np.inf) >= LEAST)
+
+
 def fit_folds(values: np.ndarray, positive: np.ndarray, folds: np.ndarray) -> tuple[LearnedModel, np.ndarray]:
     """Fit a model to all folds but one, for each fold.
 
-    Log loss, so that what comes out is a probability; the number of trees is chosen on a tenth of the rows. The result
-    does not depend on the number of threads.
+    Log loss, so that what comes out is a probability; the number of trees is chosen on a tenth of the rows. Each model
+    is fitted on one thread, as its sums would depend on how many there are; several models are fitted at once where
+    OpenMP has several threads and memory allows it.
 
     Args:
         values: features, float32 [n, F].
-        positive: bool [n], whether the pair was held in; both kinds in all folds but any one.
+        positive: bool [n], whether the pair was held in; see `can_be_fitted`.
         folds: int64 [n].
 
     Returns:
         The models, and for each pair the answer of the one that has not seen its user, float64 [n].
     """
-    models, unseen = [], np.zeros(len(values))
-    for fold in range(int(folds.max(initial=0)) + 1):
+
+    def fitted(fold: int) -> tuple[Any, np.ndarray]:
         own = folds == fold
-        model = HistGradientBoostingClassifier(**_SETTINGS, random_state=fold).fit(values[~own], positive[~own])
-        models.append(model)
-        if own.any():
-            unseen[own] = model.predict_proba(values[own])[:, 1]
-    return LearnedModel(tuple(models)), unseen
+        with threadpool_limits(1, "openmp"):
+            model = HistGradientBoostingClassifier(**_SETTINGS, random_state=fold).fit(values[~own], positive[~own])
+            return model, _answers(model, values[own]) if own.any() else np.zeros(0)
+
+    numbers, unseen = range(int(folds.max(initial=0)) + 1), np.zeros(len(values))
+    workers = min(_threads(), int(_MEMORY / (_COPIES * max(values.size, 1))), len(numbers))
+    with ThreadPoolExecutor(max(workers, 1)) as pool:
+        results = list(pool.map(fitted, numbers))
+    for fold, (_, answers) in enumerate(results):
+        unseen[folds == fold] = answers
+    return LearnedModel(tuple(model for model, _ in results)), unseen
+
+
+def _answers(model: Any, values: np.ndarray) -> np.ndarray:
+    with threadpool_limits(1, "openmp"):  # more of them gain little and lose much where other programs run
+        return np.asarray(model.predict_proba(values)[:, 1])
+
+
+def _threads() -> int:
+    """Threads that OpenMP may use."""
+    return max((library["num_threads"] for library in threadpool_info() if library["user_api"] == "openmp"), default=1)

@@ -28,29 +28,38 @@ def tree_similarity(codes: np.ndarray) -> Similarity:
 def cosine_similarity(view: TrainView) -> Similarity:
     """|U_i & U_j| / sqrt(|U_i| |U_j|), U_i = users of item i.
 
-    Each number is looked up in the sparse product X'X, made in blocks once: memory O(its entries), that is at most the
-    sum of squared histories.
+    The rows of X'X that candidates need are made in blocks and let go: memory O(block). Comparisons that come sorted by
+    candidate make each row about once, in time O(sum of squared histories) for all of them.
     """
     transposed = view.matrix.T.tocsr()
     counts = np.maximum(np.diff(transposed.indptr), 1).astype(np.float64)
     width = len(view.items)
-    work = np.minimum(transposed @ view.history, width)
-    keys, together = [], []
-    for start, stop in blocks(np.maximum(work, 1).astype(np.int64), CELLS):
-        product = sparse.csr_matrix(transposed[start:stop] @ view.matrix)
-        product.sort_indices()
-        rows = np.repeat(np.arange(start, stop, dtype=np.int64), np.diff(product.indptr))
-        keys.append(rows * width + product.indices)
-        together.append(product.data.astype(np.float32))
-    known, values = np.concatenate([*keys, [width * width]]), np.concatenate([*together, [0.0]])
+    work = np.clip(transposed @ view.history, 1, width).astype(np.int64)  # [I + 1] bound on the co-occurring items
 
     def similarity(candidates: np.ndarray, history: np.ndarray) -> np.ndarray:
-        wanted = candidates.astype(np.int64) * width + history
-        place = np.searchsorted(known, wanted)
-        common = np.where(known[place] == wanted, values[place], 0)
-        return np.asarray(common / np.sqrt(counts[candidates] * counts[history]), dtype=np.float32)
+        order = np.argsort(candidates, kind="stable")
+        distinct, first = np.unique(candidates[order], return_index=True)
+        ends = np.append(first, len(order))
+        together = np.zeros(len(candidates), dtype=np.float32)
+        for start, stop in blocks(work[distinct], CELLS):
+            rows = order[ends[start] : ends[stop]]
+            product = transposed[distinct[start:stop]] @ view.matrix
+            place = np.searchsorted(distinct[start:stop], candidates[rows])
+            together[rows] = _entries(product, place, history[rows])
+        return np.asarray(together / np.sqrt(counts[candidates] * counts[history]), dtype=np.float32)
 
     return similarity
+
+
+def _entries(matrix: sparse.csr_matrix, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Entries of a sparse matrix [R, C] at int64 [n] places, float32 [n]; 0 where there is none. O(n log nnz)."""
+    matrix.sort_indices()
+    width = matrix.shape[1]
+    keys = np.repeat(np.arange(matrix.shape[0], dtype=np.int64), np.diff(matrix.indptr)) * width + matrix.indices
+    known, values = np.append(keys, matrix.shape[0] * width), np.append(matrix.data, np.float32(0))
+    wanted = rows * width + columns
+    place = np.searchsorted(known, wanted)
+    return np.where(known[place] == wanted, values[place], 0)
 
 
 def history_statistics(view: TrainView, candidates: Candidates, similarity: Similarity) -> np.ndarray:
@@ -58,14 +67,17 @@ def history_statistics(view: TrainView, candidates: Candidates, similarity: Simi
 
     Returns:
         float32 [n, 3] in the order of `STATISTICS`; of fewer than three items, the mean of those. Similarities are
-        rounded to one in a million. O(sum over pairs of the history) time, bounded memory.
+        rounded to one in a million. O(sum over pairs of the history) time, bounded memory. Pairs are compared in the
+        order of their items.
     """
     result = np.zeros((len(candidates), len(STATISTICS)), dtype=np.float32)
-    starts = view.matrix.indptr[candidates.users].astype(np.int64)
-    lengths = view.history[candidates.users]  # above 0: every user of a training view has a pair
+    order = np.argsort(candidates.items, kind="stable")
+    users, items = candidates.users[order], candidates.items[order]
+    starts = view.matrix.indptr[users].astype(np.int64)
+    lengths = view.history[users]  # above 0: every user of a training view has a pair
     for start, stop in blocks(lengths, _CHUNK):
-        result[start:stop] = _statistics(
-            view.matrix.indices, candidates.items[start:stop], starts[start:stop], lengths[start:stop], similarity
+        result[order[start:stop]] = _statistics(
+            view.matrix.indices, items[start:stop], starts[start:stop], lengths[start:stop], similarity
         )
     return result
 

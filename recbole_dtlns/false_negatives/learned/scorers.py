@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from recbole_dtlns.data.train_view import TrainView
 from recbole_dtlns.false_negatives.blocks import CELLS, blocks
@@ -33,12 +32,16 @@ SCORERS: dict[str, Callable[[], CandidateSource]] = {
 _MOST_WORK = 4e9  # products of UserKNN, some minutes
 
 
-def affordable_scorers(views: tuple[TrainView, ...], memory_gb: float) -> tuple[list[str], dict[str, str]]:
-    """Names of the scorers that every split has room for, and of the others, why not.
+def affordable_scorers(
+    views: tuple[TrainView, ...], memory_gb: float, source: Mapping[str, Any]
+) -> tuple[list[str], dict[str, str]]:
+    """Names of the scorers that are computed, and of the others, why not.
 
     Args:
-        views: training splits that all are fitted on.
+        views: training splits that all are fitted on; a scorer that one of them has no room for is left out.
         memory_gb: `candidate_memory_gb`.
+        source: settings of the candidate source, or of several, by name. A scorer that is the same is left out: the
+            judge reads its scores as those of the source.
     """
     left_out: dict[str, str] = {}
     needed = max(EASE.memory_gb(view.n_items) for view in views)
@@ -50,6 +53,9 @@ def affordable_scorers(views: tuple[TrainView, ...], memory_gb: float) -> tuple[
         left_out["UserKNN"] = f"needs {work:.1g} products, more than {_MOST_WORK:.1g}"
     for name, reason in left_out.items():
         logger.warning("The learned judge leaves the scorer %s out: it %s.", name, reason)
+    if len(source) == 1:
+        same = [name for name, make in SCORERS.items() if source.get(type(make()).__name__) == make().settings()]
+        left_out |= dict.fromkeys(same, "is the candidate source itself")
     return [name for name in SCORERS if name not in left_out], left_out
 
 
@@ -71,11 +77,6 @@ def scores_of_pairs(scorer: CandidateSource, view: TrainView, candidates: Candid
 
 
 def fitted_scores(names: list[str], view: TrainView, candidates: Candidates) -> Iterator[tuple[str, np.ndarray]]:
-    """Name and scores, float32 [n], of one scorer after the other; a fitted one is let go before the next.
-
-    On one thread of linear algebra each, as several give other last digits and with them another judge.
-    """
+    """Name and scores, float32 [n], of one scorer after the other; a fitted one is let go before the next."""
     for name in names:
-        with threadpool_limits(1, "blas"):
-            scorer: Any = SCORERS[name]().fit(view)
-            yield name, scores_of_pairs(scorer, view, candidates)
+        yield name, scores_of_pairs(SCORERS[name]().fit(view), view, candidates)
