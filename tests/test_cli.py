@@ -50,7 +50,7 @@ def test_the_script_runs_the_whole_pipeline_in_a_process_of_its_own(toy: Path) -
     assert all(result["machine"][name] for name in ("system", "cpu", "memory_gb"))
     assert result["dataset"] == "toy"
     assert result["neg_sampler"] == result["neg_sampler_effective"] == "dtl_ns"
-    assert result["judge"] == "rule"
+    assert result["judge"] == "learned"
     assert set(result["seconds"]) == {"trees", "candidates", "judging", "training", "sampling", "evaluation"}
     assert all(value > 0 for value in result["seconds"].values())
     assert set(result["identification"]) == {
