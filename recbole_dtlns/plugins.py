@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 from recbole_dtlns.errors import UserError
@@ -19,8 +20,10 @@ def load_plugins(names: str | None) -> None:
         path = Path(name)
         if not path.is_file():
             raise UserError(f"plugins: there is no file {name}. Give the path of a Python file.")
-        module_name = f"recbole_dtlns_plugin_{path.stem}"
-        if module_name in sys.modules and getattr(sys.modules[module_name], "__file__", None) == str(path):
+        path = path.resolve()
+        # Two files of one name are two plugins, and one file is loaded once, however its path is written.
+        module_name = f"recbole_dtlns_plugin_{path.stem}_{sha256(str(path).encode()).hexdigest()[:8]}"
+        if module_name in sys.modules:
             continue
         spec = importlib.util.spec_from_file_location(module_name, path)
         if spec is None or spec.loader is None:

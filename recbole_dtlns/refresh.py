@@ -52,7 +52,7 @@ class Refresher:
 
     def current(self, train_data: Any) -> Any:
         """The loader in use: the first one, or that of the last refresh."""
-        return self._loader or train_data
+        return train_data if self._loader is None else self._loader
 
     def before_epoch(self, epoch: int, train_data: Any, run_dir: Path) -> Any:
         """The loader for this epoch, refreshed before it where it is due."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
@@ -165,6 +166,7 @@ def smaller_batch(error: RuntimeError, batch_tokens: int, device: torch.device) 
     """
     if not is_out_of_memory(error):
         raise error
+    traceback.clear_frames(error.__traceback__)  # the tensors of the failed pass live in its frames
     if device.type == "cuda":
         torch.cuda.empty_cache()
     if batch_tokens <= 64:

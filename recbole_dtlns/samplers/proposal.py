@@ -101,8 +101,18 @@ class FreeItems:
         return self._pairs[torch.searchsorted(self._pairs, keys)] != keys
 
     def draw(self, users: torch.Tensor, n: int, generator: torch.Generator) -> torch.Tensor:
-        """Draw n free items for each user, independently and with replacement: int64 [R] -> int64 [R, n]."""
+        """Draw n free items for each user, independently and with replacement: int64 [R] -> int64 [R, n].
+
+        Raises:
+            UserError: a user has nothing left to draw. A run checks what its own sampler draws from beforehand
+                (`require_free_items`); a plugin's sampler may draw from either.
+        """
         free = self._free.take(users).unsqueeze(1)
+        if len(self.stuck_users) and bool((free <= 0).any()):
+            raise UserError(
+                f"Some users have interacted with every item that {self.name} sampling can draw, so they have no "
+                "negatives. Leave them out, for instance with user_inter_num_interval, or lower positives_per_user."
+            )
         uniform = torch.rand(len(users), n, dtype=torch.float64, device=users.device, generator=generator)
         drawn = torch.minimum((uniform * free).long(), free - 1)
         keys = users.unsqueeze(1) * self.span + drawn

@@ -111,3 +111,12 @@ def test_pairs_may_come_in_any_order_and_end_with_the_last_user() -> None:
     assert torch.equal(free.allows(users, items), torch.as_tensor(mixed.toarray()[1:, 1:] == 0))
     drawn = free.draw(users, 200, torch.Generator().manual_seed(0))
     assert [row.unique().tolist() for row in drawn] == [[2, 3, 4], [1, 3, 5]]
+
+
+def test_a_user_without_free_items_is_refused_at_the_draw_too():
+    excluded = sparse.csr_matrix(np.array([[0, 0, 0, 0], [0, 1, 1, 1], [0, 1, 0, 0]]))
+    free = FreeItems(excluded, name="popularity")
+    generator = torch.Generator().manual_seed(0)
+    with pytest.raises(UserError, match="every item that popularity sampling can draw"):
+        free.draw(torch.tensor([2, 1]), 3, generator)
+    assert set(free.draw(torch.tensor([2, 2]), 9, generator).flatten().tolist()) == {2, 3}
