@@ -43,8 +43,9 @@ def other_held_out() -> dict[str, list[tuple[str, str]]]:
         ["--judge=rule"],
         ["--judge=keep_all", "--candidate_source=ItemKNN"],
         ["--judge=rule", "--candidate_source=BPR", "--candidate_config={epochs: 2, embedding_size: 8}"],
+        ["--judge=learned", "--learned_from=rule"],
     ],
-    ids=["rule", "knn", "model"],
+    ids=["rule", "knn", "model", "learned"],
 )
 def test_replacing_valid_and_test_changes_no_inferred_positive(tmp_path: Path, flags: list[str]) -> None:
     write_pairs(tmp_path / "one" / "toy", toy_split())

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 FOLDS = 4
 LEAST = 10
 """Pairs of either kind without which no model can be fitted."""
+_KNOWN = 200  # values of a feature without which it is not read; scikit-learn fails on none in its sample
 _COPIES, _MEMORY = 24, 2e9  # bytes that a fit takes for each number it reads, and what all fits at once may take
 _SETTINGS: dict[str, Any] = {
     "max_iter": 300,
@@ -56,7 +57,8 @@ def folds_of_users(users: np.ndarray, folds: int = FOLDS, seed: int = 0) -> np.n
 def can_be_fitted(positive: np.ndarray, folds: np.ndarray) -> bool:
     """Whether all folds but any one hold at least `LEAST` pairs of both kinds; for bool [n] and int64 [n]."""
     count = np.stack([np.bincount(folds, weights=kind) for kind in (positive, ~positive)])  # [2, folds]
-    return bool((count.sum(axis=1, keepdims=True) - count).min(initial=np.inf) >= LEAST)
+    others = count.sum(axis=1, keepdims=True) - count
+    return others.size > 0 and bool(others.min() >= LEAST)
 
 
 def fit_folds(values: np.ndarray, positive: np.ndarray, folds: np.ndarray) -> tuple[LearnedModel, np.ndarray]:
@@ -77,8 +79,10 @@ def fit_folds(values: np.ndarray, positive: np.ndarray, folds: np.ndarray) -> tu
 
     def fitted(fold: int) -> tuple[Any, np.ndarray]:
         own = folds == fold
+        others = values[~own]  # a copy
+        others[:, (~np.isnan(others)).sum(axis=0) < _KNOWN] = 0
         with threadpool_limits(1, "openmp"):
-            model = HistGradientBoostingClassifier(**_SETTINGS, random_state=fold).fit(values[~own], positive[~own])
+            model = HistGradientBoostingClassifier(**_SETTINGS, random_state=fold).fit(others, positive[~own])
             return model, _answers(model, values[own]) if own.any() else np.zeros(0)
 
     numbers, unseen = range(int(folds.max(initial=0)) + 1), np.zeros(len(values))

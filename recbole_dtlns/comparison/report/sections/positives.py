@@ -15,6 +15,7 @@ from recbole_dtlns.comparison.report.measures import (
 from recbole_dtlns.comparison.report.plots import precision as plots
 from recbole_dtlns.comparison.report.section import Picture, Point, Section
 from recbole_dtlns.comparison.report.sections.judging import LANGUAGE_MODELS, cost_of_judging, held_table, judging
+from recbole_dtlns.comparison.report.sections.learned import learned
 from recbole_dtlns.comparison.report.source import Group, Row, Source
 from recbole_dtlns.comparison.report.table import Column, Line, Table, Value
 
@@ -26,7 +27,7 @@ MEMORISATION = (
 
 
 def positives(source: Source) -> Section:
-    """Overlap with held-out pairs, precision by probability, trees, the judge's report and card, cost of judging."""
+    """Overlap with held-out pairs, precision by probability, trees, what the judge knows and costs."""
     section = Section("positives", "Inferred positives")
     section.text.append(
         "Under the honest protocol no inferred positive is dropped for being held out, and none is chosen by looking "
@@ -35,6 +36,7 @@ def positives(source: Source) -> Section:
     for group in source.groups:
         rows = [row for row in group.rows if row.runs[0].judge != "none"]
         made = [_overlap(group, rows), *_precisions(group, rows), _trees(group, rows), *judging(group, rows)]
+        made += learned(group, rows)
         section.tables += [table for table in made if table is not None]
         if shown := [row for row in rows if any(entry["pairs"] >= FEWEST_PAIRS for entry in precision_of(row))]:
             section.pictures.append(_picture(source, group, shown))

@@ -1,0 +1,92 @@
+"""What the learned judge reads and what that is worth, and whether a judge's probabilities mean what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from recbole_dtlns.comparison.report.measures import fields, number
+from recbole_dtlns.comparison.report.sections.judging import held_table
+from recbole_dtlns.comparison.report.source import Group, Row
+from recbole_dtlns.comparison.report.table import Column, Interval, Line, Table, Value
+
+_MEASURES = {"ndcg@20": ("ndcg", "NDCG@20"), "auc": ("auc", "AUC"), "log_loss": ("log_loss", "Log loss")}
+_GROUPS_NOTE = (
+    "Lost: how much worse the judge is on training pairs that were held in when it may not read the group, with the 95 "
+    "% interval over users; an interval above 0 means that the group earned its place, one that holds 0 that it may be "
+    "left out. AUC alone: that of a judge which reads nothing else; .5 = the group knows nothing. Groups that say the "
+    "same cover for each other, so that neither is missed. From the first seed: the judge reads train alone."
+)
+_RELIABILITY_NOTE = (
+    "Predicted: mean probability of the candidates in a line; found: share of them that are in valid, or among the "
+    "training pairs that were held in, each judged by a model that had not seen its user. On held-in pairs the two "
+    "should be equal. Valid holds another share of a user's pairs, so there found need not equal predicted, but should "
+    "rise with it. Pairs of the first seed."
+)
+
+
+def learned(group: Group, rows: list[Row]) -> Iterator[Table | None]:
+    """Tables of the rows of a group: what each group of features is worth, and reliability."""
+    yield _groups(group, rows)
+    yield _reliability(group, rows)
+
+
+def _groups(group: Group, rows: list[Row]) -> Table | None:
+    columns = (
+        Column("row", "Row"),
+        Column("group", "Read by the judge"),
+        Column("features", "Features", "count"),
+        *(Column(f"{key}_lost", f"{title} lost without it", "signed") for key, title in _MEASURES.values()),
+        Column("auc_alone", "AUC alone", "metric"),
+    )
+    lines = []
+    for row in rows:
+        for known in _of_first_seed(row):
+            for entry in known.get("groups") or []:
+                if "lost" in entry:
+                    lines.append(Line({"row": row.label, **_worth(entry)}, row.marks))
+    return held_table(
+        "judge-groups", "What each kind of evidence is worth to the learned judge", group, columns, lines, _GROUPS_NOTE
+    )
+
+
+def _of_first_seed(row: Row) -> list[Mapping[str, Any]]:
+    """What is known of the learned judge: nothing, or that of the first run."""
+    return [held["learned"] for held in fields(row, "judging") if held.get("learned")][:1]
+
+
+def _worth(entry: Mapping[str, Any]) -> dict[str, Value]:
+    lost = {f"{key}_lost": _interval(entry["lost"].get(name)) for name, (key, _) in _MEASURES.items()}
+    alone = _interval((entry.get("alone") or {}).get("auc"))
+    return {"group": entry["group"], "features": number(entry.get("features")), **lost, "auc_alone": alone}
+
+
+def _interval(held: Mapping[str, Any] | None) -> Interval | None:
+    value = number((held or {}).get("value"))
+    return None if held is None or value is None else Interval(value, number(held.get("low")), number(held.get("high")))
+
+
+def _reliability(group: Group, rows: list[Row]) -> Table | None:
+    columns = (
+        Column("row", "Row"),
+        Column("on", "On"),
+        Column("probability", "Judge probability"),
+        Column("pairs", "Pairs", "count"),
+        Column("predicted", "Predicted", "percent"),
+        Column("found", "Found", "percent"),
+    )
+    lines = []
+    for row in rows:
+        held_in = [bins for known in _of_first_seed(row) if (bins := known.get("reliability"))]
+        valid = [bins for held in fields(row, "reliability") if (bins := held.get("valid"))]
+        for on, found in (("held-in pairs", held_in), ("valid", valid)):
+            lines += [
+                Line({"row": row.label, "on": on, **_bin(entry)}, row.marks) for bins in found[:1] for entry in bins
+            ]
+    title = "Whether a judge's probabilities mean what they say"
+    return held_table("reliability", title, group, columns, lines, _RELIABILITY_NOTE, fold=True)
+
+
+def _bin(entry: Mapping[str, Any]) -> dict[str, Value]:
+    numbers = {key: number(entry.get(key)) for key in ("pairs", "predicted", "found")}
+    return {"probability": f"{entry['low']:.2g} to {entry['high']:.2g}", **numbers}

@@ -1,0 +1,97 @@
+"""Folds and boosted models."""
+
+import numpy as np
+import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits
+
+from recbole_dtlns.false_negatives.learned.model import LEAST, can_be_fitted, fit_folds, folds_of_users
+
+
+@pytest.fixture
+def made():
+    rng = np.random.default_rng(0)
+    users = np.repeat(np.arange(100), 20) + 7
+    values = rng.normal(size=(2000, 3)).astype(np.float32)
+    values[::5, 2] = np.nan  # pairs that a judge was not asked about
+    positive = rng.random(2000) < 1 / (1 + np.exp(2 - 2 * values[:, 0]))
+    return users, values, positive
+
+
+def test_a_users_pairs_share_a_fold_and_folds_are_even(made):
+    users = np.random.default_rng(1).permutation(made[0])
+    folds = folds_of_users(users)
+    of_user = {user: set(folds[users == user].tolist()) for user in np.unique(users)}
+    assert all(len(folds) == 1 for folds in of_user.values())
+    assert np.unique(folds, return_counts=True)[1].tolist() == [500] * 4
+    assert set(folds_of_users(np.array([5, 5])).tolist()) == {0}
+
+
+def test_each_pair_is_answered_by_a_model_that_has_not_seen_its_user(made, monkeypatch):
+    users, values, positive = made
+    folds = folds_of_users(users)
+    seen = {}
+    fit = HistGradientBoostingClassifier.fit
+
+    def noted(self, given, truth):
+        seen[self.random_state] = given
+        return fit(self, given, truth)
+
+    monkeypatch.setattr(HistGradientBoostingClassifier, "fit", noted)
+    model, unseen = fit_folds(values, positive, folds)
+    assert sorted(seen) == [0, 1, 2, 3]
+    for fold in range(4):
+        np.testing.assert_array_equal(seen[fold], values[folds != fold])  # of other users alone
+        answers = model.models[fold].predict_proba(values[folds == fold])[:, 1]
+        np.testing.assert_array_equal(unseen[folds == fold], answers)
+    mean = np.mean([one.predict_proba(values)[:, 1] for one in model.models], axis=0)
+    np.testing.assert_allclose(model.probability(values), mean)
+    assert model.sizes == [one.n_iter_ for one in model.models]
+
+
+def test_what_a_user_likes_does_not_reach_its_own_answers():
+    """Labels that only memory can tell: out of fold they cannot be told."""
+    rng = np.random.default_rng(3)
+    users = np.repeat(np.arange(100), 20)
+    values = users[:, None].astype(np.float32)
+    positive = np.repeat(rng.random(100) < 0.5, 20)
+    unseen = fit_folds(values, positive, folds_of_users(users))[1]
+    assert abs(unseen[positive].mean() - unseen[~positive].mean()) < 0.2
+    assert abs(fit_folds(values, positive, np.arange(2000) % 4)[1][positive].mean() - 0.5) > 0.2  # leaking folds
+
+
+def test_the_number_of_threads_changes_nothing(made):
+    users, values, positive = made
+    folds = folds_of_users(users)
+    answers = []
+    for threads in (1, 3):
+        with threadpool_limits(threads):
+            model, unseen = fit_folds(values, positive, folds)
+            answers.append((model.probability(values), unseen))
+    np.testing.assert_array_equal(answers[0], answers[1])
+
+
+def test_nothing_to_answer_is_no_error(made):
+    users, values, positive = made
+    model, _ = fit_folds(values, positive, folds_of_users(users))
+    assert model.probability(values[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("known", [0, 1, 150])
+def test_a_feature_that_hardly_anybody_knows_is_no_error(made, known):
+    users, values, positive = made
+    values[known:, 2] = np.nan
+    assert np.isfinite(fit_folds(values, positive, folds_of_users(users))[1]).all()
+
+
+def test_the_fewest_pairs_that_can_be_fitted_are(made):
+    folds = np.repeat(np.arange(2), 2 * LEAST)
+    positive = np.arange(4 * LEAST) % 2 == 0
+    assert can_be_fitted(positive, folds)
+    values = np.random.default_rng(0).normal(size=(len(folds), 2)).astype(np.float32)
+    assert np.isfinite(fit_folds(values, positive, folds)[1]).all()
+    positive[0] = False
+    assert not can_be_fitted(positive, folds)  # fold 1 is fitted on fold 0
+    assert not can_be_fitted(~positive, folds)
+    assert not can_be_fitted(positive, np.zeros(len(positive), dtype=int))  # one user
+    assert not can_be_fitted(np.zeros(0, dtype=bool), np.zeros(0, dtype=int))
