@@ -35,11 +35,11 @@ from recbole_dtlns.trees.stage import Trees
 logger = logging.getLogger(__name__)
 
 LEARNED = "learned"
-VERSION = 1  # raise it when the same input gives other probabilities
+VERSION = 2  # raise it when the same input gives other probabilities
 DRAWS = 2  # held-in splits; more of them are more pairs to learn from
 _PARTS, _LEAST = 4, 3  # one of 4 pairs of each user with 3 or more is held in
 _MOST_USERS = 50_000  # users that are learnt from; all are judged
-_REPORT_USERS = 8_000  # users whose pairs say what each group of features is worth
+_REPORT_USERS = 5_000  # users whose pairs say what each group of features is worth
 
 
 @dataclass(frozen=True)
