@@ -17,6 +17,7 @@ def worth_of_groups(features: Features, pairs: UserPairs) -> list[dict[str, Any]
     """What is lost when a group of features is left out, and what it is worth when it is all there is.
 
     Each row of the table is fitted anew on half of the users and measured on the other half, and the other way round.
+    Every split may look at all features, so that rows do not differ by which ones chance has let it see.
 
     Args:
         features: of n held-in candidate pairs.
@@ -35,7 +36,7 @@ def worth_of_groups(features: Features, pairs: UserPairs) -> list[dict[str, Any]
 
     def measured(groups: set[str]) -> dict[str, np.ndarray]:
         columns = features.columns(groups)
-        return pairs.measures(fit_folds(features.values[:, columns], pairs.positive, folds)[1])
+        return pairs.measures(fit_folds(features.values[:, columns], pairs.positive, folds, max_features=1.0)[1])
 
     everything = measured(set(present))
     rows: list[dict[str, Any]] = [{"group": "all", "features": len(features.names), "all": _summary(everything)}]

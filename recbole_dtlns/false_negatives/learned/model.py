@@ -20,7 +20,6 @@ SETTINGS: dict[str, Any] = {
     "learning_rate": 0.05,
     "max_leaf_nodes": 15,
     "max_features": 0.5,
-    "l2_regularization": 10.0,
     "early_stopping": True,
     "validation_fraction": 0.1,
     "n_iter_no_change": 10,
@@ -29,8 +28,8 @@ SETTINGS: dict[str, Any] = {
 
 
 def rows_of_a_leaf(n_rows: int) -> int:
-    """Fewest rows that a leaf may hold: one of 500, from 20 to 300."""
-    return int(np.clip(n_rows // 500, 20, 300))
+    """Fewest rows that a leaf may hold: one of 500, from 10 to 300."""
+    return int(np.clip(n_rows // 500, 10, 300))
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,9 @@ def can_be_fitted(positive: np.ndarray, folds: np.ndarray) -> bool:
     return others.size > 0 and bool(others.min() >= LEAST)
 
 
-def fit_folds(values: np.ndarray, positive: np.ndarray, folds: np.ndarray) -> tuple[LearnedModel, np.ndarray]:
+def fit_folds(
+    values: np.ndarray, positive: np.ndarray, folds: np.ndarray, **changed: Any
+) -> tuple[LearnedModel, np.ndarray]:
     """Fit a model to all folds but one, for each fold.
 
     Log loss, so that what comes out is a probability; the number of trees is chosen on a tenth of the rows. Each model
@@ -79,6 +80,7 @@ def fit_folds(values: np.ndarray, positive: np.ndarray, folds: np.ndarray) -> tu
         values: features, float32 [n, F].
         positive: bool [n], whether the pair was held in; see `can_be_fitted`.
         folds: int64 [n].
+        changed: settings of the booster in place of those in `SETTINGS`.
 
     Returns:
         The models, and for each pair the answer of the one that has not seen its user, float64 [n].
@@ -90,7 +92,9 @@ def fit_folds(values: np.ndarray, positive: np.ndarray, folds: np.ndarray) -> tu
         others[:, (~np.isnan(others)).sum(axis=0) < _KNOWN] = 0
         with threadpool_limits(1, "openmp"):
             leaf = rows_of_a_leaf(len(others))
-            model = HistGradientBoostingClassifier(**SETTINGS, min_samples_leaf=leaf, random_state=fold)
+            model = HistGradientBoostingClassifier(
+                **{**SETTINGS, "min_samples_leaf": leaf, "random_state": fold, **changed}
+            )
             model.fit(others, positive[~own])
             return model, _answers(model, values[own]) if own.any() else np.zeros(0)
 
