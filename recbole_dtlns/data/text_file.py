@@ -11,6 +11,7 @@ import numpy as np
 
 from recbole_dtlns.data.train_view import PAD
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.text_lines import unix_lines
 
 LONGEST_WORD = 1000  # bytes; arrays of str are as wide as their longest word, so one run-away line would fill memory
 _SPACE = np.isin(np.arange(256), list(b" \t\n\v\f"))
@@ -97,7 +98,7 @@ def _read_lines(path: Path) -> bytes:
             f"{path} cannot be read ({error.strerror}). Expected a text file with `user item` or `user item item ...` "
             "a line."
         ) from error
-    data = data.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    data = unix_lines(data.removeprefix(codecs.BOM_UTF8))
     if data[-1:] != b"\n":
         data += b"\n"
     control = _CONTROL.search(data)
