@@ -11,8 +11,11 @@ from recbole.data import create_dataset
 from recbole.utils import ModelType, init_seed
 
 from recbole_dtlns.cache import content_key
+from recbole_dtlns.data.atomic_header import read_header
+from recbole_dtlns.data.atomic_loading import atomic_format, files_to_read
 from recbole_dtlns.data.convert import ATOMIC_KEYS, write_atomic
 from recbole_dtlns.data.download import clear_download_errors
+from recbole_dtlns.data.labels import check_labels
 from recbole_dtlns.data.noise import noisy_train
 from recbole_dtlns.data.split_files import PARTS, read_split, read_train, refuse_overlap
 from recbole_dtlns.data.statistics import SplitStatistics, split_hash, split_statistics
@@ -89,13 +92,25 @@ def _create(config: Any, cache_dir: Path) -> Any:
     init_seed(config.split_seed, config["reproducibility"])
     try:
         with clear_download_errors(config.location):
-            return create_dataset(config)
+            dataset = create_dataset(config)
     except UserError:
         raise
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        said = f"{type(error).__name__}: {error.args[0] if error.args else error}"
         raise UserError(
-            f"RecBole cannot read {config['data_path']}: {error.args[0] if error.args else error}"
+            f"RecBole read the files of {config['data_path']} and cannot prepare them ({said}). Expected keys of data "
+            "(val_interval, normalize_field, preload_weight, alias_of_..., seq_len, ...) that name fields of "
+            f"{_fields(config)}. Correct the keys or the files."
         ) from error
+    check_labels(config, dataset)
+    return dataset
+
+
+def _fields(config: Any) -> str:
+    """Every file that is read, with the names in its header."""
+    files = files_to_read(config, Path(config["data_path"]), config.location.name)
+    form = atomic_format(config)
+    return "; ".join(f"{path.name}: {', '.join(read_header(path, form).names)}" for path, _ in files)
 
 
 def _use_atomic_copy(config: Any, cache_dir: Path) -> None:

@@ -28,11 +28,6 @@ def read_lines(path: Path, expected: str) -> list[str]:
     return text.split("\n") if text else []  # str.splitlines would also cut tokens at rare separators
 
 
-def quote(path: Path, number: int, line: str) -> str:
-    """Name a line for a message: its file, number (from 1) and content, cut after 80 characters."""
-    return f"{path}, line {number}: {line[:80]!r}{'...' if len(line) > 80 else ''}"
-
-
 def refuse_duplicates(path: Path, tokens: np.ndarray, numbers: np.ndarray) -> None:
     """Raise UserError at the first token, str [n], that comes again; `numbers` int [n] are the lines. O(n log n)."""
     _, first, inverse = np.unique(tokens, return_index=True, return_inverse=True)
