@@ -13,6 +13,22 @@ from recbole_dtlns.text_lines import quote_line
 _SPACE = np.isin(np.arange(256), list(b" \t\n\v\f"))
 
 
+def refuse_bytes(path: Path, piece: bytes, first_line: int) -> None:
+    """Raise UserError for a block that is no UTF-8 text."""
+    position = piece.find(b"\0")
+    try:
+        piece.decode("utf-8")
+    except UnicodeDecodeError as error:
+        position = error.start if position < 0 else min(position, error.start)
+    if position >= 0:
+        row = piece.count(b"\n", 0, position)
+        line = piece.split(b"\n")[row].decode("utf-8", errors="replace")
+        raise UserError(
+            f"{quote_line(path, first_line + row, line)} is no UTF-8 text. Save the file as UTF-8, or set the key "
+            "encoding to what it is saved in."
+        )
+
+
 class AtomicBlock:
     """Lines of one file. O(bytes), without a loop over lines unless they hold quotation marks.
 
@@ -44,12 +60,47 @@ class AtomicBlock:
         """File, number and content of a line, for a message."""
         return quote_line(self.path, self.first_line + row, self.line(row))
 
-    def without(self, left_out: np.ndarray) -> bytes:
-        """The block without some lines, bool [lines]."""
-        if not left_out.any():
+    def columns(self, width: int, reason: str) -> tuple[np.ndarray, list[list[bytes]]]:
+        """Cut the block into columns. O(bytes).
+
+        Args:
+            width: number of columns that every line must have.
+            reason: why, for the message.
+
+        Returns:
+            The line, counted from 0, of each place in a column, int64 [n]; and `width` columns of n values. Lines with
+            quotation marks come last.
+
+        Raises:
+            UserError: a line with more or fewer fields, or a quoted field that does not end on its line.
+        """
+        plain = ~self.quoted & ~self.blank
+        quoted = {row: self.unquoted(row) for row in np.flatnonzero(self.quoted).tolist()}
+        wrong = [row for row, values in quoted.items() if len(values) != width]
+        wrong += np.flatnonzero(plain & (self.fields != width))[:1].tolist()
+        if wrong:
+            first = min(wrong)
+            raise self._wrong_width(first, len(quoted.get(first, ())) or int(self.fields[first]), width, reason)
+        rows = np.concatenate([np.flatnonzero(plain), np.array(list(quoted), dtype=np.int64)])
+        values = self._only(plain).replace(self.separator, b"\n").split(b"\n")[:-1]
+        extra = list(quoted.values())
+        return rows, [values[place::width] + [fields[place] for fields in extra] for place in range(width)]
+
+    def _only(self, kept: np.ndarray) -> bytes:
+        """The block with some lines alone, bool [lines]."""
+        if kept.all():
             return self.piece
         text = np.frombuffer(self.piece, dtype=np.uint8)
-        return text[np.repeat(~left_out, self.ends - self.starts + 1)].tobytes()
+        return text[np.repeat(kept, self.ends - self.starts + 1)].tobytes()
+
+    def _wrong_width(self, row: int, count: int, width: int, reason: str) -> UserError:
+        trailing = count == width + 1 and self.line(row).encode().endswith(self.separator)
+        cure = (
+            "Delete the separator at the end of the lines."
+            if trailing
+            else "Correct the line, or name the separator (field_separator) if it is another character."
+        )
+        return UserError(f"{self.quote(row)} has {count} field{'s' * (count != 1)}; expected {width}, {reason}. {cure}")
 
     def _quoted_lines(self, text: np.ndarray) -> np.ndarray:
         """Lines in which a field begins with a quotation mark, bool [lines]."""

@@ -11,13 +11,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
-from recbole_dtlns.data.atomic_block import AtomicBlock
+from recbole_dtlns.data.atomic_block import AtomicBlock, refuse_bytes
 from recbole_dtlns.data.atomic_columns import Quote, check_ids, check_numbers, check_sequences, count_below
 from recbole_dtlns.data.atomic_header import AtomicFormat, AtomicHeader
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.text_lines import quote_line, read_blocks
+from recbole_dtlns.text_lines import read_blocks
 
 logger = logging.getLogger(__name__)
 _BLOCK_BYTES = 1 << 22
@@ -75,7 +73,7 @@ def check_atomic(
     wanted = wanted or Wanted()
     contents: AtomicContents | None = None
     for number, piece in read_blocks(path, block_bytes, form.encoding):
-        _refuse_bytes(path, piece, number)
+        refuse_bytes(path, piece, number)
         if contents is None:
             line, _, piece = piece.partition(b"\n")
             contents = AtomicContents(AtomicHeader.parse(path, line.decode(), form))
@@ -94,38 +92,13 @@ def check_atomic(
     return contents
 
 
-def _refuse_bytes(path: Path, piece: bytes, first_line: int) -> None:
-    """Raise UserError for a block that is no UTF-8 text."""
-    position = piece.find(b"\0")
-    try:
-        piece.decode("utf-8")
-    except UnicodeDecodeError as error:
-        position = error.start if position < 0 else min(position, error.start)
-    if position >= 0:
-        row = piece.count(b"\n", 0, position)
-        line = piece.split(b"\n")[row].decode("utf-8", errors="replace")
-        raise UserError(
-            f"{quote_line(path, first_line + row, line)} is no UTF-8 text. Save the file as UTF-8, or set the key "
-            "encoding to what it is saved in."
-        )
-
-
 def _check_block(contents: AtomicContents, block: AtomicBlock, form: AtomicFormat, wanted: Wanted) -> None:
-    width = len(contents.header.types)
-    plain = ~block.quoted & ~block.blank
-    quoted = {row: block.unquoted(row) for row in np.flatnonzero(block.quoted).tolist()}
-    wrong = [row for row, values in quoted.items() if len(values) != width]
-    wrong += np.flatnonzero(plain & (block.fields != width))[:1].tolist()
-    if wrong:
-        first = min(wrong)
-        count = len(quoted[first]) if first in quoted else int(block.fields[first])
-        raise UserError(_wrong_width(contents.header, block, first, count, form))
-    contents.rows += len(plain) - int(block.blank.sum())
-    rows = np.concatenate([np.flatnonzero(plain), np.array(list(quoted), dtype=np.int64)])  # of each place in a column
-    values = block.without(~plain).replace(block.separator, b"\n").split(b"\n")[:-1]
-    for position, (name, kind) in enumerate(contents.header.types.items()):
+    types = contents.header.types
+    described = ", ".join(f"{name}:{kind}" for name, kind in types.items())
+    rows, columns = block.columns(len(types), f"as the header has: {described}")
+    contents.rows += len(rows)
+    for (name, kind), column in zip(types.items(), columns, strict=True):
         if wanted.loads(name) or name in wanted.bounds:
-            column = values[position::width] + [fields[position] for fields in quoted.values()]
             _check_column(contents, column, lambda place: block.quote(int(rows[place])), name, kind, form, wanted)
 
 
@@ -146,17 +119,3 @@ def _check_column(
         check_sequences(column, quote, name, form.seq_separator.encode())
     if name in wanted.bounds and not kind.endswith("_seq"):
         contents.below[name] = contents.below.get(name, 0) + count_below(column, wanted.bounds[name])
-
-
-def _wrong_width(header: AtomicHeader, block: AtomicBlock, row: int, count: int, form: AtomicFormat) -> str:
-    width = len(header.types)
-    trailing = count == width + 1 and block.line(row).endswith(form.separator)
-    cure = (
-        "Delete the separator at the end of the lines."
-        if trailing
-        else "Correct the line, or set field_separator if it is another character."
-    )
-    return (
-        f"{block.quote(row)} has {count} field{'s' * (count != 1)}; expected {width}, as the header has: "
-        f"{', '.join(f'{name}:{kind}' for name, kind in header.types.items())}. {cure}"
-    )

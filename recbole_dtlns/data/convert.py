@@ -58,12 +58,17 @@ def convert(source: Path, target: Path, name: str | None, layout: str, seed: int
     Raises:
         UserError: what `read_split` and `write_atomic` raise, or a name that is no folder name.
     """
-    name = source.resolve().name if name is None else name
-    if name in {"", ".", ".."} or "/" in name or "\\" in name:
-        raise UserError(f"The name {name!r} is no folder name. Expected a name such as `yelp`, given with --name=NAME.")
+    name = folder_name(source.resolve().name if name is None else name)
     folder = target / name
     write_atomic(read_split(source, layout, seed), folder, name)
     return folder
+
+
+def folder_name(name: str) -> str:
+    """The name of a data set; raises UserError if no folder can be called so."""
+    if name in {"", ".", ".."} or "/" in name or "\\" in name:
+        raise UserError(f"The name {name!r} is no folder name. Expected a name such as `yelp`, given with --name=NAME.")
+    return name
 
 
 def write_atomic(split: SplitPairs, folder: Path, name: str) -> None:
