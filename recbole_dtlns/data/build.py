@@ -10,7 +10,7 @@ from typing import Any
 from recbole.data import create_dataset
 from recbole.utils import ModelType, init_seed
 
-from recbole_dtlns.cache import content_key
+from recbole_dtlns.cache import content_key, damage, file_hash, write_checksums
 from recbole_dtlns.data.atomic_header import read_header
 from recbole_dtlns.data.atomic_loading import atomic_format, files_to_read
 from recbole_dtlns.data.convert import ATOMIC_KEYS, write_atomic
@@ -114,13 +114,18 @@ def _fields(config: Any) -> str:
 
 
 def _use_atomic_copy(config: Any, cache_dir: Path) -> None:
-    """Convert text files once; the copy is found again as long as the files, layout and split seed are the same."""
+    """Convert text files once; the copy is found by the content of the files, layout and split seed, and verified."""
     source, name = config.location.folder, config.location.name
-    files = {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in sorted(source.glob("*.txt"))}
+    paths = [path for path in (source / f"{part}.txt" for part in PARTS) if path.is_file()]
+    files = {path.name: file_hash(path) for path in paths}
     settings = {"files": files, "layout": config.settings.text_layout, "seed": config.split_seed}
     folder = cache_dir / "atomic" / content_key("atomic", settings) / name
-    if not all((folder / f"{name}.{part}.inter").is_file() for part in PARTS):
+    damaged = damage(folder)
+    if damaged is not None:
+        if folder.is_dir():
+            logger.warning("The copy of the data in %s cannot be trusted (%s); it is made again.", folder, damaged)
         write_atomic(read_split(source, config.settings.text_layout, config.split_seed), folder, name)
+        write_checksums(folder)
     config.final_config_dict.update(ATOMIC_KEYS)
     config["data_path"] = str(folder)
 
