@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recbole_dtlns.cli import main
+from recbole_dtlns.data import atomic_loading
 from recbole_dtlns.data.atomic_check import Wanted, check_atomic
 from recbole_dtlns.data.atomic_header import AtomicFormat
 from recbole_dtlns.errors import UserError
@@ -185,6 +186,22 @@ def test_missing_numbers_are_counted(tmp_path, caplog):
     contents = check_atomic(path, AtomicFormat())
     assert contents.missing == {"rating": 2, "timestamp": 1}
     assert "2 of 3 values of rating are missing" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("read", "expected"),
+    [
+        (lambda *_: pd.DataFrame({"user_id": ["u"]}), f"has {len(ROWS)} rows and RecBole reads 1 of them"),
+        (lambda *_: {}["price"], r"RecBole cannot read .*shop.inter: price. The header is 'user_id:token"),
+        (lambda *_: [].index(3), r"RecBole cannot read .*shop.inter: .*is not in list"),
+    ],
+)
+def test_other_rows_and_other_errors_of_recbole_are_told(home, monkeypatch, capsys, read, expected):
+    write(home, [HEADER, *ROWS])
+    checked = atomic_loading.load_checked
+    monkeypatch.setattr(atomic_loading, "load_checked", lambda _, *arguments: checked(read, *arguments))
+    assert train() == 2
+    assert re.search(expected, capsys.readouterr().err)
 
 
 CELLS = st.sampled_from(["a", "", '"', '"b"', '"c', 'd"e', '""', " ", "NA", "é", "1"])
