@@ -6,14 +6,14 @@ import hashlib
 import json
 import logging
 import os
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 logger = logging.getLogger(__name__)
+CHECKSUMS = "checksums.json"
 
 
 def content_key(stage: str, parts: Mapping[str, Any]) -> str:
@@ -22,16 +22,45 @@ def content_key(stage: str, parts: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file that is either whole or absent, also after a crash."""
+def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
+    """Write a file, at once or in pieces, that is either whole or absent, also after a crash."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    try:
+        with partial.open("wb") as file:
+            file.writelines([content] if isinstance(content, bytes) else content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a whole file, 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_checksums(folder: Path) -> None:
+    """Write the hash of every file of a finished folder into its `checksums.json`."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != CHECKSUMS)
+    hashes = {path.relative_to(folder).as_posix(): file_hash(path) for path in files}
+    write_atomically(folder / CHECKSUMS, json.dumps(hashes, indent=1).encode())
+
+
+def damage(folder: Path) -> str | None:
+    """Why the files of a folder are not those of its `checksums.json`; None where they are. O(bytes)."""
+    try:
+        hashes = dict(json.loads((folder / CHECKSUMS).read_text(encoding="utf-8")))
+        for name, expected in hashes.items():
+            if file_hash(folder / name) != expected:
+                return f"{name} has another checksum than when it was written"
+    except (OSError, ValueError, TypeError) as error:
+        return f"{CHECKSUMS} or a file that it names cannot be read: {error}"
+    return None
 
 
 class StageCache:
-    """One folder of `STAGE-KEY.npz` files, each with a readable `.json` beside it."""
+    """One folder of `STAGE-KEY.npz` files, each with a readable `.json` beside it that holds its checksum."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
@@ -42,10 +71,13 @@ class StageCache:
         if not path.is_file():
             return None
         try:
+            expected = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["sha256"]
+            if file_hash(path) != expected:
+                raise ValueError("its checksum is not the one written beside it")
             with np.load(path, allow_pickle=False) as arrays:
                 return {name: arrays[name] for name in arrays.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            logger.warning("The cached stage %s cannot be read (%s); it is computed again.", path, error)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            logger.warning("The cached stage %s cannot be trusted (%s); it is computed again.", path, error)
             return None
 
     def save(self, stage: str, key: str, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> Path:
@@ -54,8 +86,9 @@ class StageCache:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f"{path.stem}.{os.getpid()}.partial.npz")
         np.savez(partial, allow_pickle=False, **arrays)
+        described = {**about, "sha256": file_hash(partial)}
         partial.replace(path)
-        write_atomically(path.with_suffix(".json"), json.dumps(dict(about), indent=1, default=str).encode())
+        write_atomically(path.with_suffix(".json"), json.dumps(described, indent=1, default=str).encode())
         return path
 
     def _path(self, stage: str, key: str) -> Path:

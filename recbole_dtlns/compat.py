@@ -164,7 +164,9 @@ def _inside_trusted_load(stock: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _fix_dataset() -> None:
-    """Two faults of `Dataset`.
+    """Three faults of `Dataset`.
+
+    `_load_feat` lets pandas misread malformed files without a word: see `data/atomic_check.py`. Goes when it checks.
 
     `_fill_nan` fills a copy: silent under the copy-on-write of pandas >= 3, a warning before. Goes when it assigns.
     `_download` ends in `torch.distributed.barrier()` without a process group, so a first download always raises.
@@ -173,6 +175,7 @@ def _fix_dataset() -> None:
     from recbole.data.dataset import Dataset
 
     Dataset._fill_nan = _fill_nan
+    _wrap_once(Dataset, "_load_feat", _with_a_check)
     _wrap_once(Dataset, "_download", _without_barrier)
 
 
@@ -191,6 +194,16 @@ def _fill_nan(self: Any) -> None:
             else:
                 empty = np.array([], dtype=np.int64 if kind == FeatureType.TOKEN_SEQ else np.float64)
                 frame[field] = [empty if isinstance(value, float) else value for value in frame[field]]
+
+
+def _with_a_check(stock: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(stock)
+    def fixed(self: Any, filepath: Any, source: Any) -> Any:
+        from recbole_dtlns.data.atomic_loading import load_checked
+
+        return load_checked(stock, self, Path(filepath), source)
+
+    return fixed
 
 
 def _no_barrier(*arguments: Any, **options: Any) -> None:

@@ -20,6 +20,7 @@ from recbole_dtlns.data.convert import reading_keys
 from recbole_dtlns.data.locate import DataLocation, locate
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.models.judged import OWN_MODELS
+from recbole_dtlns.nested_keys import check_nested_keys
 from recbole_dtlns.plan import Plan, make_plan
 from recbole_dtlns.settings import Settings, nearest, our_keys
 from recbole_dtlns.shipped import PROPERTIES
@@ -156,6 +157,7 @@ class Config(StockConfig):
         )
         self._reading_keys = {key: value for key, value in reading_keys(self.location).items() if key not in given}
         self.final_config_dict.update(self._reading_keys)
+        check_nested_keys(given, self.location.presplit)
         super()._set_default_parameters()
         if "show_progress" not in self.external_config_dict and not sys.stderr.isatty():
             self.final_config_dict["show_progress"] = False  # a bar in a log file is noise

@@ -14,6 +14,7 @@ from recbole_dtlns.models.layers import LAYER_SOURCES
 from recbole_dtlns.positives_loss import default_judge, learned_obstacle, positives_loss
 from recbole_dtlns.samplers import SAMPLERS, STOCK, require_sampler
 from recbole_dtlns.settings import Settings, nearest
+from recbole_dtlns.stock_keys import refuse_pairs_without_negatives
 
 logger = logging.getLogger(__name__)
 
@@ -143,6 +144,7 @@ def _stock_plan(settings: Settings, config: Any, judge: str | None, reason: str)
         raise UserError(f"tree_view=true needs a sampler of ours. {reason}")
     arguments = config["train_neg_sample_args"]
     if not draws_negatives(config):
+        refuse_pairs_without_negatives(config)
         return Plan(None, None, False, None, judge or "none", (reason,))
     if settings.neg_sampler in STOCK:
         name = settings.neg_sampler

@@ -132,6 +132,7 @@ class Settings:
     augment_graph: bool = _key(False, flag, "inferred positives are edges of the model's graph")
     exclude_inferred: bool = _key(True, flag, "inferred positives are never drawn as negatives")
     protocol: str = _key("honest", one_of("honest", "reference"), "honest, or reference (uses test labels)")
+    ignore_labels: bool = _key(False, flag, "interactions with label 0, or below threshold, are positives too")
     eval_mask: str = _key("train_valid", one_of("train_valid", "train"), "what the test ranking leaves out")
     evaluate_test: bool = _key(True, flag, "false: test is not read, as in a trial of a search")
     split_seed: int | None = _key(None, or_none(whole(0)), "seed of the data split; unset: `seed`")

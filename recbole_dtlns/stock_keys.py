@@ -6,6 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from recbole.data.dataloader import UserDataLoader
+from recbole.data.utils import get_dataloader
+from recbole.utils import InputType, ModelType
+
 from recbole_dtlns.errors import UserError
 
 _WHOLE_FROM = {
@@ -60,6 +64,19 @@ def fitting_valid_metric(values: Mapping[str, Any]) -> str:
         return "MRR@10"
     named = next((metric for metric in metrics if metric.lower() == "ndcg"), metrics[0])
     return f"{named}@{max(topk)}"
+
+
+def refuse_pairs_without_negatives(config: Any) -> None:
+    """Raise UserError for a pairwise model whose training needs negatives that nobody draws."""
+    if (
+        config["MODEL_INPUT_TYPE"] == InputType.PAIRWISE
+        and config["MODEL_TYPE"] != ModelType.TRADITIONAL
+        and get_dataloader(config, "train") is not UserDataLoader
+    ):
+        raise UserError(
+            f"{config['model']} compares positives with negatives, and train_neg_sample_args=None draws none. Leave "
+            "the key out, or choose a model that is trained on labels or on all items."
+        )
 
 
 def _check_valid_metric(values: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from recbole.data.dataloader import KnowledgeBasedDataLoader, TrainDataLoader, UserDataLoader
 from recbole.data.utils import create_samplers, get_dataloader
-from recbole.utils import init_seed
+from recbole.utils import EvaluatorType, init_seed
 
 from recbole_dtlns import compat
 from recbole_dtlns.config import Config
@@ -107,12 +107,14 @@ def check_split(config: Config, split: BuiltSplit) -> None:
     """Find out before any other work whether negatives can be drawn at all.
 
     Raises:
-        UserError: more candidates asked for than there are items, or users who have interacted with everything
-            (RecBole's samplers refuse them too, without saying who they are).
+        UserError: more candidates asked for, or items ranked, than there are items, or users who have interacted with
+            everything (RecBole's samplers refuse them too, without saying who they are).
     """
     items, wanted = split.dataset.item_num - 1, config.settings.neg_candidates
     if config.plan.base is not None and wanted > items:
         raise UserError(f"neg_candidates={wanted}, but there are only {items} items. Set it lower.")
+    if config["eval_type"] == EvaluatorType.RANKING and max(config["topk"]) > split.dataset.item_num:
+        raise UserError(f"topk={config['topk']}, but there are only {items} items to rank. Give smaller numbers.")
     seen = sum(
         (augmented.positives_matrix(part) for part in split.parts[1:]), augmented.positives_matrix(split.parts[0])
     )

@@ -404,4 +404,9 @@ def test_an_empty_part_is_refused(toy: Path, capsys: pytest.CaptureFixture[str])
     assert main(["convert", "data/toy", "atomic", "--name=tiny"]) == 0
     Path("atomic/tiny/tiny.valid.inter").write_text("user_id:token\titem_id:token\n")
     assert main(["--model=BPR", "--dataset=tiny", "--data_path=atomic", "--run_dir=run"]) == 2
+    assert "tiny.valid.inter has a header but no rows" in capsys.readouterr().err
+    rows = [f"u{user}\ti{item}" for user in range(9) for item in range(user, user + 30)]
+    Path("atomic/tiny/tiny.inter").write_text("\n".join(["user_id:token\titem_id:token", *rows]))
+    split = "--eval_args={'split': {'RS': [0.8, 0.0, 0.2]}}"
+    assert main(["--model=BPR", "--dataset=tiny", "--data_path=atomic", "--run_dir=whole", split]) == 2
     assert "The valid part of tiny holds no interaction" in capsys.readouterr().err

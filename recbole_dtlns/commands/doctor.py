@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from typing import Any
 
 import torch
 
@@ -60,5 +61,33 @@ def _plan_lines(model: str, dataset: str, files: list[str], found: dict[str, str
         f"{'negatives':<14} {plan.effective or 'none drawn'}" + (f" ({plan.base}{view})" if plan.base else ""),
         f"{'judge':<14} {plan.judge}",
         f"{'cache':<14} {cache_folder(config.settings.cache_dir, config.dataset)}",
+        *_file_lines(config),
     ]
     return lines + [f"{'note':<14} {note}" for note in plan.notes]
+
+
+def _file_lines(config: Any) -> list[str]:
+    """What every file of the data set holds.
+
+    Raises:
+        UserError: files are malformed; the message has a line for each.
+    """
+    from recbole_dtlns.data.atomic_loading import check_file, files_to_read
+    from recbole_dtlns.data.split_files import read_split
+
+    location = config.location
+    if location.kind == "text":
+        parts = read_split(location.folder, config.settings.text_layout, config.split_seed).parts
+        return [f"{f'{part}.txt':<14} {len(users)} pairs" for part, (users, _) in parts.items()]
+    lines, problems = [], []
+    for path, ending in files_to_read(config, location.folder, location.name):
+        try:
+            contents = check_file(config, path, ending)
+        except UserError as error:
+            problems.append(str(error))
+            continue
+        low = "".join(f"; {count} with a {name} of no positive" for name, count in contents.below.items() if count)
+        lines.append(f"{'file':<14} {path.name}: {contents.rows} rows of {', '.join(contents.header.names)}{low}")
+    if problems:
+        raise UserError("\n".join(problems))
+    return lines

@@ -10,9 +10,12 @@ from typing import Any
 from recbole.data import create_dataset
 from recbole.utils import ModelType, init_seed
 
-from recbole_dtlns.cache import content_key
+from recbole_dtlns.cache import content_key, damage, file_hash, write_checksums
+from recbole_dtlns.data.atomic_header import read_header
+from recbole_dtlns.data.atomic_loading import atomic_format, files_to_read
 from recbole_dtlns.data.convert import ATOMIC_KEYS, write_atomic
 from recbole_dtlns.data.download import clear_download_errors
+from recbole_dtlns.data.labels import check_labels
 from recbole_dtlns.data.noise import noisy_train
 from recbole_dtlns.data.split_files import PARTS, read_split, read_train, refuse_overlap
 from recbole_dtlns.data.statistics import SplitStatistics, split_hash, split_statistics
@@ -89,23 +92,40 @@ def _create(config: Any, cache_dir: Path) -> Any:
     init_seed(config.split_seed, config["reproducibility"])
     try:
         with clear_download_errors(config.location):
-            return create_dataset(config)
+            dataset = create_dataset(config)
     except UserError:
         raise
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        said = f"{type(error).__name__}: {error.args[0] if error.args else error}"
         raise UserError(
-            f"RecBole cannot read {config['data_path']}: {error.args[0] if error.args else error}"
+            f"RecBole read the files of {config['data_path']} and cannot prepare them ({said}). Expected keys of data "
+            "(val_interval, normalize_field, preload_weight, alias_of_..., seq_len, ...) that name fields of "
+            f"{_fields(config)}. Correct the keys or the files."
         ) from error
+    check_labels(config, dataset)
+    return dataset
+
+
+def _fields(config: Any) -> str:
+    """Every file that is read, with the names in its header."""
+    files = files_to_read(config, Path(config["data_path"]), config.location.name)
+    form = atomic_format(config)
+    return "; ".join(f"{path.name}: {', '.join(read_header(path, form).names)}" for path, _ in files)
 
 
 def _use_atomic_copy(config: Any, cache_dir: Path) -> None:
-    """Convert text files once; the copy is found again as long as the files, layout and split seed are the same."""
+    """Convert text files once; the copy is found by the content of the files, layout and split seed, and verified."""
     source, name = config.location.folder, config.location.name
-    files = {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in sorted(source.glob("*.txt"))}
+    paths = [path for path in (source / f"{part}.txt" for part in PARTS) if path.is_file()]
+    files = {path.name: file_hash(path) for path in paths}
     settings = {"files": files, "layout": config.settings.text_layout, "seed": config.split_seed}
     folder = cache_dir / "atomic" / content_key("atomic", settings) / name
-    if not all((folder / f"{name}.{part}.inter").is_file() for part in PARTS):
+    damaged = damage(folder)
+    if damaged is not None:
+        if folder.is_dir():
+            logger.warning("The copy of the data in %s cannot be trusted (%s); it is made again.", folder, damaged)
         write_atomic(read_split(source, config.settings.text_layout, config.split_seed), folder, name)
+        write_checksums(folder)
     config.final_config_dict.update(ATOMIC_KEYS)
     config["data_path"] = str(folder)
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from recbole_dtlns.cache import write_atomically
+from recbole_dtlns.data.atomic_columns import MISSING
 from recbole_dtlns.data.locate import DataLocation
 from recbole_dtlns.data.split_files import PARTS, SplitPairs, read_split
 from recbole_dtlns.errors import UserError
@@ -43,10 +44,6 @@ unused_col: ~                                   # (dict) Fields which are loaded
 benchmark_filename: [train, valid, test]        # (list) List of pre-split user-item interaction suffix.
 """
 
-# What pandas, and so RecBole, reads as a missing value; a token spelled like this would vanish.
-_MISSING = ["#N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL"]
-_MISSING += ["NaN", "None", "n/a", "nan", "null"]
-
 
 def convert(source: Path, target: Path, name: str | None, layout: str, seed: int) -> Path:
     """Convert the text files of the folder `source` to atomic files in `target/name` and return that folder.
@@ -61,12 +58,17 @@ def convert(source: Path, target: Path, name: str | None, layout: str, seed: int
     Raises:
         UserError: what `read_split` and `write_atomic` raise, or a name that is no folder name.
     """
-    name = source.resolve().name if name is None else name
-    if name in {"", ".", ".."} or "/" in name or "\\" in name:
-        raise UserError(f"The name {name!r} is no folder name. Expected a name such as `yelp`, given with --name=NAME.")
+    name = folder_name(source.resolve().name if name is None else name)
     folder = target / name
     write_atomic(read_split(source, layout, seed), folder, name)
     return folder
+
+
+def folder_name(name: str) -> str:
+    """The name of a data set; raises UserError if no folder can be called so."""
+    if name in {"", ".", ".."} or "/" in name or "\\" in name:
+        raise UserError(f"The name {name!r} is no folder name. Expected a name such as `yelp`, given with --name=NAME.")
+    return name
 
 
 def write_atomic(split: SplitPairs, folder: Path, name: str) -> None:
@@ -117,7 +119,7 @@ def _refuse_unreadable(split: SplitPairs) -> None:
     """Raise UserError if pandas would read a token as missing or as the start of a quoted text."""
     columns = [column for pairs in split.parts.values() for column in pairs]
     tokens = np.unique(np.concatenate(columns))
-    bad = tokens[np.isin(tokens, _MISSING) | np.char.startswith(tokens, '"')].tolist()
+    bad = tokens[np.isin(tokens, sorted(MISSING)) | np.char.startswith(tokens, '"')].tolist()
     if bad:
         raise UserError(
             f"{len(bad)} tokens would be read by RecBole as missing or quoted, for example {bad[:3]}. Expected other "

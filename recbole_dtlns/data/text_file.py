@@ -11,6 +11,7 @@ import numpy as np
 
 from recbole_dtlns.data.train_view import PAD
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.text_lines import quote_line, unix_lines
 
 LONGEST_WORD = 1000  # bytes; arrays of str are as wide as their longest word, so one run-away line would fill memory
 _SPACE = np.isin(np.arange(256), list(b" \t\n\v\f"))
@@ -49,7 +50,7 @@ class TextFile:
 
     def quote(self, row: int) -> str:
         """File, line number and content of line `row` (0 .. L - 1) for a message."""
-        return quote_line(self.path, self.data, int(self.numbers[row]))
+        return _quote_nth(self.path, self.data, int(self.numbers[row]))
 
 
 def read_text(path: Path) -> TextFile:
@@ -78,10 +79,9 @@ def read_text(path: Path) -> TextFile:
     return file
 
 
-def quote_line(path: Path, data: bytes, number: int) -> str:
-    """Name a line for a message: its file, number (from 1) and content, cut after 80 characters. O(bytes)."""
-    content = data.split(b"\n")[number - 1].decode("utf-8", errors="replace")
-    return f"{path}, line {number}: {content[:80]!r}{'...' if len(content) > 80 else ''}"
+def _quote_nth(path: Path, data: bytes, number: int) -> str:
+    """Name line `number` (from 1) of a file's bytes for a message. O(bytes)."""
+    return quote_line(path, number, data.split(b"\n")[number - 1].decode("utf-8", errors="replace"))
 
 
 def _read_lines(path: Path) -> bytes:
@@ -97,7 +97,7 @@ def _read_lines(path: Path) -> bytes:
             f"{path} cannot be read ({error.strerror}). Expected a text file with `user item` or `user item item ...` "
             "a line."
         ) from error
-    data = data.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    data = unix_lines(data.removeprefix(codecs.BOM_UTF8))
     if data[-1:] != b"\n":
         data += b"\n"
     control = _CONTROL.search(data)
@@ -109,7 +109,7 @@ def _read_lines(path: Path) -> bytes:
             position = error.start
     if position is not None:
         number = data.count(b"\n", 0, position) + 1
-        raise UserError(f"{quote_line(path, data, number)} is no UTF-8 text. Save the file as plain UTF-8 text.")
+        raise UserError(f"{_quote_nth(path, data, number)} is no UTF-8 text. Save the file as plain UTF-8 text.")
     return data
 
 
@@ -118,7 +118,7 @@ def _refuse_long_words(path: Path, data: bytes, lengths: np.ndarray, line_of_wor
     if lengths.max() > LONGEST_WORD:
         first = int(np.argmax(lengths > LONGEST_WORD))
         raise UserError(
-            f"{quote_line(path, data, int(line_of_word[first]) + 1)} holds a word of {lengths[first]} bytes; expected "
+            f"{_quote_nth(path, data, int(line_of_word[first]) + 1)} holds a word of {lengths[first]} bytes; expected "
             f"user and item tokens of at most {LONGEST_WORD}. Is something other than white space the separator?"
         )
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
+import struct
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
@@ -15,18 +19,21 @@ from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.judges.base import Judge, JudgeContext
 from recbole_dtlns.false_negatives.keys import PairKeys
 
-_VERSION = 1
+logger = logging.getLogger(__name__)
+
+_VERSION = 2  # 1 had no checksums
 _AT_ONCE = 10_000
 _WAIT_SECONDS = 60.0
 _CREATE = """CREATE TABLE IF NOT EXISTS verdicts
-(key BLOB PRIMARY KEY, raw REAL NOT NULL, label_mass REAL) WITHOUT ROWID"""
+(key BLOB PRIMARY KEY, raw REAL NOT NULL, label_mass REAL, checksum INTEGER) WITHOUT ROWID"""
 
 
 class VerdictStore:
-    """A table key -> (raw, label mass) in an SQLite file; a context manager.
+    """A table key -> (raw, label mass, checksum) in an SQLite file; a context manager.
 
     Each `put` is one transaction in the write-ahead log, so it survives the death of the process, and several processes
-    may use one file. Keys come from `PairKeys`: the store knows neither users nor items.
+    may use one file. Keys come from `PairKeys`: the store knows neither users nor items. A row that is not as it was
+    written counts as absent and is reported.
 
     Args:
         path: the file; it and its folder are made where missing.
@@ -70,12 +77,24 @@ class VerdictStore:
         """Look up n keys: (raw, label mass), float64 [n] each, NaN where there is none. O(n log rows)."""
         wanted = list(dict.fromkeys(keys))
         found: dict[bytes, tuple[float, float | None]] = {}
+        damaged = 0
         with self._explained():
             for start in range(0, len(wanted), _AT_ONCE):
                 part = wanted[start : start + _AT_ONCE]
-                query = f"SELECT key, raw, label_mass FROM verdicts WHERE key IN ({','.join('?' * len(part))})"
-                rows = self._connection.execute(query, part)
-                found.update((key, (raw, mass)) for key, raw, mass in rows)
+                query = (
+                    f"SELECT key, raw, label_mass, checksum FROM verdicts WHERE key IN ({','.join('?' * len(part))})"
+                )
+                rows = self._connection.execute(query, part).fetchall()
+                kept = {key: (raw, mass) for key, raw, mass, checksum in rows if _checksum(key, raw, mass) == checksum}
+                damaged += len(rows) - len(kept)
+                found.update(kept)
+        if damaged:
+            logger.warning(
+                "%d answers in the verdict store %s are not as they were written; they are asked for again. Check the "
+                "disk.",
+                damaged,
+                self.path,
+            )
         nothing = (np.nan, None)
         answers = np.array([found.get(key, nothing) for key in keys], dtype=np.float64).reshape(-1, 2)  # None -> NaN
         return answers[:, 0].copy(), answers[:, 1].copy()
@@ -89,9 +108,13 @@ class VerdictStore:
             mass: label mass, float64 [n], NaN or None = there is none.
         """
         masses = [None] * len(keys) if mass is None else [None if one != one else one for one in mass.tolist()]
-        rows = [row for row in zip(keys, raw.tolist(), masses, strict=True) if row[1] == row[1]]
+        rows = [
+            (key, score, one, _checksum(key, score, one))
+            for key, score, one in zip(keys, raw.tolist(), masses, strict=True)
+            if score == score
+        ]
         with self._explained(), self._transaction():
-            self._connection.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?)", rows)
+            self._connection.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?)", rows)
 
     def _open(self) -> None:
         # One snapshot for both: another process may be making the store between two reads.
@@ -99,7 +122,7 @@ class VerdictStore:
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         tables = self._connection.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'").fetchone()[0]
         self._connection.execute("COMMIT")
-        if version != _VERSION and (version or tables):
+        if version not in (1, _VERSION) and (version or tables):
             raise UserError(
                 f"{self.path} is no verdict store of this version (found {version}, expected {_VERSION}). Move it away "
                 "to begin a new store there, or set another cache_dir."
@@ -108,7 +131,15 @@ class VerdictStore:
         self._connection.execute("PRAGMA synchronous = NORMAL")
         with self._transaction():
             self._connection.execute(_CREATE)
+            if self._connection.execute("PRAGMA user_version").fetchone()[0] == 1:
+                self._add_checksums()
             self._connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+    def _add_checksums(self) -> None:
+        """Bring a store of version 1 up to date; its rows are taken as they stand."""
+        self._connection.execute("ALTER TABLE verdicts ADD COLUMN checksum INTEGER")
+        self._connection.create_function("checksum_of", 3, _checksum, deterministic=True)
+        self._connection.execute("UPDATE verdicts SET checksum = checksum_of(key, raw, label_mass)")
 
     def _begin_write_ahead_log(self) -> None:
         """SQLite does not wait here while another process does the same, so we do."""
@@ -147,3 +178,10 @@ class VerdictStore:
                 f"The verdict store {self.path} is damaged: {error}. Move it away (and its -wal and -shm files) to "
                 "begin a new store; nothing has been deleted."
             ) from error
+
+
+def _checksum(key: Any, raw: Any, mass: Any) -> int | None:
+    """CRC-32 of a row; None where a value has not even the type that was written."""
+    if not (isinstance(key, bytes) and isinstance(raw, float) and (mass is None or isinstance(mass, float))):
+        return None
+    return zlib.crc32(key + struct.pack("<dd", raw + 0.0, float("nan") if mass is None else mass + 0.0))

@@ -13,10 +13,10 @@ import numpy as np
 from recbole_dtlns.cache import write_atomically
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.provenance import sidecar
+from recbole_dtlns.text_lines import BLOCK_BYTES, read_blocks
 
-_WHITESPACE = b" \t\n\r\x0b\x0c"
-_TABS = b"\t\n\r"
-_BLOCK_BYTES = 1 << 24
+_WHITESPACE = b" \t\n\x0b\x0c"
+_TABS = b"\t\n"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Lines:
         return Lines(self.kind, self.path, self.numbers[1:], self.starts[1:], self.counts[1:], self.fields)
 
 
-def read_lines(kind: str, path: Path, tabs: bool, block_bytes: int = _BLOCK_BYTES) -> Iterator[Lines]:
+def read_lines(kind: str, path: Path, tabs: bool, block_bytes: int = BLOCK_BYTES) -> Iterator[Lines]:
     """Yield the non-empty lines of a UTF-8 file in blocks; the first block may be the only one, none may be there.
 
     Args:
@@ -66,25 +66,13 @@ def read_lines(kind: str, path: Path, tabs: bool, block_bytes: int = _BLOCK_BYTE
         block_bytes: bytes read at a time.
 
     Raises:
-        UserError: the file is not UTF-8.
+        UserError: the file cannot be read or is not UTF-8.
     """
-    line = 1
-    rest = b""
-    with path.open("rb") as file:
-        while True:
-            read = file.read(block_bytes)
-            piece = rest + read
-            end = piece.rfind(b"\n") + 1 if read else len(piece)
-            piece, rest = piece[:end], piece[end:]
-            if piece:
-                piece = piece.removeprefix(b"\xef\xbb\xbf") if line == 1 else piece
-                _check_utf8(kind, path, piece, line)
-                lines = _split(kind, path, piece, line, _TABS if tabs else _WHITESPACE)
-                if len(lines.numbers):
-                    yield lines
-                line += piece.count(b"\n")
-            if not read:
-                return
+    for first_line, piece in read_blocks(path, block_bytes):
+        _check_utf8(kind, path, piece, first_line)
+        lines = _split(kind, path, piece, first_line, _TABS if tabs else _WHITESPACE)
+        if len(lines.numbers):
+            yield lines
 
 
 def floats(lines: Lines, column: int, expected: str) -> np.ndarray:

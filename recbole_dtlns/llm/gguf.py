@@ -6,6 +6,7 @@ transformers reads a GGUF file slowly and refuses to quantise it in the same ste
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import shutil
@@ -13,6 +14,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from recbole_dtlns.cache import damage, write_checksums
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.llm.identity import file_identity
 from recbole_dtlns.llm.memory import GB, shape_of
@@ -41,7 +43,7 @@ def check_gguf(path: Path) -> None:
 
 
 def convert_gguf(path: Path, cache_dir: Path) -> tuple[Path, str]:
-    """Convert a GGUF file to a safetensors folder, or find the folder that an earlier run made.
+    """Convert a GGUF file to a safetensors folder, or find the folder that an earlier run made, undamaged.
 
     A folder appears under its final name only when it is whole; of two conversions at a time the first one counts.
 
@@ -61,16 +63,29 @@ def convert_gguf(path: Path, cache_dir: Path) -> tuple[Path, str]:
     name = re.sub(r"[^\w.-]+", "_", path.stem)
     folder = cache_dir / "llm" / f"{name}-{identity.removeprefix('sha256:')[:16]}"
     if folder.is_dir():
-        return folder, identity
+        damaged = damage(folder)
+        if damaged is None:
+            return folder, identity
+        logger.warning("The converted model %s cannot be trusted (%s); it is converted again.", folder, damaged)
+        _set_aside(folder)
     logger.info("%s is converted to %s; later runs load from there.", path.name, folder)
     partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.partial")
     partial.mkdir(parents=True)
     try:
         _write_converted(path, partial)
+        write_checksums(partial)
         _publish(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder, identity
+
+
+def _set_aside(folder: Path) -> None:
+    """Remove a folder at once under its name; a process that reads it keeps what it has opened."""
+    aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.partial")
+    with contextlib.suppress(FileNotFoundError):  # another process was first
+        folder.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _publish(partial: Path, folder: Path) -> None:

@@ -6,6 +6,8 @@ import hashlib
 import os
 from pathlib import Path
 
+from recbole_dtlns.cache import file_hash
+
 _WEIGHTS = frozenset({".safetensors", ".bin", ".pt", ".pth"})
 _SETTINGS = frozenset({".json", ".jinja", ".model", ".txt", ".tiktoken"})
 _SAMPLE = 1_000_000
@@ -13,8 +15,7 @@ _SAMPLE = 1_000_000
 
 def file_identity(path: Path) -> str:
     """`sha256:` and the hash of a whole file, 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    return f"sha256:{file_hash(path)}"
 
 
 def folder_identity(folder: Path) -> str:

@@ -11,7 +11,8 @@ import numpy as np
 from recbole_dtlns.cache import write_atomically
 from recbole_dtlns.data.tokens import positions
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.trees.lines import quote, read_lines, refuse_duplicates, refuse_unknown
+from recbole_dtlns.text_lines import quote_line
+from recbole_dtlns.trees.lines import read_lines, refuse_duplicates, refuse_unknown
 
 MAX_DIGIT = int(np.iinfo(np.int16).max)
 
@@ -147,8 +148,8 @@ def _parse(path: Path) -> tuple[np.ndarray, list[list[int]], np.ndarray]:
         path_of_item = [int(digit) for digit in digits] if whole else []
         if not (token and colon and path_of_item) or max(path_of_item) > MAX_DIGIT:
             raise UserError(
-                f"{quote(path, number, line)} should read `item: 0-1-2`: a token, a colon, and whole numbers from 0 to "
-                f"{MAX_DIGIT} joined by `-`. Correct the line."
+                f"{quote_line(path, number, line)} should read `item: 0-1-2`: a token, a colon, and whole numbers from "
+                f"0 to {MAX_DIGIT} joined by `-`. Correct the line."
             )
         tokens.append(token)
         paths.append(path_of_item)

@@ -7,29 +7,25 @@ from pathlib import Path
 import numpy as np
 
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.text_lines import unix_lines
 
 
 def read_lines(path: Path, expected: str) -> list[str]:
     """Lines of a UTF-8 file, without their ends and without empty lines at the end of the file.
 
     Args:
-        path: the file; a byte-order mark and Windows line ends are accepted.
+        path: the file; a byte-order mark and every kind of line end are accepted.
         expected: what the file should hold, for the message.
 
     Raises:
         UserError: the file is missing, unreadable or no UTF-8 text.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = unix_lines(path.read_bytes()).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read ({error}). Expected a UTF-8 text file of {expected}.") from error
     text = text.rstrip("\n")
     return text.split("\n") if text else []  # str.splitlines would also cut tokens at rare separators
-
-
-def quote(path: Path, number: int, line: str) -> str:
-    """Name a line for a message: its file, number (from 1) and content, cut after 80 characters."""
-    return f"{path}, line {number}: {line[:80]!r}{'...' if len(line) > 80 else ''}"
 
 
 def refuse_duplicates(path: Path, tokens: np.ndarray, numbers: np.ndarray) -> None:

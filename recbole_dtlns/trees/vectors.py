@@ -11,7 +11,8 @@ from scipy.sparse.csgraph import connected_components
 
 from recbole_dtlns.data.tokens import positions
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.trees.lines import quote, read_lines, refuse_duplicates, refuse_unknown
+from recbole_dtlns.text_lines import quote_line
+from recbole_dtlns.trees.lines import read_lines, refuse_duplicates, refuse_unknown
 from recbole_dtlns.trees.spectral import component_embedding
 
 logger = logging.getLogger(__name__)
@@ -120,7 +121,7 @@ def _read_atomic(path: Path) -> tuple[np.ndarray, np.ndarray]:
     kinds = [name.rpartition(":")[2] for name in lines[0].split("\t")] if lines else []
     if kinds != ["token", "float_seq"]:
         raise UserError(
-            f"{quote(path, 1, lines[0] if lines else '')} is no header of item vectors; expected "
+            f"{quote_line(path, 1, lines[0] if lines else '')} is no header of item vectors; expected "
             "`iid:token<TAB>item_emb:float_seq`. An array of vectors must end in .npy."
         )
     tokens: list[str] = []
@@ -136,8 +137,8 @@ def _read_atomic(path: Path) -> tuple[np.ndarray, np.ndarray]:
             row = np.zeros(0)
         if not len(row) or not np.isfinite(row).all() or (rows and len(row) != len(rows[0])):
             raise UserError(
-                f"{quote(path, number, line)} should hold a token, a tab and {len(rows[0]) if rows else 'some'} finite "
-                "numbers separated by blanks. Correct the line."
+                f"{quote_line(path, number, line)} should hold a token, a tab and {len(rows[0]) if rows else 'some'} "
+                "finite numbers separated by blanks. Correct the line."
             )
         tokens.append(token)
         rows.append(row)

@@ -1,4 +1,5 @@
 import sqlite3
+import struct
 import threading
 
 import numpy as np
@@ -135,7 +136,7 @@ def test_a_database_of_something_else_is_left_alone(tmp_path):
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE notes (text)")
     connection.close()
-    with pytest.raises(UserError, match=r"other\.sqlite is no verdict store of this version \(found 0, expected 1\)"):
+    with pytest.raises(UserError, match=r"other\.sqlite is no verdict store of this version \(found 0, expected 2\)"):
         VerdictStore(path)
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("notes",)]
@@ -189,3 +190,60 @@ def test_several_writers_at_once(tmp_path):
     assert failures == []
     with VerdictStore(tmp_path / "v") as store:
         assert len(store) == writers * rounds * 20
+
+
+def bits_of_numbers(path, value):
+    """Places in a file where a number stands as SQLite writes it."""
+    whole, wanted = path.read_bytes(), struct.pack(">d", value)
+    return [at for at in range(len(whole)) if whole.startswith(wanted, at)]
+
+
+@pytest.mark.parametrize("byte", range(8))
+def test_a_flipped_bit_in_an_answer_is_noticed_and_the_answer_asked_for_again(tmp_path, caplog, byte):
+    path = tmp_path / "verdicts.sqlite"
+    with VerdictStore(path) as store:
+        store.put([b"one", b"two"], np.array([0.123, 0.75]), np.array([0.9, np.nan]))
+    whole = bytearray(path.read_bytes())
+    (place,) = bits_of_numbers(path, 0.123)
+    whole[place + byte] ^= 1
+    path.write_bytes(whole)
+    with VerdictStore(path) as store:
+        raw, mass = store.get([b"one", b"two"])
+        np.testing.assert_array_equal(raw, [np.nan, 0.75])
+        assert np.isnan(mass).all()
+        assert "1 answers in the verdict store" in caplog.text
+        store.put([b"one"], np.array([0.123]))
+        np.testing.assert_array_equal(store.get([b"one"])[0], [0.123])
+
+
+def test_a_flipped_label_mass_is_noticed_too(tmp_path):
+    path = tmp_path / "verdicts.sqlite"
+    with VerdictStore(path) as store:
+        store.put([b"one"], np.array([1.0]), np.array([0.321]))
+    whole = bytearray(path.read_bytes())
+    whole[bits_of_numbers(path, 0.321)[0] + 3] ^= 16
+    path.write_bytes(whole)
+    with VerdictStore(path) as store:
+        assert np.isnan(store.get([b"one"])[0]).all()
+
+
+@pytest.mark.parametrize("raw", [0.0, -0.0, 1.0, 0.25, 1e-300, -7.0])
+def test_every_number_passes_its_own_check(tmp_path, raw):
+    with VerdictStore(tmp_path / "verdicts.sqlite") as store:
+        for mass in (None, np.array([raw]), np.array([np.nan])):
+            store.put([b"k"], np.array([raw]), mass)
+            assert store.get([b"k"])[0] == raw
+
+
+def test_a_store_without_checksums_is_brought_up_to_date(tmp_path):
+    path = tmp_path / "verdicts.sqlite"
+    with sqlite3.connect(path) as old:
+        old.execute("CREATE TABLE verdicts (key BLOB PRIMARY KEY, raw REAL NOT NULL, label_mass REAL) WITHOUT ROWID")
+        old.execute("INSERT INTO verdicts VALUES (?, 0.5, NULL), (?, 1, 0.25)", (b"one", b"two"))
+        old.execute("PRAGMA user_version = 1")
+    old.close()
+    for _ in range(2):
+        with VerdictStore(path) as store:
+            raw, mass = store.get([b"one", b"two"])
+            np.testing.assert_array_equal(raw, [0.5, 1.0])
+            np.testing.assert_array_equal(mass, [np.nan, 0.25])

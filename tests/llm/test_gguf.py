@@ -68,6 +68,24 @@ def test_a_file_is_converted_once(tmp_path, converted, caplog):
     assert len(converted) == 2
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "checksums.json"])
+def test_a_flipped_bit_in_a_converted_model_is_noticed(tmp_path, converted, caplog, name):
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"GGUF one")
+    folder, _ = convert_gguf(path, tmp_path)
+    convert_gguf(path, tmp_path)
+    assert len(converted) == 1
+    right = (folder / "model.safetensors").read_bytes()
+    whole = bytearray((folder / name).read_bytes())
+    whole[len(whole) // 2] ^= 1
+    (folder / name).write_bytes(whole)
+    assert convert_gguf(path, tmp_path)[0] == folder
+    assert len(converted) == 2
+    assert "cannot be trusted" in caplog.text
+    assert (folder / "model.safetensors").read_bytes() == right
+    assert list((tmp_path / "llm").iterdir()) == [folder]
+
+
 def test_a_conversion_that_dies_half_way_is_never_used(tmp_path, monkeypatch):
     path = tmp_path / "model.gguf"
     path.write_bytes(b"GGUF")

@@ -1,0 +1,96 @@
+"""Columns of an atomic file: ids that are there, numbers that are numbers, labels that are counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from recbole_dtlns.data.train_view import PAD
+from recbole_dtlns.errors import UserError
+
+# What pandas, and so RecBole, reads as a missing value.
+MISSING = frozenset(
+    {
+        *("", "#N/A", "#N/A N/A", "#NA", "<NA>", "N/A", "n/a", "NA", "NULL", "null", "None"),
+        *("NaN", "nan", "-NaN", "-nan", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
+    }
+)
+_MISSING = frozenset(word.encode() for word in MISSING)
+Quote = Callable[[int], str]  # place in a column -> file, line number and content, for a message
+
+
+def check_ids(column: list[bytes], quote: Quote, name: str, empty: bool) -> None:
+    """Check tokens of users or items [n]; with `empty` nothing at all may stand for a token. O(n).
+
+    Raises:
+        UserError: pandas reads a token as missing, or RecBole as padding.
+    """
+    refused = {PAD.encode(), *_MISSING} - ({b""} if empty else set())
+    if refused.isdisjoint(column):
+        return
+    bad = next(place for place, token in enumerate(column) if token in refused)
+    raise UserError(
+        f"{quote(bad)} has {column[bad].decode()!r} as {name}, which RecBole reads as "
+        f"{'padding' if column[bad] == PAD.encode() else 'missing'}. Expected a token that is none of "
+        f"{PAD}, {', '.join(sorted(MISSING - {''}))}, or nothing at all. Rename it (a letter in front of every token "
+        "will do), or delete the line."
+    )
+
+
+def check_numbers(column: list[bytes], quote: Quote, name: str) -> int:
+    """Check a column of numbers [n]; returns how many are missing. O(n).
+
+    Raises:
+        UserError: a value is no finite number.
+    """
+    held = column if _MISSING.isdisjoint(column) else [value for value in column if value not in _MISSING]
+    if _all_numbers(held):
+        return len(column) - len(held)
+    bad = next(place for place, value in enumerate(column) if value not in _MISSING and not _all_numbers([value]))
+    raise _no_number(column[bad], quote(bad), name, "a finite number")
+
+
+def check_sequences(column: list[bytes], quote: Quote, name: str, separator: bytes) -> None:
+    """Check a column of sequences of numbers [n]. O(bytes).
+
+    Raises:
+        UserError: a value in one of them is no finite number.
+    """
+    held = column if _MISSING.isdisjoint(column) else [value for value in column if value not in _MISSING]
+    if _all_numbers(_values(b" ".join(held), separator)):
+        return
+    bad = next(
+        place
+        for place, value in enumerate(column)
+        if value not in _MISSING and not _all_numbers(_values(value, separator))
+    )
+    raise _no_number(column[bad], quote(bad), name, "finite numbers")
+
+
+def count_below(column: list[bytes], bound: float) -> int:
+    """How many labels or ratings [n] are below a bound; what is no number is not. O(n)."""
+    held = [value for value in column if value not in _MISSING]
+    return int((np.array(held).astype(np.float64) < bound).sum()) if held and _all_numbers(held) else 0
+
+
+def _values(sequences: bytes, separator: bytes) -> list[bytes]:
+    return sequences.replace(separator, b" ").split()
+
+
+def _all_numbers(values: list[bytes]) -> bool:
+    if not values:
+        return True
+    if b"_" in b" ".join(values):  # Python reads 1_0 as ten
+        return False
+    try:
+        return bool(np.isfinite(np.array(values).astype(np.float64)).all())
+    except ValueError:
+        return False
+
+
+def _no_number(value: bytes, where: str, name: str, expected: str) -> UserError:
+    return UserError(
+        f"{where} has {value[:40].decode(errors='replace')!r} as {name}; expected {expected}, as the header says with "
+        "float. Correct the line, change the type to token, or leave the column out of load_col."
+    )

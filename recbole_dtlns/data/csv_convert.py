@@ -1,0 +1,174 @@
+"""An ordinary CSV file, with or without header, to RecBole's atomic file."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from recbole_dtlns.cache import write_atomically
+from recbole_dtlns.data.atomic_block import AtomicBlock, refuse_bytes
+from recbole_dtlns.data.atomic_columns import check_ids, check_numbers
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.text_lines import quote_line, read_blocks
+
+SEPARATORS = (",", "\t", ";", "|", " ")
+_FIELDS = {"user": "user_id", "item": "item_id"}
+_NUMBERS = {"rating", "timestamp", "label"}
+_SPELLINGS = {
+    "user": {"user", "user_id", "userid", "uid", "users"},
+    "item": {"item", "item_id", "itemid", "iid", "items"},
+    "rating": {"rating", "ratings", "stars", "score"},
+    "timestamp": {"timestamp", "time", "ts", "unixtime"},
+    "label": {"label"},
+}
+
+_YAML = """\
+# How RecBole reads this file. Its folder is called {name}; DATA is the folder above it:
+#   python run_recbole.py --model=BPR --dataset={name} --data_path=DATA --config_files=DATA/{name}/{name}.yaml
+field_separator: "\\t"                           # (str) Separator of different columns in atomic files.
+USER_ID_FIELD: user_id                          # (str) Field name of user ID feature.
+ITEM_ID_FIELD: item_id                          # (str) Field name of item ID feature.
+load_col:                                       # (dict) The suffix of atomic files: (list) field names to be loaded.
+    inter: [{fields}]
+"""
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """What is kept of a file: places of its columns, and the names and types of their fields."""
+
+    places: list[int]
+    fields: list[str]
+    width: int
+
+    @property
+    def header(self) -> str:
+        return "\t".join(f"{name}:{_type(name)}" for name in self.fields)
+
+
+def convert_csv(
+    source: Path, target: Path, name: str, columns: str | None, separator: str | None, header: bool | None
+) -> Path:
+    """Write `target/name/name.inter` and `name.yaml` from a file with a row for each interaction. O(bytes).
+
+    Args:
+        source: the file, UTF-8; fields may stand in quotation marks.
+        target: the folder to give as `data_path` afterwards.
+        name: the data set's name.
+        columns: what the columns are, in order: `user,item,rating,timestamp`; `-` leaves one out. None: by the header.
+        separator: between the columns; None: the one that the first line has most of.
+        header: whether the first line names the columns; None: by its content.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: no user or item column, a malformed line, a token or number that RecBole would misread.
+    """
+    _, start = next(read_blocks(source), (1, b""))
+    refuse_bytes(source, start, 1)
+    first = start.partition(b"\n")[0].decode()
+    if not first.strip():
+        raise UserError(f"{source} is empty. Expected a line for each interaction.")
+    chosen = separator or max(SEPARATORS, key=first.count)
+    cells = [cell.decode().strip() for cell in AtomicBlock(source, start, 1, chosen.encode()).unquoted(0)]
+    named, with_header = _named(source, first, cells, columns, header)
+    kept = _columns(source, first, named, len(cells), chosen)
+    folder = target / name
+    lines = itertools.chain([kept.header + "\n"], _rows(source, chosen, kept, skip=with_header))
+    write_atomically(folder / f"{name}.inter", (line.encode() for line in lines))
+    write_atomically(folder / f"{name}.yaml", _YAML.format(name=name, fields=", ".join(kept.fields)).encode())
+    return folder
+
+
+def _named(
+    source: Path, first: str, cells: list[str], columns: str | None, header: bool | None
+) -> tuple[list[str], bool]:
+    """Names of the columns, and whether the first line is a header."""
+    spelled = [next((name for name, words in _SPELLINGS.items() if cell.lower() in words), cell) for cell in cells]
+    if columns is None:
+        if header is False or not {"user", "item"} <= set(spelled):
+            raise UserError(
+                f"{quote_line(source, 1, first)} does not name a user and an item column. Say what the columns are, in "
+                "order, with --columns=user,item,rating,timestamp (`-` leaves one out)."
+            )
+        return spelled, True
+    named = [name.strip() for name in columns.split(",")]
+    if header is None:
+        known = {"user", "item"} & set(spelled)
+        words = [cell for name, cell in zip(named, cells, strict=False) if name in _NUMBERS and not _is_number(cell)]
+        header = bool(known or words)
+    return named, header
+
+
+def _columns(source: Path, first: str, named: list[str], width: int, separator: str) -> _Columns:
+    """Check the names given against the columns there are."""
+    if len(named) != width:
+        raise UserError(
+            f"{quote_line(source, 1, first)} has {width} columns separated by {separator!r}, and --columns names "
+            f"{len(named)}: {','.join(named)}. Name each (`-` leaves one out), or give --separator."
+        )
+    places = [place for place, name in enumerate(named) if name != "-"]
+    fields = [_FIELDS.get(named[place], named[place]) for place in places]
+    bad = [name for name in fields if not name or set(name) & set(":\t\"',[]{} ")]
+    if not {"user_id", "item_id"} <= set(fields) or len(set(fields)) < len(fields) or bad:
+        raise UserError(
+            f"--columns={','.join(named)}: expected user and item once each, and names without blanks or punctuation, "
+            "such as user,item,rating,timestamp."
+        )
+    return _Columns(places, fields, width)
+
+
+def _rows(source: Path, separator: str, kept: _Columns, skip: bool) -> Iterator[str]:
+    """Lines of the atomic file, those of a block at once."""
+    for number, piece in read_blocks(source):
+        refuse_bytes(source, piece, number)
+        if number == 1 and skip:
+            number, piece = 2, piece.partition(b"\n")[2]
+        if piece:
+            yield from _block_rows(AtomicBlock(source, piece, number, separator.encode()), kept)
+
+
+def _block_rows(block: AtomicBlock, kept: _Columns) -> Iterator[str]:
+    rows, values = block.columns(kept.width, "as the first line has")
+    columns = [[value.strip() for value in values[place]] for place in kept.places]
+    for name, column in zip(kept.fields, columns, strict=True):
+        quote = _Quote(block, rows)
+        if name in {"user_id", "item_id"}:
+            check_ids(column, quote, name, empty=False)
+        elif _type(name) == "float":
+            check_numbers(column, quote, name)
+        bad = next((place for place, value in enumerate(column) if b"\t" in value or value[:1] == b'"'), None)
+        if bad is not None:
+            raise UserError(
+                f"{quote(bad)} has {column[bad].decode()!r}, in which RecBole would read a tab or a quotation mark as "
+                "its own. Rename it."
+            )
+    lines = np.array(list(map(b"\t".join, zip(*columns, strict=True))), dtype=object)
+    if len(lines):
+        yield b"\n".join(lines[np.argsort(rows, kind="stable")]).decode() + "\n"
+
+
+@dataclass(frozen=True)
+class _Quote:
+    block: AtomicBlock
+    rows: np.ndarray
+
+    def __call__(self, place: int) -> str:
+        return self.block.quote(int(self.rows[place]))
+
+
+def _type(name: str) -> str:
+    return "float" if name in _NUMBERS else "token"
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

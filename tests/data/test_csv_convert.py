@@ -1,0 +1,83 @@
+"""An ordinary CSV file becomes an atomic file that trains."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from recbole_dtlns.cli import main
+
+HEADER = "user_id:token\titem_id:token\trating:float\ttimestamp:float"
+EXPECTED = [HEADER, "u1\tblue cup\t4\t11", "u2\ti,2\t3.5\t12", "u1\ti3\t5\t13"]
+ROWS = ["u1,blue cup,4,11", 'u2,"i,2",3.5,12', "u1 , i3,5,13"]
+COLUMNS = "--columns=user,item,rating,timestamp"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def convert(lines: list[str], *flags: str, end: str = "\n") -> int:
+    Path("shop.csv").write_bytes((end.join(lines) + end).encode())
+    return main(["convert", "shop.csv", "data", *flags])
+
+
+def written() -> list[str]:
+    return Path("data/shop/shop.inter").read_text().splitlines()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_without_a_header(here, end):
+    assert convert(ROWS, COLUMNS, end=end) == 0
+    assert written() == EXPECTED
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["user,item,rating,timestamp", "\ufeffuserId,itemId,stars,time", '"customer","product","rating","timestamp"'],
+)
+def test_with_a_header(here, header):
+    assert convert([header, *ROWS], *([COLUMNS] if "customer" in header else [])) == 0
+    assert written() == EXPECTED
+
+
+def test_columns_are_left_out_and_put_in(here):
+    assert convert(["9;x;u1;a", "9;y;u2;b"], "--columns=-,item,user,colour") == 0
+    assert written() == ["item_id:token\tuser_id:token\tcolour:token", "x\tu1\ta", "y\tu2\tb"]
+    assert convert(["client,thing", "u1,x"], "--columns=user,item", "--header=true") == 0
+    assert written()[1:] == ["u1\tx"]
+    assert convert(["client,thing", "u1,x"], "--columns=user,item") == 0
+    assert written()[1:] == ["client\tthing", "u1\tx"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "flags", "expected"),
+    [
+        (ROWS, [], "line 1: .*does not name a user and an item column.*--columns"),
+        (ROWS, ["--columns=user,item"], "has 4 columns separated by ',', and --columns names 2"),
+        (ROWS, ["--columns=user,user,rating,timestamp"], "expected user and item once each"),
+        ([*ROWS, "u1,i4,3"], [COLUMNS], "line 4: 'u1,i4,3' has 3 fields; expected 4"),
+        ([*ROWS, "u1,i4,good,3"], [COLUMNS], "line 4: .*'good' as rating"),
+        ([*ROWS, 'u1,"i4,3,3'], [COLUMNS], "line 4: .*quotation mark"),
+        ([*ROWS, ",i4,3,3"], [COLUMNS], "line 4: .*'' as user_id"),
+        ([*ROWS, "nan,i4,3,3"], [COLUMNS], "line 4: .*'nan' as user_id"),
+        ([*ROWS, 'u1,"a\tb",3,3'], [COLUMNS], "line 4: .*a tab"),
+        (ROWS, [COLUMNS, "--header=maybe"], "expected true or false"),
+        (ROWS, [COLUMNS, "--seed=1"], "Usage"),
+    ],
+)
+def test_bad_files_are_refused(here, capsys, lines, flags, expected):
+    assert convert(lines, *flags) == 2
+    assert re.search(expected, capsys.readouterr().err)
+    assert not [path for path in Path("data").rglob("*") if path.is_file()]
+
+
+def test_the_result_trains(here):
+    rows = [f"{user},{(user * 3 + place) % 31},{place % 5 + 1},{place}" for user in range(12) for place in range(10)]
+    assert convert(rows, COLUMNS) == 0
+    flags = ["--dataset=shop", "--data_path=data", "--config_files=data/shop/shop.yaml", "--epochs=1"]
+    assert main(["--model=BPR", *flags, "--eval_args={'order': 'TO'}", "--judge=none"]) == 0
