@@ -18,6 +18,7 @@ from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.candidates import Candidates
 from recbole_dtlns.false_negatives.judges.base import Usage
 from recbole_dtlns.false_negatives.judging import Verdicts
+from recbole_dtlns.false_negatives.learned import model
 from recbole_dtlns.false_negatives.learned.features import Features, pair_features
 from recbole_dtlns.false_negatives.learned.groups import worth_of_groups
 from recbole_dtlns.false_negatives.learned.measures import UserPairs, mean_interval, reliability
@@ -128,6 +129,7 @@ class LearnedStage:
             "memory_gb": self._settings.candidate_memory_gb,
             "learned_from": list(judges),
             "report": self._wants_report,
+            "booster": model.SETTINGS,
             "version": [VERSION, DRAWS, _PARTS, _LEAST],
         }
 
@@ -158,7 +160,7 @@ class LearnedStage:
             "The learned judge is fitted on %d candidate pairs of %d held-in splits, %d of them held in.",
             *(len(positive), len(parts), int(positive.sum())),
         )
-        model, unseen = fit_folds(values, positive, folds)
+        fitted, unseen = fit_folds(values, positive, folds)
         codes = trees.co.codes, trees.se.codes
         features = pair_features(self._view, codes, candidates, scorers, judges)
         known = {
@@ -166,11 +168,11 @@ class LearnedStage:
             "left_out": left_out,
             "pairs": len(positive),
             "held_in": int(positive.sum()),
-            "boosted_trees": model.sizes,
+            "boosted_trees": fitted.sizes,
             "reliability": reliability(unseen, positive),
             **self._report(parts[0], unseen[: len(parts[0].users)]),
         }
-        return model.probability(features.values), known
+        return fitted.probability(features.values), known
 
     def _held_in_pairs(self, held: HeldIn, scorers: list[str], judges: list[str], draw: int) -> _HeldInPairs:
         """Candidates, features and truth of one held-in split; other judges are asked about the first one alone."""

@@ -1,0 +1,75 @@
+"""What the learned judge's own settings are worth on valid: its order of the candidates as a recommender.
+
+    OMP_NUM_THREADS=1 python benchmarks/learned_judge.py --dataset=amazon-sports --data_path=DATA
+
+Each variation (--only=NAME,NAME for some) fits the judge again on held-in training pairs and ranks valid by its order
+alone (`JudgedOrder`). Test is never read. The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import logging
+import tempfile
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from recbole_dtlns.false_negatives.learned import model
+from recbole_dtlns.identification import learning
+from recbole_dtlns.quick_start import Inputs, run
+
+PLAIN = {"learning_rate": 0.1, "max_leaf_nodes": 31, "max_features": 1.0, "max_iter": 300}
+VARIATIONS: dict[str, dict[str, Any]] = {
+    "today": {},
+    "31 leaves at rate 0.1": {"booster": PLAIN},
+    "all features at each split": {"booster": {"max_features": 1.0}},
+    "l2 of 10": {"booster": {"l2_regularization": 10.0}},
+    "one draw": {"draws": 1},
+    "three draws": {"draws": 3},
+    "100 candidates": {"keys": {"candidate_topk": 100}},
+    "EASE of 500": {"keys": {"candidate_config": {"l2": 500}}},
+    "heads of EASE and LowPass": {
+        "keys": {"candidate_source": "EASE,LowPass", "candidate_config": {"LowPass": {"rank": 256}}}
+    },
+}
+
+
+def valid_result(dataset: str, data_path: str | None, cache: str, variation: dict[str, Any]) -> dict[str, float]:
+    """Valid metrics of the judge's order under one variation."""
+    keys: dict[str, Any] = {"judge": "learned", "judge_report": False, "cache_dir": cache, "state": "ERROR"}
+    if data_path is not None:
+        keys["data_path"] = data_path
+    booster = {**model.SETTINGS, **variation.get("booster", {})}
+    draws = variation.get("draws", learning.DRAWS)
+    with mock.patch.object(model, "SETTINGS", booster), mock.patch.object(learning, "DRAWS", draws):
+        result = run(Inputs("JudgedOrder", dataset, config_dict={**keys, **variation.get("keys", {})}), test=False)
+    return {name: float(value) for name, value in result["best_valid_result"].items()}
+
+
+def main() -> None:
+    """Print a line a variation, then the JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", default="ml-100k")
+    parser.add_argument("--data_path")
+    parser.add_argument("--only", help="names of variations, with commas between; unset: all")
+    options = parser.parse_args()
+    names = list(VARIATIONS) if options.only is None else options.only.split(",")
+    unknown = [name for name in names if name not in VARIATIONS]
+    if unknown:
+        parser.error(f"there is no variation {unknown[0]!r}; give some of {', '.join(VARIATIONS)}")
+    data_path = None if options.data_path is None else str(Path(options.data_path).resolve())
+    logging.disable(logging.WARNING)
+    found: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        for name in names:
+            result = valid_result(options.dataset, data_path, f"{folder}/cache", VARIATIONS[name])
+            found[name] = {metric: round(result[metric], 4) for metric in ("recall@20", "ndcg@20")}
+            print(name, found[name], flush=True)
+    print(json.dumps({"measured": f"the learned judge's order on valid of {options.dataset}", "results": found}))
+
+
+if __name__ == "__main__":
+    main()
