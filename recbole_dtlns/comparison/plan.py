@@ -8,7 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from recbole.utils import ModelType
+
 from recbole_dtlns.comparison.rows import METHOD_ROWS, Row, make_row
+from recbole_dtlns.config import model_class, raw_value
 from recbole_dtlns.models.layers import LAYER_SOURCES
 from recbole_dtlns.positives_loss import LEARNED
 
@@ -130,6 +133,18 @@ class ComparisonPlan:
             return (row.judge,)
         return self.judges if row.judged else ("none",)
 
+    def trains_on_lists(self, row: Row, judge: str, model: str) -> bool:
+        """Whether a judged row trains on lists: by `positives_loss`, or unset for the learned judge where there are any.
+
+        There are none for sequential models and under the reference protocol.
+        """
+        named, protocol = (
+            raw_value(key, row.keys, self.fixed, self.config_files) for key in ("positives_loss", "protocol")
+        )
+        if named is not None:
+            return bool(named == "list")
+        return judge == LEARNED and protocol != "reference" and model_class(model).type != ModelType.SEQUENTIAL
+
     def _rows_on(self, model: str) -> Iterator[tuple[Row, str]]:
         """Rows and judges on a model of the plan, each with the row that it must stand beside.
 
@@ -147,8 +162,6 @@ class ComparisonPlan:
         present = {(row.name, judge) for row, judge in asked}
         for row, judge in asked:
             yield row, judge
-            start = "list" if judge == LEARNED else "pairs"
-            loss = row.keys.get("positives_loss", self.fixed.get("positives_loss")) or start
-            beside = make_row(f"{base}+{'list' if loss == 'list' else 'pos'}")
+            beside = make_row(f"{base}+{'list' if self.trains_on_lists(row, judge, model) else 'pos'}")
             if row.name in METHOD_ROWS and (beside.name, judge) not in present:
                 yield beside, judge

@@ -10,7 +10,7 @@ from recbole_dtlns.comparison.optuna_trials import OptunaTrials
 from recbole_dtlns.comparison.plan import ComparisonPlan
 from recbole_dtlns.comparison.ranges import Range, parse_range
 from recbole_dtlns.comparison.rows import Row
-from recbole_dtlns.comparison.space import Space, ranges_of
+from recbole_dtlns.comparison.space import Space, keys_of_lists, ranges_of
 from recbole_dtlns.errors import UserError
 
 __all__ = ["KINDS", "OptunaTrials", "Range", "number_of_trials", "parse_range", "ranges_of", "trial_keys"]
@@ -22,8 +22,9 @@ def trial_keys(row: Row, plan: ComparisonPlan) -> list[dict[str, Any]]:
     """The keys of each trial of a row, on top of its start values; the first is `{}`, the start values themselves.
 
     `random`: distinct draws, `plan.trials` in all or as many as there are. They depend on the row's name and on
-    `split_seed` alone, not on the other rows. `grid`: combinations in order, at most `plan.trials`. `optuna`: `{}`
-    alone, since `OptunaTrials` proposes the others one by one. A list of one means that there is nothing to choose.
+    `split_seed` alone, not on the other rows; a row on lists draws the keys of the list loss beside them.
+    `grid`: combinations in order, at most `plan.trials`. `optuna`: `{}` alone, since `OptunaTrials` proposes the others
+    one by one. A list of one means that there is nothing to choose.
 
     Raises:
         UserError: a range cannot be read, or a grid over a range without end.
@@ -35,9 +36,25 @@ def trial_keys(row: Row, plan: ComparisonPlan) -> list[dict[str, Any]]:
         return [{}, *itertools.islice(found, max(plan.trials - 1, 0))]
     if plan.search == "optuna":
         return [{}]
-    generator = random.Random(f"{row.drawn_as} {plan.split_seed}")
-    drawn = [space.draw(generator) for _ in range(number_of_trials(row, plan) - 1)]
-    return [{}, *(keys for keys in drawn if keys is not None)]
+    return [{}, *_drawn(row, plan, number_of_trials(row, plan) - 1)]
+
+
+def _drawn(row: Row, plan: ComparisonPlan, number: int) -> list[dict[str, Any]]:
+    """So many distinct settings at random; the keys of the list loss are drawn apart.
+
+    A row then tries the same values of its own keys whether it trains on lists or not. Where these are fewer, they come
+    again with other values of the list loss.
+    """
+    lists, seed = keys_of_lists(row, plan), plan.split_seed
+    own = Space(row, plan, without=lists)
+    generator = random.Random(f"{row.drawn_as} {seed}")
+    drawn = list(itertools.islice(iter(lambda: own.draw(generator), None), number))
+    if not lists:
+        return drawn
+    space, generator = Space(row, plan), random.Random(f"lists {seed}")
+    again = itertools.chain(drawn, itertools.cycle([own.start, *drawn]))
+    settings = (space.draw(generator, keys) for keys in itertools.islice(again, number))
+    return [keys for keys in settings if keys is not None]
 
 
 def number_of_trials(row: Row, plan: ComparisonPlan) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from recbole_dtlns.comparison.plan import ComparisonPlan
 from recbole_dtlns.comparison.ranges import Range, parse_range
 from recbole_dtlns.comparison.rows import METHOD, Row
 from recbole_dtlns.config import raw_value, read_yaml
-from recbole_dtlns.positives_loss import LEARNED
 from recbole_dtlns.settings import Settings
 from recbole_dtlns.shipped import PROPERTIES
 
@@ -45,11 +44,17 @@ def ranges_of(row: Row, plan: ComparisonPlan) -> dict[str, Range]:
     return {key: parse_range(key, text) for key, text in found.items()}
 
 
+def keys_of_lists(row: Row, plan: ComparisonPlan) -> set[str]:
+    """What a row tries only because it trains on lists."""
+    if not _trains_on_lists(row, plan):
+        return set()
+    return set(_search_file(_LISTS)) & set(ranges_of(row, plan)) - set(plan.shared_search)
+
+
 def _trains_on_lists(row: Row, plan: ComparisonPlan) -> bool:
     if not row.judged or row.model is not None:
         return False
-    loss = raw_value("positives_loss", row.keys, plan.fixed, plan.config_files)
-    return loss == "list" or (loss is None and LEARNED in plan.judges_of(row))
+    return any(plan.trains_on_lists(row, judge, model) for judge in plan.judges_of(row) for model in plan.models)
 
 
 def _search_file(name: str) -> dict[str, Any]:
@@ -70,13 +75,18 @@ def start_values(row: Row, plan: ComparisonPlan) -> dict[str, Any]:
 class Space:
     """All settings of a row; its start values count as tried.
 
+    Args:
+        row: what is tuned.
+        plan: gives the ranges and the keys of all runs.
+        without: keys that are left at their start values.
+
     Attributes:
         ranges: by key.
         start: the start value of each of these keys, where it does not depend on the model.
     """
 
-    def __init__(self, row: Row, plan: ComparisonPlan) -> None:
-        self.ranges = ranges_of(row, plan)
+    def __init__(self, row: Row, plan: ComparisonPlan, without: Collection[str] = ()) -> None:
+        self.ranges = {key: each for key, each in ranges_of(row, plan).items() if key not in without}
         self._values = start_values(row, plan)
         self.start = {key: self._values[key] for key in self.ranges if key in self._values}
         self._tried: list[dict[str, Any]] = [self.start]
@@ -88,10 +98,11 @@ class Space:
             self._tried.append(keys)
         return fits
 
-    def draw(self, generator: random.Random) -> dict[str, Any] | None:
-        """New settings at random; None where there are none left."""
-        for _ in range(_DRAWS):
-            keys = {key: each.draw(generator) for key, each in self.ranges.items()}
+    def draw(self, generator: random.Random, given: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+        """New settings at random, with the given values where they bring any; None where there are none left."""
+        for number in range(2 * _DRAWS):
+            kept = (given or {}) if number < _DRAWS else {}
+            keys = {key: kept[key] if key in kept else each.draw(generator) for key, each in self.ranges.items()}
             if self.take(keys):
                 return keys
         return next(filter(self.take, self.all()), None)

@@ -209,7 +209,7 @@ def test_a_file_that_was_replaced_between_two_runs_fails_the_later_one(compared)
         for digest in ("ab", "cd")
     )
     runs = {f"toy/BPR/dns+pos@rule/seed-{seed}": external for seed, external in ((3, first), (4, second), (5, first))}
-    plan = small_plan("dns+pos", seeds=(3, 4, 5))
+    plan = small_plan("dns+pos", seeds=(3, 4, 5), judges=("rule",))
     found, _ = compared(plan, {run: made_from(run, external=external) for run, external in runs.items()})
     assert [run.run_id for run in found.failed] == ["toy/BPR/dns+pos@rule/seed-4"]
     assert "sha256 of judge_file is cdcdcdcdcdcd, theirs is abababababab" in found.failed[0].reason

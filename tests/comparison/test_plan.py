@@ -35,9 +35,9 @@ def write(folder: Path, text: str) -> dict[str, str]:
 
 def test_without_more_than_a_data_set_it_compares_the_usual_rows_once_at_start_values() -> None:
     found = make_plan({"datasets": "ml-100k"})
-    assert (found.models, found.judges, found.seeds, found.split_seed) == (("LightGCN",), ("rule",), (2020,), 2020)
+    assert (found.models, found.judges, found.seeds, found.split_seed) == (("LightGCN",), ("learned",), (2020,), 2020)
     assert (found.trials, found.search, found.noise) == (0, "random", (0.0,))
-    expected = [*DEFAULT_ROWS[:-1], "dtl_ns@rule", "mixgcf+pos@rule"]
+    expected = [*DEFAULT_ROWS[:-1], "dtl_ns@learned", "mixgcf+list@learned"]
     assert [cell.label for cell in found.cells()] == expected
     assert found.fixed == {
         "metrics": [
@@ -61,25 +61,57 @@ def test_rows_with_inferred_positives_cross_with_the_judges_and_others_do_not() 
 
 
 def test_dtl_ns_stands_beside_its_positives_without_the_view() -> None:
+    def by_rule(samplers: str, **flags: str) -> list[str]:
+        return labels(samplers, **{"judges": "rule", **flags})
+
     beside = ["dtl_ns@rule", "mixgcf+pos@rule"]
-    assert labels("dtl_ns,dns") == [*beside, "dns"]
-    assert labels("mixgcf+pos,dns,dtl_ns") == ["mixgcf+pos@rule", "dns", "dtl_ns@rule"]
-    assert labels("dtl_ns,dns,mixgcf+pos") == ["dtl_ns@rule", "dns", "mixgcf+pos@rule"]  # where it was asked for
-    assert labels("dtl_ns,augment_only") == beside
-    assert labels("dtl_ns", judges="rule,keep_all") == [*beside, "dtl_ns@keep_all", "mixgcf+pos@keep_all"]
-    assert labels("dtl_ns+pos") == ["dtl_ns+pos@rule", "mixgcf+pos@rule"]
-    assert labels("dtl_ns+list") == ["dtl_ns+list@rule", "mixgcf+list@rule"]
-    assert labels("dtl_ns+list", models="DGCF") == ["dtl_ns+list@rule", "dns+list@rule"]
-    assert labels("dtl_ns", positives_loss="list") == ["dtl_ns@rule", "mixgcf+list@rule"]
-    assert labels("judge=keep_all") == ["dtl_ns@keep_all", "mixgcf+pos@keep_all"]
-    assert labels("dtl_ns", models="DGCF") == ["dtl_ns@rule", "dns+pos@rule"]  # no layers: the view is on dns
-    assert labels("tree_only") == ["mixgcf+tree"]
+    assert by_rule("dtl_ns,dns") == [*beside, "dns"]
+    assert by_rule("mixgcf+pos,dns,dtl_ns") == ["mixgcf+pos@rule", "dns", "dtl_ns@rule"]
+    assert by_rule("dtl_ns,dns,mixgcf+pos") == ["dtl_ns@rule", "dns", "mixgcf+pos@rule"]  # where it was asked for
+    assert by_rule("dtl_ns,augment_only") == beside
+    assert by_rule("dtl_ns", judges="rule,keep_all") == [*beside, "dtl_ns@keep_all", "mixgcf+pos@keep_all"]
+    assert by_rule("dtl_ns+pos") == ["dtl_ns+pos@rule", "mixgcf+pos@rule"]
+    assert by_rule("dtl_ns+list") == ["dtl_ns+list@rule", "mixgcf+list@rule"]
+    assert by_rule("dtl_ns+list", models="DGCF") == ["dtl_ns+list@rule", "dns+list@rule"]
+    assert by_rule("dtl_ns", positives_loss="list") == ["dtl_ns@rule", "mixgcf+list@rule"]
+    assert by_rule("judge=keep_all") == ["dtl_ns@keep_all", "mixgcf+pos@keep_all"]
+    assert by_rule("dtl_ns", models="DGCF") == ["dtl_ns@rule", "dns+pos@rule"]  # no layers: the view is on dns
+    assert by_rule("tree_only") == ["mixgcf+tree"]
     beside_other = ["mixgcf+pos@rule", "dtl_ns@keep_all", "mixgcf+pos@keep_all"]  # the one of another judge is no match
-    assert labels("mixgcf+pos,judge=keep_all") == beside_other
+    assert by_rule("mixgcf+pos,judge=keep_all") == beside_other
+
+
+def test_dtl_ns_of_the_learned_judge_stands_beside_its_lists_without_the_view_where_there_are_lists() -> None:
+    beside = ["dtl_ns@learned", "mixgcf+list@learned"]
+    assert labels("dtl_ns,dns") == [*beside, "dns"]
+    assert labels("mixgcf+list,dtl_ns") == beside[::-1]
+    assert labels("dtl_ns,augment_only") == [*beside, "mixgcf+pos@learned"]
+    assert labels("dtl_ns", judges="learned,rule") == [*beside, "dtl_ns@rule", "mixgcf+pos@rule"]
+    assert labels("dtl_ns+pos") == ["dtl_ns+pos@learned", "mixgcf+pos@learned"]
+    assert labels("dtl_ns", models="DGCF") == ["dtl_ns@learned", "dns+list@learned"]
+    assert labels("dtl_ns", positives_loss="pairs") == ["dtl_ns@learned", "mixgcf+pos@learned"]
+
+
+def test_where_the_learned_judge_trains_on_pairs_the_row_beside_does_too(tmp_path: Path) -> None:
+    """A row beside that cannot run would make the plan one that cannot run."""
+    (tmp_path / "pairs.yaml").write_text("positives_loss: pairs\n")
+    given = {"datasets": "ml-100k", "samplers": "dtl_ns"}
+    for base, flags, files in (
+        ("dns", {"models": "SASRec", "loss_type": "BPR"}, []),
+        ("mixgcf", {"models": "BPR", "protocol": "reference"}, []),
+        ("mixgcf", {"models": "BPR"}, [str(tmp_path / "pairs.yaml")]),
+    ):
+        found = make_plan({**given, **flags}, files)
+        assert [cell.label for cell in found.cells()] == ["dtl_ns@learned", f"{base}+pos@learned"]
+        assert [CellConfig(found, cell).plan.positives_loss for cell in found.cells()] == ["pairs", "pairs"]
+        check_cells(found)
 
 
 def test_no_cell_is_there_twice() -> None:
-    assert labels("dtl_ns,judge=rule,dtl_ns,augment_only,mixgcf+pos") == ["dtl_ns@rule", "mixgcf+pos@rule"]
+    repeated = "dtl_ns,judge=rule,dtl_ns,augment_only,mixgcf+pos"
+    assert labels(repeated, judges="rule") == ["dtl_ns@rule", "mixgcf+pos@rule"]
+    repeated = "dtl_ns,judge=learned,dtl_ns,mixgcf+list,mixgcf+list"
+    assert labels(repeated) == ["dtl_ns@learned", "mixgcf+list@learned"]
     assert labels("dtl_ns,judge=keep_all", judges="keep_all,keep_all") == ["dtl_ns@keep_all", "mixgcf+pos@keep_all"]
 
 
@@ -92,7 +124,7 @@ def test_reference_rows_run_once_a_data_set_whatever_the_models() -> None:
 
 
 def test_folders_name_the_cell_and_differ() -> None:
-    found = plan(samplers="recbole:uniform,dtl_ns", noise="0,0.1").cells()
+    found = plan(samplers="recbole:uniform,dtl_ns", noise="0,0.1", judges="rule").cells()
     folders = [cell.folder.as_posix() for cell in found]
     assert folders[:4] == [
         "ml-100k/BPR/recbole-uniform",
@@ -238,7 +270,7 @@ def test_seeds_of_a_configuration_file_are_the_first(tmp_path: Path) -> None:
         ({"neg_candidates": "many"}, "neg_candidates='many'"),
         ({"neg_sampler": "dns"}, "--samplers"),
         ({"judge": "rule"}, "--judges"),
-        ({"llm_model": "m"}, r"llm_model: no judge of the plan \(rule\) reads it.*--judges"),
+        ({"llm_model": "m"}, r"llm_model: no judge of the plan \(learned\) reads it.*--judges"),
         ({"judge_file": "f", "judges": "llm"}, r"judge_file: no judge of the plan \(llm\) reads it"),
         ({"model": "BPR"}, "--models"),
         ({"dataset": "ml-100k"}, "--datasets"),
@@ -316,7 +348,7 @@ def test_plugins_are_loaded_before_names_are_checked(tmp_path: Path, monkeypatch
     )
     try:
         found = plan(plugins=str(tmp_path / "plug_rows.py"), samplers="plugged+pos")
-        assert [cell.label for cell in found.cells()] == ["plugged+pos@rule"]
+        assert [cell.label for cell in found.cells()] == ["plugged+pos@learned"]
         check_cells(found)
     finally:
         SAMPLERS.pop("plugged", None)

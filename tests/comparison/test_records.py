@@ -15,7 +15,7 @@ from recbole_dtlns.errors import UserError
 @pytest.fixture
 def folder(tmp_path):
     """A finished comparison: two trials and two seeds of dns, two seeds of each other row."""
-    plan = small_plan("dns", "dtl_ns", "EASE", trials=2, noise=(0.0, 0.1), models=("BPR", "LightGCN"))
+    plan = small_plan("dns", "dtl_ns", "EASE", trials=2, noise=(0.0, 0.1), models=("BPR", "LightGCN"), judges=("rule",))
     write_plan(plan, tmp_path)
     for cell in plan.cells():
         for run in runs_of(plan, cell):

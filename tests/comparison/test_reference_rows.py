@@ -192,11 +192,20 @@ def test_a_trained_reference_row_is_timed_by_its_epochs(toy: Path) -> None:
 def test_rows_that_train_on_lists_try_the_ranges_of_the_list_loss() -> None:
     lists = {"list_weight", "list_temperature"}
     assert set(yaml.safe_load((PROPERTIES / "loss/list.yaml").read_text(encoding="utf-8"))["search"]) == lists
-    plain, listed = small_plan(trials=4), small_plan(trials=4, fixed={"positives_loss": "list"})
-    for name in ("dtl_ns", "exclude_only"):
-        row = make_row(name)
-        assert not lists & set(ranges_of(row, plain))
-        assert set(ranges_of(row, listed)) == lists | set(ranges_of(row, plain))
+    plain = small_plan(trials=4, judges=("rule",))
+    for listed in (
+        small_plan(trials=4, judges=("rule",), fixed={"positives_loss": "list"}),
+        small_plan(trials=4),  # the learned judge
+        small_plan(trials=4, models=("SASRec", "BPR")),
+    ):
+        for name in ("dtl_ns", "exclude_only"):
+            row = make_row(name)
+            assert not lists & set(ranges_of(row, plain))
+            assert set(ranges_of(row, listed)) == lists | set(ranges_of(row, plain))
+    assert not lists & set(ranges_of(make_row("judge=keep_all"), small_plan(trials=4)))
+    assert not lists & set(ranges_of(make_row("dtl_ns"), small_plan(trials=4, fixed={"positives_loss": "pairs"})))
+    assert not lists & set(ranges_of(make_row("dtl_ns+reference"), small_plan(trials=4)))
+    assert not lists & set(ranges_of(make_row("dtl_ns"), small_plan(trials=4, models=("SASRec",))))
     assert lists < set(ranges_of(make_row("dns+list"), plain))
     assert not lists & set(ranges_of(make_row("dns+pos"), listed))
     for name in ("dns", "judge", "EASE", "recbole:uniform"):

@@ -145,13 +145,36 @@ def test_draws_depend_on_the_row_and_the_split_alone() -> None:
     ("ablation", "of"),
     [
         *(("shuffled_codes", "dtl_ns"), ("random_positives", "dtl_ns"), ("exclude_only", "dtl_ns")),
-        *(("judge=keep_all", "dtl_ns"), ("mixgcf+pos", "mixgcf"), ("mixgcf+tree+pos", "mixgcf+tree")),
-        ("dtl_ns+reference", "dtl_ns"),
+        *(("mixgcf+pos", "mixgcf"), ("mixgcf+tree+pos", "mixgcf+tree")),
     ],
 )
 def test_an_ablation_tries_what_the_row_tries_that_it_is_an_ablation_of(ablation: str, of: str) -> None:
     assert trial_keys(make_row(ablation), plan(trials=4)) == trial_keys(make_row(of), plan(trials=4))
     assert make_row("mixgcf+tree").drawn_as != make_row("mixgcf").drawn_as
+
+
+@pytest.mark.parametrize(
+    ("listed", "without"),
+    [
+        *(("dtl_ns", "judge=keep_all"), ("dtl_ns", "dtl_ns+pos"), ("dtl_ns", "dtl_ns+reference")),
+        *(("mixgcf+list", "mixgcf"), ("mixgcf+list", "mixgcf+pos"), ("ahns+list", "ahns")),
+    ],
+)
+def test_a_row_on_lists_tries_the_keys_of_the_list_loss_on_top_of_the_same_draws(listed: str, without: str) -> None:
+    lists = {"list_weight", "list_temperature"}
+    more, less = (trial_keys(make_row(name), plan(trials=4)) for name in (listed, without))
+    assert len(more) == len(less) == 4
+    assert [{key: value for key, value in keys.items() if key not in lists} for keys in more] == less
+    assert all(lists < set(keys) for keys in more[1:])
+    assert len({tuple(keys[key] for key in sorted(lists)) for keys in more[1:]}) > 1
+
+
+@pytest.mark.parametrize(("name", "settings"), [("uniform+list", 9), ("mixgcf+list", 36)])
+def test_where_a_rows_own_keys_end_the_keys_of_the_list_loss_go_on(name: str, settings: int) -> None:
+    found = trial_keys(make_row(name), plan(trials=100))
+    assert len(found) == number_of_trials(make_row(name), plan(trials=100)) == settings
+    assert all(found.count(keys) == 1 for keys in found)
+    assert found[:7] == trial_keys(make_row(name), plan(trials=7))
 
 
 @pytest.mark.parametrize("search", ["random", "grid"])

@@ -10,7 +10,7 @@ from recbole_dtlns.comparison.records import gather
 from recbole_dtlns.comparison.runs import runs_of
 from recbole_dtlns.comparison.summary import SUMMARY, write_summary
 
-PLAN = small_plan("dns", "mixgcf+pos", trials=2)
+PLAN = small_plan("dns", "mixgcf+pos", trials=2, judges=("rule",))
 
 
 def all_runs(plan=PLAN):
@@ -174,7 +174,7 @@ def test_another_budget_is_found_unless_it_is_searched(folder):
     longer = {**made_result(all_runs()[0])["config"], "epochs": 9}
     write_made(folder, all_runs()[0], config=longer)
     assert not outcome(folder, "same epochs")["passed"]
-    searched = small_plan("dns", "mixgcf+pos", trials=2, shared_search={"epochs": "choice [2, 9]"})
+    searched = small_plan("dns", "mixgcf+pos", trials=2, judges=("rule",), shared_search={"epochs": "choice [2, 9]"})
     assert "same epochs" not in {check["name"] for check in comparison_checks(gather(folder, searched, {}))}
 
 
