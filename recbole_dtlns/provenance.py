@@ -45,6 +45,20 @@ def external_input(kind: str, path: str | Path, train_hash: str, allow_foreign: 
     return {"kind": kind, "file": path.name, "sha256": digest, "train_hash": made_from, "foreign": foreign}
 
 
+def recorded_threshold(path: str | Path, kind: str) -> float | None:
+    """The lowest probability that was accepted where a file of verdicts was made by the same kind of decision.
+
+    None where the `.json` beside the file says nothing of it.
+    """
+    about = sidecar(Path(path))
+    held = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
+    decision = held.get("decision") if isinstance(held, dict) else None
+    if not isinstance(decision, dict) or decision.get("kind") != kind:
+        return None
+    threshold = decision.get("threshold")
+    return float(threshold) if isinstance(threshold, (int, float)) and 0 <= threshold <= 1 else None
+
+
 def _recorded_hash(kind: str, about: Path) -> str | None:
     if not about.is_file():
         return None

@@ -21,7 +21,9 @@ SMALL = ["--tree_leaf_size=4", "--embedding_size=8", "--train_batch_size=100", "
 
 
 def train(*flags: str) -> int:
-    return main(["--model=BPR", "--dataset=toy", "--data_path=data", "--epochs=3", "--run_dir=run", *SMALL, *flags])
+    judge = [] if any(flag.startswith("--judge=") for flag in flags) else ["--judge=rule"]  # fast
+    base = ["--model=BPR", "--dataset=toy", "--data_path=data", "--epochs=3", "--run_dir=run", *SMALL, *judge]
+    return main([*base, *flags])
 
 
 def test_the_script_runs_the_whole_pipeline_in_a_process_of_its_own(toy: Path) -> None:
@@ -65,7 +67,8 @@ def test_the_script_runs_the_whole_pipeline_in_a_process_of_its_own(toy: Path) -
 
 
 def test_the_resolved_configuration_can_be_fed_back(toy: Path) -> None:
-    assert train("--neg_candidates=7") == 0
+    base = ["--model=BPR", "--dataset=toy", "--data_path=data", "--epochs=2", *SMALL]  # judge and loss by default
+    assert main([*base, "--neg_candidates=7", "--run_dir=run"]) == 0
     assert main(["--config_files=run/config.yaml", "--run_dir=again"]) == 0
     first, second = read_result(toy / "run"), read_result(toy / "again")
     assert first["test_result"] == second["test_result"]
@@ -243,7 +246,7 @@ def test_verdicts_travel_as_files(toy: Path) -> None:
 
 def test_verdicts_of_another_split_are_refused_unless_allowed(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = ["identify", "--dataset=toy", "--data_path=data", SMALL[0]]
-    assert main([*flags, "--export_verdicts=v.tsv", "--run_dir=a"]) == 0
+    assert main([*flags, "--judge=rule", "--export_verdicts=v.tsv", "--run_dir=a"]) == 0
     parts = toy_split()
     parts["train"].append(("u0", parts["test"][-1][1]))
     write_pairs(toy / "data" / "toy", parts)
@@ -256,7 +259,7 @@ def test_verdicts_of_another_split_are_refused_unless_allowed(toy: Path, capsys:
 
 def test_a_trial_never_reads_test(toy: Path) -> None:
     keys = {"model": "BPR", "dataset": "toy", "data_path": "data", "epochs": 1, "embedding_size": 8, "run_dir": "trial"}
-    trial = objective_function({**keys, "tree_leaf_size": 4})
+    trial = objective_function({**keys, "judge": "rule", "tree_leaf_size": 4})
     assert trial["test_result"] == {}
     assert set(trial) == {"model", "best_valid_score", "valid_score_bigger", "best_valid_result", "test_result"}
     assert trial["model"] == "BPR"
@@ -296,7 +299,7 @@ def test_plugins_bring_samplers_and_judges(toy: Path) -> None:
         (["--neg_sampler=mixgcf", "--tree_view=true"], "mixgcf+tree"),
         (["--neg_sampler=uniform", "--tree_view=true"], "uniform+tree"),
         (["--neg_sampler=popularity", "--tree_view=true"], "popularity+tree"),
-        (["--neg_sampler=dtl_ns", "--tree_view=false"], "mixgcf"),
+        (["--neg_sampler=dtl_ns", "--tree_view=false", "--judge=rule"], "mixgcf"),
         (["--neg_sampler=uniform"], "uniform"),
         (["--model=LINE"], "dns+tree"),
         (["--model=SimpleX", "--judge=rule"], "dns+tree"),
@@ -323,7 +326,7 @@ def test_ready_codes_replace_the_trees(toy: Path) -> None:
 def test_convert_makes_files_that_train(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["convert", "data/toy", "atomic", "--name=tiny"]) == 0
     assert (toy / "atomic" / "tiny" / "tiny.train.inter").is_file()
-    base = ["--model=BPR", "--epochs=2", *SMALL]
+    base = ["--model=BPR", "--epochs=2", "--judge=rule", *SMALL]
     assert main([*base, "--dataset=tiny", "--data_path=atomic", "--run_dir=from_atomic"]) == 0
     assert main([*base, "--dataset=toy", "--data_path=data", "--run_dir=from_text"]) == 0
     one, two = read_result(toy / "from_atomic"), read_result(toy / "from_text")
@@ -396,6 +399,7 @@ def test_a_model_class_of_ones_own(toy: Path) -> None:
         pass
 
     keys = {"data_path": "data", "epochs": 1, "embedding_size": 8, "run_dir": "mine", "tree_leaf_size": 4}
+    keys["judge"] = "rule"
     run_recbole_dtlns(MyBPR, "toy", config_dict=keys, saved=False)
     assert read_result(toy / "mine")["neg_sampler_effective"] == "dns+tree"
 

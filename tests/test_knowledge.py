@@ -69,7 +69,8 @@ def test_the_recommender_part_trains_with_our_negatives(data: Path, tmp_path: Pa
 @pytest.mark.parametrize("model", ["CKE", "KTUP"])
 def test_the_default_is_the_tree_view_on_dns_with_inferred_positives(data: Path, tmp_path: Path, model: str) -> None:
     result = run(data, tmp_path, model)
-    assert (result["neg_sampler_effective"], result["judge"]) == ("dns+tree", "rule")
+    assert (result["neg_sampler_effective"], result["judge"]) == ("dns+tree", "learned")
+    assert "list_loss" in (tmp_path / "epochs.csv").read_text()
     assert result["data"]["inferred_positives"] > 0
 
 

@@ -75,6 +75,7 @@ def test_a_language_model_is_too_slow(toy: Path, tiny_llama: Path, capsys: pytes
 def test_positives_change_every_n_epochs_and_stay_in_train(toy: Path) -> None:
     keys = ["--positives_per_user=3", "--judge_threshold=0.9"]
     assert train("run", *keys) == 0
+    assert read_result(toy / "run")["judge"] == "rule"  # where no judge is named: the learned one cannot judge again
     log = (toy / "run" / "run.log").read_text()
     refreshed = re.findall(r"Before epoch (\d+): (\d+) inferred positives .*, (\d+) of them new", log)
     assert [int(epoch) for epoch, _, _ in refreshed] == [2, 4]
@@ -92,7 +93,7 @@ def test_positives_change_every_n_epochs_and_stay_in_train(toy: Path) -> None:
     assert result["data"]["inferred_positives"] == len(last)
     assert result["identification"]["accepted"] == len(first)
     assert result["data"]["inferred_positives"] != result["identification"]["accepted"]
-    assert train("without", *keys, "--judge_refresh=") == 0
+    assert train("without", *keys, "--judge=rule", "--judge_refresh=") == 0
     assert not (toy / "without" / REFRESHED).exists()
     assert losses(toy / "without")[:2] == losses(toy / "run")[:2]  # alike until the first refresh
     assert losses(toy / "without")[2:] != losses(toy / "run")[2:]

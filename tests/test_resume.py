@@ -54,11 +54,11 @@ def equal(one: Any, other: Any) -> bool:
 @pytest.mark.parametrize(
     "flags",
     [
-        ["--neg_sampler=dtl_ns"],
+        ["--neg_sampler=dtl_ns", "--judge=rule"],
         ["--neg_sampler=recbole:uniform"],
         ["--neg_sampler=srns", "--judge=rule", "--judge_refresh=2"],
         ["--neg_sampler=divns", "--judge=rule", "--judge_refresh=2"],
-        ["--neg_sampler=dtl_ns", "--positives_loss=list", "--list_users=20", "--list_negatives=9"],
+        ["--neg_sampler=dtl_ns", "--judge=rule", "--positives_loss=list", "--list_users=20", "--list_negatives=9"],
         ["--neg_sampler=dens", "--hidden_size_list=[8,8]"],
         ["--neg_sampler=ans", "--hidden_size_list=[8,8]", "--num_negatives=2"],
     ],
@@ -109,24 +109,24 @@ def test_a_state_of_another_configuration_or_a_damaged_one_is_refused(
     run_dir = tmp_path / "run"
     with pytest.MonkeyPatch.context() as patch:
         cut_off_in_epoch(patch, 2)
-        assert main(command(tmp_path, "--model=BPR", f"--run_dir={run_dir}")) == 130
-    assert main(command(tmp_path, "--model=BPR", f"--run_dir={run_dir}", "--neg_candidates=3")) == 2
+        assert main(command(tmp_path, "--model=BPR", "--judge=rule", f"--run_dir={run_dir}")) == 130
+    assert main(command(tmp_path, "--model=BPR", "--judge=rule", f"--run_dir={run_dir}", "--neg_candidates=3")) == 2
     assert "saved under another configuration" in capsys.readouterr().err
     assert "neg_candidates: 10" in (run_dir / "config.yaml").read_text()  # still that of the run which began here
     data = tmp_path / "data" / "toy"
     swapped = {name: [(f"u{59 - int(user[1:])}", item) for user, item in rows] for name, rows in toy_split().items()}
     write_pairs(data, swapped)
-    assert main(command(tmp_path, "--model=BPR", f"--run_dir={run_dir}")) == 2
+    assert main(command(tmp_path, "--model=BPR", "--judge=rule", f"--run_dir={run_dir}")) == 2
     assert "with other data" in capsys.readouterr().err
     write_pairs(data, toy_split())
     (run_dir / RESUME).write_bytes(b"half a file")
-    assert main(command(tmp_path, "--model=BPR", f"--run_dir={run_dir}")) == 2
+    assert main(command(tmp_path, "--model=BPR", "--judge=rule", f"--run_dir={run_dir}")) == 2
     assert "cannot be read" in capsys.readouterr().err
 
 
 def test_a_finished_run_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_pairs(tmp_path / "data" / "toy", toy_split())
-    arguments = command(tmp_path, "--model=BPR", f"--run_dir={tmp_path / 'run'}")
+    arguments = command(tmp_path, "--model=BPR", "--judge=rule", f"--run_dir={tmp_path / 'run'}")
     assert main(arguments) == 0
     before = (tmp_path / "run" / "result.json").read_bytes()
     assert main(arguments) == 2
@@ -139,7 +139,7 @@ def test_same_seed_same_result_and_split_seed_apart(tmp_path: Path) -> None:
     results = []
     for number, seed in enumerate((1, 1, 2)):
         run_dir = tmp_path / str(number)
-        flags = [f"--seed={seed}", "--split_seed=5", "--model=BPR", f"--run_dir={run_dir}"]
+        flags = [f"--seed={seed}", "--split_seed=5", "--model=BPR", "--judge=rule", f"--run_dir={run_dir}"]
         assert main(command(tmp_path, *flags)) == 0
         results.append(read_result(run_dir))
     assert results[0]["test_result"] == results[1]["test_result"]

@@ -134,7 +134,7 @@ class ComparisonPlan:
         return self.judges if row.judged else ("none",)
 
     def trains_on_lists(self, row: Row, judge: str, model: str) -> bool:
-        """Whether a judged row trains on lists: by `positives_loss`, or unset for the learned judge where there are any.
+        """Whether a row trains on lists: by `positives_loss`; unset, for the learned judge where there can be any.
 
         There are none for sequential models and under the reference protocol.
         """

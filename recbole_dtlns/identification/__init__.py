@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from recbole_dtlns.identification.online import OnlineJudge, decision_settings
 from recbole_dtlns.identification.rebuild import Rebuild
 from recbole_dtlns.identification.reporting import ReportMaker
 from recbole_dtlns.plan import Plan
+from recbole_dtlns.provenance import recorded_threshold
 from recbole_dtlns.settings import Settings
 from recbole_dtlns.trees.stage import Trees, TreeSettings, build_trees
 
@@ -186,6 +187,8 @@ def _read_verdict_file(view: TrainView, settings: Settings, plan: Plan, result: 
     started = time.perf_counter()
     read = read_verdicts(settings.judge_file, view, settings.allow_foreign)
     result.external.append({**read.external, "dropped": read.dropped})
+    if settings.judge_threshold is None:  # each judge has its own: that of the judge who made the file
+        settings = replace(settings, judge_threshold=recorded_threshold(settings.judge_file, settings.judge_decision))
     verdicts = Verdicts(read.raw, read.mass, 0, len(read.raw))
     about = {"judge": "file", "revision": "", "settings": {}}
     _decide(view, settings, plan, read.candidates, verdicts, read.probability, about, Usage(), result)

@@ -16,7 +16,8 @@ pytest.importorskip("jinja2")
 
 WORDS = [
     *("--datasets=toy", "--models=BPR", "--samplers=dns,mixgcf+pos", "--data_path=data", "--run_dir=compared"),
-    *("--epochs=2", "--embedding_size=8", "--train_batch_size=64", "--tree_leaf_size=4", "--jobs=2", "--seed=5", "--judges=rule"),
+    *("--epochs=2", "--embedding_size=8", "--train_batch_size=64", "--tree_leaf_size=4", "--jobs=2", "--seed=5"),
+    "--judges=rule",
 ]
 SEEDS = ["toy/BPR/dns/seed-5", "toy/BPR/dns/seed-6", "toy/BPR/mixgcf+pos@rule/seed-5", "toy/BPR/mixgcf+pos@rule/seed-6"]
 

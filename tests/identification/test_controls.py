@@ -10,7 +10,8 @@ from recbole_dtlns.cli import main
 from recbole_dtlns.config import Config
 from recbole_dtlns.data.build import build_split
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.control import random_instead
+from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.false_negatives.control import random_candidates, random_instead
 from recbole_dtlns.false_negatives.inferred import InferredPositives, read_inferred
 from recbole_dtlns.plan import check_judge
 
@@ -45,6 +46,30 @@ def test_weights_stay_with_their_user_whatever_the_order_of_the_pairs(toy_data: 
     assert control.weight.tolist() == sorted(weights / 2)
     assert len(set(pairs(control))) == 6
     assert not set(pairs(control)) & set(toy_split()["train"])
+
+
+def test_random_candidates_are_as_many_of_each_user_and_none_in_train(toy_data: Path):
+    view = build_split(Config("BPR", "toy", config_dict={"data_path": str(toy_data)}), toy_data / "cache").view
+    users = np.repeat([1, 2, 4], [5, 1, 9])  # user 3 has none
+    ranks, scores = np.concatenate([np.arange(5), [0], np.arange(9)]), np.linspace(1, 0, 15)
+    control = random_candidates(view, Candidates(users, np.arange(15) % 40 + 1, ranks, scores, "EASE"))
+    for name, kept in (("users", users), ("ranks", ranks), ("scores", scores)):
+        np.testing.assert_array_equal(getattr(control, name), kept)
+    assert len(set(zip(control.users.tolist(), control.items.tolist(), strict=True))) == 15
+    assert control.items.min() >= 1
+    assert not np.asarray(view.matrix[control.users, control.items]).any()
+
+
+def test_random_positives_replace_the_items_of_judged_lists_and_keep_their_values(run, oracle):
+    keys = {"judge": "oracle", "judge_report": False, "positives_loss": "list", "list_size": 7}
+    real, control, again = run(**keys), run(**keys, random_positives=True), run(**keys, random_positives=True, seed=9)
+    np.testing.assert_array_equal(control.lists.users, real.lists.users)
+    np.testing.assert_array_equal(control.lists.values, real.lists.values)  # of each user, from the best down
+    np.testing.assert_array_equal(control.lists.items, again.lists.items)
+    listed, drawn = pairs(real.lists), pairs(control.lists)
+    assert len(set(drawn)) == len(drawn) == len(listed) > 300
+    assert not set(toy_split()["train"]) & set(drawn)
+    assert len(set(listed) & set(drawn)) < len(listed) / 2
 
 
 def test_random_positives_are_the_same_each_time_and_ask_nothing_more(run, oracle):
