@@ -68,7 +68,10 @@ def make_plan(settings: Settings, config: Any, user_set_stock: bool) -> Plan:
     if config["model"] == JUDGED_ORDER:
         return replace(plan, ranks_lists=True)
     loss = positives_loss(settings, config, plan.judge, plan.effective, plan.base is not None)
-    return replace(plan, positives_loss=loss)
+    notes = plan.notes
+    if plan.judge == "none" and settings.positives_loss == "list":
+        notes += ("positives_loss=list changes nothing here: no judge is named, so there are no lists.",)
+    return replace(plan, positives_loss=loss, notes=notes)
 
 
 def _plan_without_loss(settings: Settings, config: Any, user_set_stock: bool) -> Plan:
@@ -80,13 +83,16 @@ def _plan_without_loss(settings: Settings, config: Any, user_set_stock: bool) ->
         return _stock_plan(settings, config, judge, stock)
     name = settings.neg_sampler or DEFAULT_SAMPLER
     require_sampler(name)
-    judge = judge or (default_judge(settings, config) if name == DEFAULT_SAMPLER else "none")
+    why: str | None = None
+    if judge is None:
+        judge, why = default_judge(settings, config) if name == DEFAULT_SAMPLER else ("none", None)
     check_judged_model(settings, config, judge)
     if name in STOCK:
         if settings.tree_view:
             raise UserError(f"tree_view=true needs a sampler of ours, but neg_sampler={name} is RecBole's own loader.")
         return Plan(name, None, False, name, judge)
-    return _our_plan(settings, config, name, judge)
+    plan = _our_plan(settings, config, name, judge)
+    return plan if why is None else replace(plan, notes=(*plan.notes, why))
 
 
 def _our_plan(settings: Settings, config: Any, name: str, judge: str) -> Plan:
@@ -175,6 +181,15 @@ def check_judge(settings: Settings, plan: Plan) -> None:
         UserError: no model named, missing packages, or keys that do not go together.
     """
     judge = plan.judge
+    if settings.shard is not None and settings.judge is None:
+        raise UserError(
+            f"shard={settings.shard} divides the questions to a judge among workers. Name one that answers pair by "
+            "pair with --judge=NAME, the same for every part and for the run that follows."
+        )
+    if settings.learned_from is not None and judge != "learned":
+        raise UserError(
+            f"learned_from={settings.learned_from} is read by judge=learned alone; here the judge is {judge}."
+        )
     if judge == "learned":
         _check_learned(settings)
     elif judge not in {"none", "file"}:

@@ -37,10 +37,18 @@ def positives_loss(settings: Settings, config: Any, judge: str, effective: str |
     return settings.positives_loss or default
 
 
-def default_judge(settings: Settings, config: Any) -> str:
-    """The judge of `dtl_ns` where none is named: `learned` where it can be fitted and its lists used, else `rule`."""
-    obstacles = (list_obstacle(settings, config, LEARNED, "dtl_ns", True), learned_obstacle(settings))
-    return "rule" if settings.positives_loss == "pairs" or any(obstacles) else LEARNED
+def default_judge(settings: Settings, config: Any) -> tuple[str, str | None]:
+    """The judge of `dtl_ns` where none is named, and why it is not `learned`.
+
+    It is `learned` where that can be fitted and its lists used, else `rule`.
+    """
+    if settings.positives_loss == "pairs":
+        return (
+            "rule",
+            "positives_loss=pairs: the judge is rule; the learned judge's probabilities are small as weights.",
+        )
+    obstacle = list_obstacle(settings, config, LEARNED, "dtl_ns", True) or learned_obstacle(settings)
+    return (LEARNED, None) if obstacle is None else ("rule", f"The judge is rule and not learned. {obstacle}")
 
 
 def list_obstacle(settings: Settings, config: Any, judge: str, effective: str | None, ours: bool) -> str | None:

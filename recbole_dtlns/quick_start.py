@@ -162,7 +162,9 @@ def start_run(config: Config) -> Path:
     for note in plan.notes:
         logger.warning(note)
     logger.info(
-        "%s on %s: negatives by %s, judge %s", config["model"], config.dataset, plan.effective or "none", plan.judge
+        "%s on %s: negatives by %s, judge %s%s",
+        *(config["model"], config.dataset, plan.effective or "none", plan.judge),
+        f", inferred positives in the loss as {plan.positives_loss}" if plan.positives_loss else "",
     )
     return run_dir
 

@@ -174,6 +174,7 @@ def configuration_fields(config: Config) -> dict[str, Any]:
         "neg_sampler": plan.sampler,
         "neg_sampler_effective": effective,
         "judge": plan.judge,
+        "positives_loss": plan.positives_loss,
         "protocol": settings.protocol,
         "eval_mask": settings.eval_mask,
         "seed": config["seed"],

@@ -8,6 +8,7 @@ from toy import write_timed
 
 from recbole_dtlns.config import Config
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.plan import check_judge
 from recbole_dtlns.positives_loss import default_judge, learned_obstacle, list_obstacle
 
 GRAPH = {"inter": ["user_id", "item_id"], "kg": ["head_id", "relation_id", "tail_id"], "link": ["item_id", "entity_id"]}
@@ -102,3 +103,18 @@ def test_the_learned_judge_is_refused_where_it_cannot_be_fitted(data: Path, keys
     assert obstacle is not None
     assert said in obstacle
     assert learned_obstacle(config_of(data, "BPR", {}).settings) is None
+
+
+def test_a_shard_without_a_named_judge_and_learned_from_without_the_learned_judge_are_refused(data: Path) -> None:
+    for keys, said in (
+        ({"shard": "1/2"}, "shard=1/2 divides the questions"),
+        ({"learned_from": "rule", "judge": "rule"}, "learned_from=rule is read by judge=learned alone"),
+    ):
+        config = config_of(data, "BPR", keys)
+        with pytest.raises(UserError, match=said):
+            check_judge(config.settings, config.plan)
+
+
+def test_lists_without_a_judge_are_said_to_change_nothing(data: Path) -> None:
+    notes = config_of(data, "BPR", {"neg_sampler": "dns", "positives_loss": "list"}).plan.notes
+    assert any("positives_loss=list changes nothing" in note for note in notes)

@@ -138,9 +138,8 @@ class ComparisonPlan:
 
         There are none for sequential models and under the reference protocol.
         """
-        named, protocol = (
-            raw_value(key, row.keys, self.fixed, self.config_files) for key in ("positives_loss", "protocol")
-        )
+        sources = (self.judge_keys.get(judge, {}), row.keys, self.fixed, self.config_files)
+        named, protocol = (raw_value(key, *sources) for key in ("positives_loss", "protocol"))
         if named is not None:
             return bool(named == "list")
         return judge == LEARNED and protocol != "reference" and model_class(model).type != ModelType.SEQUENTIAL

@@ -229,7 +229,7 @@ def _single_run(folder: Path) -> RunRecord:
     view, judged = config.get("tree_view") is True, judge != "none"
     own = sampler == "dtl_ns"
     positives = judged and result["model"] != JUDGED_ORDER
-    loss = "+list" if config.get("positives_loss") == "list" else "+pos"
+    loss = "+list" if result.get("positives_loss") == "list" else "+pos"
     name = sampler + ("+tree" if view and not own else "") + (loss if positives and not own else "")
     return RunRecord(
         run_id=folder.resolve().name,

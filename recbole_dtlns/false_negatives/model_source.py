@@ -98,6 +98,12 @@ def recbole_source(name: str, keys: Any) -> RecBoleSource | None:
     """
     if name == "file" or all(part.strip() in SOURCES for part in name.split(",")):
         return None
+    if "," in name:
+        parts = [part.strip() for part in name.split(",")]
+        bad = next(part for part in parts if part not in SOURCES)
+        raise UserError(
+            f"candidate_source={name}: {bad!r} cannot be one of several sources. Only {', '.join(sorted(SOURCES))} can."
+        )
     try:
         require_model(name)
     except UserError as error:

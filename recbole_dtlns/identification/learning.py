@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import sklearn
 
 from recbole_dtlns.cache import StageCache, content_key
 from recbole_dtlns.data.tokens import positions
@@ -129,7 +130,7 @@ class LearnedStage:
             "memory_gb": self._settings.candidate_memory_gb,
             "learned_from": list(judges),
             "report": self._wants_report,
-            "booster": model.SETTINGS,
+            "booster": [model.SETTINGS, sklearn.__version__],
             "version": [VERSION, DRAWS, _PARTS, _LEAST],
         }
 
@@ -152,7 +153,7 @@ class LearnedStage:
         folds = folds_of_users(np.concatenate([part.users for part in parts]))
         if not can_be_fitted(positive, folds):
             raise UserError(
-                f"judge=learned learns from candidates that are held-in training pairs, and {int(positive.sum())} of "
+                f"judge=learned, the start value of dtl_ns, learns from candidates that are held-in training pairs, and {int(positive.sum())} of "
                 f"{len(positive)} are. Expected at least {LEAST} that are and {LEAST} that are not in every part of "
                 "the users: give more data, a larger candidate_topk, or another judge, such as --judge=rule."
             )

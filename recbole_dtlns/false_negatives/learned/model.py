@@ -89,7 +89,7 @@ def fit_folds(
     def fitted(fold: int) -> tuple[Any, np.ndarray]:
         own = folds == fold
         others = values[~own]  # a copy
-        others[:, (~np.isnan(others)).sum(axis=0) < _KNOWN] = 0
+        others[:, (~np.isnan(others)).sum(axis=0) < min(_KNOWN, len(others))] = 0
         with threadpool_limits(1, "openmp"):
             leaf = rows_of_a_leaf(len(others))
             model = HistGradientBoostingClassifier(
