@@ -87,8 +87,9 @@ class StageCache:
         partial = path.with_name(f"{path.stem}.{os.getpid()}.partial.npz")
         np.savez(partial, allow_pickle=False, **arrays)
         described = {**about, "sha256": file_hash(partial)}
-        partial.replace(path)
+        # The checksum first: who reads in between takes no healthy file for a damaged one.
         write_atomically(path.with_suffix(".json"), json.dumps(described, indent=1, default=str).encode())
+        partial.replace(path)
         return path
 
     def _path(self, stage: str, key: str) -> Path:

@@ -188,7 +188,8 @@ def check_judge(settings: Settings, plan: Plan) -> None:
         )
     if settings.learned_from is not None and judge != "learned":
         raise UserError(
-            f"learned_from={settings.learned_from} is read by judge=learned alone; here the judge is {judge}."
+            f"learned_from={settings.learned_from} is read by judge=learned alone, and here the judge is "
+            f"{judge}. Leave it out, or name --judge=learned."
         )
     if judge == "learned":
         _check_learned(settings)

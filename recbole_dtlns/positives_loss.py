@@ -43,10 +43,7 @@ def default_judge(settings: Settings, config: Any) -> tuple[str, str | None]:
     It is `learned` where that can be fitted and its lists used, else `rule`.
     """
     if settings.positives_loss == "pairs":
-        return (
-            "rule",
-            "positives_loss=pairs: the judge is rule; the learned judge's probabilities are small as weights.",
-        )
+        return "rule", "The judge is rule: as weights of rows (positives_loss=pairs) the learned judge's are small."
     obstacle = list_obstacle(settings, config, LEARNED, "dtl_ns", True) or learned_obstacle(settings)
     return (LEARNED, None) if obstacle is None else ("rule", f"The judge is rule and not learned. {obstacle}")
 

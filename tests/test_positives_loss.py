@@ -63,7 +63,10 @@ def test_judge_and_loss_by_model_and_keys(
     config = config_of(data, model, keys)
     assert (config.plan.judge, config.plan.positives_loss) == (judge, loss)
     if "judge" not in keys and "neg_sampler" not in keys:
-        assert default_judge(config.settings, config) == judge
+        chosen, why = default_judge(config.settings, config)
+        assert chosen == judge
+        assert (why is None) == (judge == "learned")
+        assert why is None or why in config.plan.notes
 
 
 @pytest.mark.parametrize(

@@ -153,9 +153,10 @@ class LearnedStage:
         folds = folds_of_users(np.concatenate([part.users for part in parts]))
         if not can_be_fitted(positive, folds):
             raise UserError(
-                f"judge=learned, the start value of dtl_ns, learns from candidates that are held-in training pairs, and {int(positive.sum())} of "
-                f"{len(positive)} are. Expected at least {LEAST} that are and {LEAST} that are not in every part of "
-                "the users: give more data, a larger candidate_topk, or another judge, such as --judge=rule."
+                "judge=learned, the start value of dtl_ns, learns from candidates that are held-in training pairs, and "
+                f"{int(positive.sum())} of {len(positive)} are. Expected at least {LEAST} that are and {LEAST} that "
+                "are not in every part of the users: give more data, a larger candidate_topk, or another judge, such "
+                "as --judge=rule."
             )
         logger.info(
             "The learned judge is fitted on %d candidate pairs of %d held-in splits, %d of them held in.",
