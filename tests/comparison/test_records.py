@@ -117,7 +117,8 @@ def test_files_of_a_run(folder):
     [
         ({"neg_sampler": "dtl_ns", "judge": "rule", "config": {"tree_view": True}}, "dtl_ns@rule"),
         ({"neg_sampler": "mixgcf", "judge": "keep_all", "config": {}}, "mixgcf+pos@keep_all"),
-        ({"neg_sampler": "mixgcf", "judge": "rule", "config": {"positives_loss": "list"}}, "mixgcf+list@rule"),
+        ({"neg_sampler": "mixgcf", "judge": "rule", "positives_loss": "list"}, "mixgcf+list@rule"),
+        ({"neg_sampler": "mixgcf", "judge": "learned", "positives_loss": "list"}, "mixgcf+list@learned"),
         ({"neg_sampler": "dns", "config": {"tree_view": True}}, "dns+tree"),
         ({"neg_sampler": None, "model": "EASE"}, "EASE"),
     ],

@@ -65,6 +65,7 @@ class FakeServer:
     def handle(self, request, body):
         with self.lock:
             self._now += 1
+            request.counted_out = False  # one handler serves all requests of a connection
             self.most_at_once = max(self.most_at_once, self._now)
             self.seen.append((request.path, body, request.headers.get("Authorization"), time.monotonic()))
         try:
@@ -72,8 +73,13 @@ class FakeServer:
         except (BrokenPipeError, ConnectionResetError):
             pass
         finally:
-            with self.lock:
-                self._now -= 1
+            self._leave(request)
+
+    def _leave(self, request):
+        """Count a request out, once: before its answer, as the client may ask the next question before we are done."""
+        with self.lock:
+            self._now -= not getattr(request, "counted_out", False)
+            request.counted_out = True
 
     def _answer(self, request, body):
         if self.key is not None and request.headers.get("Authorization") != f"Bearer {self.key}":
@@ -90,6 +96,7 @@ class FakeServer:
         if body is not None and body.get("model", self.model) != self.model:
             return send(request, 404, {"error": {"message": f"no model {body['model']}"}})
         answer = routes[request.path](body)
+        self._leave(request)
         return send(request, *(answer if isinstance(answer, tuple) else (200, answer)))
 
     def _misbehave(self, request, fault):

@@ -79,10 +79,10 @@ def _unbroken(text: str) -> str:
 
 
 def _breaking(text: str) -> str:
-    """The name of a metric, which may fall apart behind its @ on paper, as the style has it."""
+    """The name of a metric, which may fall apart behind its @ and between its words on paper, as the style has it."""
     from markupsafe import Markup, escape
 
-    return escape(text).replace("@", Markup("@<wbr>"))
+    return Markup(re.sub(r"@|(?<=[a-z])(?=[A-Z])", r"\g<0><wbr>", str(escape(text))))
 
 
 def _kind(kind: str, key: str, text: str) -> str:

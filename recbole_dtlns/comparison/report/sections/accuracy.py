@@ -40,11 +40,15 @@ def accuracy(source: Source) -> Section:
 
 def _main(source: Source, group: Group, intervals: plots.Intervals) -> Table:
     k = source.metric.partition("@")[2]
-    tests = [
-        name for name in source.metrics if name == source.metric or (is_accuracy(name) and name.partition("@")[2] == k)
-    ]
     spread = [
         f"{name}@{k}" for name in SPREAD_OF_LISTS if f"{name}@{k}" in source.metrics and is_accuracy(source.metric)
+    ]
+    # Beside popularity and coverage there is no room for these on paper; the table of all metrics has them.
+    left = {f"hit@{k}", f"precision@{k}"} if spread else set()
+    tests = [
+        name
+        for name in source.metrics
+        if name == source.metric or (is_accuracy(name) and name.partition("@")[2] == k and name not in left)
     ]
     columns = [
         Column("row", "Row"),
