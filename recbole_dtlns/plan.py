@@ -11,7 +11,7 @@ from recbole_dtlns.false_negatives.judges import JUDGES, OTHER_JUDGES, judge_cla
 from recbole_dtlns.model_kinds import check_judged_model, check_noise, draws_negatives, takes_negatives
 from recbole_dtlns.models.judged import JUDGED_ORDER
 from recbole_dtlns.models.layers import LAYER_SOURCES
-from recbole_dtlns.positives_loss import default_judge, learned_obstacle, positives_loss
+from recbole_dtlns.positives_loss import LEARNED, default_judge, learned_obstacle, positives_loss
 from recbole_dtlns.samplers import SAMPLERS, STOCK, require_sampler
 from recbole_dtlns.settings import Settings, nearest
 from recbole_dtlns.stock_keys import refuse_pairs_without_negatives
@@ -186,12 +186,12 @@ def check_judge(settings: Settings, plan: Plan) -> None:
             f"shard={settings.shard} divides the questions to a judge among workers. Name one that answers pair by "
             "pair with --judge=NAME, the same for every part and for the run that follows."
         )
-    if settings.learned_from is not None and judge != "learned":
+    if settings.learned_from is not None and judge != LEARNED:
         raise UserError(
             f"learned_from={settings.learned_from} is read by judge=learned alone, and here the judge is "
             f"{judge}. Leave it out, or name --judge=learned."
         )
-    if judge == "learned":
+    if judge == LEARNED:
         _check_learned(settings)
     elif judge not in {"none", "file"}:
         _check_asked(judge, settings)

@@ -47,6 +47,7 @@ class _Columns:
 
     @property
     def header(self) -> str:
+        """The header line of the atomic file, `name:type` fields with tabs between."""
         return "\t".join(f"{name}:{_type(name)}" for name in self.fields)
 
 

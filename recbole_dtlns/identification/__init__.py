@@ -29,11 +29,12 @@ from recbole_dtlns.false_negatives.store import VerdictStore
 from recbole_dtlns.false_negatives.verdict_file import read_verdicts
 from recbole_dtlns.identification.asking import Asker, make_context
 from recbole_dtlns.identification.judging import judge_candidates
-from recbole_dtlns.identification.learning import LEARNED, LearnedStage
+from recbole_dtlns.identification.learning import LearnedStage
 from recbole_dtlns.identification.online import OnlineJudge, decision_settings
 from recbole_dtlns.identification.rebuild import Rebuild
 from recbole_dtlns.identification.reporting import ReportMaker
 from recbole_dtlns.plan import Plan
+from recbole_dtlns.positives_loss import LEARNED
 from recbole_dtlns.provenance import recorded_threshold
 from recbole_dtlns.settings import Settings
 from recbole_dtlns.trees.stage import Trees, TreeSettings, build_trees

@@ -31,12 +31,12 @@ from recbole_dtlns.false_negatives.store import VerdictStore
 from recbole_dtlns.identification.evidence import other_judges
 from recbole_dtlns.identification.judging import Judgement
 from recbole_dtlns.identification.rebuild import Rebuild
+from recbole_dtlns.positives_loss import LEARNED
 from recbole_dtlns.settings import Settings
 from recbole_dtlns.trees.stage import Trees
 
 logger = logging.getLogger(__name__)
 
-LEARNED = "learned"
 VERSION = 2  # raise it when the same input gives other probabilities
 DRAWS = 2  # held-in splits; more of them are more pairs to learn from
 _PARTS, _LEAST = 4, 3  # one of 4 pairs of each user with 3 or more is held in
