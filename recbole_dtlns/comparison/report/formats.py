@@ -6,9 +6,11 @@ import csv
 import io
 import re
 
+from recbole_dtlns.comparison.number_text import decimals_of, fraction_text, number_text, percent_text, tick_text
 from recbole_dtlns.comparison.report.table import MISSING, Column, Interval, Spread, Table, Value, plain_number
 
 MARKS = "Marks"
+_DECIMALS = {"seconds": 1, "count": 1, "percent": 1}  # most of a mean with a spread; of others 4
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -31,11 +33,12 @@ _LATEX = {
 
 
 def shown(value: Value, kind: str = "text") -> str:
-    """A value as readers see it: `.3363 ± .0043`, `.0042 [.0031, .0053]`; an en dash where it is missing."""
+    """A value as readers see it: `.3363 ± .0043`, `.0042 [.0031, .0053]`; an en dash where it is missing.
+
+    The decimals of a mean follow its spread, of which two digits are shown.
+    """
     if isinstance(value, Spread):
-        text = _number(value.mean, kind)
-        alone = value.sd is None or (kind == "count" and value.sd == 0)
-        return text if alone else f"{text} ± {_number(value.sd or 0.0, 'metric' if kind == 'signed' else kind)}"
+        return _spread(value, kind)
     if isinstance(value, Interval):
         text = _number(value.value, kind)
         if value.low is None or value.high is None:
@@ -50,33 +53,35 @@ def shown(value: Value, kind: str = "text") -> str:
     return _number(value, kind)
 
 
+def _spread(value: Spread, kind: str) -> str:
+    if value.sd == 0 and kind not in {"count", "number"}:
+        return f"{_number(value.mean, kind)} ± 0"
+    decimals = decimals_of(value.sd, _DECIMALS.get(kind, 4))
+    if value.sd is None or decimals is None:
+        return _number(value.mean, kind)
+    if kind == "percent":
+        return f"{percent_text(value.mean, decimals)[:-2]} ± {percent_text(value.sd, decimals)}"
+    return f"{number_text(value.mean, decimals, kind == 'signed')} ± {number_text(value.sd, decimals)}"
+
+
 def _number(value: float, kind: str) -> str:
     if value != value:
         return MISSING
     if kind == "p":
-        return "< .0001" if value < 0.0001 else _fraction(value)
+        return "< .0001" if value < 0.0001 else number_text(value, 4)
     if kind == "percent":
-        return f"{_signed(100 * value, 1)} %"
+        return percent_text(value)
     if kind == "effect":
-        return _signed(value, 2)
+        return number_text(value, 2)
     if kind == "count":
-        return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+        return number_text(value, 0 if float(value).is_integer() else 1)
     if kind == "seconds":
-        return f"{value:,.1f}" if abs(value) < 100 else f"{value:,.0f}"
+        return number_text(value, 1 if abs(value) < 100 else 0)
     if kind == "signed":
-        return ("+" if value > 0 else "") + _fraction(value)
-    return _fraction(value) if kind == "metric" else f"{value:.4g}".replace("-", "−")
-
-
-def _fraction(value: float) -> str:
-    """Four decimals without the zero in front; fewer for large numbers."""
-    size = abs(value)
-    text = f"{size:.4f}".removeprefix("0") if size < 10 else f"{size:,.1f}"
-    return f"−{text}" if value < 0 and text.strip(".0") else text
-
-
-def _signed(value: float, decimals: int) -> str:
-    return f"{value:.{decimals}f}".replace("-", "−")
+        return fraction_text(value, sign=True)
+    if kind == "metric":
+        return number_text(value, 4 if abs(value) < 10 else 1)
+    return tick_text(value)
 
 
 def cells(table: Table) -> tuple[list[Column], list[list[tuple[str, bool]]]]:

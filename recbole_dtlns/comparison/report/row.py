@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from recbole_dtlns.comparison.records import RunRecord
@@ -47,6 +48,11 @@ class Row:
     def caption(self) -> str:
         """The label as figures show it."""
         return self.label + (" (marked)" if self.marks else "")
+
+    @property
+    def folder(self) -> Path:
+        """The folder that holds its runs, a folder each."""
+        return self.runs[0].folder.parent
 
     def logs(self, kind: str) -> list[Log]:
         """The records by epoch, `epochs` or `hardness`, of each run that has one and whose file can be read."""

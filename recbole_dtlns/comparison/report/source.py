@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import difflib
-import functools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from recbole_dtlns.comparison.records import Comparison
+from recbole_dtlns.comparison.report.intervals import Intervals, user_intervals
 from recbole_dtlns.comparison.report.row import Row, problem_of
 from recbole_dtlns.comparison.rows import METHOD_ROWS
-from recbole_dtlns.comparison.statistics import Compared, significance
+from recbole_dtlns.comparison.statistics import Compared, all_pairs, family_of, turned
 from recbole_dtlns.comparison.statistics.values import row_values
 from recbole_dtlns.errors import UserError
 
 SPREAD_OF_LISTS = ("itemcoverage", "averagepopularity")  # of those beyond accuracy, the two that stand beside it
 BEYOND_ACCURACY = ("itemcoverage", "averagepopularity", "giniindex", "shannonentropy", "tailpercentage")
+UNIFORM = ("recbole:uniform", "uniform")
 _BEST = {"giniindex": "min", "averagepopularity": None, "logloss": "min", "mae": "min", "rmse": "min"}
 
 
@@ -91,7 +92,7 @@ class Source:
         self.runs = [run for run in comparison.runs if run.trial is None]
         self.problems: dict[str, str] = {}
         self._rows_tested: dict[Group, list[Row]] = {}
-        self._ours_tested: dict[Group, list[Compared]] = {}
+        self._intervals: dict[Group, Intervals] = {}
         self._pairs_tested: dict[Group, list[Compared]] = {}
         self.metric = self._metric(metric)
         self.ours = self._ours(ours)
@@ -117,29 +118,45 @@ class Source:
         test = dict.fromkeys(name for run in self.runs for name in run.result.get("test_result") or {})
         return list(test or dict.fromkeys(name for run in self.runs for name in run.result["best_valid_result"] or {}))
 
+    def intervals(self, group: Group) -> Intervals:
+        """The interval over users of each row of a group."""
+        if group not in self._intervals:
+            self._intervals[group] = user_intervals(group.rows, self.metric)
+        return self._intervals[group]
+
     def against_ours(self, group: Group) -> list[Compared]:
         """Our row against each other one; nothing where there is none, or where tests are not possible."""
-        if group not in self._ours_tested:
-            row = group.row(self.ours or "")
-            test = functools.partial(significance.against_ours, ours=None if row is None else row.label)
-            damaged = row is not None and row not in self._testable(group)
-            self._ours_tested[group] = [] if damaged else self._tested(group, test)
-        return self._ours_tested[group]
+        return family_of(self.all_pairs(group), self.ours) if self.ours is not None else []
+
+    def against_baseline(self, group: Group) -> dict[str, Compared]:
+        """Each row against the baseline of the group, by its label; the difference is that row - the baseline."""
+        baseline = self.baseline(group)
+        found = family_of(self.all_pairs(group), baseline.label) if baseline is not None else []
+        return {each.second: turned(each) for each in found}
+
+    def baseline(self, group: Group) -> Row | None:
+        """The row that differences are told from: uniform sampling, RecBole's own before ours, else the least accurate.
+
+        Never one with marks; None where fewer than two rows have none.
+        """
+        rows = [row for row in group.ranked(self.metric) if not row.marks]
+        uniform = (row for sampler in UNIFORM for row in rows if row.runs[0].sampler == sampler)
+        return next(uniform, rows[-1]) if len(rows) > 1 else None
 
     def all_pairs(self, group: Group) -> list[Compared]:
         """Every pair of rows; nothing where tests are not possible."""
         if group not in self._pairs_tested:
-            self._pairs_tested[group] = self._tested(group, significance.all_pairs)
+            self._pairs_tested[group] = self._tested(group)
         return self._pairs_tested[group]
 
-    def _tested(self, group: Group, test: Callable[..., list[Compared]]) -> list[Compared]:
+    def _tested(self, group: Group) -> list[Compared]:
         rows = self._testable(group)
         if len(rows) < 2:
             return []
         held = replace(self.comparison, runs=[run for row in rows for run in row.runs])
         try:
             extra = held.references(group.dataset, group.noise)
-            return test(held, group.dataset, group.model, self.metric, group.noise, extra=extra)
+            return all_pairs(held, group.dataset, group.model, self.metric, group.noise, extra=extra)
         except UserError as error:  # one group that cannot be tested must not cost the report of the others
             self.problems[f"{group.title}: no tests"] = str(error)
             return []

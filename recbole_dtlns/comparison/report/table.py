@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -50,10 +51,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Line:
-    """Values by column key (a key that is absent is missing), and the marks that must stand beside them."""
+    """A line of a table.
+
+    Attributes:
+        values: by column key; a key that is absent is missing.
+        marks: what must stand beside them.
+        link: folder of the runs behind them, for the page.
+    """
 
     values: Mapping[str, Value]
     marks: tuple[str, ...] = ()
+    link: Path | None = None
 
 
 @dataclass(frozen=True)

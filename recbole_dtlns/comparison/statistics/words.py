@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TypeVar
-
-from recbole_dtlns.comparison.statistics.seeds import SeedComparison
-from recbole_dtlns.comparison.statistics.significance import Compared
-from recbole_dtlns.comparison.statistics.users import UserComparison
+from recbole_dtlns.comparison.number_text import fraction_text, number_text
+from recbole_dtlns.comparison.statistics.seeds import FEWEST_FOR_EFFECT
+from recbole_dtlns.comparison.statistics.significance import BENJAMINI_HOCHBERG, Compared
 
 ALPHA = 0.05
 OVER_USERS = (
@@ -19,7 +16,7 @@ OVER_USERS = (
 OVER_SEEDS = (
     "Over seeds: would models trained from other seeds show the difference on these users? Runs are paired by seed; "
     "the interval is a 95 % t interval, p that of a two-sided paired t test, d Cohen's d of the differences between "
-    "runs, not to be set beside the d over users."
+    f"runs, told from {FEWEST_FOR_EFFECT} seeds on and not to be set beside the d over users."
 )
 _METRICS = {
     "ndcg": "NDCG",
@@ -64,35 +61,11 @@ def over_seeds(compared: Compared) -> str:
             "common, and it takes two."
         )
     if compared.seeds_p is None:
-        by = f"{_number(abs(found.difference))} {metric_name(compared.metric)}"
+        by = f"{fraction_text(abs(found.difference))} {metric_name(compared.metric)}"
         side = "above" if found.difference > 0 else "below"
         return f"No test over seeds: {first} is {side} {second} by the same {by} at each of {found.n} seeds."
     over = f"over {found.n} seeds"
     return _sentence(compared, found.difference, found.interval, compared.seeds_p, found.effect, over)
-
-
-def turned(compared: Compared) -> Compared:
-    """The same comparison told of the second row: second - first. Two-sided p values stay as they are."""
-    return replace(
-        compared,
-        first=compared.second,
-        second=compared.first,
-        first_marks=compared.second_marks,
-        second_marks=compared.first_marks,
-        first_seeds=compared.second_seeds,
-        second_seeds=compared.first_seeds,
-        users=None if compared.users is None else _negated(compared.users),
-        seeds=None if compared.seeds is None else _negated(compared.seeds),
-    )
-
-
-_Found = TypeVar("_Found", UserComparison, SeedComparison)
-
-
-def _negated(found: _Found) -> _Found:
-    interval = None if found.interval is None else (-found.interval[1], -found.interval[0])
-    effect = None if found.effect is None else -found.effect
-    return replace(found, difference=-found.difference, interval=interval, effect=effect)
 
 
 def metric_name(metric: str) -> str:
@@ -110,7 +83,7 @@ def _sentence(
     over: str,
 ) -> str:
     first, second = _named(compared)
-    metric, short = metric_name(compared.metric), "BH" if compared.correction != "Holm" else "Holm"
+    metric, short = metric_name(compared.metric), "BH" if compared.correction == BENJAMINI_HOCHBERG else "Holm"
     significant = p < ALPHA
     low, high = interval or (difference, difference)
     if significant and difference < 0:  # said as a distance: "is below ... by"
@@ -118,11 +91,11 @@ def _sentence(
         side = "below"
     else:
         side = "above"
-    size = f" d = {_short(effect)}," if effect is not None else ""
-    evidence = f"[{_number(low)}, {_number(high)}], {_p(p)} ({short}),{size} {over}."
+    size = f" d = {number_text(effect, 2)}," if effect is not None else ""
+    evidence = f"[{fraction_text(low)}, {fraction_text(high)}], {_p(p)} ({short}),{size} {over}."
     if significant:
-        return f"{first} is {side} {second} by {_number(difference)} {metric} {evidence}"
-    return f"No significant difference between {first} and {second}: {_number(difference)} {metric} {evidence}"
+        return f"{first} is {side} {second} by {fraction_text(difference)} {metric} {evidence}"
+    return f"No significant difference between {first} and {second}: {fraction_text(difference)} {metric} {evidence}"
 
 
 def _named(compared: Compared) -> tuple[str, str]:
@@ -136,19 +109,4 @@ def _seeds(seeds: tuple[int, ...]) -> str:
 
 
 def _p(p: float) -> str:
-    return "p < .0001" if p < 0.0001 else f"p = {_short(p, 4 if p < 0.1 else 2)}"
-
-
-def _number(value: float) -> str:
-    """Four decimals, or two digits where those would show nothing of it."""
-    if value != 0 and abs(value) < 0.00005:
-        return f"{value:.1e}"
-    return _short(value, 4)
-
-
-def _short(value: float, decimals: int = 2) -> str:
-    """Without the zero before the point, as -.05."""
-    text = f"{value:.{decimals}f}"
-    if not float(text):
-        return f"{0:.{decimals}f}"[1:]
-    return text.replace("0.", ".", 1) if abs(float(text)) < 1 else text
+    return "p < .0001" if p < 0.0001 else f"p = {number_text(p, 4 if p < 0.1 else 2)}"

@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from recbole_dtlns.comparison.number_text import tick_text
+
 # Okabe and Ito's colours for all kinds of colour vision, without yellow, which is too pale on white.
 COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 INK, GRID, FAINT = "#1a1a1a", "#d8d8d8", "#bdbdbd"
@@ -18,7 +20,7 @@ _COLOURS = (*COLOURS, INK)
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "p")
 _LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
 MANY = 9
-"""More rows than this do not fit into one plot of lines."""
+"""More rows than this cannot be told apart in one plot of lines: the others stand behind them, thin and grey."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,6 @@ def look_of(labels: Sequence[str], label: str) -> Look:
     return Look(_COLOURS[place % len(_COLOURS)], _MARKERS[place % len(_MARKERS)], _LINES[place % len(_LINES)])
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure in inches, its background left to the page."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    figure.patch.set_alpha(0)
-    return figure
-
-
 def dress(axes: Axes, x: str = "", y: str = "", grid: Literal["both", "x", "y"] = "y") -> None:
     """Few lines: no frame but the two axes, and a faint grid along one direction."""
     axes.set_xlabel(x, color=INK)
@@ -57,24 +52,33 @@ def dress(axes: Axes, x: str = "", y: str = "", grid: Literal["both", "x", "y"] 
     axes.grid(axis=grid, color=GRID, linewidth=0.7)
 
 
-def fractions(axes: Axes, x: bool = False, y: bool = False) -> None:
-    """Ticks between 0 and 1 without the zero before the point, as in the tables."""
+def plain_ticks(axes: Axes, x: bool = False, y: bool = False) -> None:
+    """Ticks in the form of the tables: no zero before the point, a minus sign."""
     for axis, wanted in ((axes.xaxis, x), (axes.yaxis, y)):
         if wanted:
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}".replace("0.", ".", 1)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: tick_text(value)))
 
 
-def heading(axes: Axes, text: str) -> None:
-    """A small title on the left of one of several panels."""
-    axes.set_title(text, fontsize=9.5, color=INK, loc="left")
+def percent_ticks(axes: Axes, x: bool = False, y: bool = False) -> None:
+    """Ticks as `12 %`."""
+    for axis, wanted in ((axes.xaxis, x), (axes.yaxis, y)):
+        if wanted:
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
 
 
-def legend(figure: Figure, axes: Axes, rows: int) -> None:
+def legend(figure: Figure, axes: Axes) -> None:
     """A legend outside, on the right, in as many columns as it needs."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        shown = figure.legend(
-            handles, labels, loc="outside right upper", frameon=False, fontsize=8.5, ncols=1 + (rows - 1) // 20
-        )
-        for text in shown.get_texts():
-            text.set_color(INK)
+        columns = 1 + (len(handles) - 1) // 20
+        _inked(figure.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=8.5, ncols=columns))
+
+
+def legend_of_marks(figure: Figure, handles: Sequence[Any]) -> None:
+    """A legend above the axes that says what kinds of marks mean."""
+    _inked(figure.legend(handles=list(handles), loc="outside upper left", ncols=len(handles), frameon=False, fontsize=8.5))
+
+
+def _inked(shown: Any) -> None:
+    for text in shown.get_texts():
+        text.set_color(INK)
