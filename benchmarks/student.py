@@ -24,9 +24,9 @@ from sklearn.metrics import roc_auc_score
 
 from recbole_dtlns.data.plain_text import read_pairs
 from recbole_dtlns.data.tokens import positions
-from recbole_dtlns.data.train_view import TrainView
-from recbole_dtlns.false_negatives.candidate_file import read_candidates
-from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.false_negatives.candidates.candidate_file import read_candidates
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.judges import JudgeContext
 from recbole_dtlns.false_negatives.student.features import feature_names, pair_features
 from recbole_dtlns.false_negatives.student.model import SURE, Student, student_scores

@@ -11,23 +11,21 @@ from typing import Any
 
 from recbole.utils import dict2str
 
-from recbole_dtlns import results
-from recbole_dtlns.config import Config, raw_value
+from recbole_dtlns.config.method import check_judge
+from recbole_dtlns.config.model_kinds import check_packages
+from recbole_dtlns.config.plugins import load_plugins
+from recbole_dtlns.config.run_config import Config, raw_value
 from recbole_dtlns.data.build import BuiltSplit, build_split
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainView
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.evaluation import result as results
+from recbole_dtlns.evaluation.final_test import both_masks, read_test
+from recbole_dtlns.evaluation.leaks import LeakChecks
+from recbole_dtlns.false_negatives.identification.stage import Identification, identify
 from recbole_dtlns.false_negatives.inferred import write_inferred
-from recbole_dtlns.false_negatives.overlap import looks_filtered
-from recbole_dtlns.final_test import both_masks, read_test
-from recbole_dtlns.hardness.replay import hardness_fields
-from recbole_dtlns.identification import Identification, identify
-from recbole_dtlns.leaks import LeakChecks
-from recbole_dtlns.model_kinds import check_packages
-from recbole_dtlns.plan import check_judge
-from recbole_dtlns.plugins import load_plugins
-from recbole_dtlns.proposals import check_exclude
-from recbole_dtlns.provenance import sidecar
-from recbole_dtlns.run_folder import (
+from recbole_dtlns.false_negatives.report.overlap import looks_filtered
+from recbole_dtlns.files.origin import sidecar
+from recbole_dtlns.files.run_folder import (
     CONFIG,
     INFERRED,
     LOG,
@@ -39,8 +37,10 @@ from recbole_dtlns.run_folder import (
     start_log,
     write_config,
 )
-from recbole_dtlns.trainer import RESUME
-from recbole_dtlns.training import Prepared, check_split, prepare
+from recbole_dtlns.training.assemble import Prepared, check_split, prepare
+from recbole_dtlns.training.hardness.replay import hardness_fields
+from recbole_dtlns.training.proposals import check_exclude
+from recbole_dtlns.training.trainer import RESUME
 
 logger = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from recbole_dtlns.arguments import config_files, flags
+from recbole_dtlns.commands.arguments import config_files, flags
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.results import versions
+from recbole_dtlns.evaluation.result import versions
 
 
 def main(arguments: list[str]) -> int:
@@ -47,9 +47,9 @@ def _device_lines() -> list[str]:
 
 
 def _plan_lines(model: str, dataset: str, files: list[str], found: dict[str, str]) -> list[str]:
-    from recbole_dtlns.plan import check_judge
+    from recbole_dtlns.config.method import check_judge
+    from recbole_dtlns.files.run_folder import cache_folder
     from recbole_dtlns.quick_start import Inputs
-    from recbole_dtlns.run_folder import cache_folder
 
     config = Inputs(model, dataset, files, None, found).config()
     check_judge(config.settings, config.plan)

@@ -10,7 +10,6 @@ from typing import Any
 from recbole.data import create_dataset
 from recbole.utils import ModelType, init_seed
 
-from recbole_dtlns.cache import content_key, damage, file_hash, write_checksums
 from recbole_dtlns.data.atomic_header import read_header
 from recbole_dtlns.data.atomic_loading import atomic_format, files_to_read
 from recbole_dtlns.data.convert import ATOMIC_KEYS, write_atomic
@@ -20,8 +19,9 @@ from recbole_dtlns.data.noise import noisy_train
 from recbole_dtlns.data.split_files import PARTS, read_split, read_train, refuse_overlap
 from recbole_dtlns.data.statistics import SplitStatistics, split_hash, split_statistics
 from recbole_dtlns.data.tokens import token_pairs, train_view
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainView
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.cache import content_key, damage, file_hash, write_checksums
 
 logger = logging.getLogger(__name__)
 

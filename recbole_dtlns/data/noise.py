@@ -14,12 +14,12 @@ import torch
 from recbole.data.interaction import Interaction, cat_interactions
 from scipy import sparse
 
+from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.data.augmented import filled, is_stored
 from recbole_dtlns.data.tokens import internal_ids, positions, token_pairs, train_view
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainView
 from recbole_dtlns.data.unseen import random_unseen
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.settings import Settings
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from recbole_dtlns.data.pair_codes import Pairs, pair_codes
 from recbole_dtlns.data.split_files import PARTS
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainView
 
 
 @dataclass(frozen=True)

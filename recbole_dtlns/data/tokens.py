@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from recbole_dtlns.data.sequences import interactions
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainView
 
 Side = Literal["user", "item"]
 

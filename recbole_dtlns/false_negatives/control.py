@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from recbole_dtlns.data.tokens import positions
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainView
 from recbole_dtlns.data.unseen import random_unseen
-from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.inferred import InferredPositives
 
 SEED = 0

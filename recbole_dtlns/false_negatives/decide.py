@@ -9,7 +9,7 @@ from scipy import special
 
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.topk import position_in_run
+from recbole_dtlns.false_negatives.candidates.topk import position_in_run
 
 KINDS = ("per_user", "threshold", "rate", "calibrated")
 _FIVE = Budget(5)

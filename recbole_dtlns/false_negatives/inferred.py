@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainView
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.decide import Decision
 from recbole_dtlns.false_negatives.textfile import Lines, floats, read_lines, write_described
 

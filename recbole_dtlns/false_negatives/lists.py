@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recbole_dtlns.data.train_view import TrainView
-from recbole_dtlns.false_negatives.candidates import Candidates
-from recbole_dtlns.false_negatives.topk import best_of_rows
+from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates
+from recbole_dtlns.false_negatives.candidates.topk import best_of_rows
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
-from recbole_dtlns.parsers import Key
-from recbole_dtlns.samplers.history import History
-from recbole_dtlns.samplers.proposal import Proposal
-from recbole_dtlns.samplers.view import Choice, EpochView, View
+from recbole_dtlns.config.parsers import Key
+from recbole_dtlns.samplers.batch import Choice, EpochView, View
+from recbole_dtlns.samplers.parts.history import History
+from recbole_dtlns.samplers.parts.proposal import Proposal
 from recbole_dtlns.trees.similarity import TreeSimilarity
 
 

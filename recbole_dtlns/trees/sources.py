@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from recbole_dtlns.data.train_view import TrainView
-from recbole_dtlns.provenance import external_input
+from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.files.origin import external_input
 from recbole_dtlns.trees.codes import CodeTable, read_codes
 from recbole_dtlns.trees.item_graph import cooccurrence_bound, jaccard_graph
 from recbole_dtlns.trees.spectral import spectral_embedding

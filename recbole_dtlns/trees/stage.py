@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from recbole_dtlns.cache import StageCache, content_key
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainView
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.cache import StageCache, content_key
 from recbole_dtlns.trees.agreement import leaf_agreement
 from recbole_dtlns.trees.codes import CodeTable
 from recbole_dtlns.trees.index_tree import build_codes

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from recbole_dtlns.comparison.campaign import write_plan
-from recbole_dtlns.comparison.cell_config import CellConfig
-from recbole_dtlns.comparison.plan import ComparisonPlan
-from recbole_dtlns.comparison.plan_file import DEFAULT_ROWS, check_cells, make_plan, read_plan
-from recbole_dtlns.comparison.rows import make_row
-from recbole_dtlns.config import Config
+from recbole_dtlns.comparison.plan.cell_config import CellConfig
+from recbole_dtlns.comparison.plan.plan import ComparisonPlan
+from recbole_dtlns.comparison.plan.plan_file import DEFAULT_ROWS, check_cells, make_plan, read_plan
+from recbole_dtlns.comparison.plan.rows import make_row
+from recbole_dtlns.comparison.run.campaign import write_plan
+from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.judges import JUDGES, RuleJudge
-from recbole_dtlns.run_folder import config_hash
+from recbole_dtlns.files.run_folder import config_hash
 from recbole_dtlns.samplers import SAMPLERS
 
 PLANS = sorted((Path(__file__).parents[2] / "benchmarks" / "plans").glob("*.yaml"))

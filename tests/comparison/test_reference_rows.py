@@ -6,20 +6,20 @@ import pytest
 import yaml
 from fake_runs import FIXED, small_plan, write_made
 
-from recbole_dtlns import model_kinds
 from recbole_dtlns.cli import main
-from recbole_dtlns.comparison.campaign import write_plan
-from recbole_dtlns.comparison.cell_config import CellConfig, check_cells
-from recbole_dtlns.comparison.outlook import cost_text, so_far
-from recbole_dtlns.comparison.plan import ComparisonPlan
-from recbole_dtlns.comparison.plan_file import make_plan
-from recbole_dtlns.comparison.records import read_comparison
-from recbole_dtlns.comparison.rows import REFERENCES, make_row
-from recbole_dtlns.comparison.runs import run_flags, runs_of, seeds_of
-from recbole_dtlns.comparison.search import number_of_trials, ranges_of, trial_keys
-from recbole_dtlns.comparison.space import Space
+from recbole_dtlns.comparison.plan.cell_config import CellConfig, check_cells
+from recbole_dtlns.comparison.plan.plan import ComparisonPlan
+from recbole_dtlns.comparison.plan.plan_file import make_plan
+from recbole_dtlns.comparison.plan.rows import REFERENCES, make_row
+from recbole_dtlns.comparison.run.campaign import write_plan
+from recbole_dtlns.comparison.run.outlook import cost_text, so_far
+from recbole_dtlns.comparison.run.records import read_comparison
+from recbole_dtlns.comparison.run.runs import run_flags, runs_of, seeds_of
+from recbole_dtlns.comparison.search.search import number_of_trials, ranges_of, trial_keys
+from recbole_dtlns.comparison.search.space import Space
+from recbole_dtlns.config.run_config import model_kinds
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.shipped import PROPERTIES
+from recbole_dtlns.files.shipped import PROPERTIES
 
 PEERS = ("SLIMElastic", "RecVAE", "SimpleX", "NCL")
 TRAINED = ("RecVAE", "SimpleX", "NCL")

@@ -10,7 +10,7 @@ import torch
 from recbole.data.interaction import Interaction
 from toy import toy_split
 
-from recbole_dtlns.config import Config
+from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data import sequences
 from recbole_dtlns.data.augmented import (
     WEIGHT_FIELD,
@@ -23,8 +23,8 @@ from recbole_dtlns.data.augmented import (
 from recbole_dtlns.data.build import BuiltSplit, build_split
 from recbole_dtlns.data.loaders import PositiveDataLoader
 from recbole_dtlns.data.tokens import internal_ids, positions, token_pairs, tokens_of, train_view
-from recbole_dtlns.identification import identify
-from recbole_dtlns.training import prepare
+from recbole_dtlns.false_negatives.identification.stage import identify
+from recbole_dtlns.training.assemble import prepare
 
 
 @pytest.fixture

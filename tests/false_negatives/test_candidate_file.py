@@ -3,10 +3,10 @@ import json
 import numpy as np
 import pytest
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainView
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.candidate_file import read_candidates
+from recbole_dtlns.false_negatives.candidates.candidate_file import read_candidates
 
 # numbers: users 10 -> 1, 9 -> 2, x -> 3; items a .. e -> 1 .. 5
 VIEW = TrainView.from_pairs(np.array(["10", "9", "9", "x"]), np.array(["a", "b", "c", "d"]))

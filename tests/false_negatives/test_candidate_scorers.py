@@ -3,13 +3,13 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainView
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives import ease as ease_module
-from recbole_dtlns.false_negatives import item_knn as item_knn_module
 from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.ease import EASE
-from recbole_dtlns.false_negatives.item_knn import ItemKNN
+from recbole_dtlns.false_negatives.candidates.ease import EASE
+from recbole_dtlns.false_negatives.candidates.item_knn import ItemKNN
+from recbole_dtlns.false_negatives.candidates.ranking import ease as ease_module
+from recbole_dtlns.false_negatives.candidates.ranking import item_knn as item_knn_module
 
 
 def view_of(dense):

@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainView
 from recbole_dtlns.false_negatives.blocks import blocks
 from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.candidates import ranked_by_order, top_unseen
-from recbole_dtlns.false_negatives.topk import sparse_entries
+from recbole_dtlns.false_negatives.candidates.ranking import ranked_by_order, top_unseen
+from recbole_dtlns.false_negatives.candidates.topk import sparse_entries
 
 
 def view_of(dense):

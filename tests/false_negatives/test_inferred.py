@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainView
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.decide import Decision
 from recbole_dtlns.false_negatives.inferred import InferredPositives, read_inferred, write_inferred
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from recbole_dtlns.data.train_view import TrainView
-from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.lists import JudgedLists, share_of_best
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainView
 from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.candidates import Candidates, top_unseen
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates, top_unseen
 from recbole_dtlns.false_negatives.judges import JudgeContext
-from recbole_dtlns.false_negatives.judging import judge_pairs
-from recbole_dtlns.false_negatives.store import VerdictStore
+from recbole_dtlns.false_negatives.judges.judging import judge_pairs
+from recbole_dtlns.false_negatives.judges.store import VerdictStore
 
 
 class Counting:

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainView
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives import model_source
 from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.model_source import RecBoleSource, recbole_source
+from recbole_dtlns.false_negatives.candidates.model_source import RecBoleSource, recbole_source
+from recbole_dtlns.false_negatives.candidates.ranking import model_source
 
 
 class Trained:

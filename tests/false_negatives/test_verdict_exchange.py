@@ -5,14 +5,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainView
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.candidates import top_unseen
+from recbole_dtlns.false_negatives.candidates.ranking import top_unseen
 from recbole_dtlns.false_negatives.decide import Calibration, DecisionSettings, decide, probability_of
-from recbole_dtlns.false_negatives.exchange import check_exchange_path, write_verdicts
-from recbole_dtlns.false_negatives.judging import Verdicts
-from recbole_dtlns.false_negatives.verdict_file import read_verdicts
+from recbole_dtlns.false_negatives.judges.exchange import check_exchange_path, write_verdicts
+from recbole_dtlns.false_negatives.judges.judging import Verdicts
+from recbole_dtlns.false_negatives.judges.verdict_file import read_verdicts
 
 VIEW = TrainView.from_pairs(np.array(["10", "9", "9", "x", "x"]), np.array(["a", "b", "c", "d", "e"]))
 

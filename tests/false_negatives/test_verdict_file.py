@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainView
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.verdict_file import read_verdicts
+from recbole_dtlns.false_negatives.judges.verdict_file import read_verdicts
 
 VIEW = TrainView.from_pairs(np.array(["10", "9", "9", "x", "x"]), np.array(["a", "b", "c", "d", "e"]))
 

@@ -7,12 +7,12 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
+from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.samplers.base import SamplerContext
-from recbole_dtlns.samplers.history import History
-from recbole_dtlns.samplers.layers import BatchLayers
-from recbole_dtlns.samplers.proposal import FreeItems, popularity_weights
-from recbole_dtlns.samplers.view import View
-from recbole_dtlns.settings import Settings
+from recbole_dtlns.samplers.batch import View
+from recbole_dtlns.samplers.parts.history import History
+from recbole_dtlns.samplers.parts.layers import BatchLayers
+from recbole_dtlns.samplers.parts.proposal import FreeItems, popularity_weights
 from recbole_dtlns.trees.similarity import TreeSimilarity
 
 N_USERS, N_ITEMS = 3, 7

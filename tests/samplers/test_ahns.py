@@ -5,9 +5,9 @@ import torch
 from small import context, view
 from torch import Tensor
 
-from recbole_dtlns.samplers.ahns import AHNS
-from recbole_dtlns.samplers.dns import DNS
-from recbole_dtlns.samplers.view import View
+from recbole_dtlns.samplers.batch import View
+from recbole_dtlns.samplers.methods.ahns import AHNS
+from recbole_dtlns.samplers.methods.dns import DNS
 
 CANDIDATES = torch.tensor([[2, 3, 4]])
 

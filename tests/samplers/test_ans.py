@@ -6,9 +6,9 @@ from small import context, small_layers, view
 from torch import Tensor
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.samplers.ans import ANS
-from recbole_dtlns.samplers.tree_view import TreeView
-from recbole_dtlns.samplers.view import Choice, View
+from recbole_dtlns.samplers.batch import Choice, View
+from recbole_dtlns.samplers.methods.ans import ANS
+from recbole_dtlns.samplers.parts.tree_view import TreeView
 
 H, C = 2, 4
 
@@ -114,7 +114,9 @@ def test_the_negative_is_the_picked_item_moved_and_has_the_gradients_of_a_plain_
 def test_the_loss_and_its_gradients_are_those_of_a_plain_loop(
     everything: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recbole_dtlns.samplers.gates._NUMBERS", 5 * H * C * 2)  # two rows in a block, three blocks
+    monkeypatch.setattr(
+        "recbole_dtlns.samplers.parts.gates._NUMBERS", 5 * H * C * 2
+    )  # two rows in a block, three blocks
     sampler, layers = made(ans_gamma=0.3, ans_all_candidates=everything), small_layers(5)
     seen = view(rows=5, layers=layers)
     choice = chosen(sampler, seen)

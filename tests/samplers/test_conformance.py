@@ -10,9 +10,9 @@ from small import context, small_layers
 
 from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.samplers.base import Sampler
-from recbole_dtlns.samplers.layers import BatchLayers
-from recbole_dtlns.samplers.tree_view import TreeView
-from recbole_dtlns.samplers.view import Choice, EpochView, View
+from recbole_dtlns.samplers.batch import Choice, EpochView, View
+from recbole_dtlns.samplers.parts.layers import BatchLayers
+from recbole_dtlns.samplers.parts.tree_view import TreeView
 
 NAMES = sorted(SAMPLERS)
 PAIRS = sparse.csr_matrix((np.ones(6), ([1, 1, 2, 3, 4, 4], [1, 3, 2, 6, 4, 5])), shape=(5, 7))

@@ -8,9 +8,9 @@ from small import context, small_layers, view
 from torch import Tensor
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.samplers.dens import DENS
-from recbole_dtlns.samplers.tree_view import TreeView
-from recbole_dtlns.samplers.view import Choice, View
+from recbole_dtlns.samplers.batch import Choice, View
+from recbole_dtlns.samplers.methods.dens import DENS
+from recbole_dtlns.samplers.parts.tree_view import TreeView
 
 H, C = 2, 4
 
@@ -145,7 +145,7 @@ def test_the_picked_items_are_the_negative_and_selection_leaves_no_graph() -> No
 def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     sampler, seen = made(), view(rows=9, layers=small_layers(9))
     whole = sampler.score(seen)
-    monkeypatch.setattr("recbole_dtlns.samplers.gates._NUMBERS", 5 * H * C * 2)  # two rows at once
+    monkeypatch.setattr("recbole_dtlns.samplers.parts.gates._NUMBERS", 5 * H * C * 2)  # two rows at once
     assert torch.allclose(sampler.score(seen), whole, atol=1e-6)
 
 

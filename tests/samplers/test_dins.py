@@ -6,10 +6,10 @@ import pytest
 import torch
 from small import context, small_layers, view
 
-from recbole_dtlns.samplers.dins import DINS
-from recbole_dtlns.samplers.layers import BatchLayers
-from recbole_dtlns.samplers.mixgcf import MixGCF
-from recbole_dtlns.samplers.view import Choice, View
+from recbole_dtlns.samplers.batch import Choice, View
+from recbole_dtlns.samplers.methods.dins import DINS
+from recbole_dtlns.samplers.methods.mixgcf import MixGCF
+from recbole_dtlns.samplers.parts.layers import BatchLayers
 
 
 def chosen(seen: View, **options: float) -> Choice:

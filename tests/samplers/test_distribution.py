@@ -7,11 +7,11 @@ from scipy import stats
 from small import small_layers
 from test_conformance import PAIRS, choose, generator_of, made
 
-from recbole_dtlns.models.step import drawn_by_weight
 from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.samplers.base import Sampler
-from recbole_dtlns.samplers.layers import BatchLayers
-from recbole_dtlns.samplers.view import Choice, View
+from recbole_dtlns.samplers.batch import Choice, View
+from recbole_dtlns.samplers.parts.layers import BatchLayers
+from recbole_dtlns.training.step import drawn_by_weight
 
 USER, POSITIVE, FREE = 4, 5, np.array([1, 2, 3, 6])
 N, ROWS = 4, 4000

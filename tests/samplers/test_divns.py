@@ -9,12 +9,12 @@ from scipy import sparse
 from small import PAIRS, context, small_layers, view
 from torch import Tensor
 
-from recbole_dtlns.samplers.divns import DivNS
-from recbole_dtlns.samplers.dns import DNS
-from recbole_dtlns.samplers.layers import BatchLayers
-from recbole_dtlns.samplers.rings import ItemRings
-from recbole_dtlns.samplers.tree_view import TreeView
-from recbole_dtlns.samplers.view import Choice, EpochView, View
+from recbole_dtlns.samplers.batch import Choice, EpochView, View
+from recbole_dtlns.samplers.methods.divns import DivNS
+from recbole_dtlns.samplers.methods.dns import DNS
+from recbole_dtlns.samplers.parts.layers import BatchLayers
+from recbole_dtlns.samplers.parts.rings import ItemRings
+from recbole_dtlns.samplers.parts.tree_view import TreeView
 
 WIDE = sparse.csr_matrix((np.ones(9), ([1, 1, 1, 2, 2, 2, 2, 3, 3], [1, 5, 9, 2, 7, 11, 12, 3, 20])), shape=(4, 40))
 USERS = torch.tensor([1, 1, 1, 2, 2, 2, 2, 3, 3])
@@ -186,7 +186,7 @@ def test_a_tree_view_without_weight_is_the_base() -> None:
 
 @pytest.mark.parametrize("budget", [1, 1 << 22])
 def test_blocks_hold_every_user_with_a_cache_once(budget: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recbole_dtlns.samplers.divns._NUMBERS", budget)
+    monkeypatch.setattr("recbole_dtlns.samplers.methods.divns._NUMBERS", budget)
     sampler = made(WIDE)
     chosen(sampler, batch(sampler, 0))
     blocks = list(sampler._blocks(8))

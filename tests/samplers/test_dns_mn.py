@@ -7,9 +7,9 @@ from small import context, view
 from torch import Tensor
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.samplers.dns import DNS
-from recbole_dtlns.samplers.dns_mn import DNSMN
-from recbole_dtlns.samplers.view import Choice, View
+from recbole_dtlns.samplers.batch import Choice, View
+from recbole_dtlns.samplers.methods.dns import DNS
+from recbole_dtlns.samplers.methods.dns_mn import DNSMN
 
 SCORES = torch.tensor([[0.5, 3.0, -1.0, 2.0, 1.0]])
 CANDIDATES = torch.tensor([[2, 3, 4, 5, 6]])

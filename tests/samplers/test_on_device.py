@@ -10,10 +10,10 @@ from small import CODES_CO, CODES_SE, context, small_layers
 
 from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.samplers.base import Sampler
-from recbole_dtlns.samplers.exclude import FarFromHistory, HistorySimilarity
-from recbole_dtlns.samplers.layers import BatchLayers
-from recbole_dtlns.samplers.tree_view import TreeView
-from recbole_dtlns.samplers.view import Choice, EpochView, View
+from recbole_dtlns.samplers.batch import Choice, EpochView, View
+from recbole_dtlns.samplers.parts.exclude import FarFromHistory, HistorySimilarity
+from recbole_dtlns.samplers.parts.layers import BatchLayers
+from recbole_dtlns.samplers.parts.tree_view import TreeView
 
 pytestmark = pytest.mark.device
 

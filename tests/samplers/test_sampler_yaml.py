@@ -5,10 +5,10 @@ import ast
 import pytest
 import yaml
 
-from recbole_dtlns.config import Config
+from recbole_dtlns.config.run_config import Config
+from recbole_dtlns.config.settings import Settings, our_keys, sampler_keys
+from recbole_dtlns.files.shipped import PROPERTIES
 from recbole_dtlns.samplers import SAMPLERS
-from recbole_dtlns.settings import Settings, our_keys, sampler_keys
-from recbole_dtlns.shipped import PROPERTIES
 
 FOLDER = PROPERTIES / "sampler"
 

@@ -8,12 +8,12 @@ from torch import Tensor
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.samplers import SAMPLERS, require_sampler
 from recbole_dtlns.samplers.base import BaseSampler, min_max, take
-from recbole_dtlns.samplers.dns import DNS
-from recbole_dtlns.samplers.mixgcf import MixGCF
-from recbole_dtlns.samplers.popularity import Popularity
-from recbole_dtlns.samplers.tree_view import TreeView
-from recbole_dtlns.samplers.uniform import Uniform
-from recbole_dtlns.samplers.view import Choice, View
+from recbole_dtlns.samplers.batch import Choice, View
+from recbole_dtlns.samplers.methods.dns import DNS
+from recbole_dtlns.samplers.methods.mixgcf import MixGCF
+from recbole_dtlns.samplers.methods.popularity import Popularity
+from recbole_dtlns.samplers.methods.uniform import Uniform
+from recbole_dtlns.samplers.parts.tree_view import TreeView
 
 
 def ready(sampler: BaseSampler | TreeView, **options: object) -> BaseSampler | TreeView:

@@ -8,9 +8,9 @@ import torch
 from small import context, view
 
 from recbole_dtlns.samplers.base import BaseSampler
-from recbole_dtlns.samplers.softmax_rho import SoftmaxRho
-from recbole_dtlns.samplers.tree_view import TreeView
-from recbole_dtlns.samplers.view import Choice, View
+from recbole_dtlns.samplers.batch import Choice, View
+from recbole_dtlns.samplers.methods.softmax_rho import SoftmaxRho
+from recbole_dtlns.samplers.parts.tree_view import TreeView
 
 
 def chosen(seen: View, sampler: BaseSampler | TreeView | None = None, **options: object) -> Choice:

@@ -9,12 +9,12 @@ from scipy import sparse, stats
 from small import PAIRS, context, small_layers
 from torch import Tensor
 
-from recbole_dtlns.samplers.layers import BatchLayers
-from recbole_dtlns.samplers.proposal import FreeItems
-from recbole_dtlns.samplers.snapshots import Snapshots
-from recbole_dtlns.samplers.srns import SRNS, repeats
-from recbole_dtlns.samplers.tree_view import TreeView
-from recbole_dtlns.samplers.view import EpochView, View
+from recbole_dtlns.samplers.batch import EpochView, View
+from recbole_dtlns.samplers.methods.srns import SRNS, repeats
+from recbole_dtlns.samplers.parts.layers import BatchLayers
+from recbole_dtlns.samplers.parts.proposal import FreeItems
+from recbole_dtlns.samplers.parts.snapshots import Snapshots
+from recbole_dtlns.samplers.parts.tree_view import TreeView
 
 WIDE = sparse.csr_matrix((np.ones(8), ([1, 1, 1, 2, 2, 3, 3, 3], [1, 5, 9, 2, 7, 3, 20, 35])), shape=(4, 40))
 

@@ -9,11 +9,11 @@ from scipy import sparse
 from small import context, small_layers, view
 from torch import Tensor
 
-from recbole_dtlns.samplers.layers import BatchLayers
-from recbole_dtlns.samplers.mixgcf import MixGCF
-from recbole_dtlns.samplers.stabcf import StabCF
-from recbole_dtlns.samplers.tree_view import TreeView
-from recbole_dtlns.samplers.view import Choice, View
+from recbole_dtlns.samplers.batch import Choice, View
+from recbole_dtlns.samplers.methods.mixgcf import MixGCF
+from recbole_dtlns.samplers.methods.stabcf import StabCF
+from recbole_dtlns.samplers.parts.layers import BatchLayers
+from recbole_dtlns.samplers.parts.tree_view import TreeView
 
 PAIRS = sparse.csr_matrix((np.ones(4), ([1, 1, 1, 2], [1, 2, 4, 2])), shape=(3, 7))  # user 1 has items 1, 2, 4
 

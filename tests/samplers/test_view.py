@@ -6,7 +6,7 @@ import pytest
 import torch
 from small import small_layers, view
 
-from recbole_dtlns.samplers.view import Choice
+from recbole_dtlns.samplers.batch import Choice
 
 
 @pytest.mark.parametrize("sizes", [(4, 4), (2, 5, 1)])

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from recbole_dtlns.cache import StageCache
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.files.cache import StageCache
 from recbole_dtlns.trees import sources, stage
 
 

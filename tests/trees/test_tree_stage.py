@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recbole_dtlns.cache import StageCache
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainView
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.cache import StageCache
 from recbole_dtlns.trees import sources, stage
 from recbole_dtlns.trees.codes import write_codes
 from recbole_dtlns.trees.stage import Trees, TreeSettings, build_trees

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from recbole_dtlns.data.train_view import TrainView
-from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.learned.nearness import (
     STATISTICS,
     Similarity,

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from scipy import sparse
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainView
 from recbole_dtlns.false_negatives.blocks import CELLS, blocks
-from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.trees.similarity import lcp_similarity
 
 Similarity = Callable[[np.ndarray, np.ndarray], np.ndarray]

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainView
 from recbole_dtlns.false_negatives.blocks import CELLS, blocks
-from recbole_dtlns.false_negatives.candidates import Candidates
-from recbole_dtlns.false_negatives.ease import EASE
-from recbole_dtlns.false_negatives.item_knn import ItemKNN
-from recbole_dtlns.false_negatives.low_pass import LowPass
-from recbole_dtlns.false_negatives.rp3beta import RP3beta
-from recbole_dtlns.false_negatives.sources import CandidateSource
-from recbole_dtlns.false_negatives.user_knn import UserKNN
+from recbole_dtlns.false_negatives.candidates.ease import EASE
+from recbole_dtlns.false_negatives.candidates.item_knn import ItemKNN
+from recbole_dtlns.false_negatives.candidates.low_pass import LowPass
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates
+from recbole_dtlns.false_negatives.candidates.rp3beta import RP3beta
+from recbole_dtlns.false_negatives.candidates.sources import CandidateSource
+from recbole_dtlns.false_negatives.candidates.user_knn import UserKNN
 
 logger = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from recbole_dtlns.cache import StageCache, content_key
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainView
 from recbole_dtlns.false_negatives.blocks import CELLS, blocks
-from recbole_dtlns.false_negatives.candidates import ScoreBlock
-from recbole_dtlns.false_negatives.sources import CandidateSettings, CandidateSource, resolve_source
+from recbole_dtlns.false_negatives.candidates.ranking import ScoreBlock
+from recbole_dtlns.false_negatives.candidates.sources import CandidateSettings, CandidateSource, resolve_source
+from recbole_dtlns.files.cache import StageCache, content_key
 
 _STAGE = "report_scores"
 _REVISION = 1

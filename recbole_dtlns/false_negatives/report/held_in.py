@@ -8,7 +8,7 @@ import numpy as np
 
 from recbole_dtlns.data.split_files import choose_share
 from recbole_dtlns.data.tokens import positions
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainView
 
 
 @dataclass(frozen=True)

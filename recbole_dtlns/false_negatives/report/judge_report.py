@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainView
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.decide import Calibration
 from recbole_dtlns.false_negatives.judges.base import JudgeContext
 from recbole_dtlns.false_negatives.report.auc import auc, within_user_auc

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from recbole_dtlns.cache import StageCache
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainView
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.ease import EASE
-from recbole_dtlns.false_negatives.item_knn import ItemKNN
+from recbole_dtlns.false_negatives.candidates.ease import EASE
+from recbole_dtlns.false_negatives.candidates.item_knn import ItemKNN
+from recbole_dtlns.false_negatives.candidates.sources import SOURCES, CandidateSettings
 from recbole_dtlns.false_negatives.report.candidate_scores import mean_ranks, pair_scores
-from recbole_dtlns.false_negatives.sources import SOURCES, CandidateSettings
+from recbole_dtlns.files.cache import StageCache
 
 
 @pytest.fixture

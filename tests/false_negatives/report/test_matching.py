@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainView
 from recbole_dtlns.false_negatives.report import matching
 from recbole_dtlns.false_negatives.report.auc import auc, within_user_auc
 from recbole_dtlns.false_negatives.report.held_in import HeldIn, hold_in

@@ -1,1 +1,0 @@
-"""How RecBole's models are asked for scores, layers and weighted losses without touching their code."""
