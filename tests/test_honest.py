@@ -64,7 +64,7 @@ def prepared(data: Path, **keys: Any) -> tuple[Config, BuiltSplit, Identificatio
     config = Config("LightGCN", "toy", config_dict=given)
     config["checkpoint_dir"] = str(data / "saved")
     split = build_split(config, data / "cache")
-    found = identify(split.view, config.settings, config.plan, data / "cache")
+    found = identify(split.view, config.settings, config.method, data / "cache")
     return config, split, found, prepare(config, split, found.inferred, found.trees)
 
 

@@ -31,7 +31,7 @@ def run_identification(inputs: Inputs) -> Path:
     """The offline stage alone: no model, no valid or test pairs, no metrics. Returns the run folder."""
     named = inputs.model or raw_value("model", inputs.command_line, inputs.config_dict, inputs.config_file_list)
     config = replace(inputs, model=named or "BPR").config()
-    if config.plan.judge == "none":
+    if config.method.judge == "none":
         raise UserError("identify needs a judge: set --judge=rule, llm, ... (or leave neg_sampler at dtl_ns).")
     if config.settings.candidate_checkpoint is not None:
         raise UserError(
@@ -43,8 +43,8 @@ def run_identification(inputs: Inputs) -> Path:
             f"noise_rate={config.settings.noise_rate}: identify reads train alone, and noise is made with the whole "
             "split, for experiments. Use it in a training run or in `compare`, which identify for themselves."
         )
-    check_judge(config.settings, config.plan)
-    run_dir = make_run_dir(config.settings.run_dir, f"identify-{config.dataset}-{config.plan.judge}")
+    check_judge(config.settings, config.method)
+    run_dir = make_run_dir(config.settings.run_dir, f"identify-{config.dataset}-{config.method.judge}")
     start_log(run_dir / LOG, config["state"])
     config["checkpoint_dir"] = str(run_dir)
     resolved = config.resolved()
@@ -52,7 +52,7 @@ def run_identification(inputs: Inputs) -> Path:
     cache_dir = cache_folder(config.settings.cache_dir, config.dataset)
     view = read_training_part(config, cache_dir)
     logger.info("Training split: %d users, %d items, %d pairs", view.n_users, view.n_items, view.matrix.nnz)
-    found = identify(view, config.settings, config.plan, cache_dir)
+    found = identify(view, config.settings, config.method, cache_dir)
     write_found(run_dir, view, found, config)
     if found.interrupted:  # without a result the same command takes up the same folder
         raise KeyboardInterrupt

@@ -22,7 +22,7 @@ DEFAULT_SAMPLER = "dtl_ns"
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunMethod:
     """What will run.
 
     Attributes:
@@ -53,7 +53,7 @@ class Plan:
         return self.tree_view or self.tree_exclude or self.judge not in {"none", "keep_all", "file"}
 
 
-def make_plan(settings: Settings, config: Any, user_set_stock: bool) -> Plan:
+def make_method(settings: Settings, config: Any, user_set_stock: bool) -> RunMethod:
     """Resolve sampler, path, view and judge for the model of a configuration.
 
     Args:
@@ -64,23 +64,23 @@ def make_plan(settings: Settings, config: Any, user_set_stock: bool) -> Plan:
     Raises:
         UserError: an unknown name, or a combination that cannot be had.
     """
-    plan = _plan_without_loss(settings, config, user_set_stock)
+    method = _method_without_loss(settings, config, user_set_stock)
     if config["model"] == JUDGED_ORDER:
-        return replace(plan, ranks_lists=True)
-    loss = positives_loss(settings, config, plan.judge, plan.effective, plan.base is not None)
-    notes = plan.notes
-    if plan.judge == "none" and settings.positives_loss == "list":
+        return replace(method, ranks_lists=True)
+    loss = positives_loss(settings, config, method.judge, method.effective, method.base is not None)
+    notes = method.notes
+    if method.judge == "none" and settings.positives_loss == "list":
         notes += ("positives_loss=list changes nothing here: no judge is named, so there are no lists.",)
-    return replace(plan, positives_loss=loss, notes=notes)
+    return replace(method, positives_loss=loss, notes=notes)
 
 
-def _plan_without_loss(settings: Settings, config: Any, user_set_stock: bool) -> Plan:
+def _method_without_loss(settings: Settings, config: Any, user_set_stock: bool) -> RunMethod:
     judge = _judge_name(settings)
     check_noise(settings, config)
     stock = _stock_reason(settings, config, user_set_stock)
     if stock is not None:
         check_judged_model(settings, config, judge or "none")
-        return _stock_plan(settings, config, judge, stock)
+        return _stock_method(settings, config, judge, stock)
     name = settings.neg_sampler or DEFAULT_SAMPLER
     require_sampler(name)
     why: str | None = None
@@ -90,12 +90,12 @@ def _plan_without_loss(settings: Settings, config: Any, user_set_stock: bool) ->
     if name in STOCK:
         if settings.tree_view:
             raise UserError(f"tree_view=true needs a sampler of ours, but neg_sampler={name} is RecBole's own loader.")
-        return Plan(name, None, False, name, judge)
-    plan = _our_plan(settings, config, name, judge)
-    return plan if why is None else replace(plan, notes=(*plan.notes, why))
+        return RunMethod(name, None, False, name, judge)
+    method = _our_method(settings, config, name, judge)
+    return method if why is None else replace(method, notes=(*method.notes, why))
 
 
-def _our_plan(settings: Settings, config: Any, name: str, judge: str) -> Plan:
+def _our_method(settings: Settings, config: Any, name: str, judge: str) -> RunMethod:
     kind = SAMPLERS[name]
     kind.check(settings.as_dict())
     view = kind.tree_view_by_default if settings.tree_view is None else settings.tree_view
@@ -119,7 +119,7 @@ def _our_plan(settings: Settings, config: Any, name: str, judge: str) -> Plan:
     effective = name if base == name and view == kind.tree_view_by_default else base + ("+tree" if view else "")
     if base == "dtl_ns" and not view:
         effective = "mixgcf"
-    return Plan(name, base, view, effective, judge, notes, settings.tree_exclude is not None)
+    return RunMethod(name, base, view, effective, judge, notes, settings.tree_exclude is not None)
 
 
 def _stock_reason(settings: Settings, config: Any, user_set_stock: bool) -> str | None:
@@ -145,18 +145,18 @@ def _stock_reason(settings: Settings, config: Any, user_set_stock: bool) -> str 
     return f"{config['model']} takes no negatives of ours: it trains as RecBole trains it."
 
 
-def _stock_plan(settings: Settings, config: Any, judge: str | None, reason: str) -> Plan:
+def _stock_method(settings: Settings, config: Any, judge: str | None, reason: str) -> RunMethod:
     if settings.tree_view:
         raise UserError(f"tree_view=true needs a sampler of ours. {reason}")
     arguments = config["train_neg_sample_args"]
     if not draws_negatives(config):
         refuse_pairs_without_negatives(config)
-        return Plan(None, None, False, None, judge or "none", (reason,))
+        return RunMethod(None, None, False, None, judge or "none", (reason,))
     if settings.neg_sampler in STOCK:
         name = settings.neg_sampler
     else:
         name = "recbole:dynamic" if arguments.get("dynamic") else f"recbole:{arguments['distribution']}"
-    return Plan(name, None, False, name, judge or "none", (reason,))
+    return RunMethod(name, None, False, name, judge or "none", (reason,))
 
 
 def _judge_name(settings: Settings) -> str | None:
@@ -172,7 +172,7 @@ def _judge_name(settings: Settings) -> str | None:
 _ONLINE = {"rule", "keep_all", "student"}
 
 
-def check_judge(settings: Settings, plan: Plan) -> None:
+def check_judge(settings: Settings, method: RunMethod) -> None:
     """Refuse, before any work, a judge that cannot do what is asked of it.
 
     This is no part of `make_plan`: a finished run can be read where its judge's packages are not installed.
@@ -180,7 +180,7 @@ def check_judge(settings: Settings, plan: Plan) -> None:
     Raises:
         UserError: no model named, missing packages, or keys that do not go together.
     """
-    judge = plan.judge
+    judge = method.judge
     if settings.shard is not None and settings.judge is None:
         raise UserError(
             f"shard={settings.shard} divides the questions to a judge among workers. Name one that answers pair by "
@@ -202,8 +202,8 @@ def check_judge(settings: Settings, plan: Plan) -> None:
             "them with per_user or threshold."
         )
     if settings.judge_refresh is not None:
-        _check_refresh(settings, plan)
-    _check_controls(settings, plan)
+        _check_refresh(settings, method)
+    _check_controls(settings, method)
     if judge == "student" and settings.shard is not None:
         raise UserError(
             f"shard={settings.shard}: every part would fit a student of its own. Judge the parts with judge="
@@ -230,23 +230,23 @@ def _check_learned(settings: Settings) -> None:
         raise UserError(obstacle)
 
 
-def _check_controls(settings: Settings, plan: Plan) -> None:
+def _check_controls(settings: Settings, method: RunMethod) -> None:
     """Refuse a control that would change nothing."""
-    if settings.random_positives and plan.judge == "none":
+    if settings.random_positives and method.judge == "none":
         raise UserError("random_positives=true replaces inferred positives, and judge=none infers none. Name a judge.")
-    if settings.shuffle_codes and not plan.needs_trees:
+    if settings.shuffle_codes and not method.needs_trees:
         raise UserError(
-            f"shuffle_codes=true, but nothing reads codes here: the negatives are {plan.effective or 'none'}, without "
-            f"the tree view, and judge={plan.judge}. Remove the key, or choose a sampler or a judge that reads codes."
+            f"shuffle_codes=true, but nothing reads codes here: negatives are {method.effective or 'none'}, without "
+            f"the tree view, and judge={method.judge}. Remove the key, or choose a sampler or a judge that reads codes."
         )
 
 
-def _check_refresh(settings: Settings, plan: Plan) -> None:
+def _check_refresh(settings: Settings, method: RunMethod) -> None:
     asked = f"judge_refresh={settings.judge_refresh} judges again during training"
-    if plan.judge not in _ONLINE:
-        raise UserError(f"{asked}; judge={plan.judge} cannot. Use one of {', '.join(sorted(_ONLINE))}.")
-    if plan.base is None:
-        raise UserError(f"{asked}, which needs a sampler of ours; neg_sampler is {plan.effective}.")
+    if method.judge not in _ONLINE:
+        raise UserError(f"{asked}; judge={method.judge} cannot. Use one of {', '.join(sorted(_ONLINE))}.")
+    if method.base is None:
+        raise UserError(f"{asked}, which needs a sampler of ours; neg_sampler is {method.effective}.")
     if settings.random_positives:
         raise UserError(
             f"{asked}, but random_positives=true replaces the inferred positives once, before it. Use one of the two."

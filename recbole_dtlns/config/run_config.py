@@ -16,7 +16,7 @@ import yaml
 from recbole.config import Config as StockConfig
 from recbole.utils import ModelType, get_model
 
-from recbole_dtlns.config.method import Plan, make_plan
+from recbole_dtlns.config.method import RunMethod, make_method
 from recbole_dtlns.config.nested_keys import check_nested_keys
 from recbole_dtlns.config.settings import Settings, nearest, our_keys
 from recbole_dtlns.config.stock_keys import check_stock_values, fitting_valid_metric
@@ -83,7 +83,7 @@ class Config(StockConfig):
         check_stock_values(self.final_config_dict, self.external_config_dict)
         self.settings = Settings.parse(self.final_config_dict)
         self.final_config_dict.update(self.settings.as_dict())
-        self.plan: Plan = make_plan(self.settings, self, "train_neg_sample_args" in self.external_config_dict)
+        self.method: RunMethod = make_method(self.settings, self, "train_neg_sample_args" in self.external_config_dict)
         self._set_stock_sampler()
 
     @property
@@ -95,14 +95,14 @@ class Config(StockConfig):
     @property
     def pairs_in_loss(self) -> bool:
         """Whether inferred positives are further rows of the loss."""
-        return self.settings.augment_loss and self.plan.positives_loss != "list"
+        return self.settings.augment_loss and self.method.positives_loss != "list"
 
     def resolved(self) -> dict[str, Any]:
         """Every key with the value in force, fit to be given as a configuration file again."""
         derived = _DERIVED | set(self._reading_keys)
         values = {key: value for key, value in self.final_config_dict.items() if key not in derived}
         values.update(dataset=self.dataset, data_path=str(self.location.folder.parent))
-        if self.settings.neg_sampler is not None or self.plan.base is not None:
+        if self.settings.neg_sampler is not None or self.method.base is not None:
             del values["train_neg_sample_args"]  # made from our keys; both together are refused
         elif values["train_neg_sample_args"]["distribution"] == "none":
             values["train_neg_sample_args"] = None  # as users write it
@@ -179,10 +179,10 @@ class Config(StockConfig):
     def _set_stock_sampler(self) -> None:
         """Translate `recbole:...` into `train_neg_sample_args`, and tell models how many negatives they will get."""
         settings, arguments = self.settings, self.final_config_dict["train_neg_sample_args"]
-        if self.plan.base is not None:
+        if self.method.base is not None:
             arguments["sample_num"] = settings.num_negatives
-        elif settings.neg_sampler is not None and self.plan.sampler is not None:
-            kind = self.plan.sampler.removeprefix("recbole:")
+        elif settings.neg_sampler is not None and self.method.sampler is not None:
+            kind = self.method.sampler.removeprefix("recbole:")
             arguments.update(
                 distribution="popularity" if kind == "popularity" else "uniform",
                 sample_num=settings.num_negatives,

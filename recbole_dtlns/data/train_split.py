@@ -12,7 +12,7 @@ PAD = "[PAD]"
 
 
 @dataclass(frozen=True)
-class TrainView:
+class TrainSplit:
     """Training pairs in a numbering that nothing outside train can influence.
 
     RecBole numbers users and items over train, valid and test together, so its numbers change when a held-out file
@@ -31,7 +31,7 @@ class TrainView:
     train_hash: str
 
     @classmethod
-    def from_pairs(cls, user_tokens: np.ndarray, item_tokens: np.ndarray) -> TrainView:
+    def from_pairs(cls, user_tokens: np.ndarray, item_tokens: np.ndarray) -> TrainSplit:
         """Number the pairs of two str arrays [E]; repeated pairs count once. O(E log E)."""
         users, user_rows = np.unique(np.asarray(user_tokens, dtype=str), return_inverse=True)
         items, item_rows = np.unique(np.asarray(item_tokens, dtype=str), return_inverse=True)

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from recbole_dtlns.config.run_config import Config
-from recbole_dtlns.data.augmented import ExtraPairs, is_stored, positives_matrix
+from recbole_dtlns.data.augmented import InferredIds, is_stored, positives_matrix
 from recbole_dtlns.data.build import BuiltSplit
 from recbole_dtlns.data.noise import HIDDEN
 from recbole_dtlns.data.tokens import internal_ids
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.identification.stage import Identification, JudgedPairs
 from recbole_dtlns.false_negatives.inferred import InferredPositives
 from recbole_dtlns.false_negatives.learned.measures import reliability as reliability_of
@@ -53,7 +53,7 @@ def peak_memory_mb() -> float:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10), 1)
 
 
-def data_counts(view: TrainView, split: BuiltSplit | None, inferred: int | None) -> dict[str, Any]:
+def data_counts(view: TrainSplit, split: BuiltSplit | None, inferred: int | None) -> dict[str, Any]:
     """The `data` field: counts without padding, and the identity of the split."""
     if split is None:
         counts = {
@@ -74,7 +74,7 @@ def data_counts(view: TrainView, split: BuiltSplit | None, inferred: int | None)
     }
 
 
-def overlap(split: BuiltSplit, extra: ExtraPairs | None) -> dict[str, float] | None:
+def overlap(split: BuiltSplit, extra: InferredIds | None) -> dict[str, float] | None:
     """Inferred positives that are held out, beside what chance would give; None without inferred positives."""
     if extra is None:
         return None
@@ -88,7 +88,7 @@ def overlap(split: BuiltSplit, extra: ExtraPairs | None) -> dict[str, float] | N
     return found
 
 
-def noise(split: BuiltSplit, extra: ExtraPairs | None) -> dict[str, Any] | None:
+def noise(split: BuiltSplit, extra: InferredIds | None) -> dict[str, Any] | None:
     """The noise in train; None without.
 
     `recovered` is how many inferred positives are hidden pairs, `recovered_chance` what random unseen items would give;
@@ -165,16 +165,16 @@ def identification_fields(found: Identification) -> dict[str, Any]:
 
 def configuration_fields(config: Config) -> dict[str, Any]:
     """The fields that say what was asked for."""
-    settings, plan = config.settings, config.plan
-    excludes = plan.base is not None and settings.tree_exclude is not None
-    effective = f"{plan.effective}+exclude" if excludes else plan.effective
+    settings, method = config.settings, config.method
+    excludes = method.base is not None and settings.tree_exclude is not None
+    effective = f"{method.effective}+exclude" if excludes else method.effective
     return {
         "model": config["model"],
         "dataset": config.dataset,
-        "neg_sampler": plan.sampler,
+        "neg_sampler": method.sampler,
         "neg_sampler_effective": effective,
-        "judge": plan.judge,
-        "positives_loss": plan.positives_loss,
+        "judge": method.judge,
+        "positives_loss": method.positives_loss,
         "protocol": settings.protocol,
         "eval_mask": settings.eval_mask,
         "seed": config["seed"],
@@ -187,7 +187,7 @@ def marks(config: Config, external: list[dict[str, Any]]) -> list[str]:
     found = []
     if config.settings.protocol == "reference":
         found.append("reference protocol (uses test labels)")
-    if config.plan.effective == "recbole:popularity":
+    if config.method.effective == "recbole:popularity":
         found.append("uses held-out counts")
     found += [mark for entry in external for mark in entry.get("marks", [])]
     foreign = [str(entry["kind"]) for entry in external if entry["foreign"]]

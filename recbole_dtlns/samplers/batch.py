@@ -14,7 +14,7 @@ from recbole_dtlns.samplers.parts.layers import BatchLayers
 
 
 @dataclass(frozen=True)
-class View:
+class Batch:
     """One batch as a sampler sees it. R positives, N candidates, H layers; H = 1 on the id path.
 
     Attributes:
@@ -57,7 +57,7 @@ class View:
         if self.layers is not None:
             return self.layers.detach().layer_scores(ids)
         if self.predict is None:
-            raise ValueError("a view needs layers or predict")
+            raise ValueError("a batch needs layers or predict")
         return self.predict(ids).unsqueeze(-1)
 
     @property

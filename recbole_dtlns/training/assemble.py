@@ -13,7 +13,7 @@ from recbole.utils import EvaluatorType, init_seed
 from recbole_dtlns import compat
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data import augmented, loaders
-from recbole_dtlns.data.augmented import ExtraPairs
+from recbole_dtlns.data.augmented import InferredIds
 from recbole_dtlns.data.build import BuiltSplit
 from recbole_dtlns.data.tokens import tokens_of
 from recbole_dtlns.errors import UserError
@@ -44,7 +44,7 @@ class Prepared:
     train_data: Any
     valid_data: Any
     test_data: Any
-    extra: ExtraPairs | None
+    extra: InferredIds | None
 
 
 def prepare(
@@ -74,7 +74,7 @@ def prepare(
     valid_data, test_data = loaders.evaluation_loaders(config, split.parts, samplers)
     _check_masks(config, split, valid_data, test_data)
     model = build_model(config, split, extra)
-    if config.plan.ranks_lists and lists is not None:  # a finished run has them in its checkpoint
+    if config.method.ranks_lists and lists is not None:  # a finished run has them in its checkpoint
         model.order = judged_order(split.dataset, lists)
     trainer = make_trainer(config, model)
     if for_training:
@@ -85,7 +85,7 @@ def prepare(
     return Prepared(model, trainer, train_data, valid_data, test_data, extra)
 
 
-def build_model(config: Config, split: BuiltSplit, extra: ExtraPairs | None) -> Any:
+def build_model(config: Config, split: BuiltSplit, extra: InferredIds | None) -> Any:
     """The RecBole model, freshly initialised from `seed`; `augment_graph` decides whether its graph holds `extra`.
 
     Models that read whole histories (auto-encoders) have them, and so their loss, with `extra` under `augment_loss`.
@@ -111,7 +111,7 @@ def check_split(config: Config, split: BuiltSplit) -> None:
             everything (RecBole's samplers refuse them too, without saying who they are).
     """
     items, wanted = split.dataset.item_num - 1, config.settings.neg_candidates
-    if config.plan.base is not None and wanted > items:
+    if config.method.base is not None and wanted > items:
         raise UserError(f"neg_candidates={wanted}, but there are only {items} items. Set it lower.")
     if config["eval_type"] == EvaluatorType.RANKING and max(config["topk"]) > split.dataset.item_num:
         raise UserError(f"topk={config['topk']}, but there are only {items} items to rank. Give smaller numbers.")
@@ -127,15 +127,15 @@ def check_split(config: Config, split: BuiltSplit) -> None:
         )
 
 
-def _augmented(split: BuiltSplit, extra: ExtraPairs) -> Any:
+def _augmented(split: BuiltSplit, extra: InferredIds) -> Any:
     return augmented.augment(split.parts[0], extra)
 
 
-def _extra_pairs(config: Config, split: BuiltSplit, inferred: InferredPositives | None) -> ExtraPairs | None:
+def _extra_pairs(config: Config, split: BuiltSplit, inferred: InferredPositives | None) -> InferredIds | None:
     refreshed = config.settings.judge_refresh is not None  # then there may be some later
-    if inferred is None or config.plan.ranks_lists or (len(inferred.users) == 0 and not refreshed):
+    if inferred is None or config.method.ranks_lists or (len(inferred.users) == 0 and not refreshed):
         return None
-    extra = ExtraPairs.from_tokens(split.dataset, inferred.users, inferred.items, inferred.weight)
+    extra = InferredIds.from_tokens(split.dataset, inferred.users, inferred.items, inferred.weight)
     if config.settings.protocol == "reference":
         extra = extra.without(augmented.positives_matrix(split.parts[1]) + augmented.positives_matrix(split.parts[2]))
     return extra
@@ -159,7 +159,7 @@ def honest_test_loader(config: Config, split: BuiltSplit) -> Any:
     return loaders.evaluation_loaders(config, split.parts, samplers)[1]
 
 
-def _set_masks(config: Config, split: BuiltSplit, samplers: tuple[Any, Any, Any], extra: ExtraPairs | None) -> None:
+def _set_masks(config: Config, split: BuiltSplit, samplers: tuple[Any, Any, Any], extra: InferredIds | None) -> None:
     """Depart from what RecBole's samplers know only where `protocol`, `eval_mask` or noise in train asks for it."""
     if config.settings.protocol == "reference":
         masks = (augmented.positives_matrix(split.real_train, extra),) * 2
@@ -179,8 +179,8 @@ def _check_masks(config: Config, split: BuiltSplit, valid_data: Any, test_data: 
     loaders.require_mask(test_data, test, "test")
 
 
-def _train_loader(config: Config, split: BuiltSplit, train: Any, sampler: Any, extra: ExtraPairs | None) -> Any:
-    if config.plan.base is not None:
+def _train_loader(config: Config, split: BuiltSplit, train: Any, sampler: Any, extra: InferredIds | None) -> Any:
+    if config.method.base is not None:
         return loaders.weighted_loader(config, split.dataset, train, sampler, loaders.PositiveDataLoader)
     if extra is None:
         return loaders.stock_train_loader(config, split.dataset, train, sampler)

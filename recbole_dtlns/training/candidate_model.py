@@ -20,7 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from recbole_dtlns.config.settings import nearest
 from recbole_dtlns.data.tokens import positions, tokens_of
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.training.ranking import all_scores
 
@@ -71,7 +71,7 @@ class TrainedModel:
         return rows
 
 
-def train_candidate_model(name: str, view: TrainView, keys: Mapping[str, Any]) -> TrainedModel:
+def train_candidate_model(name: str, view: TrainSplit, keys: Mapping[str, Any]) -> TrainedModel:
     """Train a RecBole general recommender on every training pair for a fixed number of epochs.
 
     Args:
@@ -97,7 +97,7 @@ def train_candidate_model(name: str, view: TrainView, keys: Mapping[str, Any]) -
     return wrap_model(model, train, view)
 
 
-def wrap_model(model: Any, dataset: Any, view: TrainView) -> TrainedModel:
+def wrap_model(model: Any, dataset: Any, view: TrainSplit) -> TrainedModel:
     """A model over RecBole's numbering, to be asked in the view's."""
     model.eval()
     users = positions(tokens_of(dataset, "user"), view.users)
@@ -105,7 +105,7 @@ def wrap_model(model: Any, dataset: Any, view: TrainView) -> TrainedModel:
     return TrainedModel(model, users, items, dataset.uid_field, dataset.iid_field, dataset.item_num)
 
 
-def _configuration(name: str, view: TrainView, keys: Mapping[str, Any], folder: Path) -> StockConfig:
+def _configuration(name: str, view: TrainSplit, keys: Mapping[str, Any], folder: Path) -> StockConfig:
     home = folder / "train"
     home.mkdir()
     rows, columns = view.matrix.nonzero()

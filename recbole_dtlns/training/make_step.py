@@ -12,7 +12,7 @@ from recbole.data.transform import construct_transform
 from recbole.utils import ModelType
 
 from recbole_dtlns.config.run_config import Config
-from recbole_dtlns.data.augmented import ExtraPairs, positives_matrix
+from recbole_dtlns.data.augmented import InferredIds, positives_matrix
 from recbole_dtlns.data.build import BuiltSplit
 from recbole_dtlns.data.sequences import longest_rows
 from recbole_dtlns.data.tokens import tokens_of
@@ -44,7 +44,7 @@ def make_step(
     split: BuiltSplit,
     model: Any,
     train_data: Any,
-    extra: ExtraPairs | None,
+    extra: InferredIds | None,
     trees: Trees | None,
     proposals: tuple[FreeItems, ...],
     lists: JudgedLists | None = None,
@@ -63,12 +63,12 @@ def make_step(
     Raises:
         UserError: a sampler and a model that do not go together.
     """
-    if config.plan.base is None and extra is None:
+    if config.method.base is None and extra is None:
         return None  # RecBole untouched
     loss = replace_bpr_loss(model)
     if extra is not None and config.pairs_in_loss and loss is None:
         _weigh_without_loss(config, train_data)
-    if config.plan.base is None:
+    if config.method.base is None:
         return WeightedStep(loss) if loss is not None and config.pairs_in_loss else None
     list_loss = make_list_loss(config, split, lists)
     return _sampled_step(config, split, model, loss, extra, trees, proposals, list_loss)
@@ -87,23 +87,23 @@ def _sampled_step(
     split: BuiltSplit,
     model: Any,
     loss: WeightedBPRLoss | None,
-    extra: ExtraPairs | None,
+    extra: InferredIds | None,
     trees: Trees | None,
     proposals: tuple[FreeItems, ...],
     lists: ListLoss | None,
 ) -> SampledStep:
-    settings, plan = config.settings, config.plan
-    kind = SAMPLERS[str(plan.base)]
-    sampler: Any = TreeView(kind()) if plan.tree_view else kind()
+    settings, method = config.settings, config.method
+    kind = SAMPLERS[str(method.base)]
+    sampler: Any = TreeView(kind()) if method.tree_view else kind()
     source = _score_source(config, split, model)
     if kind.needs_layers and loss is None:
         raise UserError(
-            f"neg_sampler={plan.base} makes up layers that the loss must score, but {config['model']} has no BPRLoss "
+            f"neg_sampler={method.base} makes up layers that the loss must score, but {config['model']} has no BPRLoss "
             "of RecBole's as an attribute. Give it one (self.loss = BPRLoss()), or choose a sampler that returns ids."
         )
     context = _sampler_context(config, split, source.sizes, trees, proposals)
     sampler.setup(context)
-    n_candidates = settings.neg_candidates if kind.scores_candidates or plan.tree_view else 1
+    n_candidates = settings.neg_candidates if kind.scores_candidates or method.tree_view else 1
     hardness = _hardness_meter(config, split, extra, context)
     return SampledStep(
         *(model, source, sampler, context.generator, loss, n_candidates, settings.num_negatives, hardness, lists)
@@ -111,7 +111,7 @@ def _sampled_step(
 
 
 def _hardness_meter(
-    config: Config, split: BuiltSplit, extra: ExtraPairs | None, context: SamplerContext
+    config: Config, split: BuiltSplit, extra: InferredIds | None, context: SamplerContext
 ) -> HardnessMeter:
     bars_inferred = config.settings.exclude_inferred
     valid = HeldOut(split.parts[0], split.parts[1], extra, bars_inferred, config["device"])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from recbole_dtlns.config.run_config import Config
-from recbole_dtlns.data.augmented import ExtraPairs, positives_matrix
+from recbole_dtlns.data.augmented import InferredIds, positives_matrix
 from recbole_dtlns.data.tokens import tokens_of
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.samplers.parts.exclude import FarFromHistory, HistorySimilarity
@@ -16,7 +16,7 @@ from recbole_dtlns.samplers.parts.proposal import FreeItems, Proposal, popularit
 from recbole_dtlns.trees.stage import Trees
 
 
-def make_proposals(config: Config, train: Any, extra: ExtraPairs | None) -> tuple[FreeItems, ...]:
+def make_proposals(config: Config, train: Any, extra: InferredIds | None) -> tuple[FreeItems, ...]:
     """What negatives are drawn from, (uniform, popularity); nothing on RecBole's own path.
 
     Args:
@@ -27,7 +27,7 @@ def make_proposals(config: Config, train: Any, extra: ExtraPairs | None) -> tupl
     Raises:
         UserError: a user has nothing left to draw.
     """
-    if config.plan.base is None:
+    if config.method.base is None:
         return ()
     settings, device = config.settings, config["device"]
     counts = np.asarray(positives_matrix(train).sum(axis=0)).ravel()
@@ -40,10 +40,10 @@ def make_proposals(config: Config, train: Any, extra: ExtraPairs | None) -> tupl
 
 def check_exclude(config: Config) -> None:
     """Raise UserError, before any work, if `tree_exclude` is set where RecBole's own loader draws the negatives."""
-    if config.settings.tree_exclude is not None and config.plan.base is None:
+    if config.settings.tree_exclude is not None and config.method.base is None:
         raise UserError(
             f"tree_exclude={config.settings.tree_exclude} leaves candidates of a sampler of ours out, but here the "
-            f"negatives are {config.plan.effective or 'none'}. Choose another neg_sampler, or remove tree_exclude."
+            f"negatives are {config.method.effective or 'none'}. Choose another neg_sampler, or remove tree_exclude."
         )
 
 
@@ -66,7 +66,7 @@ def far_from_history(
     return tuple(FarFromHistory(proposal, similarity, bound) for proposal in proposals)
 
 
-def bar_inferred(config: Config, train: Any, proposals: Sequence[FreeItems], extra: ExtraPairs) -> None:
+def bar_inferred(config: Config, train: Any, proposals: Sequence[FreeItems], extra: InferredIds) -> None:
     """Bar these inferred positives instead of the earlier ones, under `exclude_inferred`.
 
     Raises:
@@ -81,5 +81,5 @@ def bar_inferred(config: Config, train: Any, proposals: Sequence[FreeItems], ext
 
 def _require_free_items(config: Config, train: Any, proposals: Sequence[FreeItems]) -> None:
     uniform, popularity = proposals
-    drawn = popularity if config.plan.base == "popularity" else uniform
+    drawn = popularity if config.method.base == "popularity" else uniform
     drawn.require_free_items(train.inter_feat[train.uid_field].unique().numpy(), tokens_of(train, "user"))

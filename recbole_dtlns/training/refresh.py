@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from recbole_dtlns.config.run_config import Config
-from recbole_dtlns.data.augmented import ExtraPairs, augment
+from recbole_dtlns.data.augmented import InferredIds, augment
 from recbole_dtlns.data.build import BuiltSplit
 from recbole_dtlns.false_negatives.identification.during_training import OnlineJudge
 from recbole_dtlns.false_negatives.inferred import write_inferred
@@ -46,8 +46,8 @@ class Refresher:
     config: Config
     split: BuiltSplit
     proposals: Sequence[FreeItems]
-    extra: ExtraPairs
-    best: ExtraPairs | None = None
+    extra: InferredIds
+    best: InferredIds | None = None
     _loader: Any = None
 
     def current(self, train_data: Any) -> Any:
@@ -66,8 +66,8 @@ class Refresher:
 
     def load_state_dict(self, state: dict[str, Any], train_data: Any) -> None:
         """Go on with saved inferred positives."""
-        self.best = None if state["best"] is None else ExtraPairs(**state["best"])
-        self._use(ExtraPairs(**state["extra"]), train_data)
+        self.best = None if state["best"] is None else InferredIds(**state["best"])
+        self._use(InferredIds(**state["extra"]), train_data)
 
     def _refresh(self, epoch: int, train_data: Any, run_dir: Path) -> None:
         training = self.model.training
@@ -78,14 +78,14 @@ class Refresher:
         write_inferred(run_dir / REFRESHED, inferred, about)
         before = self.extra
         self._use(
-            ExtraPairs.from_tokens(self.split.dataset, inferred.users, inferred.items, inferred.weight), train_data
+            InferredIds.from_tokens(self.split.dataset, inferred.users, inferred.items, inferred.weight), train_data
         )
         logger.info(
             "Before epoch %d: %d inferred positives from the model's own candidates, %d of them new",
             *(epoch, len(self.extra), len(np.setdiff1d(self._codes(self.extra), self._codes(before)))),
         )
 
-    def _use(self, extra: ExtraPairs, train_data: Any) -> None:
+    def _use(self, extra: InferredIds, train_data: Any) -> None:
         """New rows for the loss and new bars for the sampler; the order of rows goes on where it was."""
         old, train = self.current(train_data), self.split.parts[0]
         self.extra = extra
@@ -97,5 +97,5 @@ class Refresher:
             self._loader = loader
         bar_inferred(self.config, train, self.proposals, extra)
 
-    def _codes(self, extra: ExtraPairs) -> np.ndarray:
+    def _codes(self, extra: InferredIds) -> np.ndarray:
         return extra.users.astype(np.int64) * self.split.dataset.item_num + extra.items

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from recbole_dtlns.data.augmented import WEIGHT_FIELD
 from recbole_dtlns.samplers.base import Sampler
-from recbole_dtlns.samplers.batch import Choice, EpochView, View
+from recbole_dtlns.samplers.batch import Batch, Choice, EpochView
 from recbole_dtlns.samplers.parts.layers import BatchLayers
 from recbole_dtlns.training.hardness.meter import HardnessMeter
 from recbole_dtlns.training.list_loss import ListLoss
@@ -92,19 +92,19 @@ class SampledStep:
     def __call__(self, calculate_loss: LossFunction, interaction: Interaction) -> Any:
         """Loss of one batch; the sampler chooses `n_negatives` times for each of its rows."""
         interaction, layers = self._rows(interaction)
-        view, picked, choice = self.choose(interaction, layers)
+        batch, picked, choice = self.choose(interaction, layers)
         interaction.update(Interaction({self.model.NEG_ITEM_ID: choice.item_ids[: len(interaction)]}))
-        with remembered_forward(self.model, layers), self._loss_inputs(interaction, view, choice):
+        with remembered_forward(self.model, layers), self._loss_inputs(interaction, batch, choice):
             loss = with_aux(calculate_loss(interaction), self._aux(interaction, choice))
         loss = with_aux(loss, self._list_loss(interaction, layers))
         if self.hardness is not None:
-            self.hardness.add(view, picked, choice, None if self.loss is None else self.loss.margin)
+            self.hardness.add(batch, picked, choice, None if self.loss is None else self.loss.margin)
         return loss
 
-    def replay(self, interaction: Interaction) -> tuple[View, Choice]:
+    def replay(self, interaction: Interaction) -> tuple[Batch, Choice]:
         """The negatives that a batch would get now; nothing is learnt, but the sampler's state and generator move."""
-        view, _, choice = self.choose(*self._rows(interaction))
-        return view, choice
+        batch, _, choice = self.choose(*self._rows(interaction))
+        return batch, choice
 
     @property
     def _one_row_a_positive(self) -> bool:
@@ -116,11 +116,11 @@ class SampledStep:
             interaction = interaction.repeat(self.n_negatives)
         return interaction, self.source.batch(interaction)
 
-    def choose(self, interaction: Interaction, layers: BatchLayers | None) -> tuple[View, Tensor, Choice]:
+    def choose(self, interaction: Interaction, layers: BatchLayers | None) -> tuple[Batch, Tensor, Choice]:
         """Propose, score, pick and choose for the rows of a batch; only the sampler's `choose` may see gradients.
 
         Returns:
-            The view, the picked positions and the choice: a plain one, drawn by weight, where the loss takes one id.
+            The batch, the picked positions and the choice: a plain one, drawn by weight, where the loss takes one id.
             Where the loss takes all negatives of a positive at once they hold `n_negatives` blocks of the rows.
         """
         started = time.perf_counter()
@@ -129,21 +129,21 @@ class SampledStep:
             users, positives = users.repeat(self.n_negatives), positives.repeat(self.n_negatives)
             layers = layers.repeat(self.n_negatives)
         with torch.no_grad():
-            view = View(
+            batch = Batch(
                 *(users, positives, self.sampler.propose(users, self.n_candidates), self.epoch, self.generator),
                 layers=layers,
                 predict=lambda candidates: self.source.predict(interaction, candidates),
             )
-            scores = self.sampler.score(view)
+            scores = self.sampler.score(batch)
             picked = self.sampler.pick(scores)
-        choice = self.sampler.choose(view, picked, scores)
+        choice = self.sampler.choose(batch, picked, scores)
         if not choice.is_plain and (layers is None or self.loss is None):
             picked, choice = drawn_by_weight(picked, choice, self.generator)
         self.sampling_seconds += time.perf_counter() - started
-        return view, picked, choice
+        return batch, picked, choice
 
     def epoch_begin(self, epoch: int) -> None:
-        """Note the number of the epoch, for the view."""
+        """Note the number of the epoch, for the batch."""
         self.epoch = epoch
         if self.hardness is not None:
             self.hardness.begin()
@@ -206,8 +206,8 @@ class SampledStep:
         return self.lists(users, lambda rows, *items: joint_predictions(self.model, users[rows], *items))
 
     @contextmanager
-    def _loss_inputs(self, interaction: Interaction, view: View, choice: Choice) -> Iterator[None]:
-        loss, layers = self.loss, view.layers
+    def _loss_inputs(self, interaction: Interaction, batch: Batch, choice: Choice) -> Iterator[None]:
+        loss, layers = self.loss, batch.layers
         if loss is None:
             yield
             return

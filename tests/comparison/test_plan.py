@@ -358,7 +358,7 @@ def test_the_configuration_of_a_cell_is_that_of_its_runs() -> None:
     found = plan(samplers="dns+tree+pos", epochs="3", seed="4", split_seed="6", judges="keep_all")
     config = CellConfig(found, found.cells()[0], {"neg_candidates": 7, "alpha_se": 0.5})
     assert (config["model"], config["epochs"], config["seed"], config.split_seed) == ("BPR", 3, 4, 6)
-    assert (config.plan.effective, config.plan.judge) == ("dns+tree", "keep_all")
+    assert (config.method.effective, config.method.judge) == ("dns+tree", "keep_all")
     assert (config["neg_candidates"], config["alpha_se"]) == (7, 0.5)
     assert "ItemCoverage" in config["metrics"]
 

@@ -35,9 +35,9 @@ def test_a_peer_is_recboles_model_on_recboles_own_path(toy: Path, name: str) -> 
     pinned = {"learning_rate": 0.5, "reg_weight": 7.0, "num_negatives": 9, "weight_decay": 0.1, "learner": "sgd"}
     config = config_of(name, **pinned, positives_loss="list", neg_candidates=3)
     assert config["model"] == name
-    assert config.plan.base is None
-    assert config.plan.judge == "none"
-    assert config.plan.effective == ("recbole:uniform" if name in ("SimpleX", "NCL") else None)
+    assert config.method.base is None
+    assert config.method.judge == "none"
+    assert config.method.effective == ("recbole:uniform" if name in ("SimpleX", "NCL") else None)
     if name in TRAINED:
         assert (config["learning_rate"], config["weight_decay"], config["learner"]) == (0.001, 0.0, "adam")
         assert config["train_batch_size"] == 2048
@@ -164,7 +164,7 @@ def test_the_judge_ranks_under_the_keys_of_all_judged_rows(toy: Path) -> None:
     check_cells(plan)
     configs = [CellConfig(plan, cell) for cell in plan.cells() if cell.row.name == "judge" and not cell.noise]
     assert [str(config.settings.candidate_topk) for config in configs] == ["15", "7"]
-    assert all(config.plan.ranks_lists and config.plan.positives_loss is None for config in configs)
+    assert all(config.method.ranks_lists and config.method.positives_loss is None for config in configs)
 
 
 def test_the_judge_stands_beside_every_model_in_the_report(tmp_path: Path) -> None:

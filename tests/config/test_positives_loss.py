@@ -61,12 +61,12 @@ def test_judge_and_loss_by_model_and_keys(
     data: Path, model: str, keys: dict[str, Any], judge: str, loss: str | None
 ) -> None:
     config = config_of(data, model, keys)
-    assert (config.plan.judge, config.plan.positives_loss) == (judge, loss)
+    assert (config.method.judge, config.method.positives_loss) == (judge, loss)
     if "judge" not in keys and "neg_sampler" not in keys:
         chosen, why = default_judge(config.settings, config)
         assert chosen == judge
         assert (why is None) == (judge == "learned")
-        assert why is None or why in config.plan.notes
+        assert why is None or why in config.method.notes
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_lists_that_cannot_be_had_are_refused_when_they_are_asked_for(
     data: Path, model: str, keys: dict[str, Any], said: str
 ) -> None:
     config = config_of(data, model, keys)
-    plan = config.plan
+    plan = config.method
     assert plan.positives_loss == "pairs"
     assert list_obstacle(config.settings, config, plan.judge, plan.effective, plan.base is not None)
     with pytest.raises(UserError, match=said):
@@ -115,9 +115,9 @@ def test_a_shard_without_a_named_judge_and_learned_from_without_the_learned_judg
     ):
         config = config_of(data, "BPR", keys)
         with pytest.raises(UserError, match=said):
-            check_judge(config.settings, config.plan)
+            check_judge(config.settings, config.method)
 
 
 def test_lists_without_a_judge_are_said_to_change_nothing(data: Path) -> None:
-    notes = config_of(data, "BPR", {"neg_sampler": "dns", "positives_loss": "list"}).plan.notes
+    notes = config_of(data, "BPR", {"neg_sampler": "dns", "positives_loss": "list"}).method.notes
     assert any("positives_loss=list changes nothing" in note for note in notes)

@@ -44,7 +44,7 @@ def ready(model: str, data: Path, **keys: Any) -> tuple[BuiltSplit, Prepared]:
     config = Config(model, "timed", config_dict=given)
     config["checkpoint_dir"] = str(data / "saved")
     split = build_split(config, data / "cache")
-    found = identify(split.view, config.settings, config.plan, data / "cache")
+    found = identify(split.view, config.settings, config.method, data / "cache")
     return split, prepare(config, split, found.inferred, found.trees)
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates.ease import EASE
@@ -16,7 +16,7 @@ COLUMNS = ("users", "items", "ranks", "scores")
 @pytest.fixture
 def view():
     rows, columns = np.nonzero(np.random.default_rng(0).random((40, 25)) < 0.3)
-    return TrainView.from_pairs(rows.astype(str), columns.astype(str))
+    return TrainSplit.from_pairs(rows.astype(str), columns.astype(str))
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_a_second_run_finds_the_first(view, cache, monkeypatch, name):
 
 
 def test_whatever_decides_the_result_is_part_of_the_key(view, cache):
-    other = TrainView.from_pairs(view.users[[1, 2, 3]], view.items[[1, 2, 3]])
+    other = TrainSplit.from_pairs(view.users[[1, 2, 3]], view.items[[1, 2, 3]])
     settings = CandidateSettings(topk=Budget.parse(4))
     find_candidates(view, settings, cache)
     assert not find_candidates(other, settings, cache).cached

@@ -47,7 +47,7 @@ def ready(data: Path, model: str = "BPR", **keys: Any) -> tuple[BuiltSplit, Iden
     config = Config(model, "toy", config_dict=given)
     config["checkpoint_dir"] = str(data / "saved")
     split = build_split(config, data / "cache")
-    found = identify(split.view, config.settings, config.plan, data / "cache")
+    found = identify(split.view, config.settings, config.method, data / "cache")
     prepared = prepare(config, split, found.inferred, found.trees, lists=found.lists)
     prepared.trainer.prepare(data, "", split.split_hash, split.parts[0])
     return split, found, prepared

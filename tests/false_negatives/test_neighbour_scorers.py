@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates.item_knn import ItemKNN
@@ -18,7 +18,7 @@ def random_view(seed=0, users=30, items=17, share=0.25):
     dense[np.arange(items), np.arange(items)] = True
     dense[:, 0] |= ~dense.any(axis=1)
     rows, columns = np.nonzero(dense)
-    return TrainView.from_pairs(np.char.zfill(rows.astype(str), 2), np.char.zfill(columns.astype(str), 2))
+    return TrainSplit.from_pairs(np.char.zfill(rows.astype(str), 2), np.char.zfill(columns.astype(str), 2))
 
 
 def dense_of(view):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates.ranking import ranked_by_order
@@ -32,7 +32,7 @@ class Fixed:
 @pytest.fixture
 def view():
     rows, columns = np.nonzero(np.random.default_rng(0).random((40, 25)) < 0.3)
-    return TrainView.from_pairs(rows.astype(str), columns.astype(str))
+    return TrainSplit.from_pairs(rows.astype(str), columns.astype(str))
 
 
 def test_heads_are_taken_by_turns_and_each_item_once(view):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from recbole_dtlns.data.plain_text import read_pairs
 from recbole_dtlns.data.split_files import read_split
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.candidates.candidate_file import read_candidates
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
@@ -22,7 +22,7 @@ from recbole_dtlns.files.text_lines import read_blocks, unix_lines
 from recbole_dtlns.trees.codes import read_codes
 from recbole_dtlns.trees.vectors import read_vectors
 
-VIEW = TrainView.from_pairs(np.array(["u", "v", "w", "w"]), np.array(["a", "b", "c", "d"]))
+VIEW = TrainSplit.from_pairs(np.array(["u", "v", "w", "w"]), np.array(["a", "b", "c", "d"]))
 ENDS = pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
 
 
@@ -97,7 +97,7 @@ def test_codes_and_vectors(tmp_path, end):
 
 
 def test_a_token_with_a_line_end_is_not_written_into_a_tsv(tmp_path):
-    view = TrainView.from_pairs(np.array(["u\rv", "w"]), np.array(["a", "b"]))
+    view = TrainSplit.from_pairs(np.array(["u\rv", "w"]), np.array(["a", "b"]))
     user = int(np.flatnonzero(view.users == "u\rv")[0])
     pair = Candidates(np.array([user]), np.array([2]), np.array([0]), np.array([1.0]), "test")
     decision = Decision(np.array([0.5]), np.array([True]))

@@ -17,7 +17,7 @@ from toy import toy_split, write_pairs
 
 from recbole_dtlns.cli import main
 from recbole_dtlns.config.run_config import Config
-from recbole_dtlns.data.augmented import ExtraPairs, is_stored, positives_matrix
+from recbole_dtlns.data.augmented import InferredIds, is_stored, positives_matrix
 from recbole_dtlns.data.build import build_split
 from recbole_dtlns.data.tokens import internal_ids, tokens_of
 from recbole_dtlns.false_negatives.candidates.sources import CandidateSettings, find_candidates
@@ -53,7 +53,7 @@ def part(users: list[int], items: list[int], n_users: int = 3, n_items: int = 7)
     )
 
 
-def held_out(extra: ExtraPairs | None = None, bars: bool = True) -> HeldOut:
+def held_out(extra: InferredIds | None = None, bars: bool = True) -> HeldOut:
     """User 1 has 1 in train and 3, 4 held out; user 2 has 2 in train, and held out too (it is barred) with 6."""
     return HeldOut(part([1, 2], [1, 2]), part([1, 1, 2, 2], [3, 4, 2, 6]), extra, bars, "cpu")
 
@@ -71,7 +71,7 @@ def test_pairs_behind_the_last_held_out_one_are_none() -> None:
 
 
 def test_chance_follows_what_is_barred() -> None:
-    extra = ExtraPairs(np.array([1, 1]), np.array([3, 5]), np.ones(2))
+    extra = InferredIds(np.array([1, 1]), np.array([3, 5]), np.ones(2))
     assert held_out(extra).chance.tolist() == pytest.approx([0, 1 / 3, 1 / 5])
     assert held_out(extra, bars=False).chance.tolist() == pytest.approx([0, 2 / 5, 1 / 5])
     pairs = held_out()
@@ -278,7 +278,7 @@ def ready(folder: Path, model: str = "BPR", **keys: Any) -> Any:
     config = Config(model, "toy", config_dict={**given, "show_progress": False})
     config["checkpoint_dir"] = str(folder / "saved")
     split = build_split(config, folder / "cache")
-    found = identify(split.view, config.settings, config.plan, folder / "cache")
+    found = identify(split.view, config.settings, config.method, folder / "cache")
     prepared = prepare(config, split, found.inferred, found.trees, online=found.online)
     (folder / "work").mkdir()
     prepared.trainer.prepare(folder / "work", "", "", split.parts[0])
@@ -321,7 +321,7 @@ def test_a_replay_draws_as_the_best_checkpoint_would_in_training(
     if refresher is not None:
         now = HeldOut(split.parts[0], split.parts[1], refresher.extra, True, "cpu")
         assert torch.equal(trainer.step.hardness.valid.chance, now.chance)  # it has followed
-        refresher.best = ExtraPairs(*(values[:3] for values in vars(refresher.extra).values()))
+        refresher.best = InferredIds(*(values[:3] for values in vars(refresher.extra).values()))
     seen, drawn = [], []
 
     def note(meter: Any, view: Any, choice: Choice) -> None:
@@ -363,7 +363,7 @@ def test_tree_exclude_holds_for_every_sampler_and_is_named(toy: Path, sampler: s
     assert int(above.sum()) == kept < 0.5 * drawn
     plain = torch.randint(1, split.parts[0].item_num, (len(users), 10), generator=torch.Generator().manual_seed(0))
     assert (similarity(users, plain) > 0.4).double().mean() > 0.5  # a uniform draw is mostly above the bound
-    assert config.plan.needs_trees
+    assert config.method.needs_trees
 
 
 def test_tree_exclude_in_a_run(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ import torch
 from recbole.data.interaction import Interaction
 
 from recbole_dtlns.cli import main
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.evaluation.per_user import read_per_user
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.lists import JudgedLists
@@ -20,7 +20,7 @@ from recbole_dtlns.training.judged import JudgedOrder, judged_order
 @pytest.fixture
 def lists() -> JudgedLists:
     """Of u1: i3 and i4 are tied, i1 is unlikely, i2 and i5 have 0 and no verdict; u2 has one item, u3 none."""
-    view = TrainView.from_pairs(
+    view = TrainSplit.from_pairs(
         np.array(["u1", "u2", "u3", *["u3"] * 4]), np.array(["i6", "i6", "i5", "i1", "i2", "i3", "i4"])
     )
     item = {token: number for number, token in enumerate(view.items)}

@@ -15,7 +15,7 @@ from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data.augmented import WEIGHT_FIELD
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.samplers.base import BaseSampler
-from recbole_dtlns.samplers.batch import Choice, View
+from recbole_dtlns.samplers.batch import Batch, Choice
 from recbole_dtlns.training.layers import LAYER_SOURCES
 from recbole_dtlns.training.loss import WeightedBPRLoss, replace_bpr_loss
 from recbole_dtlns.training.scores import (
@@ -265,7 +265,7 @@ class FirstTwoItems(BaseSampler):
     def propose(self, users: torch.Tensor, n: int) -> torch.Tensor:
         return torch.tensor([1, 2]).repeat(len(users), 1)
 
-    def choose(self, view: View, picked: torch.Tensor, scores: torch.Tensor) -> Choice:
+    def choose(self, view: Batch, picked: torch.Tensor, scores: torch.Tensor) -> Choice:
         layers = view.layer_scores.shape[2]
         return Choice(torch.tensor([[1] + [2] * (layers - 1)]).repeat(len(view.users), 1, 1))
 
@@ -329,7 +329,7 @@ class OneItemABlock(BaseSampler):
     def propose(self, users: torch.Tensor, n: int) -> torch.Tensor:
         return (torch.arange(len(users)) // 6 + 1).unsqueeze(1)
 
-    def choose(self, view: View, picked: torch.Tensor, scores: torch.Tensor) -> Choice:
+    def choose(self, view: Batch, picked: torch.Tensor, scores: torch.Tensor) -> Choice:
         weights = 1.0 + (view.candidates == 3) if self.weighted else None
         return Choice(view.candidates, weights=weights, aux_loss=view.candidates[:, 0].float())
 

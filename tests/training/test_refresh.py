@@ -12,7 +12,7 @@ from toy import toy_split, write_pairs
 
 from recbole_dtlns.cli import main
 from recbole_dtlns.config.run_config import Config
-from recbole_dtlns.data.augmented import ExtraPairs, is_stored, positives_matrix
+from recbole_dtlns.data.augmented import InferredIds, is_stored, positives_matrix
 from recbole_dtlns.data.build import build_split
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.identification.stage import identify
@@ -37,13 +37,13 @@ def ready(folder: Path, model: str = "BPR", **keys: Any) -> Any:
     config = Config(model, "toy", config_dict={**given, "positives_per_user": 2})
     config["checkpoint_dir"] = str(folder / "saved")
     split = build_split(config, folder / "cache")
-    found = identify(split.view, config.settings, config.plan, folder / "cache")
+    found = identify(split.view, config.settings, config.method, folder / "cache")
     prepared = prepare(config, split, found.inferred, found.trees, online=found.online)
     prepared.trainer.prepare(folder, "", "", split.parts[0])
     return prepared, split
 
 
-def pairs_of(extra: ExtraPairs) -> set[tuple[int, int]]:
+def pairs_of(extra: InferredIds) -> set[tuple[int, int]]:
     return set(zip(extra.users.tolist(), extra.items.tolist(), strict=True))
 
 
@@ -139,7 +139,7 @@ def test_the_sampler_follows_and_the_evaluator_does_not(toy: Path, sampler: str)
     drawn = prepared.trainer.step.sampler.propose(users, 500).reshape(-1).numpy()
     rows_of = np.repeat(users.numpy(), 500)
     assert not is_stored(positives_matrix(train_part, after), rows_of, drawn).any()
-    given_up = ExtraPairs(before.users, before.items, before.weights).without(positives_matrix(train_part, after))
+    given_up = InferredIds(before.users, before.items, before.weights).without(positives_matrix(train_part, after))
     free_again = set(zip(rows_of.tolist(), drawn.tolist(), strict=True)) & pairs_of(given_up)
     assert len(free_again) > 0.5 * len(given_up)  # what is no positive any more may be drawn
     masks = [loader.uid2history_item for loader in (prepared.valid_data, prepared.test_data)]
@@ -163,7 +163,7 @@ def test_a_model_without_a_bpr_loss_draws_rows_by_the_new_weights(toy: Path) -> 
     assert prepared.train_data.draws_by_weight
     refresher = prepared.trainer.refresher
     extra = refresher.extra
-    refresher._use(ExtraPairs(extra.users[:5], extra.items[:5], np.full(5, 200.0)), prepared.train_data)
+    refresher._use(InferredIds(extra.users[:5], extra.items[:5], np.full(5, 200.0)), prepared.train_data)
     loader = refresher.current(prepared.train_data)
     assert loader.draws_by_weight
     drawn = set()
@@ -179,7 +179,7 @@ def test_a_refresh_that_leaves_nothing_to_draw_is_refused(toy: Path) -> None:
     refresher = prepared.trainer.refresher
     user = 1
     items = np.setdiff1d(np.arange(1, split.dataset.item_num), positives_matrix(split.parts[0])[user].indices)
-    everything = ExtraPairs(np.full(len(items), user), items, np.ones(len(items)))
+    everything = InferredIds(np.full(len(items), user), items, np.ones(len(items)))
     with pytest.raises(UserError, match="no negatives"):
         refresher._use(everything, prepared.train_data)
 

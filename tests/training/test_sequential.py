@@ -51,7 +51,7 @@ def configured(model: Any, data: Path, **keys: Any) -> Config:
 def ready(model: Any, data: Path, **keys: Any) -> tuple[Config, BuiltSplit, Prepared]:
     config = configured(model, data, **keys)
     split = build_split(config, data / "cache")
-    found = identify(split.view, config.settings, config.plan, data / "cache")
+    found = identify(split.view, config.settings, config.method, data / "cache")
     return config, split, prepare(config, split, found.inferred, found.trees)
 
 
@@ -131,7 +131,7 @@ def test_rows_of_valid_and_test_never_change(data: Path) -> None:
     config = configured("GRU4Rec", data, judge="keep_all", neg_sampler="dns")
     split = build_split(config, data / "cache")
     before = [bytes_of(part) for part in split.parts]
-    found = identify(split.view, config.settings, config.plan, data / "cache")
+    found = identify(split.view, config.settings, config.method, data / "cache")
     prepared = prepare(config, split, found.inferred, found.trees)
     for _ in prepared.train_data:
         pass
@@ -277,9 +277,9 @@ def test_the_default_is_the_tree_view_on_dns_with_inferred_positives(data: Path,
 
 def test_another_loss_runs_as_recbole_has_it(data: Path) -> None:
     config = configured("SASRec", data, loss_type="CE", train_neg_sample_args=None)
-    assert config.plan.base is None
-    assert config.plan.effective is None
-    assert configured("BERT4Rec", data).plan.base is None  # it masks items and draws negatives for these itself
+    assert config.method.base is None
+    assert config.method.effective is None
+    assert configured("BERT4Rec", data).method.base is None  # it masks items and draws negatives for these itself
 
 
 @pytest.mark.parametrize(

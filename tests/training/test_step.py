@@ -9,7 +9,7 @@ from recbole.data.interaction import Interaction
 from torch import Tensor, nn
 
 from recbole_dtlns.samplers.base import BaseSampler
-from recbole_dtlns.samplers.batch import Choice, EpochView, View
+from recbole_dtlns.samplers.batch import Batch, Choice, EpochView
 from recbole_dtlns.samplers.parts.layers import BatchLayers
 from recbole_dtlns.training.loss import WeightedBPRLoss
 from recbole_dtlns.training.step import SampledStep
@@ -31,14 +31,14 @@ class Told(BaseSampler):
     def propose(self, users: Tensor, n: int) -> Tensor:
         return NEGATIVES
 
-    def score(self, view: View) -> Tensor:
+    def score(self, view: Batch) -> Tensor:
         self.seen.append((view.epoch, torch.is_grad_enabled()))
         return view.scores
 
     def pick(self, scores: Tensor) -> Tensor:
         return self.picked
 
-    def choose(self, view: View, picked: Tensor, scores: Tensor) -> Choice:
+    def choose(self, view: Batch, picked: Tensor, scores: Tensor) -> Choice:
         return self.choice
 
     def epoch_end(self, view: EpochView) -> None:

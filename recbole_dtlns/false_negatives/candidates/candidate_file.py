@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates, ranked_by_order
@@ -37,7 +37,7 @@ class CandidateFile:
 
 
 def read_candidates(
-    path: str | Path, view: TrainView, budget: Budget | None = None, allow_foreign: bool = False
+    path: str | Path, view: TrainSplit, budget: Budget | None = None, allow_foreign: bool = False
 ) -> CandidateFile:
     """Read `user item item ...` (best first) or `user item` lines (a user's best line first), tokens, UTF-8.
 
@@ -77,7 +77,7 @@ def _pairs(lines: Lines, numbers: TokenNumbers) -> tuple[np.ndarray, np.ndarray]
     return np.repeat(users, lines.counts - 1), numbers.items(lines.fields[is_item])
 
 
-def _within(candidates: Candidates, budget: Budget | None, view: TrainView) -> Candidates:
+def _within(candidates: Candidates, budget: Budget | None, view: TrainSplit) -> Candidates:
     if budget is None:
         return candidates
     kept = candidates.ranks < budget.of(view.history)[candidates.users]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import lapack
 
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.blocks import CELLS, blocks
 from recbole_dtlns.false_negatives.budget import Budget
@@ -35,7 +35,7 @@ class EASE:
         """Peak memory in GiB: the dense matrix, and 0.4 for the blocks that fill and read it."""
         return (n_items + 1) ** 2 * 4 / 2**30 + 0.4
 
-    def fit(self, view: TrainView) -> EASE:
+    def fit(self, view: TrainSplit) -> EASE:
         """Fit on the training pairs.
 
         Raises:
@@ -57,12 +57,12 @@ class EASE:
     def item_embeddings(self) -> None:
         """There are none."""
 
-    def top(self, view: TrainView, budget: Budget) -> Candidates:
+    def top(self, view: TrainSplit, budget: Budget) -> Candidates:
         """The best unseen items of every user."""
         return top_unseen(view, budget, self.score_block, "EASE")
 
 
-def _gram(view: TrainView) -> np.ndarray:
+def _gram(view: TrainSplit) -> np.ndarray:
     """X'X, float32 [I + 1, I + 1], filled in blocks of rows so that the sparse product is never held whole."""
     size = view.n_items + 1
     transposed = view.matrix.T.tocsr()

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from scipy import sparse
 
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.blocks import CELLS, blocks
 from recbole_dtlns.false_negatives.budget import Budget
@@ -33,7 +33,7 @@ class ItemKNN:
         """What decides the result besides the training split."""
         return {"neighbors": self.neighbors, "shrink": self.shrink}
 
-    def fit(self, view: TrainView) -> Self:
+    def fit(self, view: TrainSplit) -> Self:
         """Find the neighbours of every item; ties go to the smaller item number."""
         self._matrix = view.matrix
         transposed, weighed = view.matrix.T.tocsr(), self._weighed(view)
@@ -51,7 +51,7 @@ class ItemKNN:
         self.row_cells = np.minimum(view.matrix @ fans, view.n_items + 1).astype(np.int64)
         return self
 
-    def _weighed(self, view: TrainView) -> sparse.csr_matrix:
+    def _weighed(self, view: TrainSplit) -> sparse.csr_matrix:
         """Training pairs as they count in what two items have in common, CSR [U + 1, I + 1]."""
         return view.matrix
 
@@ -83,6 +83,6 @@ class ItemKNN:
     def item_embeddings(self) -> None:
         """There are none."""
 
-    def top(self, view: TrainView, budget: Budget) -> Candidates:
+    def top(self, view: TrainSplit, budget: Budget) -> Candidates:
         """The best unseen items of every user."""
         return top_unseen(view, budget, self.score_sparse, type(self).__name__, self.row_cells)

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates, top_unseen
@@ -31,7 +31,7 @@ class LowPass:
         """What decides the result besides the training split."""
         return {"rank": self.rank}
 
-    def fit(self, view: TrainView) -> LowPass:
+    def fit(self, view: TrainSplit) -> LowPass:
         """Decompose the training matrix."""
         counts = np.maximum(np.bincount(view.matrix.indices, minlength=len(view.items)), 1)  # [I + 1]
         user, item = np.maximum(view.history, 1) ** -0.5, counts**-0.5
@@ -49,6 +49,6 @@ class LowPass:
     def item_embeddings(self) -> None:
         """There are none."""
 
-    def top(self, view: TrainView, budget: Budget) -> Candidates:
+    def top(self, view: TrainSplit, budget: Budget) -> Candidates:
         """The best unseen items of every user."""
         return top_unseen(view, budget, self.score_block, "LowPass")

@@ -12,7 +12,7 @@ import yaml
 
 from recbole_dtlns.config.run_config import require_model
 from recbole_dtlns.config.settings import Settings
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates, top_unseen
@@ -46,7 +46,7 @@ class RecBoleSource:
         """What decides the result besides the training split."""
         return {"epochs": EPOCHS, **self.keys}
 
-    def fit(self, view: TrainView) -> CandidateSource:
+    def fit(self, view: TrainSplit) -> CandidateSource:
         """Train on every training pair for a fixed number of epochs.
 
         Raises:
@@ -57,7 +57,7 @@ class RecBoleSource:
             self._fitted_on = view.train_hash
         return self
 
-    def top(self, view: TrainView, budget: Budget) -> Candidates:
+    def top(self, view: TrainSplit, budget: Budget) -> Candidates:
         """The best unseen items of every user."""
         return top_unseen(view, budget, self.score_block, self.name)
 
@@ -73,7 +73,7 @@ class RecBoleSource:
 
 
 def find_model_candidates(
-    view: TrainView, settings: Settings, chosen: CandidateSettings, cache: StageCache
+    view: TrainSplit, settings: Settings, chosen: CandidateSettings, cache: StageCache
 ) -> CandidateResult | None:
     """Candidates from a RecBole model, with its item embeddings; None where the source is not one.
 
@@ -111,7 +111,9 @@ def recbole_source(name: str, keys: Any) -> RecBoleSource | None:
     return RecBoleSource(name, source_keys(keys))
 
 
-def _from_checkpoint(view: TrainView, run_dir: Path, chosen: CandidateSettings, allow_foreign: bool) -> CandidateResult:
+def _from_checkpoint(
+    view: TrainSplit, run_dir: Path, chosen: CandidateSettings, allow_foreign: bool
+) -> CandidateResult:
     """Candidates of a model trained in an earlier run of ours; always listed as external, as valid selected it."""
     from recbole_dtlns.evaluation.loading import load_data_and_model
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 from tqdm import tqdm
 
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.blocks import CELLS, blocks
 from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates.topk import best_of_rows, dense_entries, position_in_run, sparse_entries
@@ -20,7 +20,7 @@ ScoreBlock = Callable[[np.ndarray], "np.ndarray | sparse.csr_matrix"]
 
 @dataclass(frozen=True)
 class Candidates:
-    """Pairs that are not in train, sorted by user and then rank, in the numbering of the TrainView; 0 never occurs.
+    """Pairs that are not in train, sorted by user and then rank, in the numbering of the TrainSplit; 0 never occurs.
 
     Attributes:
         users: int64 [n].
@@ -45,7 +45,7 @@ class Candidates:
 
 
 def top_unseen(
-    view: TrainView,
+    view: TrainSplit,
     budget: Budget,
     score_block: ScoreBlock,
     source: str,
@@ -89,7 +89,7 @@ def ranked_by_order(users: np.ndarray, items: np.ndarray, source: str) -> tuple[
 
 
 def _top_of_block(
-    view: TrainView, users: np.ndarray, wanted: np.ndarray, scores: np.ndarray | sparse.csr_matrix
+    view: TrainSplit, users: np.ndarray, wanted: np.ndarray, scores: np.ndarray | sparse.csr_matrix
 ) -> tuple[np.ndarray, ...]:
     expected = (len(users), view.n_items + 1)
     if scores.shape != expected:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.candidates.item_knn import ItemKNN
 
@@ -29,7 +29,7 @@ class RP3beta(ItemKNN):
         """What decides the result besides the training split."""
         return {"neighbors": self.neighbors, "beta": self.beta}
 
-    def _weighed(self, view: TrainView) -> sparse.csr_matrix:
+    def _weighed(self, view: TrainSplit) -> sparse.csr_matrix:
         return sparse.csr_matrix(sparse.diags_array(1 / np.maximum(view.history, 1)) @ view.matrix)
 
     def _similarity(self, common: np.ndarray, neighbor: np.ndarray, item: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates.candidate_file import read_candidates
@@ -37,11 +37,11 @@ class CandidateSource(Protocol):
         """What decides the result besides the training split, as JSON values: part of the cache's key."""
         ...
 
-    def fit(self, view: TrainView) -> CandidateSource:
+    def fit(self, view: TrainSplit) -> CandidateSource:
         """Learn from the view."""
         ...
 
-    def top(self, view: TrainView, budget: Budget) -> Candidates:
+    def top(self, view: TrainSplit, budget: Budget) -> Candidates:
         """The best unseen items of every user; see `candidates.top_unseen`."""
         ...
 
@@ -111,7 +111,7 @@ class CandidateResult:
 
 
 def find_candidates(
-    view: TrainView, settings: CandidateSettings, cache: StageCache, source: CandidateSource | None = None
+    view: TrainSplit, settings: CandidateSettings, cache: StageCache, source: CandidateSource | None = None
 ) -> CandidateResult:
     """Find the candidates of all training users, in the cache or by fitting a source.
 
@@ -176,7 +176,7 @@ def unknown_source(name: str, others: Collection[str] = ()) -> UserError:
     return UserError(f"candidate_source: there is no source {name!r}. Give one of {known}.")
 
 
-def _from_file(view: TrainView, settings: CandidateSettings, started: float) -> CandidateResult:
+def _from_file(view: TrainSplit, settings: CandidateSettings, started: float) -> CandidateResult:
     if settings.file is None:
         raise UserError("candidate_source=file needs a file. Set candidate_file=PATH.")
     found = read_candidates(settings.file, view, settings.topk, settings.allow_foreign)
@@ -184,7 +184,7 @@ def _from_file(view: TrainView, settings: CandidateSettings, started: float) -> 
     return CandidateResult(found.candidates, "file", seconds, False, [found.external], found.dropped)
 
 
-def _computed(source: CandidateSource, view: TrainView, topk: Budget) -> dict[str, np.ndarray]:
+def _computed(source: CandidateSource, view: TrainSplit, topk: Budget) -> dict[str, np.ndarray]:
     found, embeddings = source.top(view, topk), source.item_embeddings()
     arrays = {"users": found.users, "items": found.items, "ranks": found.ranks, "scores": found.scores}
     return arrays if embeddings is None else {**arrays, "embeddings": embeddings}

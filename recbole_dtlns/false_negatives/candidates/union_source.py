@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.candidates.topk import position_in_run
@@ -29,7 +29,7 @@ class UnionSource:
         """What decides the result besides the training split: those of every source."""
         return {name: source.settings() for name, source in self._parts.items()}
 
-    def fit(self, view: TrainView) -> UnionSource:
+    def fit(self, view: TrainSplit) -> UnionSource:
         """Fit every source."""
         for source in self._parts.values():
             source.fit(view)
@@ -43,7 +43,7 @@ class UnionSource:
     def item_embeddings(self) -> None:
         """There are none."""
 
-    def top(self, view: TrainView, budget: Budget) -> Candidates:
+    def top(self, view: TrainSplit, budget: Budget) -> Candidates:
         """As many unseen items of every user as the budget allows, of all sources together. O(n log n)."""
         heads = [source.top(view, budget) for source in self._parts.values()]
         users, items, ranks = (

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.blocks import CELLS, blocks
 from recbole_dtlns.false_negatives.budget import Budget
@@ -32,12 +32,12 @@ class UserKNN:
         return {"neighbors": self.neighbors}
 
     @staticmethod
-    def work(view: TrainView) -> float:
+    def work(view: TrainSplit) -> float:
         """Products that `fit` computes: the sum of squared item counts."""
         counts = np.bincount(view.matrix.indices).astype(np.float64)
         return float((counts**2).sum())
 
-    def fit(self, view: TrainView) -> UserKNN:
+    def fit(self, view: TrainSplit) -> UserKNN:
         """Find the nearest users of every user; ties go to the smaller user number."""
         self._matrix = view.matrix
         length = np.sqrt(np.maximum(view.history, 1)).astype(np.float32)  # [U + 1]
@@ -68,6 +68,6 @@ class UserKNN:
     def item_embeddings(self) -> None:
         """There are none."""
 
-    def top(self, view: TrainView, budget: Budget) -> Candidates:
+    def top(self, view: TrainSplit, budget: Budget) -> Candidates:
         """The best unseen items of every user."""
         return top_unseen(view, budget, self.score_block, "UserKNN")

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import special
 
 from recbole_dtlns.config.settings import Settings
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.judges import Judge, JudgeContext, judge_class
 from recbole_dtlns.false_negatives.judges.base import Usage
@@ -24,7 +24,7 @@ _ANCHORS = 5
 """Candidates of a user, the first ones, that decide which items of a long history are shown."""
 
 
-def make_context(view: TrainView, trees: Trees | None, options: Mapping[str, Any]) -> JudgeContext:
+def make_context(view: TrainSplit, trees: Trees | None, options: Mapping[str, Any]) -> JudgeContext:
     """What judges may know of a split; without trees (`keep_all` reads no codes) every code is missing."""
     missing = np.full((view.n_items + 1, 1), -1, dtype=np.int16)
     co, se = (missing, missing) if trees is None else (trees.co.codes, trees.se.codes)

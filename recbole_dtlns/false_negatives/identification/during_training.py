@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recbole_dtlns.config.settings import Settings
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates.ranking import ScoreBlock, top_unseen
 from recbole_dtlns.false_negatives.decide import Calibration, DecisionSettings, decide, probability_of
@@ -33,7 +33,7 @@ class OnlineJudge:
         budget: how many candidates each user gets.
     """
 
-    view: TrainView
+    view: TrainSplit
     settings: Settings
     judge: str
     raw_of: RawOf

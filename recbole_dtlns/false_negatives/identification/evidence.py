@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from recbole_dtlns.config.settings import Settings
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.identification.asking import STUDENT, Asker, make_context
 from recbole_dtlns.false_negatives.identification.judging import verdicts_of
@@ -19,7 +19,7 @@ from recbole_dtlns.trees.stage import Trees
 
 def other_judges(
     names: Sequence[str],
-    view: TrainView,
+    view: TrainSplit,
     trees: Trees,
     candidates: Candidates,
     settings: Settings,

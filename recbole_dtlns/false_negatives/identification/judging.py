@@ -10,7 +10,7 @@ import numpy as np
 from scipy import special
 
 from recbole_dtlns.config.settings import Settings
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.decide import Calibration
@@ -51,7 +51,7 @@ class Judgement:
 
 
 def judge_candidates(
-    view: TrainView,
+    view: TrainSplit,
     settings: Settings,
     name: str,
     context: JudgeContext,

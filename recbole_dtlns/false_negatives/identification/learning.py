@@ -15,7 +15,7 @@ import sklearn
 from recbole_dtlns.config.positives_loss import LEARNED
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.data.tokens import positions
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.identification.evidence import other_judges
@@ -75,7 +75,7 @@ class LearnedStage:
 
     def __init__(
         self,
-        view: TrainView,
+        view: TrainSplit,
         settings: Settings,
         rebuild: Rebuild,
         cache: StageCache,
@@ -198,7 +198,7 @@ class LearnedStage:
         full_counts[in_full] = counts
         return _HeldInPairs(in_full[candidates.users], features, positive, full_counts)
 
-    def _other_judges(self, view: TrainView, trees: Trees, candidates: Candidates) -> dict[str, np.ndarray]:
+    def _other_judges(self, view: TrainSplit, trees: Trees, candidates: Candidates) -> dict[str, np.ndarray]:
         names = self._settings.learned_from_names
         asked = other_judges(names, view, trees, candidates, self._settings, self._store, self._model_folder)
         raw = {}

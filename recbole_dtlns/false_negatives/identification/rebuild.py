@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recbole_dtlns.config.settings import Settings
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.candidates.model_source import recbole_source
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.candidates.sources import CandidateSettings, find_candidates, resolve_source
@@ -36,7 +36,7 @@ class Rebuild:
         self._settings, self._trees, self._candidates, self._cache = settings, trees, candidates, cache
         self._source = recbole_source(candidates.source, settings.candidate_config)
 
-    def about(self, view: TrainView) -> dict[str, Any]:
+    def about(self, view: TrainSplit) -> dict[str, Any]:
         """All keys that decide trees and candidates, as JSON values.
 
         Args:
@@ -49,24 +49,24 @@ class Rebuild:
         settings = source.settings() if "," in name else {name: source.settings()}
         return {"source": settings, "topk": str(self._candidates.topk), "trees": asdict(self._trees)}
 
-    def trees(self, view: TrainView) -> Trees:
+    def trees(self, view: TrainSplit) -> Trees:
         """Trees of a reduced split; ready codes and vectors cannot be made again: they know the held-in pairs."""
         made = replace(self._trees, allow_foreign=True)
         if made.codes_co or made.codes_se or made.item_vectors not in {"auto", "svd"}:
             logger.warning("Codes or vectors made elsewhere know the held-in pairs: what they are worth is overstated.")
         return build_trees(view, made, self._cache, self._embeddings(view))
 
-    def candidates(self, view: TrainView) -> Candidates:
+    def candidates(self, view: TrainSplit) -> Candidates:
         """The best unseen items of the users of a reduced split, from a source that can be fitted again."""
         return find_candidates(view, self._candidates, self._cache, self._source).candidates
 
-    def scores(self, view: TrainView, users: np.ndarray, items: np.ndarray) -> np.ndarray | None:
+    def scores(self, view: TrainSplit, users: np.ndarray, items: np.ndarray) -> np.ndarray | None:
         """What the candidate source thinks of pairs, see `pair_scores`; None for a trained model."""
         if self._settings.candidate_checkpoint is not None:
             return None
         return pair_scores(view, users, items, self._candidates, self._source, self._cache)
 
-    def _embeddings(self, view: TrainView) -> tuple[str, np.ndarray] | None:
+    def _embeddings(self, view: TrainSplit) -> tuple[str, np.ndarray] | None:
         """Item embeddings as the real trees have them, from the candidate model trained on the reduced split."""
         if self._settings.candidate_checkpoint is not None:
             logger.warning("A candidate_checkpoint cannot be trained again: the second semantic tree is made by SVD.")

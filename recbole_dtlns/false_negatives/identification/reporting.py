@@ -7,7 +7,7 @@ import logging
 import numpy as np
 
 from recbole_dtlns.config.settings import Settings
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.identification.asking import STUDENT, Asker
 from recbole_dtlns.false_negatives.identification.rebuild import Rebuild
@@ -29,7 +29,7 @@ class ReportMaker:
         rebuild: makes trees and candidate scores of the reduced split.
     """
 
-    def __init__(self, view: TrainView, settings: Settings, rebuild: Rebuild) -> None:
+    def __init__(self, view: TrainSplit, settings: Settings, rebuild: Rebuild) -> None:
         self._view, self._settings, self._rebuild = view, settings, rebuild
         self.interrupted = False
 

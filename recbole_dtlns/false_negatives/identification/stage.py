@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from recbole_dtlns.config.method import Plan
+from recbole_dtlns.config.method import RunMethod
 from recbole_dtlns.config.positives_loss import LEARNED
 from recbole_dtlns.config.settings import Settings
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.candidates.model_source import find_model_candidates, source_keys
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
@@ -93,7 +93,7 @@ class Identification:
     interrupted: bool = False
 
 
-def identify(view: TrainView, settings: Settings, plan: Plan, cache_dir: Path) -> Identification:
+def identify(view: TrainSplit, settings: Settings, method: RunMethod, cache_dir: Path) -> Identification:
     """Run the stages that the plan needs; each is cached in `cache_dir` under what went into it.
 
     Nothing but `view`, the keys and files that the user names goes in: no valid, no test, no model.
@@ -104,25 +104,25 @@ def identify(view: TrainView, settings: Settings, plan: Plan, cache_dir: Path) -
     cache, result = StageCache(cache_dir), Identification()
     if settings.export_verdicts is not None:
         check_exchange_path(settings.export_verdicts)
-    found = _candidates(view, settings, plan, cache, result)
-    if plan.needs_trees:
+    found = _candidates(view, settings, method, cache, result)
+    if method.needs_trees:
         embeddings = None if found is None else found.item_embeddings
         _trees(view, settings, cache, result, embeddings)
-    if plan.judge == "file":
-        _read_verdict_file(view, settings, plan, result)
+    if method.judge == "file":
+        _read_verdict_file(view, settings, method, result)
     elif found is not None:
-        _judge(view, settings, plan, cache_dir, found.candidates, result)
+        _judge(view, settings, method, cache_dir, found.candidates, result)
     if result.inferred is not None and len(result.inferred.users) == 0:
         logger.warning("No pair was accepted: training runs without inferred positives.")
     return result
 
 
 def _candidates(
-    view: TrainView, settings: Settings, plan: Plan, cache: StageCache, result: Identification
+    view: TrainSplit, settings: Settings, method: RunMethod, cache: StageCache, result: Identification
 ) -> CandidateResult | None:
-    if plan.judge in {"none", "file"}:
+    if method.judge in {"none", "file"}:
         return None
-    chosen = _candidate_settings(settings, plan.judge)
+    chosen = _candidate_settings(settings, method.judge)
     found = find_model_candidates(view, settings, chosen, cache) or find_candidates(view, chosen, cache)
     result.seconds["candidates"], result.candidate_source = round(found.seconds, 3), found.source_effective
     result.external += found.external
@@ -132,7 +132,7 @@ def _candidates(
 
 
 def _trees(
-    view: TrainView,
+    view: TrainSplit,
     settings: Settings,
     cache: StageCache,
     result: Identification,
@@ -146,43 +146,48 @@ def _trees(
 
 
 def _judge(
-    view: TrainView, settings: Settings, plan: Plan, cache_dir: Path, candidates: Candidates, result: Identification
+    view: TrainSplit,
+    settings: Settings,
+    method: RunMethod,
+    cache_dir: Path,
+    candidates: Candidates,
+    result: Identification,
 ) -> None:
     started = time.perf_counter()
     # A converted model serves every data set, unless the user has chosen the folder.
     model_folder = cache_dir if settings.cache_dir else cache_dir.parent
     context = make_context(view, result.trees, {**settings.as_dict(), "cache_dir": str(model_folder)})
     cache = StageCache(cache_dir)
-    rebuild = Rebuild(settings, _tree_settings(settings), _candidate_settings(settings, plan.judge), cache)
+    rebuild = Rebuild(settings, _tree_settings(settings), _candidate_settings(settings, method.judge), cache)
     with VerdictStore(cache_dir / "verdicts.sqlite") as store:
-        if plan.judge == LEARNED and result.trees is not None:
+        if method.judge == LEARNED and result.trees is not None:
             stage = LearnedStage(view, settings, rebuild, cache, store, str(model_folder))
             judged = stage.judge(candidates, result.trees)
         else:
-            asker = Asker.make(plan.judge, context, store, settings)
+            asker = Asker.make(method.judge, context, store, settings)
             reporter = ReportMaker(view, settings, rebuild)
-            judged = judge_candidates(view, settings, plan.judge, context, candidates, asker, reporter)
+            judged = judge_candidates(view, settings, method.judge, context, candidates, asker, reporter)
     if judged.verdicts.asked == 0 and len(candidates) and not judged.verdicts.unjudged:
         result.cached.append("judging")
     result.judging = judged.details
     if settings.judge_refresh is not None:
         result.online = OnlineJudge(
-            view, settings, plan.judge, judged.online, judged.calibration, settings.candidates_of(plan.judge)
+            view, settings, method.judge, judged.online, judged.calibration, settings.candidates_of(method.judge)
         )
     result.interrupted = judged.verdicts.interrupted
     probability = probability_of(judged.verdicts.raw, judged.calibration)
-    _decide(view, settings, plan, candidates, judged.verdicts, probability, judged.about, judged.usage, result)
+    _decide(view, settings, method, candidates, judged.verdicts, probability, judged.about, judged.usage, result)
     # Where nobody was asked, the order of the candidate source is all there is to learn from.
-    values = share_of_best(candidates.users, candidates.scores) if plan.judge == KeepAllJudge.name else probability
-    if plan.positives_loss == "list":
+    values = share_of_best(candidates.users, candidates.scores) if method.judge == KeepAllJudge.name else probability
+    if method.positives_loss == "list":
         listed = random_candidates(view, candidates) if settings.random_positives else candidates
         result.lists = JudgedLists.from_values(view, listed, values, settings.list_size)
-    elif plan.ranks_lists:
+    elif method.ranks_lists:
         result.lists = JudgedLists.whole(view, candidates, values)
     result.seconds["judging"] = round(time.perf_counter() - started, 3)
 
 
-def _read_verdict_file(view: TrainView, settings: Settings, plan: Plan, result: Identification) -> None:
+def _read_verdict_file(view: TrainSplit, settings: Settings, method: RunMethod, result: Identification) -> None:
     if settings.judge_file is None:
         raise UserError("judge=file reads verdicts from a file; name it with --judge_file=PATH.")
     started = time.perf_counter()
@@ -192,16 +197,16 @@ def _read_verdict_file(view: TrainView, settings: Settings, plan: Plan, result: 
         settings = replace(settings, judge_threshold=recorded_threshold(settings.judge_file, settings.judge_decision))
     verdicts = Verdicts(read.raw, read.mass, 0, len(read.raw))
     about = {"judge": "file", "revision": "", "settings": {}}
-    _decide(view, settings, plan, read.candidates, verdicts, read.probability, about, Usage(), result)
-    if plan.ranks_lists:
+    _decide(view, settings, method, read.candidates, verdicts, read.probability, about, Usage(), result)
+    if method.ranks_lists:
         result.lists = JudgedLists.whole(view, read.candidates, read.probability)
     result.seconds["judging"] = round(time.perf_counter() - started, 3)
 
 
 def _decide(
-    view: TrainView,
+    view: TrainSplit,
     settings: Settings,
-    plan: Plan,
+    method: RunMethod,
     candidates: Candidates,
     verdicts: Verdicts,
     probability: np.ndarray,
@@ -211,7 +216,7 @@ def _decide(
 ) -> None:
     result.judged = JudgedPairs(candidates.users, candidates.items, probability)
     order = (candidates.users, candidates.ranks, verdicts.raw, candidates.items)
-    decision = decide(*order, decision_settings(settings, plan.judge), view.history, probability)
+    decision = decide(*order, decision_settings(settings, method.judge), view.history, probability)
     result.inferred = InferredPositives.from_decision(view, candidates, decision, settings.positive_weight)
     if settings.random_positives:
         result.inferred = random_instead(view, result.inferred)
@@ -233,7 +238,7 @@ def _decide(
         len(result.inferred) / max(view.n_users, 1),
     )
     if settings.export_verdicts is not None:
-        rule = decision_settings(settings, plan.judge)
+        rule = decision_settings(settings, method.judge)
         decided = {"kind": rule.kind, "threshold": rule.threshold, "rate": rule.rate}
         decided |= {"positives_per_user": str(rule.positives_per_user)}
         about = {**about, "decision": decided, "unjudged": verdicts.unjudged}

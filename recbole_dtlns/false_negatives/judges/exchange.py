@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.decide import Decision
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 def write_verdicts(
     path: str | Path,
-    view: TrainView,
+    view: TrainSplit,
     candidates: Candidates,
     verdicts: Verdicts,
     decision: Decision,

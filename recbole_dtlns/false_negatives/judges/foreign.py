@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 
 _SHOWN = 5
@@ -14,7 +14,7 @@ _SHOWN = 5
 class TokenNumbers:
     """Numbers of user and item tokens; remembers the tokens that the training split does not know."""
 
-    def __init__(self, view: TrainView) -> None:
+    def __init__(self, view: TrainSplit) -> None:
         users, items = (np.char.encode(tokens[1:], "utf-8").tolist() for tokens in (view.users, view.items))
         self._users, self._items = pd.Index(users, dtype=object), pd.Index(items, dtype=object)
         self._unknown_users: dict[bytes, None] = {}
@@ -56,7 +56,7 @@ class TokenNumbers:
         )
 
 
-def first_unseen(view: TrainView, users: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, int]:
+def first_unseen(view: TrainSplit, users: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, int]:
     """Which of the pairs count: known (no 0), not in train, the first of equal ones.
 
     Args:

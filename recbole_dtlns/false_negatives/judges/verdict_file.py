@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates, ranked_by_order
 from recbole_dtlns.false_negatives.judges.foreign import TokenNumbers, first_unseen
@@ -54,7 +54,7 @@ class _Rows:
     error: Callable[[int, str], UserError]
 
 
-def read_verdicts(path: str | Path, view: TrainView, allow_foreign: bool = False) -> VerdictFile:
+def read_verdicts(path: str | Path, view: TrainSplit, allow_foreign: bool = False) -> VerdictFile:
     """Read `user item [probability ...]` lines separated by tabs or blanks, or a Parquet file (`.parquet`).
 
     A header is optional; with one (it begins with `user item`) columns are found by name and may hold `raw`,
@@ -80,7 +80,7 @@ def read_verdicts(path: str | Path, view: TrainView, allow_foreign: bool = False
     return _assemble(path, view, [np.concatenate(column) for column in zip(*parts, strict=True)], external)
 
 
-def _assemble(path: Path, view: TrainView, columns: list[np.ndarray], external: dict[str, Any]) -> VerdictFile:
+def _assemble(path: Path, view: TrainSplit, columns: list[np.ndarray], external: dict[str, Any]) -> VerdictFile:
     users, items, probability, raw, mass, rank = columns
     unknown = int(((users == 0) | (items == 0)).sum())
     kept, in_train = first_unseen(view, users, items)

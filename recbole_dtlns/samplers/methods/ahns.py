@@ -7,7 +7,7 @@ from torch import Tensor
 
 from recbole_dtlns.config.parsers import Key, number
 from recbole_dtlns.samplers.base import BaseSampler
-from recbole_dtlns.samplers.batch import View
+from recbole_dtlns.samplers.batch import Batch
 
 _SMALLEST = 1e-3
 
@@ -27,10 +27,10 @@ class AHNS(BaseSampler):
         "ahns_p": Key(-2.0, number(-10, 0), "exponent minus one of the target hardness; below -1 surer means easier"),
     }
 
-    def score(self, view: View) -> Tensor:
+    def score(self, batch: Batch) -> Tensor:
         """- |s_n - t|, [R, N]."""
         options = self.context.options
-        base = (view.positive_scores + options["ahns_alpha"]).clamp_min(_SMALLEST)
+        base = (batch.positive_scores + options["ahns_alpha"]).clamp_min(_SMALLEST)
         target = (options["ahns_beta"] * base ** (options["ahns_p"] + 1)).unsqueeze(1)
-        scores = view.scores
+        scores = batch.scores
         return -(scores - target.clamp(scores.amin(1, keepdim=True), scores.amax(1, keepdim=True))).abs()

@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from recbole_dtlns.config.parsers import Key, flag, number
 from recbole_dtlns.samplers.base import BaseSampler, SamplerContext, take
-from recbole_dtlns.samplers.batch import Choice, View
+from recbole_dtlns.samplers.batch import Batch, Choice
 from recbole_dtlns.samplers.parts.gates import layer_width, linear, row_blocks, split_layers
 
 _SOFTEN = (
@@ -85,45 +85,45 @@ class ANS(BaseSampler):
         return self.gates
 
     @torch.no_grad()
-    def score(self, view: View) -> Tensor:
+    def score(self, batch: Batch) -> Tensor:
         """<u, n> + (1 + epsilon) <u, xi> of each candidate and layer, [R, N, H]; draws the noise."""
-        layers = view.the_layers.detach()
+        layers = batch.the_layers.detach()
         users = split_layers(layers, layers.users()).unsqueeze(1)
-        positives = split_layers(layers, layers.rows(view.positives)).unsqueeze(1)
-        drawn = torch.rand(users.shape, device=users.device, generator=view.generator)
-        noise = view.scratch["noise"] = self.context.options["ans_noise"] * functional.normalize(drawn, dim=-1)
+        positives = split_layers(layers, layers.rows(batch.positives)).unsqueeze(1)
+        drawn = torch.rand(users.shape, device=users.device, generator=batch.generator)
+        noise = batch.scratch["noise"] = self.context.options["ans_noise"] * functional.normalize(drawn, dim=-1)
         gain = 1 + self.context.options["ans_epsilon"]
         scores = []
-        for rows in row_blocks(view.candidates, layers.items.shape[1]):
-            negatives = split_layers(layers, layers.rows(view.candidates[rows]))
+        for rows in row_blocks(batch.candidates, layers.items.shape[1]):
+            negatives = split_layers(layers, layers.rows(batch.candidates[rows]))
             moved = self.gates.moved(users[rows], positives[rows], negatives, noise[rows])
             scores.append((users[rows] * (negatives + gain * moved)).sum(-1))
         return torch.cat(scores)
 
-    def choose(self, view: View, picked: Tensor, scores: Tensor) -> Choice:
+    def choose(self, batch: Batch, picked: Tensor, scores: Tensor) -> Choice:
         """The picked item of each layer, int64 [R, 1, H], moved by the same noise, and the loss of the gates."""
-        layers, ids = view.the_layers, take(view.candidates, picked)
+        layers, ids = batch.the_layers, take(batch.candidates, picked)
         users = split_layers(layers, layers.users()).unsqueeze(1)
-        positives = split_layers(layers, layers.rows(view.positives)).unsqueeze(1)
+        positives = split_layers(layers, layers.rows(batch.positives)).unsqueeze(1)
         negatives = split_layers(layers, layers.composite(ids))
-        moved = self.gates.moved(users, positives, negatives, view.scratch["noise"])
+        moved = self.gates.moved(users, positives, negatives, batch.scratch["noise"])
         gamma = self.context.options["ans_gamma"]
         aux = None
         if gamma > 0 and self.context.options["ans_all_candidates"]:
-            aux = gamma * self._over_candidates(view, users, positives)
+            aux = gamma * self._over_candidates(batch, users, positives)
         elif gamma > 0:
             aux = gamma * self._splitting(users, positives, negatives)
         return Choice(ids, (negatives + moved).flatten(-2), aux_loss=aux)
 
-    def _over_candidates(self, view: View, users: Tensor, positives: Tensor) -> Tensor:
+    def _over_candidates(self, batch: Batch, users: Tensor, positives: Tensor) -> Tensor:
         """`_splitting` of all candidates, block by block; the backward pass gathers and computes each block again."""
-        layers = view.the_layers
+        layers = batch.the_layers
 
         def block(rows: slice) -> Tensor:
-            negatives = split_layers(layers, layers.rows(view.candidates[rows]))
+            negatives = split_layers(layers, layers.rows(batch.candidates[rows]))
             return self._splitting(users[rows], positives[rows], negatives)
 
-        blocks = row_blocks(view.candidates, layers.items.shape[1])
+        blocks = row_blocks(batch.candidates, layers.items.shape[1])
         # nothing in a block is random, so the state of random numbers need not be kept
         return torch.cat([checkpoint(block, rows, use_reentrant=False, preserve_rng_state=False) for rows in blocks])
 

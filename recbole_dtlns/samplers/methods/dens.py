@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from recbole_dtlns.config.parsers import Key, number, whole
 from recbole_dtlns.samplers.base import BaseSampler, SamplerContext, take
-from recbole_dtlns.samplers.batch import Choice, View
+from recbole_dtlns.samplers.batch import Batch, Choice
 from recbole_dtlns.samplers.parts.gates import layer_width, linear, row_blocks, split_layers
 from recbole_dtlns.samplers.parts.layers import BatchLayers
 
@@ -65,27 +65,27 @@ class DENS(BaseSampler):
         return self.gates
 
     @torch.no_grad()
-    def score(self, view: View) -> Tensor:
+    def score(self, batch: Batch) -> Tensor:
         """<u^h, (1 - w) n^h - n_r^h> of each candidate and layer, [R, N, H]."""
-        layers = view.the_layers.detach()
-        users, relevant = self._relevant(layers, view)
-        irrelevance = 1 - self._warmth(view.epoch)
+        layers = batch.the_layers.detach()
+        users, relevant = self._relevant(layers, batch)
+        irrelevance = 1 - self._warmth(batch.epoch)
         scores = []
-        for rows in row_blocks(view.candidates, layers.items.shape[1]):
-            negatives = split_layers(layers, layers.rows(view.candidates[rows]))
+        for rows in row_blocks(batch.candidates, layers.items.shape[1]):
+            negatives = split_layers(layers, layers.rows(batch.candidates[rows]))
             parts = irrelevance * negatives - self.gates.relevant_negative(negatives, relevant[rows].unsqueeze(1))
             scores.append((users[rows].unsqueeze(1) * parts).sum(-1))
         return torch.cat(scores)
 
-    def choose(self, view: View, picked: Tensor, scores: Tensor) -> Choice:
+    def choose(self, batch: Batch, picked: Tensor, scores: Tensor) -> Choice:
         """The picked item of each layer, int64 [R, 1, H], with the loss of the gates."""
-        layers, ids = view.the_layers, take(view.candidates, picked)
-        _, relevant = self._relevant(layers, view)
+        layers, ids = batch.the_layers, take(batch.candidates, picked)
+        _, relevant = self._relevant(layers, batch)
         negatives = layers.composite(ids.squeeze(1))
         positive_r = relevant.flatten(-2)
         negative_r = self.gates.relevant_negative(split_layers(layers, negatives), relevant).flatten(-2)
         p_r, n_r = layers.scores(positive_r), layers.scores(negative_r)
-        p_ir = layers.scores(layers.rows(view.positives) - positive_r)
+        p_ir = layers.scores(layers.rows(batch.positives) - positive_r)
         n_ir = layers.scores(negatives - negative_r)
         gaps = torch.stack([p_ir - p_r, n_r - n_ir, n_r - p_r, p_ir - n_ir])
         return Choice(ids, aux_loss=self.context.options["dens_gamma"] * functional.softplus(gaps).mean(0))
@@ -95,7 +95,7 @@ class DENS(BaseSampler):
         warmup: int = self.context.options["dens_warmup"]
         return 1.0 if epoch >= warmup else epoch / warmup
 
-    def _relevant(self, layers: BatchLayers, view: View) -> tuple[Tensor, Tensor]:
+    def _relevant(self, layers: BatchLayers, batch: Batch) -> tuple[Tensor, Tensor]:
         """Users and relevant parts of their positives, both float [R, H, C]."""
         users = split_layers(layers, layers.users())
-        return users, self.gates.relevant_positive(users, split_layers(layers, layers.rows(view.positives)))
+        return users, self.gates.relevant_positive(users, split_layers(layers, layers.rows(batch.positives)))

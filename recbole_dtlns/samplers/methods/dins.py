@@ -8,7 +8,7 @@ from torch import Tensor
 
 from recbole_dtlns.config.parsers import Key, number
 from recbole_dtlns.samplers.base import BaseSampler, take
-from recbole_dtlns.samplers.batch import Choice, View
+from recbole_dtlns.samplers.batch import Batch, Choice
 
 _TINY = 1e-30
 
@@ -26,15 +26,15 @@ class DINS(BaseSampler):
         "dins_alpha": Key(1.0, number(0, 1e30), "weight of the positive's dimensions; 0 mixes nothing in"),
     }
 
-    def score(self, view: View) -> Tensor:
+    def score(self, batch: Batch) -> Tensor:
         """Product of the user with each layer of each candidate, [R, N, H]."""
-        return view.layer_scores
+        return batch.layer_scores
 
-    def choose(self, view: View, picked: Tensor, scores: Tensor) -> Choice:
+    def choose(self, batch: Batch, picked: Tensor, scores: Tensor) -> Choice:
         """The picked item of each layer, mixed with the positive dimension by dimension."""
-        layers, ids = view.the_layers, take(view.candidates, picked)
+        layers, ids = batch.the_layers, take(batch.candidates, picked)
         users, hard = layers.pooled_users.unsqueeze(1), layers.composite(ids)
-        positives = layers.rows(view.positives).unsqueeze(1)
+        positives = layers.rows(batch.positives).unsqueeze(1)
         scale = torch.tensor(self.context.options["dins_alpha"] + _TINY, device=ids.device).log()
         weight = torch.sigmoid(users * (hard - positives) - scale)
         return Choice(ids, torch.lerp(positives.expand_as(hard), hard, weight))

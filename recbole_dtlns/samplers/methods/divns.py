@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from recbole_dtlns.config.parsers import Key, number, whole
 from recbole_dtlns.samplers.base import BaseSampler, SamplerContext, take
-from recbole_dtlns.samplers.batch import Choice, EpochView, View
+from recbole_dtlns.samplers.batch import Batch, Choice, EpochView
 from recbole_dtlns.samplers.parts.diversity import distinct_items, diverse_items
 from recbole_dtlns.samplers.parts.rings import ItemRings
 
@@ -50,36 +50,36 @@ class DivNS(BaseSampler):
         self.hard = ItemRings(counts.clamp_max(options["divns_hard"]))
         self.diverse = ItemRings(counts.clamp_max(options["divns_diverse"]))
 
-    def score(self, view: View) -> Tensor:
+    def score(self, batch: Batch) -> Tensor:
         """The model's scores, [R, N]."""
-        return view.scores
+        return batch.scores
 
-    def choose(self, view: View, picked: Tensor, scores: Tensor) -> Choice:
+    def choose(self, batch: Batch, picked: Tensor, scores: Tensor) -> Choice:
         """The picked item mixed with a diverse one; itself where the user has none yet."""
-        layers, ids = view.the_layers, take(view.candidates, picked)
-        self._remember(view, picked, scores)
-        other = self.diverse.draw(view.users, view.generator).unsqueeze(1)
+        layers, ids = batch.the_layers, take(batch.candidates, picked)
+        self._remember(batch, picked, scores)
+        other = self.diverse.draw(batch.users, batch.generator).unsqueeze(1)
         if self.context.options["judge_refresh"] is not None:
-            other = torch.where(self.context.uniform.allows(view.users, other), other, 0)
+            other = torch.where(self.context.uniform.allows(batch.users, other), other, 0)
         other = torch.where(other > 0, other, ids)
         return Choice(ids, torch.lerp(layers.rows(other), layers.rows(ids), self.context.options["divns_lambda"]))
 
-    def _remember(self, view: View, picked: Tensor, scores: Tensor) -> None:
+    def _remember(self, batch: Batch, picked: Tensor, scores: Tensor) -> None:
         """Runners-up, the best of them last, into the cache; the picked into H_u."""
-        hardest = take(view.candidates, picked)
+        hardest = take(batch.candidates, picked)
         n_kept = min(self.context.options["divns_keep"], scores.shape[1] - 1)
         places = scores.scatter(1, picked, -torch.inf).topk(n_kept, dim=1).indices.flip(1)
-        runners_up = view.candidates.gather(1, places)
+        runners_up = batch.candidates.gather(1, places)
         unused = runners_up != hardest
-        users = view.users.unsqueeze(1).expand_as(runners_up)
+        users = batch.users.unsqueeze(1).expand_as(runners_up)
         self.cache.push(users[unused], runners_up[unused])
-        self.hard.push(view.users, hardest.squeeze(1))
+        self.hard.push(batch.users, hardest.squeeze(1))
 
-    def epoch_end(self, view: EpochView) -> None:
+    def epoch_end(self, batch: EpochView) -> None:
         """Choose the diverse items of each user from its cache."""
-        if view.layers is None:
+        if batch.layers is None:
             raise ValueError("this sampler needs the layers of the model")
-        vectors = functional.normalize(view.layers.items, dim=1)
+        vectors = functional.normalize(batch.layers.items, dim=1)
         vectors[0] = 0
         self.diverse.clear()
         for users in self._blocks(vectors.shape[1]):

@@ -3,12 +3,12 @@
 from torch import Tensor
 
 from recbole_dtlns.samplers.base import BaseSampler
-from recbole_dtlns.samplers.batch import View
+from recbole_dtlns.samplers.batch import Batch
 
 
 class DNS(BaseSampler):
     """The candidate that the model scores highest: argmax_n s(u, n). O(RNC), no state."""
 
-    def score(self, view: View) -> Tensor:
+    def score(self, batch: Batch) -> Tensor:
         """The model's scores, [R, N]."""
-        return view.scores
+        return batch.scores

@@ -9,7 +9,7 @@ from torch import Tensor
 from recbole_dtlns.config.parsers import Key, flag, whole
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.samplers.base import BaseSampler, take
-from recbole_dtlns.samplers.batch import Choice, View
+from recbole_dtlns.samplers.batch import Batch, Choice
 
 
 class DNSMN(BaseSampler):
@@ -33,9 +33,9 @@ class DNSMN(BaseSampler):
                 "most as many."
             )
 
-    def score(self, view: View) -> Tensor:
+    def score(self, batch: Batch) -> Tensor:
         """The model's scores, [R, N]."""
-        return view.scores
+        return batch.scores
 
     def pick(self, scores: Tensor) -> Tensor:
         """Positions of one of the M highest, [R, 1], or of all M, [R, M]."""
@@ -46,7 +46,7 @@ class DNSMN(BaseSampler):
         place = torch.randint(m, (len(top), 1), device=top.device, generator=self.context.generator)
         return top.gather(1, place)
 
-    def choose(self, view: View, picked: Tensor, scores: Tensor) -> Choice:
+    def choose(self, batch: Batch, picked: Tensor, scores: Tensor) -> Choice:
         """The picked items; several weigh 1 each, so that their losses add up."""
-        ids = take(view.candidates, picked)
+        ids = take(batch.candidates, picked)
         return Choice(ids, weights=torch.ones(ids.shape, device=ids.device) if ids.shape[1] > 1 else None)

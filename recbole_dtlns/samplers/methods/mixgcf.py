@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from recbole_dtlns.samplers.base import BaseSampler, take
-from recbole_dtlns.samplers.batch import Choice, View
+from recbole_dtlns.samplers.batch import Batch, Choice
 
 
 class MixGCF(BaseSampler):
@@ -19,13 +19,13 @@ class MixGCF(BaseSampler):
 
     needs_layers = True
 
-    def score(self, view: View) -> Tensor:
+    def score(self, batch: Batch) -> Tensor:
         """Product of the user with each layer of each candidate, [R, N, H]."""
-        return view.layer_scores
+        return batch.layer_scores
 
-    def choose(self, view: View, picked: Tensor, scores: Tensor) -> Choice:
+    def choose(self, batch: Batch, picked: Tensor, scores: Tensor) -> Choice:
         """The picked item of each layer, int64 [R, 1, H], mixed with the positive's layers."""
-        layers, ids = view.the_layers, take(view.candidates, picked)
-        share = torch.rand(ids.shape, device=ids.device, generator=view.generator)
-        positives = layers.rows(view.positives).unsqueeze(1)
+        layers, ids = batch.the_layers, take(batch.candidates, picked)
+        share = torch.rand(ids.shape, device=ids.device, generator=batch.generator)
+        positives = layers.rows(batch.positives).unsqueeze(1)
         return Choice(ids, torch.lerp(layers.composite(ids), positives, layers.widen(share)))

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from recbole_dtlns.config.parsers import Key, number
 from recbole_dtlns.samplers.base import BaseSampler
-from recbole_dtlns.samplers.batch import Choice, View
+from recbole_dtlns.samplers.batch import Batch, Choice
 
 _EPSILON = 1e-8
 
@@ -27,9 +27,9 @@ class SoftmaxRho(BaseSampler):
         "softmax_rho": Key(1.0, number(1e-6, 1e6), "radius of the KL ball: the larger, the harder the negatives"),
     }
 
-    def score(self, view: View) -> Tensor:
+    def score(self, batch: Batch) -> Tensor:
         """Z / tau, [R, N]: the logarithm of the weights up to a constant."""
-        losses = functional.softplus(view.scores - view.positive_scores.unsqueeze(1))
+        losses = functional.softplus(batch.scores - batch.positive_scores.unsqueeze(1))
         spread = losses.var(dim=1, correction=0, keepdim=True) / (2 * self.context.options["softmax_rho"])
         return losses / (spread.sqrt() + _EPSILON)
 
@@ -41,6 +41,6 @@ class SoftmaxRho(BaseSampler):
         """Every position, [R, N]."""
         return torch.arange(scores.shape[1], device=scores.device).expand_as(scores)
 
-    def choose(self, view: View, picked: Tensor, scores: Tensor) -> Choice:
+    def choose(self, batch: Batch, picked: Tensor, scores: Tensor) -> Choice:
         """Every candidate with its weight."""
-        return Choice(view.candidates, weights=torch.softmax(scores, dim=1))
+        return Choice(batch.candidates, weights=torch.softmax(scores, dim=1))

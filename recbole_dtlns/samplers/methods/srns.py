@@ -8,7 +8,7 @@ from torch import Tensor
 
 from recbole_dtlns.config.parsers import Key, number, whole
 from recbole_dtlns.samplers.base import BaseSampler, SamplerContext, take
-from recbole_dtlns.samplers.batch import Choice, EpochView, View
+from recbole_dtlns.samplers.batch import Batch, Choice, EpochView
 from recbole_dtlns.samplers.parts.snapshots import Snapshots
 
 
@@ -52,22 +52,22 @@ class SRNS(BaseSampler):
         extra = self.context.uniform.draw(users, self.context.options["srns_extra"], self.context.generator)
         return torch.cat([self.memory[users], extra], dim=1)
 
-    def score(self, view: View) -> Tensor:
+    def score(self, batch: Batch) -> Tensor:
         """P_k + alpha min(1, epoch / T0) std_k for items of the memory, -inf for the others, [R, S1 + S2]."""
         options = self.context.options
-        scores = torch.sigmoid(view.scores - view.positive_scores.unsqueeze(1))
-        weight = options["srns_alpha"] * min(1.0, view.epoch / options["srns_warmup"])
-        held = self.memory[view.users]
-        same = view.candidates.unsqueeze(2) == held.unsqueeze(1)  # [R, S1 + S2, S1]
+        scores = torch.sigmoid(batch.scores - batch.positive_scores.unsqueeze(1))
+        weight = options["srns_alpha"] * min(1.0, batch.epoch / options["srns_warmup"])
+        held = self.memory[batch.users]
+        same = batch.candidates.unsqueeze(2) == held.unsqueeze(1)  # [R, S1 + S2, S1]
         if weight > 0:
-            spread = self.past.spread(view.users, held, view.positives)
+            spread = self.past.spread(batch.users, held, batch.positives)
             scores = scores + weight * (same * spread.unsqueeze(1)).amax(2)
-        free = ~self._barred(view)
+        free = ~self._barred(batch)
         usable = same.any(2) & free
         usable = torch.where(usable.any(1, keepdim=True), usable, free)  # a memory of barred items: one of the others
         scores = scores.masked_fill(~usable, -torch.inf)
         # Several negatives of a positive share a memory: the second has the second best, and so on.
-        earlier = repetition(view.users * (int(view.positives.max()) + 1) + view.positives)
+        earlier = repetition(batch.users * (int(batch.positives.max()) + 1) + batch.positives)
         rank = scores.argsort(dim=1, descending=True).argsort(dim=1)
         earlier = torch.minimum(earlier, usable.sum(1) - 1)
         return scores.masked_fill(rank < earlier.unsqueeze(1), -torch.inf)
@@ -79,33 +79,33 @@ class SRNS(BaseSampler):
         bounded = torch.where(in_memory, scores, low)
         return super().bonus(bounded, similarity).masked_fill(~in_memory, -torch.inf)
 
-    def choose(self, view: View, picked: Tensor, scores: Tensor) -> Choice:
+    def choose(self, batch: Batch, picked: Tensor, scores: Tensor) -> Choice:
         """The picked items; the memory of each user of the batch is renewed with the scores before the step."""
-        self._renew(view)
-        return Choice(take(view.candidates, picked))
+        self._renew(batch)
+        return Choice(take(batch.candidates, picked))
 
-    def _barred(self, view: View) -> Tensor:
+    def _barred(self, batch: Batch) -> Tensor:
         """Candidates that have become inferred positives since they were drawn, bool [R, S1 + S2]."""
         if self.context.options["judge_refresh"] is None:
-            return torch.zeros(view.candidates.shape, dtype=torch.bool, device=view.candidates.device)
-        return ~self.context.uniform.allows(view.users, view.candidates)
+            return torch.zeros(batch.candidates.shape, dtype=torch.bool, device=batch.candidates.device)
+        return ~self.context.uniform.allows(batch.users, batch.candidates)
 
     @torch.no_grad()
-    def _renew(self, view: View) -> None:
-        users, number = view.users.unique(return_inverse=True)
+    def _renew(self, batch: Batch) -> None:
+        users, number = batch.users.unique(return_inverse=True)
         rows = torch.arange(len(number), device=users.device)
         first = torch.full_like(users, len(number)).scatter_reduce_(0, number, rows, "amin")
-        candidates = view.candidates[first]
-        noise = torch.empty(candidates.shape, device=users.device).exponential_(generator=view.generator)
-        keys = view.scores[first] / self.context.options["srns_tau"] - noise.log()  # the Gumbel trick
-        keys = keys.masked_fill(repeats(candidates) | self._barred(view)[first], -torch.inf)
+        candidates = batch.candidates[first]
+        noise = torch.empty(candidates.shape, device=users.device).exponential_(generator=batch.generator)
+        keys = batch.scores[first] / self.context.options["srns_tau"] - noise.log()  # the Gumbel trick
+        keys = keys.masked_fill(repeats(candidates) | self._barred(batch)[first], -torch.inf)
         kept = keys.topk(self.memory.shape[1], dim=1).indices
         self.memory[users] = candidates.gather(1, kept)
 
-    def epoch_end(self, view: EpochView) -> None:
+    def epoch_end(self, batch: EpochView) -> None:
         """Keep a copy of the tables."""
-        if view.layers is not None:
-            self.past.add(view.layers)
+        if batch.layers is not None:
+            self.past.add(batch.layers)
 
     def state_dict(self) -> dict[str, Any]:
         """Memory and tables."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from recbole_dtlns.config.parsers import Key, number, whole
 from recbole_dtlns.samplers.base import BaseSampler, take
-from recbole_dtlns.samplers.batch import Choice, View
+from recbole_dtlns.samplers.batch import Batch, Choice
 from recbole_dtlns.samplers.parts.layers import BatchLayers
 
 _TINY = 1e-30
@@ -41,26 +41,26 @@ class StabCF(BaseSampler):
         ),
     }
 
-    def score(self, view: View) -> Tensor:
+    def score(self, batch: Batch) -> Tensor:
         """<u, n> and then <p*, n> of each candidate and layer, [R, N, 2H]; draws the history."""
-        layers = view.the_layers.detach()
+        layers = batch.the_layers.detach()
         n_items = self.context.options["stabcf_history"]
-        view.scratch["history"] = self.context.history.draw(view.users, n_items, view.generator)
-        smooth = replace(layers, queries=self._smooth_positives(layers, view))
-        return torch.cat([view.layer_scores, smooth.layer_scores(view.candidates)], -1)
+        batch.scratch["history"] = self.context.history.draw(batch.users, n_items, batch.generator)
+        smooth = replace(layers, queries=self._smooth_positives(layers, batch))
+        return torch.cat([batch.layer_scores, smooth.layer_scores(batch.candidates)], -1)
 
-    def choose(self, view: View, picked: Tensor, scores: Tensor) -> Choice:
+    def choose(self, batch: Batch, picked: Tensor, scores: Tensor) -> Choice:
         """The mixture, with the ids of n1, int64 [R, 1, H], and p* as the positive."""
-        layers = view.the_layers
-        hard, near = take(view.candidates, picked).chunk(2, dim=-1)
-        positives = self._smooth_positives(layers, view)
+        layers = batch.the_layers
+        hard, near = take(batch.candidates, picked).chunk(2, dim=-1)
+        positives = self._smooth_positives(layers, batch)
         both = layers.composite(torch.cat([hard, near], 1))  # [R, 2, W]
         negatives = self._mixed(layers, positives, both)
         return Choice(hard, negatives.unsqueeze(1), positives)
 
-    def _smooth_positives(self, layers: BatchLayers, view: View) -> Tensor:
+    def _smooth_positives(self, layers: BatchLayers, batch: Batch) -> Tensor:
         """p*, float [R, W]."""
-        return self._mixed(layers, layers.rows(view.positives), layers.rows(view.scratch["history"]))
+        return self._mixed(layers, layers.rows(batch.positives), layers.rows(batch.scratch["history"]))
 
     def _mixed(self, layers: BatchLayers, favoured: Tensor, others: Tensor) -> Tensor:
         """Mean of float [R, W] and [R, n, W] by e^<u, .> in each layer, alpha times that for the first: [R, W]."""

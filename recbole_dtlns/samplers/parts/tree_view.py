@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from recbole_dtlns.samplers.base import BaseSampler, SamplerContext
-from recbole_dtlns.samplers.batch import Choice, EpochView, View
+from recbole_dtlns.samplers.batch import Batch, Choice, EpochView
 
 
 class TreeView:
@@ -38,26 +38,26 @@ class TreeView:
         """Candidates of the base: int64 [R] -> int64 [R, N]."""
         return self.base.propose(users, n)
 
-    def score(self, view: View) -> Tensor:
+    def score(self, batch: Batch) -> Tensor:
         """Scores of the base with the weighted similarities in them, [R, N] or [R, N, H]."""
-        scores = self.base.score(view)
+        scores = self.base.score(batch)
         if self.alpha_co == 0 and self.alpha_se == 0:
             return scores
-        similarity = self.alpha_co * self.structural(view.positives, view.candidates)
-        similarity = similarity + self.alpha_se * self.semantic(view.positives, view.candidates)
+        similarity = self.alpha_co * self.structural(batch.positives, batch.candidates)
+        similarity = similarity + self.alpha_se * self.semantic(batch.positives, batch.candidates)
         return self.base.bonus(scores, similarity)
 
     def pick(self, scores: Tensor) -> Tensor:
         """Positions that the base picks from these scores."""
         return self.base.pick(scores)
 
-    def choose(self, view: View, picked: Tensor, scores: Tensor) -> Choice:
+    def choose(self, batch: Batch, picked: Tensor, scores: Tensor) -> Choice:
         """Negatives that the base makes of the picked positions."""
-        return self.base.choose(view, picked, scores)
+        return self.base.choose(batch, picked, scores)
 
-    def epoch_end(self, view: EpochView) -> None:
+    def epoch_end(self, batch: EpochView) -> None:
         """Tell the base."""
-        self.base.epoch_end(view)
+        self.base.epoch_end(batch)
 
     def state_dict(self) -> dict[str, Any]:
         """State of the base."""

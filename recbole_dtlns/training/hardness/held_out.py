@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recbole_dtlns.data.augmented import ExtraPairs, is_stored, positives_matrix
+from recbole_dtlns.data.augmented import InferredIds, is_stored, positives_matrix
 
 _END = np.iinfo(np.int64).max  # above every key, so that a search never ends behind the last one
 
@@ -29,7 +29,7 @@ class HeldOut:
     """
 
     def __init__(
-        self, train: Any, part: Any, extra: ExtraPairs | None, bars_inferred: bool, device: torch.device | str
+        self, train: Any, part: Any, extra: InferredIds | None, bars_inferred: bool, device: torch.device | str
     ) -> None:
         self._train, self._bars_inferred, self._device = train, bars_inferred, device
         users, items = (part.inter_feat[field].numpy() for field in (part.uid_field, part.iid_field))
@@ -37,12 +37,12 @@ class HeldOut:
         self._keys = torch.as_tensor(np.append(self._pairs, _END), device=device)
         self._bar(extra)
 
-    def follow(self, extra: ExtraPairs | None) -> None:
+    def follow(self, extra: InferredIds | None) -> None:
         """Take other inferred positives from now on. O(E) where they have changed, else nothing."""
         if self._bars_inferred and extra is not self._extra:
             self._bar(extra)
 
-    def _bar(self, extra: ExtraPairs | None) -> None:
+    def _bar(self, extra: InferredIds | None) -> None:
         self._extra = extra
         barred = positives_matrix(self._train, extra if self._bars_inferred else None)
         users, items = np.divmod(self._pairs, self._train.item_num)

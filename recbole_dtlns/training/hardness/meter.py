@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from recbole_dtlns.samplers.base import take
-from recbole_dtlns.samplers.batch import Choice, View
+from recbole_dtlns.samplers.batch import Batch, Choice
 from recbole_dtlns.samplers.parts.exclude import FarFromHistory
 from recbole_dtlns.training.hardness.held_out import HeldOut
 from recbole_dtlns.trees.similarity import TreeSimilarity
@@ -55,7 +55,7 @@ class HardnessMeter:
             proposal.begin()
 
     @torch.no_grad()
-    def add(self, view: View, picked: Tensor, choice: Choice, margin: Tensor | None) -> None:
+    def add(self, batch: Batch, picked: Tensor, choice: Choice, margin: Tensor | None) -> None:
         """Count one batch.
 
         Args:
@@ -64,14 +64,14 @@ class HardnessMeter:
             choice: the negatives.
             margin: mean of s_p - s_n, a scalar; None where it is not known.
         """
-        rows, ids, weights = len(view.users), choice.ids.flatten(1), _weights(choice)
+        rows, ids, weights = len(batch.users), choice.ids.flatten(1), _weights(choice)
         if margin is not None:
             self._add("score_gap", margin * rows, rows)
-        hardest = is_hardest(view, picked, choice)
+        hardest = is_hardest(batch, picked, choice)
         if hardest is not None:
             self._add("hardest_share", _sum(hardest.flatten(1), weights), rows)
         weights = torch.full_like(ids, 1 / ids.shape[1], dtype=torch.float32) if weights is None else weights
-        self._waiting.append((view.users, view.positives, ids, weights))
+        self._waiting.append((batch.users, batch.positives, ids, weights))
         self._n_waiting += ids.numel()
         if self._n_waiting >= _BLOCK:
             self._flush()
@@ -117,12 +117,12 @@ class ShareMeter:
         self._held_out, self._sums, self._rows = held_out, torch.zeros(2, dtype=torch.float64), 0
 
     @torch.no_grad()
-    def add(self, view: View, choice: Choice) -> None:
+    def add(self, batch: Batch, choice: Choice) -> None:
         """Count one batch."""
-        hits = _sum(self._held_out.contains(view.users, choice.ids.flatten(1)), _weights(choice))
-        chance = self._held_out.chance[view.users].sum()
+        hits = _sum(self._held_out.contains(batch.users, choice.ids.flatten(1)), _weights(choice))
+        chance = self._held_out.chance[batch.users].sum()
         self._sums += torch.stack([hits.double(), chance.double()]).cpu()
-        self._rows += len(view.users)
+        self._rows += len(batch.users)
 
     def means(self) -> tuple[float, float]:
         """(share, chance)."""
@@ -130,17 +130,17 @@ class ShareMeter:
         return share, chance
 
 
-def is_hardest(view: View, picked: Tensor, choice: Choice) -> Tensor | None:
+def is_hardest(batch: Batch, picked: Tensor, choice: Choice) -> Tensor | None:
     """Whether the model scores each chosen negative as high as its row's hardest candidate: bool [R, K] or [R, K, H].
 
     None where the sampler asked for no scores (they are never computed for this), where there is nothing to choose
     from, and where what was chosen is not what was picked.
     """
-    if "layer_scores" not in vars(view) or view.candidates.shape[1] == 1 or picked.shape != choice.ids.shape:
+    if "layer_scores" not in vars(batch) or batch.candidates.shape[1] == 1 or picked.shape != choice.ids.shape:
         return None
-    scores = view.layer_scores if picked.dim() == 3 else view.scores
+    scores = batch.layer_scores if picked.dim() == 3 else batch.scores
     chosen = scores.gather(1, picked) == scores.amax(1, keepdim=True)
-    return chosen & (take(view.candidates, picked) == choice.ids)
+    return chosen & (take(batch.candidates, picked) == choice.ids)
 
 
 def _weights(choice: Choice) -> Tensor | None:

@@ -84,9 +84,9 @@ def run(warm, tmp_path):
 def _run(folder: Path, keys):
     start = {"data_path": str(folder / "data"), "tree_leaf_size": 4, "candidate_topk": 6, "positives_per_user": 2}
     config = Config("BPR", "toy", config_dict={**start, **keys})
-    check_judge(config.settings, config.plan)
+    check_judge(config.settings, config.method)
     config["checkpoint_dir"] = str(folder / "saved")
     view = read_training_part(config, folder / "cache")
-    found = identify(view, config.settings, config.plan, folder / "cache")
+    found = identify(view, config.settings, config.method, folder / "cache")
     found.view = view
     return found

@@ -129,4 +129,4 @@ def test_the_control_knows_train_alone(tmp_path: Path):
 def test_controls_that_cannot_be_had_are_refused(toy_data: Path, keys, said: str):
     config = Config("BPR", "toy", config_dict={"data_path": str(toy_data), **keys})
     with pytest.raises(UserError, match=said):
-        check_judge(config.settings, config.plan)
+        check_judge(config.settings, config.method)

@@ -167,7 +167,7 @@ def test_trees_with_shuffled_codes_are_worth_nothing(tmp_path):
     """Codes that mean nothing on real data: nothing is lost without them, and alone they tell nothing."""
     keys = {"judge": "learned", "shuffle_codes": True, "candidate_topk": 10, "checkpoint_dir": str(tmp_path)}
     config = Config("BPR", "ml-100k", config_dict=keys)
-    found = identify(read_training_part(config, tmp_path), config.settings, config.plan, tmp_path)
+    found = identify(read_training_part(config, tmp_path), config.settings, config.method, tmp_path)
     groups = {row["group"]: row for row in found.judging["learned"]["groups"]}
     for group in ("structural tree", "semantic tree"):
         for measure in ("log_loss", "auc", "ndcg@20"):
@@ -255,7 +255,7 @@ def test_codes_made_elsewhere_are_said_to_know_the_held_in_pairs(run, caplog):
 def test_what_cannot_be_had_is_refused_before_any_work(toy_data, keys, said):
     config = Config("BPR", "toy", config_dict={"data_path": str(toy_data), "judge": "learned", **keys})
     with pytest.raises(UserError, match=said):
-        check_judge(config.settings, config.plan)
+        check_judge(config.settings, config.method)
 
 
 def test_held_in_splits_get_candidates_and_trees_of_their_own(run, monkeypatch):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from toy import toy_split
 
-from recbole_dtlns.data.train_split import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.candidates.sources import CandidateSettings
 from recbole_dtlns.false_negatives.decide import Calibration
 from recbole_dtlns.false_negatives.judges.keep_all import KeepAllJudge
@@ -23,7 +23,7 @@ EVERYTHING = 1 << 40
 @pytest.fixture(scope="module")
 def full():
     users, items = np.array(toy_split(n_users=300)["train"]).T
-    return TrainView.from_pairs(users, items)
+    return TrainSplit.from_pairs(users, items)
 
 
 @pytest.fixture(scope="module")
