@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from recbole_dtlns.comparison.report.source import Row
@@ -73,11 +73,3 @@ def why_marked(rows: Iterable[Row]) -> str:
     """For words beside a figure, which has room for `(marked)` alone: the reasons, or nothing without marked rows."""
     said = "; ".join(labels_by_mark((row.label, row.marks) for row in rows))
     return f" Marked: {said}." if said else ""
-
-
-def no_room(title: str, drawn: Sequence[Row], left: Sequence[str]) -> str:
-    """A sentence on the rows that a plot of many leaves out, by label; nothing where it draws all."""
-    if not left:
-        return ""
-    rows = f"{len(drawn)} rows, ours and the most accurate"
-    return f"The plot of {title} has room for {rows}; left out: {', '.join(left)}. "

@@ -180,7 +180,7 @@ class Source:
         return [problem for run in self.runs if (problem := problem_of(run, kind)) is not None]
 
     def foremost(self, group: Group, rows: list[Row], most: int) -> list[Row]:
-        """The rows that a plot has room for, in their order: ours and the most accurate ones."""
+        """So many of the rows, in their order: ours and the most accurate ones."""
         order = {row.label: place for place, row in enumerate(group.ranked(self.metric))}
         best = sorted(rows, key=lambda row: (row.label != self.ours, order.get(row.label, len(order))))[:most]
         return [row for row in rows if row in best]

@@ -30,13 +30,18 @@ class Chart(Figure):
     """A figure with one pair of axes, `body`.
 
     Parts of a row carry the id `row-PLACE`, which `svg` makes a class of: several parts share it.
+
+    Args:
+        width, height: of the file, in inches; the page draws it narrower.
+        lines_are_rows: each line of the chart is a row of the report, named on the left.
     """
 
-    def __init__(self, width: float, height: float) -> None:
+    def __init__(self, width: float, height: float, lines_are_rows: bool = False) -> None:
         super().__init__(figsize=(width, height), layout="constrained")
         self.patch.set_alpha(0)  # the background is left to the page
         self.body: Axes = self.add_subplot()
         self.values: list[Value] = []
+        self.lines_are_rows = lines_are_rows
 
     def of_row(self, place: int, *artists: Any) -> None:
         """Say that artists, or containers of them such as error bars, belong to a row."""

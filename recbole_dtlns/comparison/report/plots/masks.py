@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure
+from typing import Any
+
 from matplotlib.lines import Line2D
 
+from recbole_dtlns.comparison.number_text import fraction_text
 from recbole_dtlns.comparison.report.measures import mask_value
-from recbole_dtlns.comparison.report.plots.style import FAINT, INK, dress, fractions, look_of, new_figure
+from recbole_dtlns.comparison.report.plots.chart import Chart
+from recbole_dtlns.comparison.report.plots.style import FAINT, INK, dress, legend_of_marks, look_of, plain_ticks
 from recbole_dtlns.comparison.report.source import Group, Row, Source
 from recbole_dtlns.comparison.statistics.words import metric_name
 
@@ -26,28 +29,31 @@ def shown(source: Source, group: Group) -> list[tuple[Row, float, float | None]]
     return sorted(held, key=lambda entry: -entry[1])
 
 
-def draw(source: Source, group: Group) -> Figure:
+def draw(source: Source, group: Group) -> Chart:
     """A filled marker for the honest mask, joined to a hollow one for the other mask."""
     held = shown(source, group)
-    figure = new_figure(7.6, 1.2 + 0.34 * len(held))
-    axes = figure.add_subplot()
+    chart = Chart(7.6, 1.2 + 0.34 * len(held), lines_are_rows=True)
+    axes = chart.body
     for place, (row, honest_mean, reference_mean) in enumerate(held):
-        look = look_of(source.labels, row.label)
+        look, number = look_of(source.labels, row.label), source.labels.index(row.label)
+        said = f"honest mask {fraction_text(honest_mean)}"
         if reference_mean is not None:
-            axes.plot([honest_mean, reference_mean], [place] * 2, color=FAINT, linewidth=2, zorder=1)
-            axes.plot(reference_mean, place, look.marker, color=look.colour, fillstyle="none", markersize=8)
-        axes.plot(honest_mean, place, look.marker, color=look.colour, markersize=7)
+            chart.of_row(number, axes.plot([honest_mean, reference_mean], [place] * 2, color=FAINT, linewidth=2, zorder=1))
+            hollow = {"color": look.colour, "fillstyle": "none", "markersize": 8}
+            chart.of_row(number, axes.plot(reference_mean, place, look.marker, **hollow))
+            said += f", reference mask {fraction_text(reference_mean)}"
+        chart.of_row(number, axes.plot(honest_mean, place, look.marker, color=look.colour, markersize=7))
+        chart.tell(number, [honest_mean], [place], [said])
     axes.set_yticks(range(len(held)), [row.caption for row, _, _ in held])
+    for (row, _, _), label in zip(held, axes.get_yticklabels(), strict=True):
+        chart.of_row(source.labels.index(row.label), label)
     axes.set_ylim(len(held) - 0.4, -0.6)
     dress(axes, f"Test {metric_name(source.metric)}", grid="x")
-    fractions(axes, x=True)
+    plain_ticks(axes, x=True)
+    dot: dict[str, Any] = {"color": INK, "marker": "o", "linestyle": ""}
     handles = [
-        Line2D([], [], color=INK, marker="o", linestyle="", label="honest mask (train)"),
-        Line2D(
-            [], [], color=INK, marker="o", fillstyle="none", linestyle="", label="reference mask (uses test labels)"
-        ),
+        Line2D([], [], label="honest mask (train)", **dot),
+        Line2D([], [], label="reference mask (uses test labels)", fillstyle="none", **dot),
     ]
-    key = figure.legend(handles=handles, loc="outside upper left", ncols=2, frameon=False, fontsize=8.5)
-    for text in key.get_texts():
-        text.set_color(INK)
-    return figure
+    legend_of_marks(chart, handles)
+    return chart

@@ -2,54 +2,39 @@
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+import numpy as np
 
-from recbole_dtlns.comparison.report.plots.style import MANY, dress, fractions, legend, look_of, new_figure
+from recbole_dtlns.comparison.report.plots.chart import Chart
+from recbole_dtlns.comparison.report.plots.lines import Series, draw_lines
+from recbole_dtlns.comparison.report.plots.style import dress, percent_ticks, plain_ticks
 from recbole_dtlns.comparison.report.source import Group, Row, Source
 from recbole_dtlns.comparison.statistics.words import metric_name
 
 
-def rows_of(source: Source, group: Group, levels: list[float]) -> tuple[list[Row], list[str]]:
-    """Rows to draw, of many ours and the most accurate ones, and the labels of the others."""
-    groups = [source.at_noise(group, level) for level in levels[1:]]
-    noisy = [row for row in group.rows if any(each.row(row.label) for each in groups)]
-    drawn = source.foremost(group, noisy, MANY)
-    return drawn, [row.label for row in noisy if row not in drawn]
+def rows_of(source: Source, group: Group, levels: list[float]) -> list[Row]:
+    """Rows that ran at more than the lowest level, each as it is at the first level at which it has marks, if any."""
+    groups = [source.at_noise(group, level) for level in levels]
+    noisy = [row for row in group.rows if any(each.row(row.label) for each in groups[1:])]
+    marked = {row.label: row for each in reversed(groups) for row in each.rows if row.marks}
+    return [marked.get(row.label, row) for row in noisy]
 
 
-def draw(source: Source, group: Group, levels: list[float]) -> Figure:
-    """A line a row through its means, with the standard deviation over seeds; rows moved a little apart.
-
-    Of many rows only ours and the most accurate are drawn.
-    """
-    figure = new_figure(8.2, 4.0)
-    axes = figure.add_subplot()
+def draw(source: Source, group: Group, levels: list[float]) -> Chart:
+    """A line a row through its means, with the standard deviation over seeds; rows moved a little apart."""
+    chart = Chart(8.2, 4.0)
     groups = {level: source.at_noise(group, level) for level in levels}
-    rows, _ = rows_of(source, group, levels)
+    rows = rows_of(source, group, levels)
     step = 0.012 * (levels[-1] - levels[0]) / max(1, len(rows) // 6)
+    held = []
     for place, row in enumerate(rows):
-        look = look_of(source.labels, row.label)
         found = [(level, noisy.test(source.metric)) for level in levels if (noisy := groups[level].row(row.label))]
-        known = [(level, value) for level, value in found if value is not None]
-        axes.errorbar(
-            [level + step * (place - len(rows) / 2) for level, _ in known],
-            [value.mean for _, value in known],
-            yerr=[value.sd or 0.0 for _, value in known],
-            color=look.colour,
-            marker=look.marker,
-            markersize=6,
-            linestyle=look.line,
-            linewidth=1.5,
-            elinewidth=0.9,
-            capsize=2.5,
-            label=next(
-                (each.caption for level in levels if (each := groups[level].row(row.label)) and each.marks), row.caption
-            ),
-        )
-    axes.set_xticks(levels)
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
-    dress(axes, "Noise rate", f"Test {metric_name(source.metric)}")
-    fractions(axes, y=True)
-    legend(figure, axes, len(rows))
-    return figure
+        known = [(level + step * (place - len(rows) / 2), value) for level, value in found if value is not None]
+        x, y = np.array([at for at, _ in known]), np.array([value.mean for _, value in known])
+        held.append(Series(row, x, y, bars=np.array([value.sd or 0.0 for _, value in known])))
+    metric = metric_name(source.metric)
+    draw_lines(chart, source, group, held, "Noise", metric)
+    chart.body.set_xticks(levels)
+    percent_ticks(chart.body, x=True)
+    dress(chart.body, "Noise rate", f"Test {metric}")
+    plain_ticks(chart.body, y=True)
+    return chart

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from recbole_dtlns.comparison.report.measures import why_marked
-from recbole_dtlns.comparison.report.plots import accuracy as plots
-from recbole_dtlns.comparison.report.section import Picture, Section
+from recbole_dtlns.comparison.report.section import Section
 from recbole_dtlns.comparison.report.source import SPREAD_OF_LISTS, Group, Row, Source, best_of, is_accuracy
 from recbole_dtlns.comparison.report.table import Column, Line, Table, Value, filled
 from recbole_dtlns.comparison.run.records import RunRecord
@@ -25,20 +23,17 @@ _INTERVAL = (
 
 def accuracy(source: Source) -> Section:
     """Test and valid metrics of every row."""
-    section = Section("accuracy", "Accuracy")
+    section = Section("accuracy", "Accuracy by every metric", short="Accuracy")
     section.text.append(
         "Full ranking of all items; early stopping and every choice by the valid part, test read once a run. "
         f"{metric_name(source.metric)} is the metric that validation went by, unless the report was asked for another."
     )
     for group in source.groups:
-        intervals = {row.label: plots.user_interval(row, source.metric) for row in group.rows}
-        section.tables += [_main(source, group, intervals), _all(source, group), _training(source, group)]
-        if group.ranked(source.metric):
-            section.pictures.append(_dots(source, group, intervals))
+        section.tables += [_main(source, group), _all(source, group), _training(source, group)]
     return section
 
 
-def _main(source: Source, group: Group, intervals: plots.Intervals) -> Table:
+def _main(source: Source, group: Group) -> Table:
     k = source.metric.partition("@")[2]
     spread = [
         f"{name}@{k}" for name in SPREAD_OF_LISTS if f"{name}@{k}" in source.metrics and is_accuracy(source.metric)
@@ -61,7 +56,7 @@ def _main(source: Source, group: Group, intervals: plots.Intervals) -> Table:
     lines = []
     for row in group.rows:
         line = _line(row, [*tests, *spread], [source.metric])
-        low, high = intervals[row.label] or (None, None)
+        low, high = source.intervals(group)[row.label] or (None, None)
         ends = {f"test_{source.metric}_low": low, f"test_{source.metric}_high": high}
         lines.append(Line({**line.values, **ends}, line.marks))
     shown = filled(columns, lines)
@@ -109,10 +104,10 @@ def judge_of(row: Row) -> str:
 
 
 def _training(source: Source, group: Group) -> Table:
+    tuned = any(row.trials for row in group.rows)
     columns = (
         Column("row", "Row"),
-        Column("chosen", "Chosen on valid"),
-        Column("trials", "Trials", "count"),
+        *((Column("chosen", "Chosen on valid"), Column("trials", "Trials", "count")) if tuned else ()),
         Column("seeds", "Seeds", "count"),
         Column("best_epoch", "Best epoch", "count"),
         Column("training", "Training seconds", "seconds"),
@@ -131,8 +126,9 @@ def _training(source: Source, group: Group) -> Table:
         )
         for row in group.rows
     ]
-    note = "Epochs count from 0. A row with nothing to search has no trials."
-    return Table(f"training-{group.slug}", f"Tuning and training: {group.title}", columns, tuple(lines), note)
+    note = "Epochs count from 0." + (" A row with nothing to search has no trials." if tuned else "")
+    title = f"{'Tuning and training' if tuned else 'Training'}: {group.title}"
+    return Table(f"training-{group.slug}", title, columns, tuple(lines), note, folded=True)
 
 
 def chosen_keys(row: Row) -> str:
@@ -147,29 +143,3 @@ def chosen_of(run: RunRecord) -> dict[str, Any]:
     """The keys that the search chose for a run; empty for start values and without a search."""
     keys = (run.chosen() or {}).get("keys")
     return keys if isinstance(keys, dict) else {}
-
-
-def _dots(source: Source, group: Group, intervals: plots.Intervals) -> Picture:
-    name = metric_name(source.metric)
-    over_users = "the 95 % bootstrap interval over users, " if any(intervals.values()) else ""
-    return Picture(
-        f"accuracy-{group.slug}",
-        f"Test {name}: {group.title}",
-        f"Dot plot of test {name} for {len(group.ranked(source.metric))} rows, with {over_users}the standard deviation "
-        f"over seeds and every seed as a small dot.{_highest(source, group)} The numbers are in the "
-        f"accuracy table.{why_marked(group.rows)}",
-        lambda: plots.dots(source, group, intervals),
-    )
-
-
-def _highest(source: Source, group: Group) -> str:
-    """The best row without marks; where all are marked, the best of those with its marks."""
-    ranked = group.ranked(source.metric)
-    best = next((row for row in ranked if not row.marks), ranked[0])
-    value = best.test(source.metric)
-    if value is None:
-        return ""
-    among = " of rows without marks" if not best.marks and any(row.marks for row in ranked) else ""
-    marks = f" [{'; '.join(best.marks)}]" if best.marks else ""
-    which = "lowest" if best_of(source.metric) == "min" else "highest"
-    return f" The {which} mean{among} has {best.label}{marks} with {value.mean:.4f}."

@@ -1,11 +1,18 @@
-"""What the runs cost: seconds by stage and memory."""
+"""What the runs cost: accuracy against seconds and memory, and seconds by stage."""
 
 from __future__ import annotations
 
-from recbole_dtlns.comparison.report.section import Section
+from collections.abc import Iterator
+from functools import partial
+
+from recbole_dtlns.comparison.report.measures import why_marked
+from recbole_dtlns.comparison.report.plots import scatter
+from recbole_dtlns.comparison.report.row import Row
+from recbole_dtlns.comparison.report.section import Picture, Section
 from recbole_dtlns.comparison.report.sections.judging import judged_runs
-from recbole_dtlns.comparison.report.source import Source
-from recbole_dtlns.comparison.report.table import Column, Line, Table, filled
+from recbole_dtlns.comparison.report.source import Group, Source
+from recbole_dtlns.comparison.report.table import Column, Line, Spread, Table, filled
+from recbole_dtlns.comparison.statistics.words import metric_name
 
 _STAGES = {
     "trees": "Trees",
@@ -15,34 +22,56 @@ _STAGES = {
     "sampling": "of it sampling",
     "evaluation": "Evaluation",
 }
+_KEY = "Dashed: the Pareto line, through the rows that no other beats both in accuracy and in cost; marked rows aside."
 
 
 def cost(source: Source) -> Section:
-    """Seconds by stage and peak memory, means over seeds."""
-    section = Section("cost", "Cost")
-    said = (
-        "Seconds of each stage as measured. A stage that an earlier run had left ready took only the time to read it."
+    """Accuracy against cost in figures, seconds by stage and peak memory in a table, means over seeds."""
+    section = Section("cost", "Accuracy and cost", short="Cost")
+    section.text.append(
+        "Seconds as measured, with whatever else ran on the machine; training ends where early stopping ended it. A stage "
+        "that an earlier run had left ready took only the time to read it."
+        + (" What judging cost in all is told under Inferred positives." if judged_runs(source) else "")
     )
-    if judged_runs(source):
-        said += " What judging cost in all is told under Inferred positives."
-    section.text.append(said)
+    for group in source.groups:
+        section.pictures += _against_cost(source, group)
+        section.tables.append(cost_table(group))
+    return section
+
+
+def cost_table(group: Group) -> Table:
+    """Seconds by stage and peak memory of each row."""
     columns = (
         Column("row", "Row"),
         *(Column(stage, f"{title} (s)", "seconds") for stage, title in _STAGES.items()),
         Column("memory", "Peak memory (MB)", "count"),
     )
-    for group in source.groups:
-        lines = [
-            Line(
-                {
-                    "row": row.label,
-                    **{stage: row.seconds(stage) for stage in _STAGES},
-                    "memory": row.mean(lambda run: run.result.get("peak_memory_mb")),
-                },
-                row.marks,
+    lines = [
+        Line(
+            {"row": row.label, **{stage: row.seconds(stage) for stage in _STAGES}, "memory": _memory(row)},
+            row.marks,
+        )
+        for row in group.rows
+    ]
+    return Table(f"cost-{group.slug}", f"Cost: {group.title}", filled(columns, lines), tuple(lines))
+
+
+def _memory(row: Row) -> Spread | None:
+    return row.mean(lambda run: run.result.get("peak_memory_mb"))
+
+
+def _training(row: Row) -> Spread | None:
+    return row.seconds("training")
+
+
+def _against_cost(source: Source, group: Group) -> Iterator[Picture]:
+    metric = metric_name(source.metric)
+    for name, measure, title in (("seconds", _training, "Training seconds"), ("memory", _memory, "Peak memory, MB")):
+        rows = [row for row in group.ranked(source.metric) if measure(row) is not None]
+        if len(rows) > 1:
+            alt = (
+                f"Scatter plot of test {metric} against {title.lower()} for {len(rows)} rows of {group.title}, with the "
+                f"Pareto line. The numbers are in the tables of accuracy and cost.{why_marked(rows)}"
             )
-            for row in group.rows
-        ]
-        shown = filled(columns, lines)
-        section.tables.append(Table(f"cost-{group.slug}", f"Cost: {group.title}", shown, tuple(lines)))
-    return section
+            draw = partial(scatter.against_cost, source, group, measure, title)
+            yield Picture(f"{name}-{group.slug}", f"Test {metric} against {title}: {group.title}", alt, draw, _KEY)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
+
 from recbole_dtlns.comparison.report.measures import why_marked
 from recbole_dtlns.comparison.report.plots import scatter
 from recbole_dtlns.comparison.report.section import Picture, Section
-from recbole_dtlns.comparison.report.source import BEYOND_ACCURACY, Group, Source, best_of
+from recbole_dtlns.comparison.report.source import BEYOND_ACCURACY, Group, Source, best_of, slug
 from recbole_dtlns.comparison.report.table import Column, Line, Table, filled
 from recbole_dtlns.comparison.statistics.words import metric_name
 
 
 def coverage(source: Source) -> Section:
     """Item coverage, average popularity and the Gini index of the test lists."""
-    section = Section("coverage", "Popularity and coverage")
+    section = Section("coverage", "Popularity and coverage", short="Coverage")
     section.text.append(
         "ItemCoverage: share of all items in any user's list. AveragePopularity: mean number of training "
         "interactions of a recommended item; neither more nor less is better as such. GiniIndex: 0 = all items equally "
@@ -25,7 +28,7 @@ def coverage(source: Source) -> Section:
         table = _table(source, group, names)
         if len(table.columns) > 2:
             section.tables.append(table)
-            section.pictures.append(_scatter(source, group, names))
+            section.pictures += _pictures(source, group, names)
     return section
 
 
@@ -38,15 +41,17 @@ def _table(source: Source, group: Group, names: list[str]) -> Table:
         for row in group.rows
     ]
     shown = filled(columns, lines, keep=2)
-    return Table(f"coverage-{group.slug}", f"Popularity and coverage: {group.title}", shown, tuple(lines))
+    title = f"Popularity and coverage: {group.title}"
+    return Table(f"coverage-{group.slug}", title, shown, tuple(lines), folded=True)
 
 
-def _scatter(source: Source, group: Group, names: list[str]) -> Picture:
-    listed = ", ".join(metric_name(name) for name in names)
-    return Picture(
-        f"coverage-{group.slug}",
-        f"Accuracy beside popularity and coverage: {group.title}",
-        f"Scatter plots of test {metric_name(source.metric)} against {listed}, a point a row of {group.title}; the "
-        f"numbers are in the table above.{why_marked(group.ranked(source.metric))}",
-        lambda: scatter.against_metrics(source, group, names),
-    )
+def _pictures(source: Source, group: Group, names: list[str]) -> Iterator[Picture]:
+    metric = metric_name(source.metric)
+    for name in names:
+        other = metric_name(name)
+        alt = (
+            f"Scatter plot of test {metric} against {other}, a point a row of {group.title}; the numbers are in the table "
+            f"of popularity and coverage.{why_marked(group.ranked(source.metric))}"
+        )
+        draw = partial(scatter.against_metric, source, group, name)
+        yield Picture(f"coverage-{slug(name)}-{group.slug}", f"Test {metric} beside {other}: {group.title}", alt, draw)

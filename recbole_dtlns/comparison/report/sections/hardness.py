@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from recbole_dtlns.comparison.report.measures import no_room, why_marked
+from collections.abc import Iterator
+from functools import partial
+
+from recbole_dtlns.comparison.report.measures import why_marked
 from recbole_dtlns.comparison.report.plots import hardness as plots
 from recbole_dtlns.comparison.report.section import Picture, Section
-from recbole_dtlns.comparison.report.sections.learning import where_epochs_are
 from recbole_dtlns.comparison.report.source import Group, Row, Source
 from recbole_dtlns.comparison.report.table import Column, Line, Table, Value, filled, spread
 
@@ -23,29 +25,23 @@ _COLUMNS = (
 
 
 def hardness(source: Source) -> Section:
-    """The best epoch in a table, every epoch in a plot."""
-    section = Section("hardness", "Hardness of negatives and share of false ones")
+    """The best epoch in a table, every epoch in figures."""
+    section = Section("hardness", "Hardness of negatives and share of false ones", short="Hardness")
     section.text.append(
         "Score gap: score of the positive less that of the negative, as the loss sees it; smaller is harder. Hardest "
         "chosen: how often the negative is the candidate that the model scores highest. False negatives are counted as "
-        "chosen negatives that are held-out positives, beside what chance would give: a hard sampler finds many. The "
-        "table is over all seeds; the plot shows the first seed of each row that it draws."
+        "chosen negatives that are held-out positives, beside what chance would give: a hard sampler finds many."
+        + ("" if source.single else " Tables are over all seeds; figures show the first seed.")
     )
-    section.warnings += [f"Left out of the plot of hardness: {said}" for said in source.unreadable("hardness")]
+    section.warnings += [f"Left out of the figures of hardness: {said}" for said in source.unreadable("hardness")]
     for group in source.groups:
         lines = [Line(values, row.marks) for row in group.rows if (values := _values(row)) is not None]
         if lines:
             title, note = f"Hardness at the best epoch: {group.title}", "Means over seeds; test after training only."
-            section.tables.append(Table(f"hardness-{group.slug}", title, filled(_COLUMNS, lines), tuple(lines), note))
-        if any(plots.epochs_of(row) for row in group.rows):
-            section.pictures.append(_picture(source, group))
-            section.text.append(f"{_drawn(source, group)}{where_epochs_are(group)}")
+            columns = filled(_COLUMNS, lines)
+            section.tables.append(Table(f"hardness-{group.slug}", title, columns, tuple(lines), note, folded=True))
+        section.pictures += _pictures(source, group)
     return section
-
-
-def _drawn(source: Source, group: Group) -> str:
-    """What the plot leaves out, in a sentence; nothing where it draws every row that has a record."""
-    return no_room(group.title, plots.rows_of(source, group), plots.left_out(source, group))
 
 
 def _values(row: Row) -> dict[str, Value] | None:
@@ -57,13 +53,16 @@ def _values(row: Row) -> dict[str, Value] | None:
     return {"row": row.label, **{key: None if found is None else found.mean for key, found in means.items()}}
 
 
-def _picture(source: Source, group: Group) -> Picture:
-    return Picture(
-        f"hardness-{group.slug}",
-        f"Hardness of the negatives by epoch, first seed: {group.title}",
-        f"Line plots by epoch of the first seed of each row of {group.title}: score gap, share of hardest "
-        "candidates chosen, similarity of positive and negative in both trees, and the share of chosen negatives that "
-        f"are valid positives beside what chance would give (dotted). {_drawn(source, group)}"
-        f"Values of the best epoch are in the table above.{why_marked(plots.rows_of(source, group))}",
-        lambda: plots.draw(source, group),
-    )
+def _pictures(source: Source, group: Group) -> Iterator[Picture]:
+    for name, title in plots.QUANTITIES.items():
+        rows = plots.rows_with(group, name)
+        if rows:
+            dotted = name == "valid_share"
+            alt = (
+                f"Line plot by epoch of {title.lower()}, of the first seed of each of {len(rows)} rows of {group.title}"
+                f"{', beside what chance would give (dotted)' if dotted else ''}. Values of the best epoch are in the "
+                f"table of hardness.{why_marked(rows)}"
+            )
+            draw = partial(plots.draw, source, group, name)
+            key = "Dotted: what chance would give." if dotted else ""
+            yield Picture(f"hardness-{name}-{group.slug}", f"{title}, first seed: {group.title}", alt, draw, key)

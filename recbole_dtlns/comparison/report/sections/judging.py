@@ -78,6 +78,8 @@ def cost_of_judging(source: Source) -> Table | None:
         Column("seconds", "Judging seconds", "seconds"),
     )
     lines = tuple(_paid(judge, dataset, runs) for (judge, dataset, _), runs in held.items())
+    if not any(line.values[key] for line in lines for key in _ASKED):  # no language model was asked
+        columns = tuple(column for column in columns if column.key not in {*_ASKED, "asking"})
     note = (
         "Sums over all finished runs that share a judge and its settings, trials too. Verdicts found ready cost "
         "nothing, whichever run, judge or earlier command left them: the first run that needs them pays for all. The "

@@ -1,4 +1,4 @@
-"""How training went: curves by epoch and by second, and accuracy against what it cost."""
+"""How training went: curves by epoch and by second, and every epoch as numbers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from recbole_dtlns.comparison.report.measures import why_marked
-from recbole_dtlns.comparison.report.plots import curves, scatter
+from recbole_dtlns.comparison.report.plots import curves
 from recbole_dtlns.comparison.report.row import problem_of
 from recbole_dtlns.comparison.report.section import Picture, Section
 from recbole_dtlns.comparison.report.source import Group, Source
@@ -16,29 +16,34 @@ from recbole_dtlns.comparison.statistics.words import metric_name
 
 
 def learning_curves(source: Source) -> Section:
-    """The valid metric and the training loss by epoch."""
+    """The valid metric by epoch and by second, and the training loss."""
     section = Section("curves", "Learning curves")
-    section.text.append(
-        "The mean over seeds, as far as all of them trained, with a band from the lowest to the highest seed. Losses "
-        "of different samplers are not comparable with each other: a harder negative costs more."
-    )
+    band = "" if source.single else "The mean over seeds, as far as all of them trained, with a band from the lowest to "
+    band += "" if source.single else "the highest seed. "
+    losses = "" if source.single else "Losses of different samplers are not comparable: a harder negative costs more. "
+    section.text.append(f"{band}{losses}Seconds are those of training without evaluation.")
     section.warnings += [f"Left out of every curve: {said}" for said in source.unreadable("epochs")]
     for group in source.groups:
-        pictures = _curves(source, group)
+        pictures = list(_curves(source, group))
         section.pictures += pictures
         if pictures:
             section.text.append(f"{_without(source, group)}{where_epochs_are(group)}")
     return section
 
 
-def _without(source: Source, group: Group, by_second: bool = False) -> str:
-    """The rows that have no curve, in a sentence; nothing where all have one."""
-    held = curves.curves_of(group, source.metric, by_second)
-    rows = ", ".join(label for label, curve in held.items() if curve is None)
-    what, why = f"valid {metric_name(source.metric)}", "it was not recorded"
-    if by_second:
-        what, why = f"{what} by second", "it or the seconds were not recorded"
-    return f"Without a curve of {what}, {group.title}, as {why} in two epochs of all seeds: {rows}. " if rows else ""
+def _without(source: Source, group: Group) -> str:
+    """The rows that have no curve, by epoch or by second, in sentences; nothing where all have both."""
+    metric = f"valid {metric_name(source.metric)}"
+    by_epoch, by_second = (
+        {label for label, curve in curves.curves_of(group, source.metric, second).items() if curve is None}
+        for second in (False, True)
+    )
+    asked = ((metric, by_epoch, "it was"), (f"{metric} by second", by_second - by_epoch, "it or the seconds were"))
+    said = ""
+    for what, labels, was in asked:
+        if rows := ", ".join(row.label for row in group.rows if row.label in labels):
+            said += f"Without a curve of {what}, {group.title}, as {was} not recorded in two epochs of all seeds: {rows}. "
+    return said
 
 
 def where_epochs_are(group: Group) -> str:
@@ -78,57 +83,19 @@ def _epochs(label: str, run: RunRecord) -> Iterator[dict[str, Value]]:
         yield values | hard.get(epoch, {})
 
 
-def _curves(source: Source, group: Group) -> list[Picture]:
-    metric, found = metric_name(source.metric), []
-    for column, title in ((source.metric, f"Valid {metric} by epoch"), ("train_loss", "Training loss by epoch")):
-        held = curves.curves_of(group, column)
+def _curves(source: Source, group: Group) -> Iterator[Picture]:
+    metric = metric_name(source.metric)
+    asked = (
+        ("valid", source.metric, f"Valid {metric} by epoch", False),
+        ("seconds", source.metric, f"Valid {metric} by training second", True),
+        ("loss", "train_loss", "Training loss by epoch", False),
+    )
+    for name, column, title, by_second in asked:
+        held = curves.curves_of(group, column, by_second)
         if any(held.values()):
             alt = (
                 f"Line plot of {title[0].lower()}{title[1:]} for {sum(map(bool, held.values()))} rows of {group.title}."
                 f"{why_marked(row for row in group.rows if held[row.label])}"
             )
-            name = f"curve-{'loss' if column == 'train_loss' else 'valid'}-{group.slug}"
-            found.append(
-                Picture(name, f"{title}: {group.title}", alt, partial(curves.draw, source, group, column, title))
-            )
-    return found
-
-
-def accuracy_against_seconds(source: Source) -> Section:
-    """What accuracy costs in training time."""
-    section = Section("seconds", "Accuracy against training seconds")
-    section.text.append(
-        "Seconds of training without evaluation, up to where early stopping ended it; as measured, with whatever else "
-        "ran on the machine."
-    )
-    metric = metric_name(source.metric)
-    for group in source.groups:
-        rows = [row for row in group.ranked(source.metric) if row.seconds("training")]
-        if len(rows) > 1 or (rows and source.single):
-            alt = (
-                f"Scatter plot of test {metric} against mean training seconds for {len(rows)} rows of {group.title}; "
-                "up and to the left is better. The numbers are in the tables of accuracy and training."
-                f"{why_marked(rows)}"
-            )
-            title = f"Test {metric} against training seconds: {group.title}"
-            section.pictures.append(
-                Picture(f"seconds-{group.slug}", title, alt, partial(scatter.against_seconds, source, group))
-            )
-        held = curves.curves_of(group, source.metric, by_second=True)
-        if any(curves.curves_of(group, source.metric).values()):
-            section.text += [said.strip()] if (said := _without(source, group, by_second=True)) else []
-        if any(held.values()):
-            title = f"Valid {metric} by training second"
-            alt = (
-                f"Line plot of valid {metric} by second of training for {sum(map(bool, held.values()))} rows of "
-                f"{group.title}.{why_marked(row for row in group.rows if held[row.label])}"
-            )
-            section.pictures.append(
-                Picture(
-                    f"curve-seconds-{group.slug}",
-                    f"{title}: {group.title}",
-                    alt,
-                    partial(curves.draw, source, group, source.metric, title, by_second=True),
-                )
-            )
-    return section
+            draw = partial(curves.draw, source, group, column, title, by_second=by_second)
+            yield Picture(f"curve-{name}-{group.slug}", f"{title}: {group.title}", alt, draw)

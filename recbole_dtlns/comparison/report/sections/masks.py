@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from recbole_dtlns.comparison.number_text import percent_text
 from recbole_dtlns.comparison.report.formats import shown
 from recbole_dtlns.comparison.report.measures import mask_gain, mask_value, why_marked
 from recbole_dtlns.comparison.report.plots import masks as plots
@@ -13,7 +14,7 @@ from recbole_dtlns.comparison.statistics.words import metric_name
 
 def masks(source: Source) -> Section:
     """How much of a gain is the mask."""
-    section = Section("masks", "The evaluation mask")
+    section = Section("masks", "The evaluation mask", short="Mask")
     section.text.append(
         "Under the reference protocol the inferred positives that are no held-out pairs are left out of the ranking at "
         "test. Only test labels can tell which those are, so they sharpen the evaluation itself. Here each such "
@@ -59,9 +60,9 @@ def _sentence(source: Source, group: Group, row: Row) -> Point:
         return Point(lead, "Only one mask was evaluated.")
     name = metric_name(source.metric)
     first, second = (shown(value.mean, "metric") for value in (honest, reference))
-    change = 100 * (reference.mean / honest.mean - 1)
+    change = percent_text(reference.mean / honest.mean - 1, sign=True)
     said = f"Test {name} is {first} under the honest mask and {second} under the reference mask."
-    return Point(lead, f"{said} The mask alone changes it by {change:+.1f} %.")
+    return Point(lead, f"{said} The mask alone changes it by {change}.")
 
 
 def _picture(source: Source, group: Group) -> Picture:
@@ -70,7 +71,7 @@ def _picture(source: Source, group: Group) -> Picture:
         f"masks-{group.slug}",
         f"Test {name} under both masks: {group.title}",
         f"Dot plot of test {name} for each row whose test leaves out train alone (the honest mask here) and, where the "
-        "run has one, under the reference mask, joined by a line. The numbers under both masks are in the table above, "
+        "run has one, under the reference mask, joined by a line. The numbers under both masks are in the table of masks, "
         f"those of the other rows in the accuracy table.{why_marked(row for row, _, _ in plots.shown(source, group))}",
         lambda: plots.draw(source, group),
     )

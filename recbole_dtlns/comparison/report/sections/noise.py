@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recbole_dtlns.comparison.report.measures import no_room, why_marked
+from recbole_dtlns.comparison.report.measures import why_marked
 from recbole_dtlns.comparison.report.plots import noise as plots
 from recbole_dtlns.comparison.report.section import Picture, Section
 from recbole_dtlns.comparison.report.source import Group, Source
@@ -25,8 +25,6 @@ def noise(source: Source) -> Section:
         if len(levels) > 1:
             section.tables.append(_table(source, group, levels))
             section.pictures.append(_picture(source, group, levels))
-            if said := no_room(group.name, *plots.rows_of(source, group, levels)):
-                section.text.append(f"{said}The numbers of all are in the table.")
     return section
 
 
@@ -57,14 +55,11 @@ def _table(source: Source, group: Group, levels: list[float]) -> Table:
 
 def _picture(source: Source, group: Group, levels: list[float]) -> Picture:
     name = metric_name(source.metric)
-    labels = [row.label for row in plots.rows_of(source, group, levels)[0]]
-    groups = [source.at_noise(group, level) for level in levels]
-    drawn = [row for label in labels for each in groups if (row := each.row(label))]
     return Picture(
         f"noise-{group.slug}",
         f"Test {name} against noise: {group.name}",
         f"Line plot of mean test {name} at noise rates {', '.join(f'{100 * level:g} %' for level in levels)} with the "
-        f"standard deviation over seeds, a line a row of {group.name} (of many rows ours and the most accurate). "
-        f"The numbers are in the table above.{why_marked(drawn)}",
+        f"standard deviation over seeds, a line a row of {group.name}. The numbers are in the table of noise."
+        f"{why_marked(plots.rows_of(source, group, levels))}",
         lambda: plots.draw(source, group, levels),
     )

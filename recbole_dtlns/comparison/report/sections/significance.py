@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from recbole_dtlns.comparison.report.section import Point, Section
+from recbole_dtlns.comparison.report.sections.ingredients import ingredients
 from recbole_dtlns.comparison.report.source import Group, Source
-from recbole_dtlns.comparison.report.table import Column, Interval, Line, Table, Value
+from recbole_dtlns.comparison.report.table import Column, Interval, Line, Table, Value, filled
 from recbole_dtlns.comparison.statistics import OVER_SEEDS, OVER_USERS, Compared, over_seeds, over_users
 from recbole_dtlns.comparison.statistics.words import metric_name
 
@@ -26,14 +27,20 @@ _SEEDS = (
 
 def significance(source: Source) -> Section:
     """Tables and sentences of all tests."""
-    section = Section("significance", "Significance", fold_points=True)
+    title = "Statistics: every difference with its interval, p value and effect"
+    section = Section("significance", title, short="Statistics", folded=True, fold_points=True)
     section.text += [OVER_USERS, OVER_SEEDS, "All tests are two-sided; significant means below .05 after correction."]
     for group in source.groups:
         ours, pairs = source.against_ours(group), source.all_pairs(group)
+        section.points += ingredients(source, group)
         for found in ours:
             said = f"Over users: {over_users(found)} Over seeds: {over_seeds(found)}"
             section.points.append(Point(f"{found.first} and {found.second}, {group.title}", said))
         section.tables += _tables(source, group, ours, f"ours-{group.slug}", "Ours against each", False)
+        if (baseline := source.baseline(group)) is not None and baseline.label != source.ours:
+            beside = list(source.against_baseline(group).values())
+            title = f"Each against {baseline.label}"
+            section.tables += _tables(source, group, beside, f"baseline-{group.slug}", title, True)
         section.tables += _tables(source, group, pairs, f"pairs-{group.slug}", "All pairs", True)
     section.warnings += [f"{what}. {problem}" for what, problem in source.problems.items()]
     return section
@@ -51,7 +58,8 @@ def _tables(source: Source, group: Group, found: list[Compared], name: str, titl
         if lines:
             note = f"{difference} p values corrected by {found[0].correction}'s method over the lines of this table."
             caption = f"{title}, over {over}, test {metric_name(source.metric)}: {group.title}"
-            tables.append(Table(f"{name}-{over}", caption, (*_PAIR, *columns), tuple(lines), note, folded, names=2))
+            held = filled((*_PAIR, *columns), lines, keep=2)
+            tables.append(Table(f"{name}-{over}", caption, held, tuple(lines), note, folded, names=2))
     return tables
 
 
