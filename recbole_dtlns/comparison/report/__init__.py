@@ -39,7 +39,8 @@ def write_report(comparison: Comparison, folder: Path, ours: str | None = None, 
     """
     require_packages()
     from recbole_dtlns.comparison.report import formats
-    from recbole_dtlns.comparison.report.page import page
+    from recbole_dtlns.comparison.report.chips import chips_of
+    from recbole_dtlns.comparison.report.page import Head, page
     from recbole_dtlns.comparison.report.sections import sections_of
     from recbole_dtlns.comparison.report.sections.learning import epoch_tables
     from recbole_dtlns.comparison.report.source import Source
@@ -53,13 +54,14 @@ def write_report(comparison: Comparison, folder: Path, ours: str | None = None, 
     for name, text in alone.items():
         write_atomically(parts / name, text.encode())
     for section in sections:
-        for table in section.tables:
+        for table in section.all_tables:
             for ending, written in (("md", formats.markdown), ("csv", formats.raw_csv), ("tex", formats.latex)):
                 write_atomically(parts / f"{table.name}.{ending}", written(table).encode())
-        for picture in section.pictures:
+        for picture in section.all_pictures:
             figures[picture.name] = write_figure(parts, picture.draw(), picture.name, picture.title, picture.alt)
     kind = "Run" if source.single else "Comparison"
-    text = page(f"{kind} {comparison.name}", list(_facts(comparison)), sections, figures)
+    head = Head(f"{kind} {comparison.name}", list(_facts(comparison)), source.ours, chips_of(source), Path(folder))
+    text = page(head, sections, figures)
     target = Path(folder) / PAGE
     write_atomically(target, text.encode())
     return target

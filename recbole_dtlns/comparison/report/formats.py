@@ -84,17 +84,17 @@ def _number(value: float, kind: str) -> str:
     return tick_text(value)
 
 
-def cells(table: Table) -> tuple[list[Column], list[list[tuple[str, bool]]]]:
+def cells(table: Table, with_marks: bool = True) -> tuple[list[Column], list[list[tuple[str, bool]]]]:
     """Columns and, for each line, (text, bold) of each cell; where any line has marks, they stand behind its name."""
-    best = table.best()
-    behind = table.names if table.marked else len(table.columns)
-    marks = [Column("marks", MARKS)] if table.marked else []
+    best, marked = table.best(), with_marks and table.marked
+    behind = table.names if marked else len(table.columns)
+    marks = [Column("marks", MARKS)] if marked else []
     lines = []
     for number, line in enumerate(table.lines):
         row = [
             (shown(line.values.get(column.key), column.kind), (number, column.key) in best) for column in table.columns
         ]
-        said = [("; ".join(line.marks) or MISSING, False)] if table.marked else []
+        said = [("; ".join(line.marks) or MISSING, False)] if marked else []
         lines.append([*row[:behind], *said, *row[behind:]])
     return [*table.columns[:behind], *marks, *table.columns[behind:]], lines
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+from recbole_dtlns.comparison.report.chips import Chip
 from recbole_dtlns.comparison.report.formats import cells
 from recbole_dtlns.comparison.report.section import Section
+from recbole_dtlns.comparison.report.svg import Drawn
 from recbole_dtlns.comparison.report.table import MISSING, Table, plain_number
 from recbole_dtlns.version import __version__
 
@@ -17,27 +24,46 @@ _PACKAGE = "recbole_dtlns.comparison.report"
 _WIDE, _TOO_WIDE, _TOO_LONG, _TOO_MANY_COMMANDS = 8, 14, 200, 10
 
 
-def page(title: str, facts: Sequence[str], sections: Sequence[Section], figures: Mapping[str, str]) -> str:
+@dataclass(frozen=True)
+class Head:
+    """What stands above the sections.
+
+    Attributes:
+        title: the heading.
+        facts: short statements beside it.
+        ours: label of the row that is set off in every table.
+        chips: a button for each row that figures show; empty where there is nothing to choose from.
+        folder: where the page is written; links to runs are relative to it.
+    """
+
+    title: str
+    facts: Sequence[str]
+    ours: str | None
+    chips: Sequence[Chip]
+    folder: Path
+
+
+def page(head: Head, sections: Sequence[Section], figures: Mapping[str, Drawn]) -> str:
     """The page as text.
 
     Args:
-        title: its heading.
-        facts: short statements below it.
+        head: what stands above the sections.
         sections: in order; empty ones have been left out.
-        figures: inline SVG by the name of its picture.
+        figures: what was drawn, by the name of its picture.
     """
     from jinja2 import Environment
     from markupsafe import Markup
 
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.globals |= {"table_cells": _cells, "most_commands": _TOO_MANY_COMMANDS}
+    environment.globals |= {"table_cells": partial(_cells, head), "most_commands": _TOO_MANY_COMMANDS}
     environment.filters |= {"whole": _unbroken, "breaking": _breaking}
     template = environment.from_string(_shipped("page.html.j2"))
     return template.render(
-        title=title,
-        facts=facts,
+        head=head,
+        chips=[(chip, Markup(chip.icon)) for chip in head.chips],
         sections=sections,
-        figures={name: Markup(svg) for name, svg in figures.items()},
+        figures={name: Markup(drawn.svg) for name, drawn in figures.items()},
+        values={name: drawn.values for name, drawn in figures.items()},
         style=Markup(_shipped("page.css")),
         script=Markup(_shipped("page.js")),
         version=__version__,
@@ -48,29 +74,35 @@ def _shipped(name: str) -> str:
     return (files(_PACKAGE) / name).read_text(encoding="utf-8")
 
 
-def _cells(table: Table) -> dict[str, Any]:
+def _cells(head: Head, table: Table) -> dict[str, Any]:
     """A table as the template wants it; `sort` is the raw number, empty for text.
 
     A folded table that no paper has room for is not `printed`: Chromium would shrink the whole page to it.
     """
-    columns, lines = cells(table)
+    columns, lines = cells(table, with_marks=False)
     shown = []
     for line, row in zip(table.lines, lines, strict=True):
         numbers = [plain_number(line.values.get(column.key)) for column in columns]
-        shown.append(
-            [
-                {
-                    "text": text,
-                    "bold": bold,
-                    "sort": "" if number is None else repr(number),
-                    "kind": _kind(column.kind, column.key, text),
-                }
-                for (text, bold), number, column in zip(row, numbers, columns, strict=True)
-            ]
-        )
+        held = [
+            {
+                "text": text,
+                "bold": bold,
+                "sort": "" if number is None else repr(number),
+                "kind": _kind(column.kind, text),
+                "title": column.title,
+            }
+            for (text, bold), number, column in zip(row, numbers, columns, strict=True)
+        ]
+        held[table.names - 1] |= {"marks": line.marks, "link": _link(line.link, head.folder)}
+        shown.append({"cells": held, "ours": line.values.get(columns[table.names - 1].key) == head.ours})
     heads = [{"title": column.title, "kind": "text" if column.kind == "text" else "number"} for column in columns]
     printed = not table.folded or (len(heads) <= _TOO_WIDE and len(shown) <= _TOO_LONG)
     return {"heads": heads, "lines": shown, "wide": len(heads) > _WIDE, "printed": printed}
+
+
+def _link(target: Path | None, folder: Path) -> str:
+    """The address of a folder of runs, relative to that of the page."""
+    return "" if target is None else quote(Path(os.path.relpath(target, folder)).as_posix()) + "/"
 
 
 def _unbroken(text: str) -> str:
@@ -85,13 +117,11 @@ def _breaking(text: str) -> str:
     return Markup(re.sub(r"@|(?<=[a-z])(?=[A-Z])", r"\g<0><wbr>", str(escape(text))))
 
 
-def _kind(kind: str, key: str, text: str) -> str:
+def _kind(kind: str, text: str) -> str:
     if kind != "text":
         return "number"
     if text == MISSING:
         return "text none"
-    if key == "marks":
-        return "text mark"
     if text == "NOT PASSED":
         return "text bad"
     return "text long" if len(text) > 40 else "text short"

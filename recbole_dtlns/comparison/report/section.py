@@ -56,16 +56,6 @@ class Verdict:
     picture: Picture | None = None
 
 
-@dataclass(frozen=True)
-class Example:
-    """One user of a run: what the user has, and what the judge inferred; (name of an item, judge probability)."""
-
-    user: str
-    history: tuple[str, ...]
-    more: int
-    inferred: tuple[tuple[str, float], ...]
-
-
 @dataclass
 class Section:
     """A part of the report.
@@ -80,7 +70,6 @@ class Section:
         fold_points: show the list closed.
         warnings: what the reader must not miss.
         verdicts: what came out; they head the section.
-        examples: users with what was inferred for them.
         tables, pictures, commands: the rest.
     """
 
@@ -93,7 +82,6 @@ class Section:
     fold_points: bool = False
     warnings: list[str] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
-    examples: list[Example] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
     commands: list[Commands] = field(default_factory=list)
@@ -117,5 +105,5 @@ class Section:
     @property
     def empty(self) -> bool:
         """Whether nothing but a heading and paragraphs is left: then the section is not shown."""
-        parts = (self.points, self.warnings, self.verdicts, self.examples, self.tables, self.pictures, self.commands)
+        parts = (self.points, self.warnings, self.verdicts, self.tables, self.pictures, self.commands)
         return not any(parts)

@@ -8,7 +8,7 @@ from recbole_dtlns.comparison.report.sections.checks import checks, failures
 from recbole_dtlns.comparison.report.sections.cost import cost
 from recbole_dtlns.comparison.report.sections.coverage import coverage
 from recbole_dtlns.comparison.report.sections.hardness import hardness
-from recbole_dtlns.comparison.report.sections.learning import accuracy_against_seconds, learning_curves
+from recbole_dtlns.comparison.report.sections.learning import learning_curves
 from recbole_dtlns.comparison.report.sections.masks import masks
 from recbole_dtlns.comparison.report.sections.noise import noise
 from recbole_dtlns.comparison.report.sections.positives import positives
@@ -19,10 +19,9 @@ from recbole_dtlns.comparison.report.source import Source
 
 _PARTS = (
     summary,
-    accuracy,
     significance,
+    accuracy,
     learning_curves,
-    accuracy_against_seconds,
     hardness,
     positives,
     coverage,

@@ -35,9 +35,6 @@ def positives(source: Source) -> Section:
     )
     for group in source.groups:
         rows = [row for row in group.rows if row.runs[0].judge != "none"]
-        if source.single:
-            section.text += plain_words(row.runs[0].result for row in rows)
-            section.examples += [each for row in rows for each in examples(row.runs[0].result)]
         made = [_overlap(group, rows), *_precisions(group, rows), _trees(group, rows), *judging(group, rows)]
         made += learned(group, rows)
         section.tables += [table for table in made if table is not None]
