@@ -12,8 +12,7 @@ from made import make_comparison
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
-from recbole_dtlns.comparison.report.plots import hardness as hardness_plots
-from recbole_dtlns.comparison.report.plots import noise as noise_plots
+from recbole_dtlns.comparison.report.plots import lines
 from recbole_dtlns.comparison.report.section import Section
 from recbole_dtlns.comparison.report.sections import sections_of
 from recbole_dtlns.comparison.report.source import Source
@@ -47,43 +46,34 @@ def test_every_epoch_of_every_seed_is_in_one_file(made: Path, made_report: Path)
             assert line["score_gap"] == ("" if gap is None else repr(gap))
     assert any("reference protocol" in line["marks"] for line in lines)
     assert NAME in (made_report / "report" / "files.txt").read_text().splitlines()
-    for key in ("curves", "hardness"):
-        assert any(f"report/{NAME}" in text for text in sections(made)[key].text)
+    assert any(f"report/{NAME}" in text for text in sections(made)["curves"].text)
 
 
 def test_rows_without_a_curve_are_named(made: Path):
-    for key in ("curves", "seconds"):
-        assert any("Without a curve" in text and "EASE" in text for text in sections(made)[key].text)
+    assert any("Without a curve" in text and "EASE" in text for text in sections(made)["curves"].text)
 
 
 def test_a_row_without_seconds_has_its_curve_by_epoch(tmp_path: Path):
     folder = small(tmp_path / "c")
     for path in folder.glob("runs/ml-100k/BPR/dns/*/epochs.csv"):
         path.write_text(path.read_text().replace("seconds", "unknown", 1))
-    found = sections(folder)
-    (said,) = [text for text in found["seconds"].text if "Without a curve" in text]
-    assert said.startswith("Without a curve of valid NDCG@20 by second")
-    assert "it or the seconds were not recorded in two epochs of all seeds" in said
-    assert re.search(r"\bdns\b", said)
-    assert not any("Without a curve" in text and re.search(r"\bdns\b", text) for text in found["curves"].text)
+    (said,) = [text for text in sections(folder)["curves"].text if "Without a curve" in text]
+    by_epoch, _, by_second = said.partition("Without a curve of valid NDCG@20 by second")
+    assert "it or the seconds were not recorded in two epochs of all seeds" in by_second
+    assert re.search(r"\bdns\b", by_second)
+    assert not re.search(r"\bdns\b", by_epoch)
 
 
-def test_rows_that_a_plot_has_no_room_for_are_named(made: Path, monkeypatch: pytest.MonkeyPatch):
-    whole = sections(made)
-    assert not any("left out" in text for key in ("hardness", "noise") for text in whole[key].text)
-    for plots in (hardness_plots, noise_plots):
-        monkeypatch.setattr(plots, "MANY", 2)
-    source, found = Source(read_comparison(made)), sections(made)
-    group = source.groups[0]
-    (text,) = [text for text in found["hardness"].text if "room for 2 rows" in text]
-    drawn = hardness_plots.rows_of(source, group)
-    missing = [row.label for row in group.rows if hardness_plots.epochs_of(row) and row not in drawn]
-    assert f"left out: {', '.join(missing)}." in text
-    _, missing = noise_plots.rows_of(source, group, source.noise_levels(group))
-    assert any(
-        f"room for 2 rows, ours and the most accurate; left out: {', '.join(missing)}." in text
-        for text in found["noise"].text
-    )
+def test_of_many_rows_ours_and_the_best_are_in_front(made: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(lines, "MANY", 2)
+    source = Source(read_comparison(made))
+    (group,) = source.groups
+    front = {row.label for row in source.foremost(group, group.rows, 2)}
+    (picture,) = [each for each in sections(made)["curves"].pictures if each.name.startswith("curve-valid")]
+    chart = picture.draw()
+    legend = {text.get_text().removesuffix(" (marked)") for text in chart.legends[0].get_texts()}
+    assert legend == front
+    assert {value.row for value in chart.values} > {source.labels.index(label) for label in front}
 
 
 def test_machines_are_told_where_results_tell_them(tmp_path: Path):

@@ -43,6 +43,12 @@ TABLE = Table("t", "A & B", COLUMNS, LINES, "A note.")
         (1234.56, "seconds", "1,235"),
         (125.04, "metric", "125.0"),
         (-1.071, "effect", "−1.07"),
+        (0.35, "effect", ".35"),
+        (Spread(107.77, 1.035), "metric", "107.8 ± 1.0"),
+        (Spread(0.52612, 0.0354), "metric", ".526 ± .035"),
+        (Spread(0.1105, 0.0), "metric", ".1105 ± 0"),
+        (Spread(180.2, 26.5), "seconds", "180 ± 26"),
+        (Spread(0.125, 0.0213), "percent", "12.5 ± 2.1 %"),
     ],
 )
 def test_values_look_as_in_the_readme(value, kind, text):
@@ -66,7 +72,7 @@ def test_markdown_has_bold_bests_marks_and_escaped_pipes():
     lines = markdown(TABLE).splitlines()
     assert lines[2] == "| Row | Marks | NDCG@20 | Gini | p |"
     assert lines[4] == r"| a_b\|c | – | **.3363 ± .0043** | .5000 | < .0001 |"
-    assert lines[6] == "| marked | uses test labels | .9000 ± .1000 | .1000 | – |"
+    assert lines[6] == "| marked | uses test labels | .90 ± .10 | .1000 | – |"
     assert lines[-1] == "A note."
 
 

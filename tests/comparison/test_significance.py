@@ -7,9 +7,10 @@ import pytest
 
 from recbole_dtlns.comparison.run.records import Comparison, RunRecord
 from recbole_dtlns.comparison.statistics import against_ours, all_pairs, default_ours, over_seeds, over_users
+from recbole_dtlns.comparison.statistics.families import turned
 from recbole_dtlns.comparison.statistics.multiple import benjamini_hochberg, holm
 from recbole_dtlns.comparison.statistics.users import UserComparison, compare_users
-from recbole_dtlns.comparison.statistics.words import metric_name, turned
+from recbole_dtlns.comparison.statistics.words import metric_name
 from recbole_dtlns.errors import UserError
 
 GROUP = ("toy", "BPR", "ndcg@20")
@@ -274,8 +275,8 @@ def test_a_difference_in_words(base):
 
 def test_no_difference_in_so_many_words(base):
     assert said(base, -0.0003, (-0.0016, 0.001), 0.41, -0.01) == (
-        "No significant difference between dtl_ns@rule and dns: -.0003 NDCG@20 [-.0016, .0010], p = .41 (Holm), "
-        "d = -.01, over 943 users."
+        "No significant difference between dtl_ns@rule and dns: −.0003 NDCG@20 [−.0016, .0010], p = .41 (Holm), "
+        "d = −.01, over 943 users."
     )
 
 
@@ -315,7 +316,7 @@ def test_without_a_t_test_the_permutation_test_speaks(base):
 
 
 def test_a_small_difference_is_not_said_to_be_nothing(base):
-    assert " by 2.0e-05 NDCG@20 [1.0e-05, 3.0e-05]," in said(base, 0.00002, (0.00001, 0.00003), 0.001, 0.1)
+    assert " by 2.0e−05 NDCG@20 [1.0e−05, 3.0e−05]," in said(base, 0.00002, (0.00001, 0.00003), 0.001, 0.1)
 
 
 def test_seeds_in_words(base, made):

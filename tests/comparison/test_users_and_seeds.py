@@ -201,10 +201,17 @@ def test_seeds_by_hand():
     assert found.difference == pytest.approx(0.02)
     assert found.p == pytest.approx(0.0742, abs=1e-4)
     assert found.interval == pytest.approx((0.02 - 0.02484, 0.02 + 0.02484), abs=1e-5)
-    assert found.effect == pytest.approx(2)
+    assert found.effect is None  # told from five seeds on
     back = compare_seeds([0.30, 0.31, 0.29], [0.31, 0.33, 0.32])
-    assert (back.difference, back.effect) == pytest.approx((-0.02, -2))
+    assert back.difference == pytest.approx(-0.02)
     assert back.p == pytest.approx(found.p)
+
+
+def test_an_effect_is_told_from_five_seeds_on():
+    differences = [0.01, 0.02, 0.03, 0.01, 0.03]
+    five = compare_seeds([0.3 + each for each in differences], [0.3] * 5)
+    assert five.effect == pytest.approx(2)
+    assert compare_seeds([0.3 + each for each in differences[:4]], [0.3] * 4).effect is None
 
 
 def test_one_seed_is_no_test():

@@ -91,7 +91,9 @@ def for_page(chart: Chart, name: str, title: str, alt: str) -> Drawn:
     chart.set_layout_engine("constrained")
     svg = svg_text(chart, name)
     values = [[value.row, round(x, 1), round(y, 1), value.text] for value, x, y in chart.positions()]
-    text = json.dumps(values, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")  # no tag ends the script
+    text = json.dumps(values, ensure_ascii=False, separators=(",", ":")).replace(
+        "<", "\\u003c"
+    )  # no tag ends the script
     return Drawn(inline(svg, name, title, alt), text)
 
 

@@ -24,7 +24,8 @@ def verdict(source: Source, group: Group) -> str:
     told = ours if ours in ranked else ranked[0]
     value = told.test(source.metric)
     if len(ranked) == 1 or value is None:
-        return f"{told.label} has test {name} {fraction_text(value.mean if value else 0.0)}: no other row to rank it by."
+        mean = fraction_text(value.mean if value else 0.0)
+        return f"{told.label} has test {name} {mean}" + ("." if source.single else ": no other row to rank it by.")
     place = ranked.index(told)
     rank = f"{_ORDINALS[place] if place < len(_ORDINALS) else f'number {place + 1}'} of {len(ranked)} on {name}"
     baseline = source.baseline(group)
@@ -37,7 +38,8 @@ def verdict(source: Source, group: Group) -> str:
     if rival is baseline:
         return f"{said}."
     which = "the next" if place == 0 else "the first"
-    return f"{said}. {rival.label}, {which}, is {_distance(source, rival, told)} it, {certainty(_between(source, group, told, rival))}."
+    sure = certainty(_between(source, group, told, rival))
+    return f"{said}. {rival.label}, {which}, is {_distance(source, rival, told)} it, {sure}."
 
 
 def certainty(compared: Compared | None) -> str:
@@ -61,7 +63,7 @@ def certainty(compared: Compared | None) -> str:
 
 
 def standing(compared: Compared | None, metric: str) -> str:
-    """Where the first row of a comparison stands beside the second, in a few words for a table; empty without a test."""
+    """Where the first row of a comparison stands beside the second, in a few words; empty without a test."""
     over_users, over_seeds = _decided(compared)
     if compared is None or (over_users is None and over_seeds is None):
         return ""

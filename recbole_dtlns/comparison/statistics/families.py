@@ -31,9 +31,7 @@ def family_of(pairs: Sequence[Compared], label: str) -> list[Compared]:
     permutation_p = _corrected(None if pair.users is None else pair.users.permutation_p for pair in own)
     seeds_p = _corrected(None if pair.seeds is None else pair.seeds.p for pair in own)
     return [
-        replace(
-            pair, correction=HOLM, users_t_p=t_p[n], users_permutation_p=permutation_p[n], seeds_p=seeds_p[n]
-        )
+        replace(pair, correction=HOLM, users_t_p=t_p[n], users_permutation_p=permutation_p[n], seeds_p=seeds_p[n])
         for n, pair in enumerate(own)
     ]
 

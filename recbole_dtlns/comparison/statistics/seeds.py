@@ -23,8 +23,8 @@ class SeedComparison:
         interval: 95 % t interval of the mean difference; None with fewer than two seeds.
         p: of the two-sided paired t test; None with fewer than two seeds, and where the difference is the same at
             every seed and not 0.
-        effect: Cohen's d of the differences; None where p is, and below `FEWEST_FOR_EFFECT` seeds. Seeds vary far less than users do, so it is far larger
-            than the effect over users and not to be set beside it.
+        effect: Cohen's d of the differences; None where p is, and below `FEWEST_FOR_EFFECT` seeds. Seeds vary far less
+            than users do, so it is far larger than the effect over users and not to be set beside it.
     """
 
     n: int
@@ -48,4 +48,5 @@ def compare_seeds(a: np.ndarray | Sequence[float], b: np.ndarray | Sequence[floa
     if a.shape != b.shape or a.ndim != 1 or len(a) == 0:
         raise ValueError(f"One value a seed is needed for both rows; found shapes {a.shape} and {b.shape}.")
     found = paired_t(a, b)
-    return SeedComparison(len(a), float((a - b).mean()), found.interval, found.p, found.effect if len(a) >= FEWEST_FOR_EFFECT else None)
+    effect = found.effect if len(a) >= FEWEST_FOR_EFFECT else None
+    return SeedComparison(len(a), float((a - b).mean()), found.interval, found.p, effect)

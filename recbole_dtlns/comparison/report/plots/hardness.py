@@ -31,7 +31,7 @@ def rows_with(group: Group, name: str) -> list[Row]:
 
 
 def draw(source: Source, group: Group, name: str) -> Chart:
-    """One quantity of each row that has it; the share of valid positives has what chance would give beside it, dotted."""
+    """One quantity of each row; the share of valid positives has what chance would give beside it, dotted."""
     chart = Chart(7.2, 3.6)
     held = []
     for row in rows_with(group, name):

@@ -44,8 +44,9 @@ def draw_lines(chart: Chart, source: Source, group: Group, held: Sequence[Series
         else:
             chart.of_row(place, chart.body.plot(series.x, series.y, color=FAINT, linewidth=0.8, zorder=1))
         known = ~np.isnan(series.y)
-        texts = (f"{x} {tick_text(a)}: {y} {tick_text(b)}" for a, b in zip(series.x[known], series.y[known], strict=True))
-        chart.tell(place, series.x[known], series.y[known], texts)
+        held_x, held_y = series.x[known], series.y[known]
+        texts = (f"{x} {tick_text(a)}: {y} {tick_text(b)}" for a, b in zip(held_x, held_y, strict=True))
+        chart.tell(place, held_x, held_y, texts)
     legend(chart, chart.body)
 
 

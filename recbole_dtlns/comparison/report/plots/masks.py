@@ -38,7 +38,8 @@ def draw(source: Source, group: Group) -> Chart:
         look, number = look_of(source.labels, row.label), source.labels.index(row.label)
         said = f"honest mask {fraction_text(honest_mean)}"
         if reference_mean is not None:
-            chart.of_row(number, axes.plot([honest_mean, reference_mean], [place] * 2, color=FAINT, linewidth=2, zorder=1))
+            ends = [honest_mean, reference_mean]
+            chart.of_row(number, axes.plot(ends, [place] * 2, color=FAINT, linewidth=2, zorder=1))
             hollow = {"color": look.colour, "fillstyle": "none", "markersize": 8}
             chart.of_row(number, axes.plot(reference_mean, place, look.marker, **hollow))
             said += f", reference mask {fraction_text(reference_mean)}"

@@ -76,7 +76,8 @@ def legend(figure: Figure, axes: Axes) -> None:
 
 def legend_of_marks(figure: Figure, handles: Sequence[Any]) -> None:
     """A legend above the axes that says what kinds of marks mean."""
-    _inked(figure.legend(handles=list(handles), loc="outside upper left", ncols=len(handles), frameon=False, fontsize=8.5))
+    columns = len(handles)
+    _inked(figure.legend(handles=list(handles), loc="outside upper left", ncols=columns, frameon=False, fontsize=8.5))
 
 
 def _inked(shown: Any) -> None:

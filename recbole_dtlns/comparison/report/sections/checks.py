@@ -19,7 +19,7 @@ _NAMED = 5
 
 def checks(source: Source) -> Section:
     """Checks of the comparison as a whole, each kind of check over all runs, and every single one."""
-    section = Section("checks", "Leak checks")
+    section = Section("checks", "Leak checks", short="Checks")
     section.text.append(
         "Before a run: what it is about to read. After it: what it used. A pair that an honest mask must not hold "
         "stops a run; any other check that is not passed is told here. The reference protocol has another mask: its "

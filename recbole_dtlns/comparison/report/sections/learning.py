@@ -18,7 +18,9 @@ from recbole_dtlns.comparison.statistics.words import metric_name
 def learning_curves(source: Source) -> Section:
     """The valid metric by epoch and by second, and the training loss."""
     section = Section("curves", "Learning curves")
-    band = "" if source.single else "The mean over seeds, as far as all of them trained, with a band from the lowest to "
+    band = (
+        "" if source.single else "The mean over seeds, as far as all of them trained, with a band from the lowest to "
+    )
     band += "" if source.single else "the highest seed. "
     losses = "" if source.single else "Losses of different samplers are not comparable: a harder negative costs more. "
     section.text.append(f"{band}{losses}Seconds are those of training without evaluation.")
@@ -42,7 +44,9 @@ def _without(source: Source, group: Group) -> str:
     said = ""
     for what, labels, was in asked:
         if rows := ", ".join(row.label for row in group.rows if row.label in labels):
-            said += f"Without a curve of {what}, {group.title}, as {was} not recorded in two epochs of all seeds: {rows}. "
+            said += (
+                f"Without a curve of {what}, {group.title}, as {was} not recorded in two epochs of all seeds: {rows}. "
+            )
     return said
 
 

@@ -25,7 +25,7 @@ _SPACED = "config_files takes no path with a space"
 
 def environment(source: Source) -> Section:
     """Versions, data and configuration."""
-    section = Section("setup", "Environment, data and configuration")
+    section = Section("setup", "Environment, data and configuration", short="Setup")
     if source.runs:
         machines = _machines(source)
         section.tables += [_versions(source), *([machines] if machines.lines else [])]

@@ -1,4 +1,4 @@
-"""The verdict: a sentence, a ranked table and the interval plot of each group, then what to know before relying on it."""
+"""The verdict: a sentence, a ranked table and the interval plot of each group, then what to know beside them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from recbole_dtlns.comparison.statistics import Compared
 from recbole_dtlns.comparison.statistics.words import metric_name
 
 _NOTE = (
-    "Brackets: 95 % intervals over users. Better, worse: certain over users and over seeds, each with p below .05 after "
-    "Holm's correction."
+    "Brackets: 95 % intervals over users. Better, worse: certain over users and over seeds, each with p below .05 "
+    "after Holm's correction."
 )
 _KEY = "Bar: 95 % interval over users. Whiskers: standard deviation over seeds. Small dots: seeds."
 
