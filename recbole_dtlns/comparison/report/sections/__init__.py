@@ -12,6 +12,7 @@ from recbole_dtlns.comparison.report.sections.learning import learning_curves
 from recbole_dtlns.comparison.report.sections.masks import masks
 from recbole_dtlns.comparison.report.sections.noise import noise
 from recbole_dtlns.comparison.report.sections.positives import positives
+from recbole_dtlns.comparison.report.sections.run import checks_of_run, result
 from recbole_dtlns.comparison.report.sections.setup import commands, environment
 from recbole_dtlns.comparison.report.sections.significance import significance
 from recbole_dtlns.comparison.report.sections.summary import summary
@@ -35,6 +36,9 @@ _PARTS = (
 )
 
 
+_OF_RUN = (result, learning_curves, hardness, positives, checks_of_run, cost, environment, commands)
+
+
 def sections_of(source: Source) -> list[Section]:
-    """Every part, also those that turn out empty."""
-    return [part(source) for part in _PARTS]
+    """Every part, also those that turn out empty; a single run has a page of its own."""
+    return [part(source) for part in (_OF_RUN if source.single else _PARTS)]

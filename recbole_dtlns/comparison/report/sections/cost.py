@@ -29,8 +29,8 @@ def cost(source: Source) -> Section:
     """Accuracy against cost in figures, seconds by stage and peak memory in a table, means over seeds."""
     section = Section("cost", "Accuracy and cost", short="Cost")
     section.text.append(
-        "Seconds as measured, with whatever else ran on the machine; training ends where early stopping ended it. A stage "
-        "that an earlier run had left ready took only the time to read it."
+        "Seconds as measured, with whatever else ran on the machine; training ends where early stopping ended it. A "
+        "stage that an earlier run had left ready took only the time to read it."
         + (" What judging cost in all is told under Inferred positives." if judged_runs(source) else "")
     )
     for group in source.groups:
@@ -70,8 +70,8 @@ def _against_cost(source: Source, group: Group) -> Iterator[Picture]:
         rows = [row for row in group.ranked(source.metric) if measure(row) is not None]
         if len(rows) > 1:
             alt = (
-                f"Scatter plot of test {metric} against {title.lower()} for {len(rows)} rows of {group.title}, with the "
-                f"Pareto line. The numbers are in the tables of accuracy and cost.{why_marked(rows)}"
+                f"Scatter plot of test {metric} against {title.lower()} for {len(rows)} rows of {group.title}, with "
+                f"the Pareto line. The numbers are in the tables of accuracy and cost.{why_marked(rows)}"
             )
             draw = partial(scatter.against_cost, source, group, measure, title)
             yield Picture(f"{name}-{group.slug}", f"Test {metric} against {title}: {group.title}", alt, draw, _KEY)

@@ -50,8 +50,8 @@ def _pictures(source: Source, group: Group, names: list[str]) -> Iterator[Pictur
     for name in names:
         other = metric_name(name)
         alt = (
-            f"Scatter plot of test {metric} against {other}, a point a row of {group.title}; the numbers are in the table "
-            f"of popularity and coverage.{why_marked(group.ranked(source.metric))}"
+            f"Scatter plot of test {metric} against {other}, a point a row of {group.title}; the numbers are in the "
+            f"table of popularity and coverage.{why_marked(group.ranked(source.metric))}"
         )
         draw = partial(scatter.against_metric, source, group, name)
         yield Picture(f"coverage-{slug(name)}-{group.slug}", f"Test {metric} beside {other}: {group.title}", alt, draw)
