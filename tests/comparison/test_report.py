@@ -8,6 +8,7 @@ import shlex
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from recbole_dtlns.cli import main
 from recbole_dtlns.comparison.report.plots.style import look_of
 from recbole_dtlns.comparison.report.section import Section
 from recbole_dtlns.comparison.report.sections import sections_of
-from recbole_dtlns.comparison.report.source import Source, best_of
+from recbole_dtlns.comparison.report.source import Source, best_of, slug
 from recbole_dtlns.comparison.run.records import RunRecord, read_comparison
 from recbole_dtlns.comparison.run.summary import summary_text
 from recbole_dtlns.comparison.statistics import OVER_SEEDS, OVER_USERS, over_seeds, over_users
@@ -79,7 +80,7 @@ def test_the_best_row_is_the_first_and_is_named_beside_the_plot(tmp_path: Path):
     for metric, sign in (("ndcg@20", -1), ("giniindex@20", 1)):
         means = [sign * row.test(metric).mean for row in group.ranked(metric)]
         assert means == sorted(means)
-    (picture,) = sections(folder)["accuracy"].pictures
+    (picture,) = sections(folder)["summary"].all_pictures
     best = group.ranked("ndcg@20")[0]
     assert f"The highest mean has {best.label} with {best.test('ndcg@20').mean:.4f}." in picture.alt
 
@@ -92,10 +93,20 @@ def test_the_summary_ranks_rows_without_marks(made: Path):
     best = sorted(means, key=lambda label: -means[label])
     source = Source(read_comparison(made))
     assert source.groups[0].ranked("ndcg@20")[0].marks
-    leaders, ours = sections(made)["summary"].points[:2]
-    assert leaders.text.startswith("Highest mean test NDCG@20 of 6 rows without marks, over 2 to 3 seeds: ")
-    assert re.findall(r"[:,] ([\w:+@]+) \.\d", leaders.text) == best[:3]
-    other = next(label for label in best if label != "dtl_ns@rule")
+    found = sections(made)
+    (verdict,) = found["summary"].verdicts
+    place = best.index("dtl_ns@rule")
+    rank = ("first", "second", "third")[place]
+    assert verdict.said.startswith(f"dtl_ns@rule is {rank} of 6 on NDCG@20: +.0")
+    assert " over RecBole's uniform sampling, certain over users and over 3 seeds. " in verdict.said
+    other = best[1] if place == 0 else best[0]
+    assert f" {other}, the {'next' if place == 0 else 'first'}, is " in verdict.said
+    lines = [(line.values["rank"], line.values["row"]) for line in verdict.table.lines]
+    assert [label for rank, label in lines if rank] == best
+    assert [rank for rank, _ in lines if rank] == [1, 2, 3, 4, 5, 6]
+    assert {label for rank, label in lines if not rank} == {"dtl_ns@llm", "mixgcf+pos@llm"}
+    assert len(verdict.table.columns) == 6
+    ours = found["significance"].points[0]
     assert f"dtl_ns@rule and {other}: " in ours.text or re.search(
         rf"dtl_ns@rule is \w+ {re.escape(other)} by", ours.text
     )
@@ -103,12 +114,12 @@ def test_the_summary_ranks_rows_without_marks(made: Path):
 
 def test_the_view_is_set_beside_the_same_positives_of_the_same_judge(tmp_path: Path):
     folder = small(tmp_path / "c", judges=("keep_all", "rule"))
-    leads = [point.lead for point in sections(folder)["summary"].points]
+    leads = [point.lead for point in sections(folder)["significance"].points]
     view = [lead.partition(": ")[2].partition(",")[0] for lead in leads if lead.startswith("What the tree view gives")]
     assert view == ["dtl_ns@keep_all beside mixgcf+pos@keep_all", "dtl_ns@rule beside mixgcf+pos@rule"]
     for path in (folder / "runs/ml-100k/BPR/dtl_ns@rule").glob("*/result.json"):
         path.write_text(json.dumps({**json.loads(path.read_text()), "neg_sampler_effective": "dns"}))
-    leads = [point.lead for point in sections(folder)["summary"].points]
+    leads = [point.lead for point in sections(folder)["significance"].points]
     assert not any("dtl_ns@rule beside mixgcf+pos@rule" in lead for lead in leads)  # there it is the view on dns
 
 
@@ -134,7 +145,7 @@ def test_what_is_to_come_is_said_at_the_top(made_report: Path, tmp_path: Path):
     for seed in (2021, 2022):
         shutil.rmtree(folder / f"runs/ml-100k/BPR/dns/seed-{seed}")
     page = write_report(read_comparison(folder), tmp_path / "out").read_text(encoding="utf-8")
-    assert re.findall(r"<li>(\d+ [^<]*)</li>", page) == ["16 finished runs and 10 trials", "2 not finished"]
+    assert re.findall(r"<li>(\d+ [^<]*)</li>", page)[:2] == ["16 finished runs and 10 trials", "2 not finished"]
     assert "2 runs not finished yet: means are over the seeds that are there." in section_of(page, "summary")
     assert "ml-100k/BPR/dns/seed-2021, ml-100k/BPR/dns/seed-2022." in section_of(page, "failed")
     assert "<li>1 failed</li>" in page_of(made_report)
@@ -159,12 +170,13 @@ def test_marked_rows_show_their_mark_in_every_table_and_format(made_report: Path
                 seen += 1
     assert seen > 30
     for row in re.findall(r"<tr>.*?</tr>", page_of(made_report), re.DOTALL):
-        if re.search(r'<th scope="row"[^>]*>[^<]*@llm<', row):
+        if re.search(r'scope="row"[^>]*>(<a [^>]*>)?[^<]*@llm<', row):
             assert REFERENCE_MARK in row
 
 
 def test_summary_says_what_holds_and_what_does_not(made_report: Path):
-    text = section_of(page_of(made_report), "summary").replace("\u00a0", " ")
+    page = page_of(made_report)
+    text = (section_of(page, "summary") + section_of(page, "significance")).replace("\u00a0", " ")
     assert "No significant difference between dtl_ns@rule and mixgcf+pos@rule" in text
     assert "What the inferred positives give: mixgcf+pos@rule beside mixgcf, BPR on ml-100k" in text
     assert "mixgcf+pos@rule is above mixgcf by" in text  # the row that the lead names first
@@ -201,7 +213,7 @@ def test_tables_of_tests_hold_the_corrected_p_values(made: Path):
         f"Over users: {over_users(each)} Over seeds: {over_seeds(each)}"
         for each in source.against_ours(source.groups[0])
     ]
-    assert [point.text for point in section.points] == said
+    assert [point.text for point in section.points][-len(said) :] == said
     assert section.text[:2] == [OVER_USERS, OVER_SEEDS]
 
 
@@ -391,7 +403,7 @@ def test_few_pairs_are_not_drawn_and_other_seeds_are_told(tmp_path: Path):
 
 
 def test_words_beside_figures_name_the_reasons_of_marks(made: Path):
-    pictures = {picture.name: picture for section in sections(made).values() for picture in section.pictures}
+    pictures = {picture.name: picture for section in sections(made).values() for picture in section.all_pictures}
     for kind in ("accuracy", "precision", "masks"):
         alt = pictures[f"{kind}-{GROUP}"].alt
         assert re.search(rf"Marked: [^.]*dtl_ns@llm[^.]*: {re.escape(REFERENCE_MARK)}\.", alt), kind
@@ -405,11 +417,11 @@ def test_words_beside_the_plot_of_accuracy_tell_what_it_has(tmp_path: Path):
     name = "giniindex@20"
     (table, *_) = sections(folder, metric=name)["accuracy"].tables
     assert f"test_{name}" in {column.key for column in table.columns}
-    assert "bootstrap interval" in sections(folder)["accuracy"].pictures[0].alt
+    assert "bootstrap interval" in sections(folder)["summary"].all_pictures[0].alt
     for path in folder.glob("runs/**/per_user.npz"):
         path.unlink()
-    section = sections(folder)["accuracy"]
-    assert "interval" not in section.pictures[0].alt + section.tables[0].note
+    found = sections(folder)
+    assert "interval" not in found["summary"].all_pictures[0].alt + found["accuracy"].tables[0].note
 
 
 def test_a_row_with_marks_is_not_praised(tmp_path: Path):
@@ -418,24 +430,23 @@ def test_a_row_with_marks_is_not_praised(tmp_path: Path):
     ranked = group.ranked("ndcg@20")
     assert ranked[0].marks
     best = next(row for row in ranked if not row.marks)
-    (picture,) = sections(folder)["accuracy"].pictures
+    (picture,) = sections(folder)["summary"].all_pictures
     assert (
         f"The highest mean of rows without marks has {best.label} with {best.test('ndcg@20').mean:.4f}." in picture.alt
     )
     change_results(folder, "*/*", lambda result, name: result.update(marks=["uses held-out counts"]))
     shutil.rmtree(folder / "runs/ml-100k/EASE")
-    (picture,) = sections(folder)["accuracy"].pictures
+    (picture,) = sections(folder)["summary"].all_pictures
     assert f"The highest mean has {ranked[0].label} [uses held-out counts] with" in picture.alt
 
 
 def test_the_accuracy_table_has_the_interval_of_one_metric(made: Path, made_report: Path):
-    from recbole_dtlns.comparison.report.plots.accuracy import user_interval
-
-    group = Source(read_comparison(made)).groups[0]
+    source = Source(read_comparison(made))
+    group = source.groups[0]
     found = {line["row"]: line for line in lines_of(made_report, f"accuracy-{GROUP}")}
     for row in group.rows:
         ends = [float(found[row.label][f"test_ndcg@20_{end}"]) for end in ("low", "high")]
-        assert ends == pytest.approx(user_interval(row, "ndcg@20"))
+        assert ends == pytest.approx(source.intervals(group)[row.label])
         assert ends[0] < row.test("ndcg@20").mean < ends[1]
     keys = [key for key in found["dns"] if key.endswith(("_low", "_high"))]
     assert keys == ["test_ndcg@20_low", "test_ndcg@20_high"]
@@ -537,6 +548,7 @@ class Anchors(HTMLParser):
         self.links: list[str] = []
         self.fetched: list[str] = []
         self.unnamed: list[str] = []
+        self.runs: list[str] = []
         self._svg: str | None = None
 
     def handle_starttag(self, tag, attrs):
@@ -545,11 +557,17 @@ class Anchors(HTMLParser):
             self.ids.append(given["id"])
         for key in ("href", "xlink:href", "src", "srcset", "data", "action", "poster"):
             value = given.get(key)
-            if value and value.startswith("#"):
+            if tag == "a" and value and not value.startswith("#"):
+                self.runs.append(value)  # fetched only where a reader asks for it
+            elif value and value.startswith("#"):
                 self.links.append(value[1:])
             elif value and value != "data:,":
                 self.fetched.append(value)
-        if tag == "svg" and (given.get("role") != "img" or not given.get("aria-labelledby")):
+        if (
+            tag == "svg"
+            and given.get("aria-hidden") != "true"
+            and (given.get("role") != "img" or not given.get("aria-labelledby"))
+        ):
             self.unnamed.append(str(given))
         self.links += (given.get("aria-labelledby") or "").split() + (given.get("aria-describedby") or "").split()
 
@@ -567,12 +585,14 @@ def test_the_page_is_whole_and_fetches_nothing(made_report: Path):
     assert {reference[1:] for reference in references} <= set(found.ids)
     assert "@import" not in page
     shown = re.findall(r'<desc id="([^"]+)-desc">(.*?)</desc>', page)
-    assert len(shown) == page.count("<svg")
+    assert len(shown) == page.count("<svg") - page.count('<svg class="icon"')
+    assert found.runs
+    assert all((made_report / unquote(run)).is_dir() for run in found.runs)
     assert all(len(words) > 40 for _, words in shown)
     assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in page
     assert page.count("Bold: the best mean of a column among rows without marks.") == 2  # of one metric, and of all
     assert "All tests are two-sided; significant means below .05 after correction." in page
-    assert page.count('role="img"') == page.count("<svg") == len(list((made_report / "report").glob("*.svg")))
+    assert page.count('role="img"') == len(shown) == len(list((made_report / "report").glob("*.svg")))
 
 
 def test_figures_follow_the_colours_of_the_page_and_have_words(made_report: Path):
@@ -610,8 +630,15 @@ def test_a_single_run_has_a_report_of_what_it_has(made: Path, tmp_path: Path, ro
     assert str(tmp_path / "out" / "report.html") in capsys.readouterr().out
     page = page_of(tmp_path / "out")
     held = re.findall(r'<section id="(\w+)"', page)
-    assert {"summary", "accuracy", "checks", "cost", "setup", "commands"} <= set(held)
-    assert {"significance", "masks", "noise", "failed"}.isdisjoint(held)
+    assert {"summary", "checks", "cost", "setup", "commands"} <= set(held)
+    assert {"significance", "accuracy", "coverage", "masks", "noise", "failed"}.isdisjoint(held)
+    assert 'class="legend"' not in page
+    summary = section_of(page, "summary")
+    result = json.loads((run / "result.json").read_text())
+    assert f"best epoch {result['best_epoch']} of 12, counted from 0" in summary or row == "EASE"
+    assert ("took 4,715 of 18,860 pairs" in summary) == (row == "dtl_ns@rule")
+    assert "recommend" not in summary  # no model was kept
+    assert page.count("passed.</strong>") == len(result["checks"])
     assert ("positives" in held) == (row == "dtl_ns@rule")
     assert "--config_files=" in section_of(page, "commands")
 
@@ -620,8 +647,13 @@ def test_a_run_without_test_is_reported_by_its_valid_metrics(made: Path, tmp_pat
     run = tmp_path / "run"
     shutil.copytree(made / "runs/ml-100k/BPR/dns/trial-0", run)
     found = sections(run)
-    keys = [column.key for column in found["accuracy"].tables[0].columns]
-    assert keys == ["row", "valid_ndcg@20", "seeds"]
+    (table,) = found["summary"].tables
+    assert [column.key for column in table.columns] == ["metric", "valid"]
+    assert ": valid NDCG@20 ." in found["summary"].verdicts[0].said
+    (run / "checkpoint.pth").write_text("weights")
+    use, load = sections(run)["summary"].commands
+    assert shlex.split(use.lines[0])[2:5] == ["recbole_dtlns", "recommend", str(run)]
+    assert "load_run" in load.lines[0]
 
 
 def test_popularity_and_coverage_stand_beside_accuracy(made: Path):
@@ -697,23 +729,6 @@ def test_without_the_extra_the_error_says_what_to_install(monkeypatch: pytest.Mo
         report.write_report(read_comparison(made), made)
 
 
-def test_many_rows_get_small_plots(made: Path):
-    """Above nine rows each gets a panel of its own with the others behind it."""
-    from recbole_dtlns.comparison.report.plots import curves
-    from recbole_dtlns.comparison.report.source import Group, Row
-
-    source = Source(read_comparison(made))
-    base = source.groups[0].rows[0]
-
-    def renamed(run: RunRecord, label: str) -> RunRecord:
-        return RunRecord(**{**vars(run), "label": label})
-
-    rows = [Row(f"row {n}", [renamed(run, f"row {n}") for run in base.runs], []) for n in range(28)]
-    source.labels = [row.label for row in rows]
-    figure = curves.draw(source, Group("d", "m", rows), "ndcg@20", "Valid NDCG@20 by epoch")
-    assert [axes.get_title(loc="left") for axes in figure.axes[:28]] == source.labels
-
-
 def texts_of(figure) -> list[str]:
     """Titles of panels, tick labels of rows and the legend."""
     found = [axes.get_title(loc="left") for axes in figure.axes]
@@ -721,24 +736,24 @@ def texts_of(figure) -> list[str]:
     return found + [text.get_text() for legend in figure.legends for text in legend.get_texts()]
 
 
-@pytest.mark.parametrize("many", [9, 2])
+@pytest.mark.parametrize("many", [9, 4])
 def test_every_figure_of_rows_shows_which_are_marked(made: Path, monkeypatch: pytest.MonkeyPatch, many: int):
-    from recbole_dtlns.comparison.report.plots import curves
+    from recbole_dtlns.comparison.report.plots import lines
 
-    monkeypatch.setattr(curves, "MANY", many)
+    monkeypatch.setattr(lines, "MANY", many)
     pictures = {
         picture.name.removesuffix(f"-{GROUP}"): picture
         for section in sections(made).values()
-        for picture in section.pictures
+        for picture in section.all_pictures
     }
-    kinds = ("accuracy", "curve-valid", "curve-loss", "curve-seconds", "hardness", "precision", "coverage", "seconds")
+    kinds = ("accuracy", "curve-valid", "curve-loss", "curve-seconds", "hardness-score_gap", "precision", "seconds")
     for kind in kinds:
         assert any(text.endswith("@llm (marked)") for text in texts_of(pictures[kind].draw())), kind
 
 
 def drawn(folder: Path, key: str, name: str):
     """The axes of a figure, and the means of a test metric or stage by row."""
-    (picture,) = [each for each in sections(folder)[key].pictures if each.name == f"{name}-{GROUP}"]
+    (picture,) = [each for each in sections(folder)[key].all_pictures if each.name == f"{name}-{GROUP}"]
     return picture.draw().axes
 
 
@@ -767,43 +782,41 @@ def test_curves_are_means_over_seeds_of_valid_and_loss(tmp_path: Path):
     lines = [line.split(",") for line in slow.read_text().splitlines()]
     twice = [[line[0], line[1], str(2 * float(line[2])), *line[3:]] for line in lines[1:]]
     slow.write_text("\n".join(",".join(line) for line in [lines[0], *twice]) + "\n")
-    (axes,) = drawn(folder, "seconds", "curve-seconds")
+    (axes,) = drawn(folder, "curves", "curve-seconds")
     assert ends(axes)["dns"][0] == pytest.approx([1.5 * (epoch + 1) * 4 / 3 for epoch in range(7)])
 
 
 def test_points_stand_at_test_values_and_training_seconds(made: Path):
     group = Source(read_comparison(made)).groups[0]
-    (axes,) = drawn(made, "seconds", "seconds")
+    (axes,) = drawn(made, "cost", "seconds")
     for label, (x, y) in ends(axes).items():
         row = group.row(label.removesuffix(" (marked)"))
         assert (x, y) == ([row.seconds("training").mean], [row.test("ndcg@20").mean])
-    panels = drawn(made, "coverage", "coverage")
-    names = ("itemcoverage@20", "averagepopularity@20", "giniindex@20")
-    for panel, name in zip(panels, names, strict=True):
+    for name in ("itemcoverage@20", "averagepopularity@20", "giniindex@20"):
+        (panel,) = drawn(made, "coverage", f"coverage-{slug(name)}")
         for label, (x, y) in ends(panel).items():
             row = group.row(label.removesuffix(" (marked)"))
             assert (x, y) == ([row.test(name).mean], [row.test("ndcg@20").mean])
 
 
 def test_the_plot_of_accuracy_has_means_intervals_and_every_seed(made: Path):
-    from recbole_dtlns.comparison.report.plots.accuracy import user_interval
-
-    group = Source(read_comparison(made)).groups[0]
-    (axes,) = drawn(made, "accuracy", "accuracy")
+    source = Source(read_comparison(made))
+    group = source.groups[0]
+    intervals = source.intervals(group)
+    (axes,) = drawn(made, "summary", "accuracy")
     labels = [label.get_text().removesuffix(" (marked)") for label in axes.get_yticklabels()]
     assert labels == [row.label for row in group.ranked("ndcg@20")]
     for place, label in enumerate(labels):
         row = group.row(label)
         lines = [(line, [float(x) for x in line.get_xdata()]) for line in axes.lines if line.get_ydata()[0] == place]
-        assert [x for line, x in lines if line.get_linewidth() == 6] == [list(user_interval(row, "ndcg@20"))]
+        assert [x for line, x in lines if line.get_linewidth() == 6] == [list(intervals[label])]
         assert [row.test("ndcg@20").mean] in [x for _, x in lines]
         dots = [list(line.get_xdata()) for line in axes.lines if line.get_ydata()[0] == place + 0.3]
         assert dots == [[run.result["test_result"]["ndcg@20"] for run in row.runs]]
 
 
 def test_the_plot_of_hardness_has_false_negatives_beside_chance(made: Path):
-    panels = {axes.get_title(loc="left"): axes for axes in drawn(made, "hardness", "hardness")}
-    held = panels["Valid positives (dotted: by chance)"]
+    (held,) = drawn(made, "hardness", "hardness-valid_share")
     dotted = [line for line in held.lines if line.get_linestyle() == ":" and set(line.get_ydata()) == {0.012}]
     shown = {label: y for label, (_, y) in ends(held).items()}
     assert len(dotted) == len(shown) == 6
@@ -848,10 +861,10 @@ def test_where_there_is_room_for_few_rows_ours_is_among_them(made: Path):
 
 
 def test_the_plot_of_hardness_says_that_it_is_of_one_seed(made: Path):
-    (picture,) = sections(made)["hardness"].pictures
-    assert "first seed" in picture.title
-    assert "first seed" in picture.alt
-    assert "the plot shows the first seed" in sections(made)["hardness"].text[0]
+    section = sections(made)["hardness"]
+    assert len(section.pictures) == 4
+    assert all("first seed" in picture.title and "first seed" in picture.alt for picture in section.pictures)
+    assert "figures show the first seed" in section.text[0]
 
 
 def small(folder: Path, **changes) -> Path:
@@ -875,7 +888,7 @@ def test_a_damaged_file_of_users_costs_one_row_its_tests(tmp_path: Path):
     path.write_bytes(b"")
     found = sections(folder)["significance"]
     assert len(found.warnings) == 2
-    assert found.points == []  # ours is tested against none
+    assert not [point for point in found.points if point.lead.startswith("dtl_ns@rule and")]  # tested against none
     assert len(found.tables[0].lines) == 4 * 3 / 2
 
 

@@ -15,15 +15,16 @@ from recbole_dtlns.comparison.run.records import RunRecord
 from recbole_dtlns.comparison.statistics.words import metric_name
 
 
+_OF_SEVERAL = (
+    "The mean over seeds, as far as all of them trained, with a band from the lowest to the highest seed. Losses of "
+    "different samplers are not comparable: a harder negative costs more. "
+)
+
+
 def learning_curves(source: Source) -> Section:
     """The valid metric by epoch and by second, and the training loss."""
     section = Section("curves", "Learning curves")
-    band = (
-        "" if source.single else "The mean over seeds, as far as all of them trained, with a band from the lowest to "
-    )
-    band += "" if source.single else "the highest seed. "
-    losses = "" if source.single else "Losses of different samplers are not comparable: a harder negative costs more. "
-    section.text.append(f"{band}{losses}Seconds are those of training without evaluation.")
+    section.text.append(f"{'' if source.single else _OF_SEVERAL}Seconds are those of training without evaluation.")
     section.warnings += [f"Left out of every curve: {said}" for said in source.unreadable("epochs")]
     for group in source.groups:
         pictures = list(_curves(source, group))
