@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,119 @@ def script(body: str) -> str:
         "<script>{const pre = document.createElement('pre'); pre.id = 'answer';"
         f"pre.textContent = JSON.stringify((() => {{{body}}})()); document.body.append(pre);}}</script>"
     )
+
+
+def framed(look, made_report: Path, width: int, body: str):
+    """What a script finds in the page in a frame of so many pixels: a window is never as narrow as a phone."""
+    page = html.escape((made_report / "report.html").read_text(encoding="utf-8"))
+    frame = f'<iframe id="phone" style="width: {width}px; height: 800px; border: 0" srcdoc="{page}"></iframe>'
+    code = (
+        "<script>document.getElementById('phone').addEventListener('load', (event) => {"
+        "const view = event.target.contentWindow, document_ = event.target.contentDocument;"
+        "const pre = document.createElement('pre'); pre.id = 'answer';"
+        f"pre.textContent = JSON.stringify(((window, document) => {{{body}}})(view, document_));"
+        "document.body.append(pre);});</script>"
+    )
+    return look(frame + code).answer
+
+
+CUT = """
+const edge = document.documentElement.clientWidth;
+const out = [];
+for (const part of document.querySelectorAll("svg[role=img], svg[role=img] text, .cards td, .cards th, .verdict, figure")) {
+  const box = part.getBoundingClientRect();
+  if (box.width && (box.right > edge + 1 || box.left < -1)) { out.push(part.textContent.trim().slice(0, 40)); }
+}
+const small = Array.from(document.querySelectorAll("svg[role=img] text"), (text) => {
+  const svg = text.closest("svg");
+  const size = parseFloat(window.getComputedStyle(text).fontSize);
+  return size * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+}).filter((size) => size > 0);
+return [out, Math.min(...small), document.documentElement.scrollWidth - edge];
+"""
+
+
+def test_nothing_is_cut_on_a_phone_and_its_letters_can_be_read(look, made_report: Path):
+    cut, smallest, beyond = framed(look, made_report, 390, CUT)
+    assert cut == []
+    assert smallest >= 9.5
+    assert beyond <= 0
+
+
+def test_the_verdict_is_above_the_fold_and_whole(look):
+    body = """
+    const parts = ["#summary .verdict", "#summary table", "#summary figure svg"];
+    const boxes = parts.map((part) => document.querySelector(part).getBoundingClientRect());
+    const table = document.querySelector("#summary .scroll");
+    return [boxes.map((box) => box.bottom), table.scrollWidth - table.clientWidth,
+      document.querySelectorAll("#summary thead th").length];"""
+    bottoms, beyond, columns = look(script(body), "--window-size=1280,800").answer
+    assert max(bottoms) <= 800
+    assert beyond <= 0
+    assert columns <= 6
+
+
+def test_a_row_is_hidden_in_every_figure_at_once_and_shown_again(look):
+    body = """
+    const chip = document.querySelector(".chip[data-row='0']");
+    const parts = Array.from(document.querySelectorAll(".row[data-row='0']"));
+    const shown = () => [chip.getAttribute("aria-pressed"), parts.filter((part) => part.getBoundingClientRect().width > 0).length];
+    const figures = new Set(parts.map((part) => part.closest("figure"))).size;
+    const found = [shown()];
+    for (let n = 0; n < 2; n++) { chip.click(); found.push(shown()); }
+    return [figures, found];"""
+    figures, (before, hidden, after) = look(script(body)).answer
+    assert figures > 8
+    assert hidden == ["false", 0]
+    assert before == after
+    assert before[1] > 8
+
+
+def test_values_are_told_under_the_pointer_and_by_keys(look):
+    body = """
+    const chart = document.querySelector("#curves .chart"), svg = chart.querySelector("svg");
+    const points = JSON.parse(chart.parentElement.querySelector("script").textContent);
+    const label = document.getElementById("value"), box = svg.getBoundingClientRect();
+    const scale = box.width / svg.viewBox.baseVal.width, point = points[5];
+    const at = { clientX: box.left + point[1] * scale, clientY: box.top + point[2] * scale, bubbles: true };
+    chart.dispatchEvent(new PointerEvent("pointermove", at));
+    const found = [label.hidden, label.textContent];
+    chart.focus();
+    const said = [];
+    for (const key of ["ArrowRight", "ArrowRight", "ArrowDown", "Escape"]) {
+      chart.dispatchEvent(new KeyboardEvent("keydown", { key: key, bubbles: true }));
+      said.push(document.getElementById("said").textContent);
+    }
+    return [point, points[1], ...found, said, label.hidden];"""
+    point, second, hidden, text, said, closed = look(script(body)).answer
+    assert not hidden
+    assert "Valid NDCG@20" in text
+    assert re.search(r"Epoch \d+: ", text)
+    assert said[1].endswith(second[3])
+    assert said[2] != said[1]
+    assert closed
+    assert len(point) == 4
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of `#rrggbb` or `#rgb` (WCAG 2)."""
+    digits = colour.lstrip("#")
+    digits = "".join(2 * digit for digit in digits) if len(digits) == 3 else digits
+    parts = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_text_has_the_contrast_of_aa_in_both_schemes():
+    style = (files("recbole_dtlns.comparison.report") / "page.css").read_text(encoding="utf-8")
+    blocks = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    light = dict(re.findall(r"--([\w-]+): (#\w+)", blocks[0]))
+    for changed in ({}, *(dict(re.findall(r"--([\w-]+): (#\w+)", block)) for block in blocks[1:])):
+        colours = light | changed
+        for ink in ("ink", "soft", "link", "bad", "best"):
+            for paper in ("paper", "shade", "ours"):
+                one, other = sorted(luminance(colours[name]) for name in (ink, paper))
+                assert (other + 0.05) / (one + 0.05) >= 4.5, (ink, paper, colours)
 
 
 def test_no_console_errors_and_no_requests(look):

@@ -285,7 +285,7 @@ def test_a_comparison_told_of_the_second_row(base):
     assert (found.first, found.second) == (base.second, base.first)
     assert (found.first_seeds, found.second_seeds) == (base.second_seeds, base.first_seeds)
     for one, other in ((found.users, base.users), (found.seeds, base.seeds)):
-        assert (one.difference, one.effect) == (-other.difference, -other.effect)
+        assert (one.difference, one.effect or 0) == (-other.difference, -(other.effect or 0))
         assert one.interval == (-other.interval[1], -other.interval[0])
     assert over_users(found).startswith("dns is below dtl_ns@rule by")
     assert (found.users_p, found.seeds_p) == (base.users_p, base.seeds_p)

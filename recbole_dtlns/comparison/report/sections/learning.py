@@ -14,7 +14,6 @@ from recbole_dtlns.comparison.report.table import Column, Line, Table, Value
 from recbole_dtlns.comparison.run.records import RunRecord
 from recbole_dtlns.comparison.statistics.words import metric_name
 
-
 _OF_SEVERAL = (
     "The mean over seeds, as far as all of them trained, with a band from the lowest to the highest seed. Losses of "
     "different samplers are not comparable: a harder negative costs more. "

@@ -72,6 +72,7 @@ def _picture(source: Source, group: Group) -> Picture:
         f"Test {name} under both masks: {group.title}",
         f"Dot plot of test {name} for each row whose test leaves out train alone (the honest mask here) and, where the "
         "run has one, under the reference mask, joined by a line. The numbers under both masks are in the table of "
-        f"masks, those of the other rows in the accuracy table.{why_marked(row for row, _, _ in plots.shown(source, group))}",
+        "masks, those of the other rows in the accuracy table."
+        f"{why_marked(row for row, _, _ in plots.shown(source, group))}",
         lambda: plots.draw(source, group),
     )
