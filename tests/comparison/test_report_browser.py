@@ -113,7 +113,8 @@ def framed(look, made_report: Path, width: int, body: str):
 CUT = """
 const edge = document.documentElement.clientWidth;
 const out = [];
-for (const part of document.querySelectorAll("svg[role=img], svg[role=img] text, .cards td, .cards th, .verdict, figure")) {
+const kinds = "svg[role=img], svg[role=img] text, .cards td, .cards th, .verdict, figure";
+for (const part of document.querySelectorAll(kinds)) {
   const box = part.getBoundingClientRect();
   if (box.width && (box.right > edge + 1 || box.left < -1)) { out.push(part.textContent.trim().slice(0, 40)); }
 }
@@ -150,7 +151,8 @@ def test_a_row_is_hidden_in_every_figure_at_once_and_shown_again(look):
     body = """
     const chip = document.querySelector(".chip[data-row='0']");
     const parts = Array.from(document.querySelectorAll(".row[data-row='0']"));
-    const shown = () => [chip.getAttribute("aria-pressed"), parts.filter((part) => part.getBoundingClientRect().width > 0).length];
+    const seen = () => parts.filter((part) => part.getBoundingClientRect().width > 0).length;
+    const shown = () => [chip.getAttribute("aria-pressed"), seen()];
     const figures = new Set(parts.map((part) => part.closest("figure"))).size;
     const found = [shown()];
     for (let n = 0; n < 2; n++) { chip.click(); found.push(shown()); }
