@@ -81,7 +81,11 @@ def _facts(comparison: Comparison) -> Iterator[str]:
     if groups:
         yield ", ".join(groups)
     trials = sum(run.trial is not None for run in comparison.runs) if comparison.plan is not None else 0
-    yield f"{len(comparison.runs) - trials} finished runs" + (f" and {trials} trials" if trials else "")
+    runs = len(comparison.runs) - trials
+    if comparison.plan is not None:
+        yield f"{runs} finished run{'s' * (runs != 1)}" + (
+            f" and {trials} trial{'s' * (trials != 1)}" if trials else ""
+        )
     if comparison.failed:
         yield f"{len(comparison.failed)} failed"
     if comparison.pending:

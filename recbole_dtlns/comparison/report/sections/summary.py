@@ -52,6 +52,7 @@ def _ranked(source: Source, group: Group) -> Table:
     for row in group.ranked(source.metric):
         rank += not row.marks
         said = "the baseline" if row is baseline else standing(tested.get(row.label), source.metric)
+        said = "not ranked" if row.marks else said
         values: dict[str, Value] = {"rank": None if row.marks else rank, "row": row.label, "verdict": said}
         values |= {"test": _with_interval(source, group, row), "training": row.seconds("training")}
         values["difference"] = None if row is baseline else _difference(source, row, baseline, tested)
