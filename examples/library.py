@@ -2,8 +2,8 @@
 
     python examples/library.py TARGET [--seed=1]
 
-writes TARGET/loans.csv (user, item, timestamp: a loan a row) and TARGET/hidden.tsv (a user and an item a line: loans that
-took place and are not in loans.csv). Who reads loans.csv alone takes each hidden pair for a negative.
+writes TARGET/loans.csv (user, item, timestamp in a row) and TARGET/hidden.tsv (user and item in a line). The hidden
+loans took place and are not in loans.csv. Who reads loans.csv alone takes each of these pairs for a negative.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python examples/run_page.py docs/quickstart.md
 
-A ```bash block is run if a ```text block follows it, which then holds its output; `<!-- last 6 lines -->` between the two
-keeps the end of the output alone. The commands run in an empty folder that holds `examples/`.
+A ```bash block is run if a ```text block follows it, which then holds its output. `<!-- last 6 lines -->` between the
+two keeps the end of the output alone. The commands run in an empty folder that holds `examples/`.
 """
 
 from __future__ import annotations

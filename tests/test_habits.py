@@ -11,7 +11,8 @@ def test_pre_commit_runs_the_ruff_of_the_gate() -> None:
     hook = re.search(
         r"ruff-pre-commit\n +rev: v(.+)$", (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"), re.M
     )
-    assert pinned and hook
+    assert pinned is not None
+    assert hook is not None
     assert pinned[1] == hook[1]
 
 
