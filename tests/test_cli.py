@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from toy import toy_split, write_pairs
+from toy import toy_split, write_pairs, write_timed
 
 from recbole_dtlns.cli import SUBCOMMANDS, main
 from recbole_dtlns.evaluation.loading import load_data_and_model
@@ -382,10 +382,13 @@ def test_a_checkpoint_of_the_reference_protocol_is_no_honest_source(
 
 
 def test_models_evaluated_by_value_and_knowledge_models_run_as_stock(toy: Path) -> None:
-    assert main(["--model=FM", "--dataset=ml-100k", "--epochs=1", "--run_dir=fm"]) == 0
+    write_timed(toy / "data")
+    base = ["--dataset=timed", "--data_path=data", "--embedding_size=8"]
+    by_value = "--load_col={'inter': ['user_id', 'item_id', 'rating']}"
+    assert main([*base, "--model=FM", by_value, "--threshold={'rating': 2}", "--epochs=1", "--run_dir=fm"]) == 0
     assert "auc" in read_result(toy / "fm")["test_result"]
     columns = "{'inter':['user_id','item_id'],'kg':['head_id','relation_id','tail_id'],'link':['item_id','entity_id']}"
-    flags = ["--model=CFKG", "--dataset=ml-100k", "--epochs=2", "--checkpoint_seconds=0", "--run_dir=kg"]
+    flags = [*base, "--model=CFKG", "--epochs=2", "--checkpoint_seconds=0", "--run_dir=kg"]
     assert main([*flags, f"--load_col={columns}", "--neg_sampler=recbole:uniform"]) == 0
     assert read_result(toy / "kg")["neg_sampler_effective"] == "recbole:uniform"
 
