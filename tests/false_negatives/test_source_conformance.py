@@ -72,8 +72,13 @@ def test_the_same_pairs_give_the_same_whatever_their_order(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_names_of_users_and_items_mean_nothing(name: str) -> None:
     users, items = pairs()
-    renamed = TrainSplit.from_pairs(np.char.add("z", users), np.char.translate(items, str.maketrans("0123456789", "9876543210")))
-    expected, found = by_token(VIEW, made(name).top(VIEW, Budget.parse(25))), by_token(renamed, made(name, renamed).top(renamed, Budget.parse(25)))
+    renamed = TrainSplit.from_pairs(
+        np.char.add("z", users), np.char.translate(items, str.maketrans("0123456789", "9876543210"))
+    )
+    expected, found = (
+        by_token(VIEW, made(name).top(VIEW, Budget.parse(25))),
+        by_token(renamed, made(name, renamed).top(renamed, Budget.parse(25))),
+    )
     back = str.maketrans("9876543210", "0123456789")
     found = {(user[1:], item.translate(back)): score for (user, item), score in found.items()}
     assert found.keys() == expected.keys()
