@@ -1,13 +1,15 @@
 """judge_refresh: inferred positives that follow the model in training."""
 
 import re
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from test_resume import cut_off_in_epoch, losses
+from cut_off import cut_off_in_epoch, losses
 from toy import toy_split, write_pairs
 
 from recbole_dtlns.cli import main
@@ -39,7 +41,7 @@ def ready(folder: Path, model: str = "BPR", **keys: Any) -> Any:
     split = build_split(config, folder / "cache")
     found = identify(split.view, config.settings, config.method, folder / "cache")
     prepared = prepare(config, split, found.inferred, found.trees, online=found.online)
-    prepared.trainer.prepare(folder, "", "", split.parts[0])
+    prepared.trainer.prepare(folder, "", "", split.train)
     return prepared, split
 
 
@@ -114,7 +116,7 @@ def test_held_out_tokens_never_become_positives(toy: Path) -> None:
 @pytest.mark.parametrize("sampler", ["dtl_ns", "popularity"])
 def test_the_sampler_follows_and_the_evaluator_does_not(toy: Path, sampler: str) -> None:
     prepared, split = ready(toy, neg_sampler=sampler, judge="keep_all")
-    refresher, train_part = prepared.trainer.refresher, split.parts[0]
+    refresher, train_part = prepared.trainer.refresher, split.train
     before = refresher.extra
     masks = [loader.uid2history_item for loader in (prepared.valid_data, prepared.test_data)]
     kept = [[None if items is None else items.tolist() for items in mask] for mask in masks]
@@ -150,9 +152,9 @@ def test_the_bars_and_the_rows_are_keys_of_their_own(toy: Path) -> None:
     prepared, split = ready(toy, judge="keep_all", exclude_inferred=False, neg_sampler="dns")
     refresher = prepared.trainer.refresher
     refresher.before_epoch(2, prepared.train_data, toy)
-    users = torch.arange(1, split.parts[0].user_num)
+    users = torch.arange(1, split.train.user_num)
     drawn = prepared.trainer.step.sampler.propose(users, 500).reshape(-1).numpy()
-    extra = positives_matrix(split.parts[0], refresher.extra) - positives_matrix(split.parts[0])
+    extra = positives_matrix(split.train, refresher.extra) - positives_matrix(split.train)
     assert is_stored(extra.tocsr(), np.repeat(users.numpy(), 500), drawn).any()
     prepared, _ = ready(toy, judge="keep_all", augment_loss=False, neg_sampler="dns")
     assert prepared.trainer.refresher.before_epoch(2, prepared.train_data, toy) is prepared.train_data
@@ -169,7 +171,7 @@ def test_a_model_without_a_bpr_loss_draws_rows_by_the_new_weights(toy: Path) -> 
     drawn = set()
     for batch in loader:
         drawn |= set(zip(batch["user_id"].tolist(), batch["item_id"].tolist(), strict=True))
-    real = positives_matrix(split.parts[0]).nnz
+    real = positives_matrix(split.train).nnz
     assert set(zip(extra.users[:5].tolist(), extra.items[:5].tolist(), strict=True)) <= drawn
     assert len(drawn) < 0.6 * real  # nearly two draws of three go to the five heavy rows
 
@@ -178,29 +180,49 @@ def test_a_refresh_that_leaves_nothing_to_draw_is_refused(toy: Path) -> None:
     prepared, split = ready(toy, judge="rule")
     refresher = prepared.trainer.refresher
     user = 1
-    items = np.setdiff1d(np.arange(1, split.dataset.item_num), positives_matrix(split.parts[0])[user].indices)
+    items = np.setdiff1d(np.arange(1, split.dataset.item_num), positives_matrix(split.train)[user].indices)
     everything = InferredIds(np.full(len(items), user), items, np.ones(len(items)))
     with pytest.raises(UserError, match="no negatives"):
         refresher._use(everything, prepared.train_data)
 
 
-@pytest.mark.parametrize("flags", [["--model=BPR"], ["--model=NGCF"], ["--model=SimpleX"]], ids=lambda flags: flags[0])
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """`undisturbed(*flags)`: the folder of a run that nothing cuts off, trained once; do not change it."""
+    home = tmp_path_factory.mktemp("undisturbed")
+    write_pairs(home / "data" / "toy", toy_split())
+
+    @cache
+    def folder(*flags: str) -> Path:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(home)
+            assert train(flags[0].removeprefix("--model="), *flags) == 0
+        return home / flags[0].removeprefix("--model=")
+
+    return folder
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [["--model=BPR"], ["--model=NGCF", "--hidden_size_list=[8,8]", "--train_batch_size=200"], ["--model=SimpleX"]],
+    ids=lambda flags: flags[0],
+)
 @pytest.mark.parametrize("number", [2, 3])  # cut off in the epoch of a refresh, and in the one after it
-def test_resumed_equals_undisturbed(toy: Path, flags: list[str], number: int) -> None:
-    assert train("whole", *flags) == 0
+def test_resumed_equals_undisturbed(toy: Path, undisturbed: Callable[..., Path], flags: list[str], number: int) -> None:
+    folders = [undisturbed(*flags), toy / "broken"]
     with pytest.MonkeyPatch.context() as patch:
         cut_off_in_epoch(patch, number)
         assert train("broken", *flags) == 130
     assert (toy / "broken" / RESUME).is_file()
     assert train("broken", *flags) == 0
     assert f"Resumed at epoch {number}" in (toy / "broken" / "run.log").read_text()
-    whole, resumed = read_result(toy / "whole"), read_result(toy / "broken")
+    whole, resumed = map(read_result, folders)
     for key in ("test_result", "best_valid_result", "best_epoch", "data"):
         assert whole[key] == resumed[key]
-    states = [torch.load(toy / name / CHECKPOINT, weights_only=False)["state_dict"] for name in ("whole", "broken")]
+    states = [torch.load(folder / CHECKPOINT, weights_only=False)["state_dict"] for folder in folders]
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
-    assert losses(toy / "broken")[-3:] == losses(toy / "whole")[-3:]
-    assert (toy / "broken" / REFRESHED).read_bytes() == (toy / "whole" / REFRESHED).read_bytes()
+    assert losses(folders[1])[-3:] == losses(folders[0])[-3:]
+    assert (folders[1] / REFRESHED).read_bytes() == (folders[0] / REFRESHED).read_bytes()
 
 
 def test_a_runs_counts_are_those_of_its_best_epoch(toy: Path) -> None:
