@@ -56,9 +56,6 @@ def turned(compared: Compared) -> Compared:
     )
 
 
-_Found = TypeVar("_Found", UserComparison, SeedComparison)
-
-
 def _negated(found: _Found) -> _Found:
     interval = None if found.interval is None else (-found.interval[1], -found.interval[0])
     effect = None if found.effect is None else -found.effect

@@ -46,8 +46,8 @@ def _row(chart: Chart, source: Source, row: Row, place: int, interval: tuple[flo
         chart.of_row(number, bar)
         said += f", over users {fraction_text(interval[0])} to {fraction_text(interval[1])}"
     if value.sd is not None:
-        bar = axes.errorbar(value.mean, place, xerr=value.sd, color=look.colour, linewidth=1.4, capsize=3.5)
-        chart.of_row(number, *bar.get_children())
+        whiskers = axes.errorbar(value.mean, place, xerr=value.sd, color=look.colour, linewidth=1.4, capsize=3.5)
+        chart.of_row(number, *whiskers.get_children())
         said += f", ± {fraction_text(value.sd)} over seeds"
     each = [run.result["test_result"][source.metric] for run in row.runs if run.result.get("test_result")]
     chart.of_row(number, axes.plot(each, [place + 0.3] * len(each), ".", color=look.colour, markersize=4))

@@ -40,7 +40,7 @@ def draw(source: Source, group: Group) -> Chart:
         if reference_mean is not None:
             ends = [honest_mean, reference_mean]
             chart.of_row(number, axes.plot(ends, [place] * 2, color=FAINT, linewidth=2, zorder=1))
-            hollow = {"color": look.colour, "fillstyle": "none", "markersize": 8}
+            hollow: dict[str, Any] = {"color": look.colour, "fillstyle": "none", "markersize": 8}
             chart.of_row(number, axes.plot(reference_mean, place, look.marker, **hollow))
             said += f", reference mask {fraction_text(reference_mean)}"
         chart.of_row(number, axes.plot(honest_mean, place, look.marker, color=look.colour, markersize=7))

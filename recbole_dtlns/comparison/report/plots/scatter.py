@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -57,9 +58,10 @@ def _points(source: Source, group: Group, x_of: Measure, title: str) -> Chart:
         x, y, look = x_of(row), row.test(source.metric), look_of(source.labels, row.label)
         if x is None or y is None:
             continue
-        place, style = source.labels.index(row.label), {"color": look.colour, "marker": look.marker}
-        bars = {"xerr": x.sd, "yerr": y.sd, "elinewidth": 0.9, "markersize": 7, "linestyle": ""}
-        drawn = chart.body.errorbar(x.mean, y.mean, label=row.caption, **bars, **style)
+        place = source.labels.index(row.label)
+        style: dict[str, Any] = {"color": look.colour, "marker": look.marker}
+        style |= {"xerr": x.sd, "yerr": y.sd, "elinewidth": 0.9, "markersize": 7, "linestyle": ""}
+        drawn = chart.body.errorbar(x.mean, y.mean, label=row.caption, **style)
         chart.of_row(place, *drawn.get_children())
         said = f"{title} {shown(x, 'metric' if x.mean < 10 else 'count')}: {metric} {fraction_text(y.mean)}"
         chart.tell(place, [x.mean], [y.mean], [said])
