@@ -33,13 +33,17 @@ def verdict(source: Source, group: Group) -> str:
     if baseline is not None and baseline is not told:
         beside = source.against_baseline(group).get(told.label)
         spoken = _SPOKEN.get(baseline.runs[0].sampler, baseline.label)
-        said += f": {_distance(source, told, baseline)} {spoken}, {certainty(beside)}"
+        away = _distance(source, told, baseline)
+        side = f"{fraction_text(away, sign=True)} over" if away >= 0 else f"{fraction_text(-away)} below"
+        said += f": {side} {spoken}, {certainty(beside)}"
     rival = ranked[1] if place == 0 else ranked[0]
     if rival is baseline:
         return f"{said}."
     which = "the next" if place == 0 else "the first"
     sure = certainty(_between(source, group, told, rival))
-    return f"{said}. {rival.label}, {which}, is {_distance(source, rival, told)} it, {sure}."
+    away = _distance(source, rival, told)
+    side = "above" if away >= 0 else "below"
+    return f"{said}. {rival.label}, {which}, is {fraction_text(abs(away))} {side} it, {sure}."
 
 
 def certainty(compared: Compared | None) -> str:
@@ -86,10 +90,9 @@ def _decided(compared: Compared | None) -> tuple[bool | None, bool | None]:
     return users, seeds
 
 
-def _distance(source: Source, row: Row, other: Row) -> str:
+def _distance(source: Source, row: Row, other: Row) -> float:
     first, second = row.test(source.metric), other.test(source.metric)
-    difference = (first.mean if first else 0.0) - (second.mean if second else 0.0)
-    return f"{fraction_text(difference, sign=True)} over" if difference >= 0 else f"{fraction_text(-difference)} below"
+    return (first.mean if first else 0.0) - (second.mean if second else 0.0)
 
 
 def _between(source: Source, group: Group, row: Row, other: Row) -> Compared | None:
