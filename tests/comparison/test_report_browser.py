@@ -140,11 +140,13 @@ def test_the_verdict_is_above_the_fold_and_whole(look):
     const boxes = parts.map((part) => document.querySelector(part).getBoundingClientRect());
     const table = document.querySelector("#summary .scroll");
     return [boxes.map((box) => box.bottom), table.scrollWidth - table.clientWidth,
-      document.querySelectorAll("#summary thead th").length];"""
-    bottoms, beyond, columns = look(script(body), "--window-size=1280,800").answer
+      document.querySelectorAll("#summary thead th").length,
+      document.querySelector("#accuracy .scroll").scrollWidth - document.querySelector("#accuracy .scroll").clientWidth];"""
+    bottoms, beyond, columns, main = look(script(body), "--window-size=1280,800").answer
     assert max(bottoms) <= 800
     assert beyond <= 0
     assert columns <= 6
+    assert main <= 0
 
 
 def test_a_row_is_hidden_in_every_figure_at_once_and_shown_again(look):

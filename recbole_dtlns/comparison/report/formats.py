@@ -10,7 +10,7 @@ from recbole_dtlns.comparison.number_text import decimals_of, fraction_text, num
 from recbole_dtlns.comparison.report.table import MISSING, Column, Interval, Spread, Table, Value, plain_number
 
 MARKS = "Marks"
-_DECIMALS = {"seconds": 1, "count": 1, "percent": 1}  # most of a mean with a spread; of others 4
+_DECIMALS = {"seconds": 2, "count": 1, "percent": 1}  # most of a mean with a spread; of others 4
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _LATEX = {
     "\\": r"\textbackslash{}",

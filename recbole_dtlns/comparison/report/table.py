@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 MISSING = "–"
+_ROUNDING = 1e-12  # values that vary by less than this share of their size are the same
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,8 @@ def spread(values: Iterable[float | None]) -> Spread | None:
     known = [float(value) for value in values if value is not None and value == value]
     if not known:
         return None
-    return Spread(float(np.mean(known)), float(np.std(known, ddof=1)) if len(known) > 1 else None)
+    mean, sd = float(np.mean(known)), float(np.std(known, ddof=1)) if len(known) > 1 else None
+    return Spread(mean, 0.0 if sd is not None and sd <= _ROUNDING * abs(mean) else sd)
 
 
 def filled(columns: Iterable[Column], lines: Iterable[Line], keep: int = 1) -> tuple[Column, ...]:
