@@ -138,10 +138,10 @@ def test_the_verdict_is_above_the_fold_and_whole(look):
     body = """
     const parts = ["#summary .verdict", "#summary table", "#summary figure svg"];
     const boxes = parts.map((part) => document.querySelector(part).getBoundingClientRect());
-    const table = document.querySelector("#summary .scroll");
+    const [table, all] = ["#summary", "#accuracy"].map((part) => document.querySelector(part + " .scroll"));
     return [boxes.map((box) => box.bottom), table.scrollWidth - table.clientWidth,
       document.querySelectorAll("#summary thead th").length,
-      document.querySelector("#accuracy .scroll").scrollWidth - document.querySelector("#accuracy .scroll").clientWidth];"""
+      all.scrollWidth - all.clientWidth];"""
     bottoms, beyond, columns, main = look(script(body), "--window-size=1280,800").answer
     assert max(bottoms) <= 800
     assert beyond <= 0
