@@ -48,11 +48,13 @@ def _device_lines() -> list[str]:
 
 def _plan_lines(model: str, dataset: str, files: list[str], found: dict[str, str]) -> list[str]:
     from recbole_dtlns.config.method import check_judge
+    from recbole_dtlns.false_negatives.identification.text import check_text
     from recbole_dtlns.files.run_folder import cache_folder
     from recbole_dtlns.quick_start import Inputs
 
     config = Inputs(model, dataset, files, None, found).config()
     check_judge(config.settings, config.method)
+    check_text(config)
     method, location = config.method, config.location
     view = " under the tree view" if method.tree_view else ""
     lines = [

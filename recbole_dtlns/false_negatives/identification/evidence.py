@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from recbole_dtlns.config.settings import Settings
+from recbole_dtlns.data.item_text import ItemText
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.identification.asking import STUDENT, Asker, make_context
@@ -25,6 +26,7 @@ def other_judges(
     settings: Settings,
     store: VerdictStore,
     model_folder: str,
+    text: ItemText | None = None,
 ) -> Iterator[tuple[str, np.ndarray, Usage]]:
     """Ask some judges about pairs of a split, at most `llm_max_pairs` of them each; answers are kept in the store.
 
@@ -36,6 +38,7 @@ def other_judges(
         settings: our keys.
         store: keeps every answer.
         model_folder: where a converted language model is kept.
+        text: of the items.
 
     Yields:
         Name, raw scores float64 [n] (NaN = not asked), and what a language model was asked.
@@ -43,7 +46,7 @@ def other_judges(
     Raises:
         KeyboardInterrupt: Ctrl-C while a judge was asked; its answers are kept.
     """
-    context = make_context(view, trees, {**settings.as_dict(), "cache_dir": model_folder})
+    context = make_context(view, trees, {**settings.as_dict(), "cache_dir": model_folder}, text)
     for name in names:
         asker = Asker.make(name, context, store, settings)
         # The student answers without limit; it is its teacher that has one.

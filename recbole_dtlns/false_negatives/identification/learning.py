@@ -14,6 +14,7 @@ import sklearn
 
 from recbole_dtlns.config.positives_loss import LEARNED
 from recbole_dtlns.config.settings import Settings
+from recbole_dtlns.data.item_text import ItemText
 from recbole_dtlns.data.tokens import positions
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
@@ -71,6 +72,7 @@ class LearnedStage:
         cache: keeps the probabilities under the hash of train and of everything else that decides them.
         store: keeps what other judges answer (`learned_from`).
         model_folder: where a converted language model is kept.
+        text: of the items, for judges that read titles.
     """
 
     def __init__(
@@ -81,9 +83,10 @@ class LearnedStage:
         cache: StageCache,
         store: VerdictStore,
         model_folder: str,
+        text: ItemText | None = None,
     ) -> None:
         self._view, self._settings, self._rebuild, self._cache = view, settings, rebuild, cache
-        self._store, self._model_folder, self._usage = store, model_folder, Usage()
+        self._store, self._model_folder, self._usage, self._text = store, model_folder, Usage(), text
 
     def judge(self, candidates: Candidates, trees: Trees) -> Judgement:
         """Probabilities of all candidate pairs, and under `details["learned"]` what is known of the judge.
@@ -200,7 +203,9 @@ class LearnedStage:
 
     def _other_judges(self, view: TrainSplit, trees: Trees, candidates: Candidates) -> dict[str, np.ndarray]:
         names = self._settings.learned_from_names
-        asked = other_judges(names, view, trees, candidates, self._settings, self._store, self._model_folder)
+        asked = other_judges(
+            names, view, trees, candidates, self._settings, self._store, self._model_folder, self._text
+        )
         raw = {}
         for name, scores, usage in asked:
             raw[name] = scores

@@ -1,0 +1,75 @@
+"""Titles on the real command line, with a tiny language model of random weights."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy import toy_split, write_pairs
+
+from recbole_dtlns.cli import main
+from recbole_dtlns.files.run_folder import read_result
+
+for package in ("transformers", "accelerate"):
+    pytest.importorskip(package)
+
+
+@pytest.fixture
+def identify(tmp_path: Path, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`identify(name, *flags)` on a small data set with text of its items; returns the exit status."""
+    write_pairs(tmp_path / "data" / "toy", toy_split(30, 24))
+    monkeypatch.chdir(tmp_path)
+    Path("texts.tsv").write_text("".join(f"i{item}\tw{item} w{item % 7}\n" for item in range(23)))
+
+    def call(name: str, *flags: str) -> int:
+        start = ["--dataset=toy", "--data_path=data", "--tree_leaf_size=4", "--judge=llm", "--candidate_topk=4"]
+        start += [f"--llm_model={tiny_llama}", "--cache_dir=cache", f"--run_dir={name}", "--judge_decision=rate"]
+        return main(["identify", *start, "--judge_report=false", *flags])
+
+    return call
+
+
+def asked(name: str) -> int:
+    """How many questions a run asked."""
+    return int(read_result(Path(name))["identification"]["llm_calls"])
+
+
+def test_titles_are_asked_about_and_another_title_is_another_question(identify: Any) -> None:
+    flags = ["--item_text=texts.tsv", "--llm_prompt=titles"]
+    assert identify("first", *flags, "--export_verdicts=v.tsv") == 0
+    assert identify("again", *flags) == 0
+    assert (asked("again"), asked("first") > 0) == (0, True)
+    result = read_result(Path("first"))
+    assert "text of items was read by the prompt titles; 1 of 24 items have none" in result["marks"]
+    assert [entry["kind"] for entry in result["external"]] == ["item_text"]
+    assert len(result["judging"]["judge"]["settings"]["titles"]) == 16
+    Path("texts.tsv").write_text(Path("texts.tsv").read_text().replace("w5 w5", "w5 w6"))
+    assert identify("other", *flags) == 0
+    assert 0 < asked("other") < asked("first")
+    told = [read_result(Path(name))["judging"]["judge"]["settings"]["titles"] for name in ("first", "other")]
+    assert told[0] != told[1]
+
+
+def test_a_prompt_without_titles_asks_the_same_with_text_and_without(identify: Any, caplog: Any) -> None:
+    assert identify("with", "--item_text=texts.tsv") == 0
+    assert "item_text=texts.tsv is read by nothing here" in caplog.text
+    assert read_result(Path("with"))["external"] == []
+    assert identify("without") == 0
+    assert (asked("without"), asked("with") > 0) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--llm_prompt=titles"], "llm_prompt=titles shows titles. Name them with --item_text"),
+        (["--item_vectors=text"], "item_vectors=text embeds the text of items. Name it with --item_text"),
+        (["--item_vectors=text", "--item_text=texts.tsv", "--text_model=./absent"], "there is no such folder"),
+        (["--llm_prompt=titles", "--item_text=title"], "there is no such file"),
+    ],
+)
+def test_text_or_model_that_is_missing_is_found_before_any_work(
+    identify: Any, capsys: pytest.CaptureFixture[str], flags: list[str], message: str
+) -> None:
+    assert identify("run", *flags) == 2
+    assert message in capsys.readouterr().err
+    assert not Path("run").exists()
+    assert not Path("cache").exists()
