@@ -191,6 +191,11 @@ def check_judge(settings: Settings, method: RunMethod) -> None:
             f"learned_from={settings.learned_from} is read by judge=learned alone, and here the judge is "
             f"{judge}. Leave it out, or name --judge=learned."
         )
+    if settings.llm_budget is not None and settings.learned_from is None:
+        raise UserError(
+            f"llm_budget={settings.llm_budget} is the share of pairs about which judge=learned asks the judges in "
+            "learned_from, and none is named. Name one with --learned_from=llm; other judges have llm_max_pairs."
+        )
     if judge == LEARNED:
         _check_learned(settings)
     elif judge not in {"none", "file"}:

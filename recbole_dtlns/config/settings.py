@@ -19,6 +19,7 @@ from recbole_dtlns.config.parsers import (
     number,
     one_of,
     or_none,
+    percent,
     text,
     unless_empty,
     whole,
@@ -114,6 +115,9 @@ class Settings:
     llm_method: str = _key("auto", one_of(*METHODS, "generate"), "how a prompt is read; generate: the paper's way")
     llm_max_history: int = _key(30, whole(1), "history items in a prompt, those nearest to the candidates")
     llm_max_pairs: int | None = _key(None, or_none(whole(0)), "most candidate pairs judged; the report comes on top")
+    llm_budget: str | None = _key(
+        None, or_none(percent), "learned_from: share of the candidate pairs that a language model is asked about, 5%"
+    )
     llm_batch_tokens: int | None = _key(None, or_none(whole(64)), "tokens held at once; unset: by the device")
     server_url: str | None = _key(None, or_none(text), "address of an OpenAI-compatible server, with judge=server")
     server_model: str | None = _key(None, or_none(text), "model's name there; unset: the only one it has")
