@@ -39,7 +39,7 @@ def make_list_loss(config: Config, split: BuiltSplit, lists: JudgedLists | None)
     return ListLoss(
         torch.as_tensor(items, device=device),
         torch.as_tensor(values, device=device),
-        History(positives_matrix(split.parts[0]), device),
+        History(positives_matrix(split.train), device),
         split.dataset.item_num,
         ListSettings(settings.list_weight, settings.list_temperature, settings.list_users, settings.list_negatives),
         generator,
