@@ -3,10 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy import sparse
 from toy import toy_split, write_pairs
 
 from recbole_dtlns.cli import main
+from recbole_dtlns.false_negatives.judges import JudgeContext, RuleJudge
+from recbole_dtlns.false_negatives.judges.keys import PairKeys
 from recbole_dtlns.files.run_folder import read_result
 
 for package in ("transformers", "accelerate"):
@@ -55,6 +59,23 @@ def test_a_prompt_without_titles_asks_the_same_with_text_and_without(identify: A
     assert read_result(Path("with"))["external"] == []
     assert identify("without") == 0
     assert (asked("without"), asked("with") > 0) == (0, True)
+
+
+def test_titles_are_part_of_a_key_for_a_judge_that_reads_them_alone() -> None:
+    matrix = sparse.csr_matrix(([1.0, 1.0], ([1, 1], [1, 2])), shape=(2, 5))
+    codes = np.array([[-1], [0], [0], [1], [1]], dtype=np.int16)
+    titles = np.array(["", "Alien", "Heat", "Fargo", "Casino"], dtype=object)
+    without, shown = JudgeContext(matrix, codes, codes), JudgeContext(matrix, codes, codes, titles=titles)
+    exchanged = JudgeContext(matrix, codes, codes, titles=titles[[0, 2, 1, 3, 4]])
+    judge, users, items = RuleJudge(shown), np.array([1, 1]), np.array([3, 4])
+    plain = PairKeys(shown, judge).of(users, items)
+    assert plain == PairKeys(without, judge).of(users, items)
+    assert plain[0] == plain[1]
+    judge.reads_titles = True
+    keys = PairKeys(shown, judge).of(users, items)
+    assert keys[0] != keys[1]
+    assert not set(keys) & set(plain)
+    assert keys == PairKeys(exchanged, judge).of(users, items)  # the same history in another numbering
 
 
 @pytest.mark.parametrize(

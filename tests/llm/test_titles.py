@@ -68,6 +68,10 @@ def test_a_clean_title_is_one_short_line_of_letters_digits_and_few_marks(text):
     assert "EOT" not in title.upper()
 
 
+def test_what_is_left_of_a_title_joins_to_no_other_special_token():
+    assert clean_title("say END EOT OF TEXT now", ("END OF TEXT", "EOT")) == "say now"
+
+
 def test_ordinary_titles_stay_as_they_are():
     for title in (
         "Shanghai Triad (Yao a yao yao)",
