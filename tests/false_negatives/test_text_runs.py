@@ -9,7 +9,7 @@ from scipy import sparse
 from toy import toy_split, write_pairs
 
 from recbole_dtlns.cli import main
-from recbole_dtlns.false_negatives.judges import JudgeContext, RuleJudge
+from recbole_dtlns.false_negatives.judges import JUDGES, JudgeContext, RuleJudge
 from recbole_dtlns.false_negatives.judges.keys import PairKeys
 from recbole_dtlns.files.run_folder import read_result
 
@@ -25,7 +25,8 @@ def identify(tmp_path: Path, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) 
     Path("texts.tsv").write_text("".join(f"i{item}\tw{item} w{item % 7}\n" for item in range(23)))
 
     def call(name: str, *flags: str) -> int:
-        start = ["--dataset=toy", "--data_path=data", "--tree_leaf_size=4", "--judge=llm", "--candidate_topk=4"]
+        judge = [] if any(flag.startswith("--judge=") for flag in flags) else ["--judge=llm"]
+        start = ["--dataset=toy", "--data_path=data", "--tree_leaf_size=4", "--candidate_topk=4", *judge]
         start += [f"--llm_model={tiny_llama}", "--cache_dir=cache", f"--run_dir={name}", "--judge_decision=rate"]
         return main(["identify", *start, "--judge_report=false", *flags])
 
@@ -59,6 +60,22 @@ def test_a_prompt_without_titles_asks_the_same_with_text_and_without(identify: A
     assert read_result(Path("with"))["external"] == []
     assert identify("without") == 0
     assert (asked("without"), asked("with") > 0) == (0, True)
+
+
+def test_a_judge_of_ones_own_may_read_titles(identify: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(JUDGES, "mine", RuleJudge)  # so that it is forgotten afterwards
+    Path("mine.py").write_text(
+        "import numpy as np\n"
+        "from recbole_dtlns.false_negatives.judges import JUDGES, Judge\n"
+        "class Mine(Judge):\n"
+        "    name, revision, reads_titles = 'mine', '1', True\n"
+        "    def __init__(self, context): self.titles = context.titles\n"
+        "    def settings(self): return {}\n"
+        "    def score(self, users, items): return np.array([float('w3' in self.titles[i]) for i in items]), None\n"
+        "JUDGES['mine'] = Mine\n"
+    )
+    assert identify("run", "--plugins=mine.py", "--judge=mine", "--item_text=texts.tsv") == 0
+    assert "text of items was read by the judge mine; 1 of 24 items have none" in read_result(Path("run"))["marks"]
 
 
 def test_titles_are_part_of_a_key_for_a_judge_that_reads_them_alone() -> None:

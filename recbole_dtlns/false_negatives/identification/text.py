@@ -13,6 +13,7 @@ from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.data.item_text import ItemText, check_item_text, read_item_text
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.false_negatives.judges import JUDGES
 from recbole_dtlns.files.cache import StageCache
 from recbole_dtlns.files.origin import external_input
 from recbole_dtlns.llm.prompts import Prompt
@@ -24,16 +25,17 @@ _READERS = frozenset({"llm", "server"})
 
 
 def text_readers(settings: Settings, method: RunMethod) -> list[str]:
-    """What reads the text of items in a run: `the semantic tree`, `the prompt NAME`."""
+    """What reads the text of items in a run: `the semantic tree`, `the prompt NAME`, `the judge NAME` of a plugin."""
     found = []
     if settings.item_vectors == TEXT and settings.codes_se is None and method.needs_trees:
         found.append("the semantic tree")
     asked = {method.judge, *settings.learned_from_names}
     if "student" in asked:
         asked.add(settings.student_teacher)
-    if asked & _READERS and Prompt.read(settings.llm_prompt).shows_titles:
-        found.append(f"the prompt {settings.llm_prompt}")
-    return found
+    if asked & _READERS and (prompt := Prompt.read(settings.llm_prompt)).shows_titles:
+        found.append(f"the prompt {prompt.name}")
+    own = sorted(name for name in asked if getattr(JUDGES.get(name), "reads_titles", False))
+    return found + [f"the judge {name}" for name in own]
 
 
 def check_text(config: Any) -> None:
