@@ -22,6 +22,7 @@ from recbole_dtlns.evaluation import result as results
 from recbole_dtlns.evaluation.final_test import both_masks, read_test
 from recbole_dtlns.evaluation.leaks import LeakChecks
 from recbole_dtlns.false_negatives.identification.stage import Identification, identify
+from recbole_dtlns.false_negatives.identification.text import check_text, read_text
 from recbole_dtlns.false_negatives.inferred import write_inferred
 from recbole_dtlns.false_negatives.report.overlap import looks_filtered
 from recbole_dtlns.files.origin import sidecar
@@ -115,12 +116,13 @@ def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]
         raise UserError("shard is for `identify`: judge every part there, then train without it on the same cache_dir.")
     check_packages(config["model"])
     check_judge(config.settings, config.method)
+    check_text(config)
     check_exclude(config)
     run_dir = start_run(config)
     cache_dir = cache_folder(config.settings.cache_dir, config.dataset)
     split = build_split(config, cache_dir)
     check_split(config, split)
-    found = identify(split.view, config.settings, config.method, cache_dir)
+    found = identify(split.view, config.settings, config.method, cache_dir, read_text(config))
     write_found(run_dir, split.view, found, config)
     if found.interrupted:
         raise KeyboardInterrupt

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,17 +15,45 @@ from recbole_dtlns.evaluation.result import versions
 
 
 def main(arguments: list[str]) -> int:
-    """Run `doctor [--model=M --dataset=D --key=value ...]`; with both, the plan of that run is shown too."""
+    """Run `doctor [--model=M --dataset=D --key=value ...]`; with both, the plan of that run is shown too.
+
+    With a language model as judge: its size, the memory it takes and, for a data set, tokens and hours.
+    """
     found = flags(arguments, {"-m": "--model", "-d": "--dataset"})
     for line in [*_version_lines(), *_device_lines()]:
         print(line)
     model, dataset = found.pop("model", None), found.pop("dataset", None)
+    if dataset is None and "llm_model" in found and model is None and not config_files(dict(found)):
+        _print(_lone_model_lines(found))
+        return 0
     if dataset is None and (found or model):
         raise UserError("doctor shows what would run for a data set; name it with --dataset=NAME.")
     if dataset is not None:
-        for line in _plan_lines(model or "BPR", dataset, config_files(found), found):
+        from recbole_dtlns.quick_start import Inputs
+
+        config = Inputs(model or "BPR", dataset, config_files(found), None, found).config()
+        for line in _plan_lines(config):
             print(line)
+        _print(_judge_lines(config))
     return 0
+
+
+def _print(lines: Iterator[tuple[str, str]]) -> None:
+    for name, value in lines:
+        print(f"{name:<14} {value}", flush=True)
+
+
+def _lone_model_lines(found: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """What is known of a language model without a data set."""
+    from recbole_dtlns.commands.judging_outlook import model_lines
+    from recbole_dtlns.config.settings import Settings, our_keys
+    from recbole_dtlns.false_negatives.judges.llm import LlmJudge
+
+    if unknown := sorted(set(found) - our_keys()):
+        raise UserError(f"doctor: {', '.join(unknown)} mean nothing without a data set; name it with --dataset=NAME.")
+    options = Settings.parse(found).as_dict()
+    LlmJudge.check({**options, "llm_prompt": "compact"})
+    yield from model_lines(options, Path(options["cache_dir"] or Path("saved") / "cache"))
 
 
 def _version_lines() -> list[str]:
@@ -46,17 +76,31 @@ def _device_lines() -> list[str]:
     return lines
 
 
-def _plan_lines(model: str, dataset: str, files: list[str], found: dict[str, str]) -> list[str]:
-    from recbole_dtlns.config.method import check_judge
+def _judge_lines(config: Any) -> Iterator[tuple[str, str]]:
+    """What a language model as judge would take; nothing where none is asked."""
+    from recbole_dtlns.commands.judging_outlook import asks_language_model, model_lines, question_lines
     from recbole_dtlns.files.run_folder import cache_folder
-    from recbole_dtlns.quick_start import Inputs
 
-    config = Inputs(model, dataset, files, None, found).config()
+    settings = config.settings
+    if not asks_language_model(settings, config.method):
+        return
+    cache_dir = cache_folder(settings.cache_dir, config.dataset)
+    model_folder = cache_dir if settings.cache_dir else cache_dir.parent
+    yield from model_lines({**settings.as_dict(), "cache_dir": str(model_folder)}, model_folder)
+    yield from question_lines(config, cache_dir, model_folder)
+
+
+def _plan_lines(config: Any) -> list[str]:
+    from recbole_dtlns.config.method import check_judge
+    from recbole_dtlns.false_negatives.identification.text import check_text
+    from recbole_dtlns.files.run_folder import cache_folder
+
     check_judge(config.settings, config.method)
+    check_text(config)
     method, location = config.method, config.location
     view = " under the tree view" if method.tree_view else ""
     lines = [
-        f"{'data':<14} {dataset}: {location.kind}, {location.folder}",
+        f"{'data':<14} {config.dataset}: {location.kind}, {location.folder}",
         f"{'model':<14} {config['model']} on {config['device']}",
         f"{'negatives':<14} {method.effective or 'none drawn'}" + (f" ({method.base}{view})" if method.base else ""),
         f"{'judge':<14} {method.judge}",

