@@ -1,36 +1,26 @@
 """Every fix that RecBole 1.2.1 needs on current Pythons; no other file patches another package.
 
-`apply()` runs when the package is imported, so the fixes are in force in spawned processes too: they unpickle objects
-of ours and import the package to do so. `recbole.quick_start`, which needs ray, is never imported.
+`apply()` runs when RecBole is imported after this package, or this package after RecBole (`recbole_import`), so the
+fixes are in force in spawned processes too: they unpickle objects of ours and import the package to do so.
+`recbole.quick_start`, which needs ray, is never imported.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import importlib.util
 import os
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-INSTALL_RECBOLE = "pip install --no-deps recbole==1.2.1"
 RUN_LOG = "_recbole_dtlns_run_log"  # set on the log handlers of a run of ours
 _TRUST = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 
 
 def apply() -> None:
-    """Put every fix in force; calling it again changes nothing.
-
-    Raises:
-        ImportError: RecBole is not installed; the message holds the command that installs it.
-    """
-    if importlib.util.find_spec("recbole") is None:
-        raise ImportError(
-            "recbole_dtlns extends RecBole 1.2.1, which is not installed. pip cannot resolve RecBole's pin of ray on "
-            f"Python 3.12 and later, so install it without its dependencies (ours cover them):\n    {INSTALL_RECBOLE}"
-        )
+    """Put every fix in force; calling it again changes nothing."""
     _restore_numpy_names()
     _quiet_known_warnings()
     _fix_config()
