@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,6 +35,7 @@ def apply() -> None:
     _take_no_more_prototypes_than_nodes()
     _fix_dynamic_sampling()
     _keep_tensorboard_beside_the_log()
+    _clear_bars_that_are_done()
 
 
 @contextlib.contextmanager
@@ -367,6 +369,26 @@ def _beside_the_log(stock: Callable[..., Any]) -> Callable[..., Any]:
         return stock(logger)
 
     return fixed
+
+
+def _clear_bars_that_are_done() -> None:
+    """Reason: the bar of each epoch and each evaluation stays on the terminal, coloured whatever `NO_COLOR` says.
+
+    Affects: any stack. Goes when RecBole lets a run choose.
+    """
+    import recbole.trainer.trainer as module
+
+    _wrap_once(module, "tqdm", _cleared)
+
+
+def _cleared(stock: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(stock, updated=())
+    def bar(*arguments: Any, desc: str | None = None, **options: Any) -> Any:
+        if desc is not None and os.environ.get("NO_COLOR"):
+            desc = re.sub(r"\x1b\[[0-9;]*m", "", desc)
+        return stock(*arguments, desc=desc, leave=False, **options)
+
+    return bar
 
 
 def _wrap_once(owner: Any, name: str, wrapper: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:

@@ -143,6 +143,7 @@ class Settings:
     plugins: str | None = _key(None, or_none(text), "Python file(s) with your own samplers and judges")
     run_dir: str | None = _key(None, or_none(text), "folder of this run; unset: a fresh one under saved/")
     cache_dir: str | None = _key(None, or_none(text), "trees, candidates, verdicts; unset: saved/cache/DATASET")
+    log: str = _key("short", one_of("short", "full"), "console: a line an epoch, or RecBole's own lines too")
     checkpoint_seconds: float = _key(60.0, number(0), "least time between two saves of the state to resume from")
     sampler_keys: Mapping[str, Any] = field(default_factory=dict)  # of all samplers, those of plugins too
 
