@@ -231,9 +231,7 @@ def _number_used(found: Identification, prepared: Prepared) -> int | None:
     return 0 if prepared.extra is None else len(prepared.extra)
 
 
-def _say(
-    run_dir: Path, result: dict[str, Any], shared: Any, best_result: Any, tested: Any, recommends: bool
-) -> None:
+def _say(run_dir: Path, result: dict[str, Any], shared: Any, best_result: Any, tested: Any, recommends: bool) -> None:
     for check in result["checks"]:
         if not check["passed"]:
             logger.warning("Leak check failed: %s: %s", check["name"], check["found"])

@@ -53,7 +53,7 @@ class _RecBoleFinder(MetaPathFinder):
         specs = (finder.find_spec(fullname, path, target) for finder in others)
         spec = next((spec for spec in specs if spec is not None), None)
         if spec is not None and spec.loader is not None:
-            spec.loader.exec_module = _followed_by_fixes(spec.loader.exec_module)  # type: ignore[method-assign]
+            spec.loader.exec_module = _followed_by_fixes(spec.loader.exec_module)  # type: ignore[method-assign,assignment]
         return spec
 
 

@@ -55,7 +55,8 @@ Example: recbole-dtlns identify --dataset=ml-100k --judge=rule
     "recommend": """\
 usage: recbole-dtlns recommend RUN_DIR [--topk=20] [--users=A,B] [--output=FILE]
 
-Lists for users from the folder of a trained run, by token: user, item, rank, score. What a user has already is left out.
+Lists for users from the folder of a trained run, by token: user, item, rank,
+score. What a user has already is left out.
 
   --topk=N            items for each user (20)
   --users=A,B         these users (all)

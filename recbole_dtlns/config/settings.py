@@ -104,7 +104,9 @@ class Settings:
     llm_memory_gb: float | None = _key(None, or_none(number(0)), "memory that the model may take; unset: what is free")
     llm_offline: bool = _key(False, flag, "read the model from local files alone")
     llm_prompt: str = _key("compact", text, "compact, reference, or a .yaml file")
-    llm_method: str = _key("auto", one_of(*SCORING_METHODS, "generate"), "how a prompt is read; generate: the paper's way")
+    llm_method: str = _key(
+        "auto", one_of(*SCORING_METHODS, "generate"), "how a prompt is read; generate: the paper's way"
+    )
     llm_max_history: int = _key(30, whole(1), "history items in a prompt, those nearest to the candidates")
     llm_max_pairs: int | None = _key(None, or_none(whole(0)), "most candidate pairs judged; the report comes on top")
     llm_batch_tokens: int | None = _key(None, or_none(whole(64)), "tokens held at once; unset: by the device")

@@ -13,6 +13,7 @@ import yaml
 
 from recbole_dtlns.comparison.plan.plan import ComparisonPlan
 from recbole_dtlns.comparison.run.chain import Chain
+from recbole_dtlns.comparison.run.estimate import counted
 from recbole_dtlns.comparison.run.execute import FAILED_RUN, INTERRUPTED, Outcome, Runner
 from recbole_dtlns.comparison.run.progress import Progress
 from recbole_dtlns.comparison.run.records import (
@@ -121,7 +122,8 @@ def carry_out(
     book = Book(plan, folder)
     runner = Runner(plan, folder, jobs, gpus, inherit, SameInputs(book.records))
     waiting: dict[Future[Outcome], Chain] = {}
-    progress = Progress(book.runs, jobs, lambda: min(jobs, len(waiting)))
+    finished = {record.run_id for record in book.records}
+    progress = Progress(book.runs, jobs, lambda: min(jobs, len(waiting)), finished)
     chains = [Chain(plan, cell, folder) for cell in plan.cells()]
     with ThreadPoolExecutor(jobs) as pool, progress.shown():
         try:
@@ -138,7 +140,10 @@ def carry_out(
                     book.write()
                 progress.tick()
         except KeyboardInterrupt:
-            logger.warning("Interrupted: %d runs save their state. Once more to end them at once.", runner.running)
+            logger.warning(
+                "Interrupted: what runs (%s) saves its state. Once more to end it at once.",
+                counted(runner.running, "run"),
+            )
             _wind_up(runner, book, list(waiting))
             raise
         except BaseException:
