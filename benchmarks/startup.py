@@ -1,7 +1,7 @@
 """How soon the commands answer, as ratios to `python -c "import torch"`, which a machine's load slows alike.
 
 python benchmarks/startup.py [--repeats=5] [--report=RUN_DIR]
-Each command runs in a process of its own, in turn, and the fastest of the repeats counts. `--report` also times `report`
+Each command runs in a process of its own, in turn; the fastest of the repeats counts. `--report` also times `report`
 on that folder, written to a temporary one. The last line is one JSON object: seconds of torch's import, and ratios.
 """
 
