@@ -13,7 +13,6 @@ import yaml
 
 from recbole_dtlns.comparison.plan.plan import ComparisonPlan
 from recbole_dtlns.comparison.run.chain import Chain
-from recbole_dtlns.comparison.run.estimate import counted
 from recbole_dtlns.comparison.run.execute import FAILED_RUN, INTERRUPTED, Outcome, Runner
 from recbole_dtlns.comparison.run.progress import Progress
 from recbole_dtlns.comparison.run.records import (
@@ -32,6 +31,7 @@ from recbole_dtlns.comparison.run.same_inputs import SameInputs
 from recbole_dtlns.comparison.run.summary import write_summary
 from recbole_dtlns.files.cache import write_atomically
 from recbole_dtlns.files.run_folder import plain
+from recbole_dtlns.wording import counted
 
 logger = logging.getLogger(__name__)
 

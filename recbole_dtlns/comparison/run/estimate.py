@@ -41,11 +41,6 @@ class Estimate:
         return total / self._jobs
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 run`, `3 runs`, `1,200 runs`."""
-    return f"{count:,} {noun}{'s' * (count != 1)}"
-
-
 def spoken(seconds: float) -> str:
     """`34 s`, `41 min`, `2 h 5 min`, `3 d 4 h`."""
     if seconds < 99.5:

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from recbole_dtlns.comparison.run.estimate import Estimate, counted, spoken
+from recbole_dtlns.comparison.run.estimate import Estimate, spoken
 from recbole_dtlns.comparison.run.execute import FAILED_RUN, READY, Outcome
 from recbole_dtlns.comparison.run.runs import Run
+from recbole_dtlns.wording import counted
 
 logger = logging.getLogger(__name__)
 
