@@ -238,10 +238,10 @@ def _say(run_dir: Path, result: dict[str, Any], shared: Any, best_result: Any, t
     if shared is not None:
         for name in ("valid", "test"):
             hits, chance = shared[name], shared[f"{name}_chance"]
-            logger.info("Inferred positives that are in %s: %d (by chance %.1f)", name, hits, chance)
+            logger.info("Inferred positives that are in %s: %d (by chance %.1f).", name, hits, chance)
             if looks_filtered(hits, chance):
                 logger.warning(
-                    "The overlap with %s is 0 where chance gives %.0f: looks filtered by held-out labels", name, chance
+                    "The overlap with %s is 0 where chance gives %.0f: looks filtered by held-out labels.", name, chance
                 )
     for mark in result["marks"]:
         logger.warning("Marked: %s", mark)
