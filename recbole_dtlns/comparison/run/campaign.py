@@ -141,7 +141,7 @@ def carry_out(
                 progress.tick()
         except KeyboardInterrupt:
             logger.warning(
-                "Interrupted: what runs (%s) saves its state. Once more to end it at once.",
+                "Interrupted. State is being saved (%s). Once more to end at once.",
                 counted(runner.running, "run"),
             )
             _wind_up(runner, book, list(waiting))

@@ -56,7 +56,8 @@ class Progress:
         """A run was done, found ready, or failed; one found ready is no progress."""
         run = outcome.job.run
         if outcome.status == READY:
-            self.total -= run.run_id not in self._finished
+            if run.run_id not in self._finished:  # it was noted as failed, and its result can be used after all
+                self._resize(-1)
             self._estimate.finished((run.cell.dataset, run.cell.model), outcome.seconds)
             self.tick()
             return
@@ -78,18 +79,19 @@ class Progress:
     def dropped(self, run: Run) -> None:
         """A run will not be made: the search has ended without it."""
         self._recount(run)
-        self.total -= 1
+        self._resize(-1)
         self._estimate.finished((run.cell.dataset, run.cell.model), None)
-        if self._bar is not None:
-            self._bar.total = self.total
 
     def _recount(self, run: Run) -> None:
         """Count a run that was taken to be finished and is not."""
         if run.run_id in self._finished:
             self._finished.remove(run.run_id)
-            self.total += 1
-            if self._bar is not None:
-                self._bar.total = self.total
+            self._resize(1)
+
+    def _resize(self, change: int) -> None:
+        self.total += change
+        if self._bar is not None:
+            self._bar.total = self.total
 
     def _count(self, run: Run, failed: bool, seconds: float | None) -> None:
         self.ended += 1
