@@ -123,8 +123,8 @@ def check_split(config: Config, split: BuiltSplit) -> None:
     if len(full):
         shown = ", ".join(tokens_of(split.dataset, "user")[full[:5]].tolist())
         raise UserError(
-            f"{counted(len(full), 'user')} with every item ({shown}{', ...' if len(full) > 5 else ''}): nothing is left "
-            "to draw as a negative. Leave such users out, for instance with user_inter_num_interval."
+            f"{counted(len(full), 'user')} with every item ({shown}{', ...' if len(full) > 5 else ''}): nothing is "
+            "left to draw as a negative. Leave such users out, for instance with user_inter_num_interval."
         )
 
 
