@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from recbole_dtlns.commands.arguments import config_files, flags
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.evaluation.result import versions
+from recbole_dtlns.files.versions import versions
+
+_EXTRAS = {
+    "report": (("matplotlib", "jinja2"), "report"),
+    "tune": (("optuna",), "search=optuna"),
+    "peers": (("faiss",), "NCL"),
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -20,7 +24,7 @@ def main(arguments: list[str]) -> int:
     With a language model as judge: its size, the memory it takes and, for a data set, tokens and hours.
     """
     found = flags(arguments, {"-m": "--model", "-d": "--dataset"})
-    for line in [*_version_lines(), *_device_lines()]:
+    for line in [*_version_lines(), *_device_lines(), *_extra_lines()]:
         print(line)
     model, dataset = found.pop("model", None), found.pop("dataset", None)
     if dataset is None and "llm_model" in found and model is None and not config_files(dict(found)):
@@ -29,12 +33,9 @@ def main(arguments: list[str]) -> int:
     if dataset is None and (found or model):
         raise UserError("doctor shows what would run for a data set; name it with --dataset=NAME.")
     if dataset is not None:
-        from recbole_dtlns.quick_start import Inputs
-
-        config = Inputs(model or "BPR", dataset, config_files(found), None, found).config()
-        for line in _plan_lines(config):
-            print(line)
-        _print(_judge_lines(config))
+        _show_run(model or "BPR", dataset, config_files(found), found)
+    else:
+        print("Name a data set with --dataset=NAME to see what would run, what it would cost and what is missing.")
     return 0
 
 
@@ -60,7 +61,19 @@ def _version_lines() -> list[str]:
     return [f"{name:<14} {version or 'not installed'}" for name, version in versions().items()]
 
 
+def _extra_lines() -> list[str]:
+    """A line for each extra that lacks a package."""
+    lines = []
+    for extra, (packages, what) in _EXTRAS.items():
+        missing = [name for name in packages if importlib.util.find_spec(name) is None]
+        if missing:
+            lines.append(f"{what:<14} no: {', '.join(missing)} not installed (pip install 'recbole-dtlns[{extra}]')")
+    return lines
+
+
 def _device_lines() -> list[str]:
+    import torch
+
     lines = []
     if torch.cuda.is_available():
         for number in range(torch.cuda.device_count()):
@@ -90,28 +103,34 @@ def _judge_lines(config: Any) -> Iterator[tuple[str, str]]:
     yield from question_lines(config, cache_dir, model_folder)
 
 
-def _plan_lines(config: Any) -> list[str]:
-    from recbole_dtlns.config.method import check_judge
-    from recbole_dtlns.false_negatives.identification.text import check_text
+def _show_run(model: str, dataset: str, files: list[str], found: dict[str, str]) -> None:
+    """Print what would run.
+
+    Raises:
+        UserError: the configuration or a file cannot be used, or something is missing; after what could be said.
+    """
+    from recbole_dtlns.commands.doctor_steps import missing_for, run_steps
     from recbole_dtlns.files.run_folder import cache_folder
+    from recbole_dtlns.quick_start import Inputs
 
-    check_judge(config.settings, config.method)
-    check_text(config)
-    method, location = config.method, config.location
-    view = " under the tree view" if method.tree_view else ""
+    config = Inputs(model, dataset, files, None, found).config()
+    file_lines, rows = _file_lines(config)
     lines = [
-        f"{'data':<14} {config.dataset}: {location.kind}, {location.folder}",
-        f"{'model':<14} {config['model']} on {config['device']}",
-        f"{'negatives':<14} {method.effective or 'none drawn'}" + (f" ({method.base}{view})" if method.base else ""),
-        f"{'judge':<14} {method.judge}",
+        *file_lines,
+        *(f"{name:<14} {about}" for name, about in run_steps(config, rows)),
         f"{'cache':<14} {cache_folder(config.settings.cache_dir, config.dataset)}",
-        *_file_lines(config),
+        *(f"{'note':<14} {note}" for note in config.method.notes),
     ]
-    return lines + [f"{'note':<14} {note}" for note in method.notes]
+    print("\n".join(lines))
+    missing = missing_for(config)
+    if missing:
+        raise UserError("\n".join(f"Missing: {said}" for said in missing))
+    _print(_judge_lines(config))
+    print("Nothing is missing. `compare --dry_run` with the same keys times an epoch of it.")
 
 
-def _file_lines(config: Any) -> list[str]:
-    """What every file of the data set holds.
+def _file_lines(config: Any) -> tuple[list[str], int | None]:
+    """What every file of the data set holds, and the interactions that train is made of; None where nothing is here.
 
     Raises:
         UserError: files are malformed; the message has a line for each.
@@ -122,16 +141,21 @@ def _file_lines(config: Any) -> list[str]:
     location = config.location
     if location.kind == "text":
         parts = read_split(location.folder, config.settings.text_layout, config.split_seed).parts
-        return [f"{f'{part}.txt':<14} {len(users)} pairs" for part, (users, _) in parts.items()]
-    lines, problems = [], []
+        lines = [f"{f'{part}.txt':<14} {len(users):,} pairs" for part, (users, _) in parts.items()]
+        return lines, len(parts["train"][0])
+    rows: int | None = None
+    problems: list[str] = []
+    lines = []
     for path, ending in files_to_read(config, location.folder, location.name):
         try:
             contents = check_file(config, path, ending)
         except UserError as error:
             problems.append(str(error))
             continue
+        if path.name in {f"{location.name}.inter", f"{location.name}.train.inter"}:
+            rows = contents.rows
         low = "".join(f"; {count} with a {name} of no positive" for name, count in contents.below.items() if count)
-        lines.append(f"{'file':<14} {path.name}: {contents.rows} rows of {', '.join(contents.header.names)}{low}")
+        lines.append(f"{'file':<14} {path.name}: {contents.rows:,} rows of {', '.join(contents.header.names)}{low}")
     if problems:
         raise UserError("\n".join(problems))
-    return lines
+    return lines, rows

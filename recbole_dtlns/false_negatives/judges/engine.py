@@ -29,7 +29,7 @@ class Engine:
     Args:
         model: the model, loaded or only opened.
         prompt: what is asked.
-        method: `generate`, or how prompts are scored (`scoring.METHODS`).
+        method: `generate`, or how prompts are scored (`config.choices.SCORING_METHODS`).
         batch_tokens: tokens held at once; None = by the device.
 
     Attributes:

@@ -1,0 +1,42 @@
+"""The one form of numbers, in sentences, tables and figures: `.3363`, `−.0042`, `18,860`, no zero before the point."""
+
+from __future__ import annotations
+
+import math
+
+MINUS = "−"
+
+
+def number_text(value: float, decimals: int, sign: bool = False) -> str:
+    """A number with so many decimals; `sign` puts a plus before what is above 0."""
+    size = f"{abs(value):,.{decimals}f}"
+    if size.startswith("0."):
+        size = size[1:]
+    nothing = not size.strip("0.,")  # it is rounded to 0: then it has no sign
+    return size if nothing else f"{MINUS if value < 0 else '+' if sign else ''}{size}"
+
+
+def decimals_of(spread: float | None, most: int) -> int | None:
+    """Decimals that show two digits of a spread, `most` at the highest; None without a spread."""
+    if not spread or not math.isfinite(spread):
+        return None
+    return max(0, min(most, 1 - math.floor(math.log10(abs(spread)))))
+
+
+def fraction_text(value: float, sign: bool = False) -> str:
+    """Four decimals, one above 10; two digits where four decimals would show nothing of it."""
+    if value and abs(value) < 0.00005:
+        mantissa, exponent = f"{value:.1e}".replace("-", MINUS).split("e")
+        return f"{'+' if sign and value > 0 else ''}{mantissa}e{exponent}"
+    return number_text(value, 4 if abs(value) < 10 else 1, sign)
+
+
+def tick_text(value: float) -> str:
+    """A tick of an axis: four digits, as few as it needs."""
+    return f"{value:.4g}".replace("-", MINUS).replace("0.", ".", 1) if abs(value) < 1 else f"{value:,.6g}"
+
+
+def percent_text(value: float, decimals: int = 1, sign: bool = False) -> str:
+    """A share as `12.5 %`; a whole number is written with the decimals too."""
+    text = f"{100 * value:{'+' if sign else ''},.{decimals}f}".replace("-", MINUS)
+    return f"{text.removeprefix(MINUS) if not text.strip(MINUS + '0.') else text} %"
