@@ -3,10 +3,10 @@
 data -> trees -> false_negatives -> samplers -> models and trainer -> result.
 """
 
-from recbole_dtlns import compat
+from recbole_dtlns.recbole_import import fix_recbole_when_imported
 from recbole_dtlns.version import __version__
 
 __all__ = ["__version__"]
 
-# Before any other import of RecBole, and again in every spawned process that unpickles one of our objects.
-compat.apply()
+# Also in every spawned process that unpickles one of our objects.
+fix_recbole_when_imported()

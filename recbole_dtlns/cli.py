@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import logging
 import sys
 from collections.abc import Callable, Sequence
 
+from recbole_dtlns.commands.pages import PAGES
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.version import __version__
 
 logger = logging.getLogger(__name__)
 
 _EPILOG = """\
 Without a subcommand a model is trained and evaluated:
-  python run_recbole_dtlns.py --model=LightGCN --dataset=ml-100k
+  recbole-dtlns --model=LightGCN --dataset=ml-100k        (in a checkout: python run_recbole_dtlns.py ...)
 Every key of RecBole and of ours works as --key=value; --config_files="a.yaml b.yaml" reads files, and one that is not
-found is looked up in the shipped properties/ (preset/paper.yaml, ...). `--help_keys` lists our keys.
+found is looked up in the shipped properties/ (preset/paper.yaml, ...). The console shows a line an epoch, and RecBole's
+own lines too with --log=full; run.log has them all. `--help_keys` lists our keys, `SUBCOMMAND --help` its own flags.
 Exit status: 0 done, 1 failure, 2 bad input, 130 interrupted.
 """
 SUBCOMMANDS: dict[str, str] = {
@@ -25,7 +29,8 @@ SUBCOMMANDS: dict[str, str] = {
     "identify": "find false negatives offline, without a model: inferred_positives.tsv",
     "recommend": "lists for users from the folder of a trained run, by token",
     "convert": "plain train.txt, valid.txt, test.txt, or a CSV file, to RecBole's atomic files",
-    "doctor": "versions, GPU, 4-bit support, data found, what would run",
+    "doctor": "versions, GPU, 4-bit support, data found, what would run and what is missing",
+    "completion": "the script with which bash or zsh completes subcommands, keys and values",
 }
 
 
@@ -52,15 +57,18 @@ def _report(message: str) -> None:
 
 
 def _dispatch(arguments: list[str]) -> int:
+    command = arguments.pop(0) if arguments and not arguments[0].startswith("-") else None
+    if command is not None and command not in SUBCOMMANDS:
+        near = difflib.get_close_matches(command, SUBCOMMANDS)
+        known = f"nearest: {', '.join(near)}" if near else f"known: {', '.join(SUBCOMMANDS)}"
+        raise UserError(f"There is no subcommand {command!r}; {known}. Without one a model is trained.")
     if {"-h", "--help"} & set(arguments):
-        print(help_text())
+        print(help_text() if command is None else PAGES[command], end="")
         return 0
-    if arguments and not arguments[0].startswith("-"):
-        command = arguments.pop(0)
-        if command not in SUBCOMMANDS:
-            raise UserError(
-                f"There is no subcommand {command!r}; known: {', '.join(SUBCOMMANDS)}. Without one a model is trained."
-            )
+    if command is None and "--version" in arguments:
+        print(f"recbole-dtlns {__version__}")
+        return 0
+    if command is not None:
         runner: Callable[[list[str]], int] = importlib.import_module(f"recbole_dtlns.commands.{command}").main
         return runner(arguments)
     from recbole_dtlns.commands import train
@@ -71,7 +79,7 @@ def _dispatch(arguments: list[str]) -> int:
 def help_text() -> str:
     """What `--help` prints."""
     parser = argparse.ArgumentParser(
-        prog="run_recbole_dtlns.py",
+        prog="recbole-dtlns",
         usage="%(prog)s [subcommand] --key=value ...",
         description="RecBole's models trained with Dual-Tree LLM-Enhanced Negative Sampling.",
         epilog=_EPILOG,

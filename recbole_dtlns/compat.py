@@ -1,36 +1,27 @@
 """Every fix that RecBole 1.2.1 needs on current Pythons; no other file patches another package.
 
-`apply()` runs when the package is imported, so the fixes are in force in spawned processes too: they unpickle objects
-of ours and import the package to do so. `recbole.quick_start`, which needs ray, is never imported.
+`apply()` runs when RecBole is imported after this package, or this package after RecBole (`recbole_import`), so the
+fixes are in force in spawned processes too: they unpickle objects of ours and import the package to do so.
+`recbole.quick_start`, which needs ray, is never imported.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import importlib.util
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-INSTALL_RECBOLE = "pip install --no-deps recbole==1.2.1"
 RUN_LOG = "_recbole_dtlns_run_log"  # set on the log handlers of a run of ours
 _TRUST = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 
 
 def apply() -> None:
-    """Put every fix in force; calling it again changes nothing.
-
-    Raises:
-        ImportError: RecBole is not installed; the message holds the command that installs it.
-    """
-    if importlib.util.find_spec("recbole") is None:
-        raise ImportError(
-            "recbole_dtlns extends RecBole 1.2.1, which is not installed. pip cannot resolve RecBole's pin of ray on "
-            f"Python 3.12 and later, so install it without its dependencies (ours cover them):\n    {INSTALL_RECBOLE}"
-        )
+    """Put every fix in force; calling it again changes nothing."""
     _restore_numpy_names()
     _quiet_known_warnings()
     _fix_config()
@@ -44,6 +35,7 @@ def apply() -> None:
     _take_no_more_prototypes_than_nodes()
     _fix_dynamic_sampling()
     _keep_tensorboard_beside_the_log()
+    _clear_bars_that_are_done()
 
 
 @contextlib.contextmanager
@@ -377,6 +369,26 @@ def _beside_the_log(stock: Callable[..., Any]) -> Callable[..., Any]:
         return stock(logger)
 
     return fixed
+
+
+def _clear_bars_that_are_done() -> None:
+    """Reason: the bar of each epoch and each evaluation stays on the terminal, coloured whatever `NO_COLOR` says.
+
+    Affects: any stack. Goes when RecBole lets a run choose.
+    """
+    import recbole.trainer.trainer as module
+
+    _wrap_once(module, "tqdm", _cleared)
+
+
+def _cleared(stock: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(stock, updated=())
+    def bar(*arguments: Any, desc: str | None = None, **options: Any) -> Any:
+        if desc is not None and os.environ.get("NO_COLOR"):
+            desc = re.sub(r"\x1b\[[0-9;]*m", "", desc)
+        return stock(*arguments, desc=desc, leave=False, **options)
+
+    return bar
 
 
 def _wrap_once(owner: Any, name: str, wrapper: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:

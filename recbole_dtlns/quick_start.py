@@ -12,21 +12,24 @@ from typing import Any
 from recbole.utils import dict2str
 
 from recbole_dtlns.config.method import check_judge
-from recbole_dtlns.config.model_kinds import check_packages
+from recbole_dtlns.config.model_kinds import check_packages, is_recommendable
 from recbole_dtlns.config.plugins import load_plugins
 from recbole_dtlns.config.run_config import Config, raw_value
 from recbole_dtlns.data.build import BuiltSplit, build_split
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.evaluation import result as results
+from recbole_dtlns.evaluation.closing import closing_text
 from recbole_dtlns.evaluation.final_test import both_masks, read_test
 from recbole_dtlns.evaluation.leaks import LeakChecks
 from recbole_dtlns.false_negatives.identification.stage import Identification, identify
+from recbole_dtlns.false_negatives.identification.text import check_text, read_text
 from recbole_dtlns.false_negatives.inferred import write_inferred
 from recbole_dtlns.false_negatives.report.overlap import looks_filtered
 from recbole_dtlns.files.origin import sidecar
 from recbole_dtlns.files.run_folder import (
     CONFIG,
+    DETAIL,
     INFERRED,
     LOG,
     RESULT,
@@ -40,7 +43,7 @@ from recbole_dtlns.files.run_folder import (
 from recbole_dtlns.training.assemble import Prepared, check_split, prepare
 from recbole_dtlns.training.hardness.replay import hardness_fields
 from recbole_dtlns.training.proposals import check_exclude
-from recbole_dtlns.training.trainer import RESUME
+from recbole_dtlns.training.trainer import CHECKPOINT, RESUME
 
 logger = logging.getLogger(__name__)
 
@@ -115,17 +118,18 @@ def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]
         raise UserError("shard is for `identify`: judge every part there, then train without it on the same cache_dir.")
     check_packages(config["model"])
     check_judge(config.settings, config.method)
+    check_text(config)
     check_exclude(config)
     run_dir = start_run(config)
     cache_dir = cache_folder(config.settings.cache_dir, config.dataset)
     split = build_split(config, cache_dir)
     check_split(config, split)
-    found = identify(split.view, config.settings, config.method, cache_dir)
+    found = identify(split.view, config.settings, config.method, cache_dir, read_text(config))
     write_found(run_dir, split.view, found, config)
     if found.interrupted:
         raise KeyboardInterrupt
     prepared = prepare(config, split, found.inferred, found.trees, online=found.online, lists=found.lists)
-    logger.info(prepared.model)
+    logger.info(prepared.model, extra=DETAIL)
     trainer = prepared.trainer
     identity = run_identity(config.resolved(), split.split_hash, found.external)
     trainer.prepare(run_dir, identity, split.split_hash, split.real_train, began)
@@ -156,7 +160,7 @@ def start_run(config: Config) -> Path:
     run_dir = make_run_dir(config.settings.run_dir, name)
     config["checkpoint_dir"] = str(run_dir)
     refuse_other_run(run_dir, config.resolved(), (run_dir / RESUME).is_file())
-    start_log(run_dir / LOG, config["state"])
+    start_log(run_dir / LOG, config["state"], config.settings.log)
     write_config(run_dir / CONFIG, config.resolved())
     logger.info("Run folder: %s", run_dir)
     for note in method.notes:
@@ -219,7 +223,7 @@ def write_run(
     )
     results.write_result(run_dir / RESULT, result)
     (run_dir / RESUME).unlink(missing_ok=True)
-    _say(run_dir, result, shared, best_result, tested)
+    _say(run_dir, result, shared, best_result, tested, is_recommendable(config) and (run_dir / CHECKPOINT).is_file())
 
 
 def _number_used(found: Identification, prepared: Prepared) -> int | None:
@@ -229,22 +233,22 @@ def _number_used(found: Identification, prepared: Prepared) -> int | None:
     return 0 if prepared.extra is None else len(prepared.extra)
 
 
-def _say(run_dir: Path, result: dict[str, Any], shared: Any, best_result: Any, tested: Any) -> None:
+def _say(run_dir: Path, result: dict[str, Any], shared: Any, best_result: Any, tested: Any, recommends: bool) -> None:
     for check in result["checks"]:
         if not check["passed"]:
             logger.warning("Leak check failed: %s: %s", check["name"], check["found"])
     if shared is not None:
         for name in ("valid", "test"):
             hits, chance = shared[name], shared[f"{name}_chance"]
-            logger.info("Inferred positives that are in %s: %d (by chance %.1f)", name, hits, chance)
+            logger.info("Inferred positives that are in %s: %d (by chance %.1f).", name, hits, chance)
             if looks_filtered(hits, chance):
                 logger.warning(
-                    "The overlap with %s is 0 where chance gives %.0f: looks filtered by held-out labels", name, chance
+                    "The overlap with %s is 0 where chance gives %.0f: looks filtered by held-out labels.", name, chance
                 )
     for mark in result["marks"]:
         logger.warning("Marked: %s", mark)
     if best_result:
-        logger.info("best valid: %s", dict2str(best_result))
+        logger.info("best valid: %s", dict2str(best_result), extra=DETAIL)
     if tested:
-        logger.info("test result: %s", dict2str(tested))
-    logger.info("Wrote %s", run_dir / RESULT)
+        logger.info("test result: %s", dict2str(tested), extra=DETAIL)
+    logger.info(closing_text(run_dir, result, recommends))

@@ -76,7 +76,7 @@ def test_a_user_who_has_everything_is_named(toy: Path, capsys: pytest.CaptureFix
     parts["train"] += [("greedy", item) for item in items]
     write_pairs(toy / "data" / "toy", parts)
     assert train("--neg_sampler=dns", "--judge=none") == 2
-    assert "1 users have interacted with every item (greedy)" in capsys.readouterr().err
+    assert "1 user with every item (greedy)" in capsys.readouterr().err
 
 
 def test_verdicts_of_another_split_are_refused_unless_allowed(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -33,8 +34,19 @@ def flags(arguments: Sequence[str], aliases: Mapping[str, str] | None = None) ->
 
 
 def config_files(found: dict[str, str]) -> list[str]:
-    """Take `config_files` out of the flags: file names separated by spaces."""
-    return found.pop("config_files", "").split()
+    """Take `config_files` out of the flags: file names separated by spaces.
+
+    Raises:
+        UserError: they are separated by commas or semicolons.
+    """
+    given = found.pop("config_files", "")
+    names = given.split()
+    parts = [part for part in re.split(r"[,;\s]+", given) if part]
+    if parts != names and not all(Path(name).is_file() for name in names):
+        raise UserError(
+            f'--config_files="{given}": files are separated by spaces. Write --config_files="{" ".join(parts)}".'
+        )
+    return names
 
 
 def folder_argument(arguments: list[str], command: str) -> Path:

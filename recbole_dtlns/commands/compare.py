@@ -96,9 +96,11 @@ def _dry_run(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str]) -> 
 
 
 def _compare(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str]) -> int:
-    from recbole_dtlns.comparison.report import write_report
+    from recbole_dtlns.comparison.report import PARTS, write_report
+    from recbole_dtlns.comparison.report.standings import standings_text
     from recbole_dtlns.comparison.run.campaign import carry_out, write_plan
     from recbole_dtlns.comparison.run.processes import interruptible, only_one
+    from recbole_dtlns.comparison.run.summary import SUMMARY
     from recbole_dtlns.files.run_folder import start_log
 
     with only_one(folder) as lock, interruptible():
@@ -106,7 +108,12 @@ def _compare(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str]) -> 
         write_plan(plan, folder)
         logger.info("Folder of the comparison: %s", folder)
         comparison = carry_out(plan, folder, jobs, gpus, inherit=(lock,))
-        logger.info("Report: %s", write_report(comparison, folder))
+        page = write_report(comparison, folder)
+        standings = standings_text(comparison)
+        if standings:
+            logger.info("Rows by test, the best first.\n%s", standings)
+        logger.info("Wrote to %s: %s, %s, %s/ and runs/, a folder a run.", folder, SUMMARY, page.name, PARTS)
+        logger.info("Next: open %s, or recbole-dtlns recommend FOLDER_OF_A_RUN --topk=20.", page)
     for run in comparison.failed:
         sys.stderr.write(f"recbole-dtlns: {run.run_id} failed: {run.reason}\n")
     return 1 if comparison.failed else 0

@@ -25,7 +25,8 @@ def main(arguments: list[str]) -> int:
     if len(folders) != 2 or set(options) - known:
         raise UserError(_USAGE)
     folder = (_from_file if known is _FILE_KEYS else _from_folder)(folders[0], folders[1], options)
-    print(f"Wrote {folder}; use it with --data_path={folders[1]} --dataset={folder.name}")
+    names = ", ".join(sorted(path.name for path in folder.iterdir()))
+    print(f"Wrote to {folder}: {names}. Use it with --data_path={folders[1]} --dataset={folder.name}.")
     return 0
 
 

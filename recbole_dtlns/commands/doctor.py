@@ -3,34 +3,77 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
-
-import torch
 
 from recbole_dtlns.commands.arguments import config_files, flags
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.evaluation.result import versions
+from recbole_dtlns.files.versions import versions
+
+_EXTRAS = {
+    "report": (("matplotlib", "jinja2"), "report"),
+    "tune": (("optuna",), "search=optuna"),
+    "peers": (("faiss",), "NCL"),
+}
 
 
 def main(arguments: list[str]) -> int:
-    """Run `doctor [--model=M --dataset=D --key=value ...]`; with both, the plan of that run is shown too."""
+    """Run `doctor [--model=M --dataset=D --key=value ...]`; with both, the plan of that run is shown too.
+
+    With a language model as judge: its size, the memory it takes and, for a data set, tokens and hours.
+    """
     found = flags(arguments, {"-m": "--model", "-d": "--dataset"})
-    for line in [*_version_lines(), *_device_lines()]:
+    for line in [*_version_lines(), *_device_lines(), *_extra_lines()]:
         print(line)
     model, dataset = found.pop("model", None), found.pop("dataset", None)
+    if dataset is None and "llm_model" in found and model is None and not config_files(dict(found)):
+        _print(_lone_model_lines(found))
+        return 0
     if dataset is None and (found or model):
         raise UserError("doctor shows what would run for a data set; name it with --dataset=NAME.")
     if dataset is not None:
-        for line in _plan_lines(model or "BPR", dataset, config_files(found), found):
-            print(line)
+        _show_run(model or "BPR", dataset, config_files(found), found)
+    else:
+        print("Name a data set with --dataset=NAME to see what would run, what it would cost and what is missing.")
     return 0
+
+
+def _print(lines: Iterator[tuple[str, str]]) -> None:
+    for name, value in lines:
+        print(f"{name:<14} {value}", flush=True)
+
+
+def _lone_model_lines(found: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """What is known of a language model without a data set."""
+    from recbole_dtlns.commands.judging_outlook import model_lines
+    from recbole_dtlns.config.settings import Settings, our_keys
+    from recbole_dtlns.false_negatives.judges.llm import LlmJudge
+
+    if unknown := sorted(set(found) - our_keys()):
+        raise UserError(f"doctor: {', '.join(unknown)} mean nothing without a data set; name it with --dataset=NAME.")
+    options = Settings.parse(found).as_dict()
+    LlmJudge.check({**options, "llm_prompt": "compact"})
+    yield from model_lines(options, Path(options["cache_dir"] or Path("saved") / "cache"))
 
 
 def _version_lines() -> list[str]:
     return [f"{name:<14} {version or 'not installed'}" for name, version in versions().items()]
 
 
+def _extra_lines() -> list[str]:
+    """A line for each extra that lacks a package."""
+    lines = []
+    for extra, (packages, what) in _EXTRAS.items():
+        missing = [name for name in packages if importlib.util.find_spec(name) is None]
+        if missing:
+            lines.append(f"{what:<14} no: {', '.join(missing)} not installed (pip install 'recbole-dtlns[{extra}]')")
+    return lines
+
+
 def _device_lines() -> list[str]:
+    import torch
+
     lines = []
     if torch.cuda.is_available():
         for number in range(torch.cuda.device_count()):
@@ -46,28 +89,48 @@ def _device_lines() -> list[str]:
     return lines
 
 
-def _plan_lines(model: str, dataset: str, files: list[str], found: dict[str, str]) -> list[str]:
-    from recbole_dtlns.config.method import check_judge
+def _judge_lines(config: Any) -> Iterator[tuple[str, str]]:
+    """What a language model as judge would take; nothing where none is asked."""
+    from recbole_dtlns.commands.judging_outlook import asks_language_model, model_lines, question_lines
+    from recbole_dtlns.files.run_folder import cache_folder
+
+    settings = config.settings
+    if not asks_language_model(settings, config.method):
+        return
+    cache_dir = cache_folder(settings.cache_dir, config.dataset)
+    model_folder = cache_dir if settings.cache_dir else cache_dir.parent
+    yield from model_lines({**settings.as_dict(), "cache_dir": str(model_folder)}, model_folder)
+    yield from question_lines(config, cache_dir, model_folder)
+
+
+def _show_run(model: str, dataset: str, files: list[str], found: dict[str, str]) -> None:
+    """Print what would run.
+
+    Raises:
+        UserError: the configuration or a file cannot be used, or something is missing; after what could be said.
+    """
+    from recbole_dtlns.commands.doctor_steps import missing_for, run_steps
     from recbole_dtlns.files.run_folder import cache_folder
     from recbole_dtlns.quick_start import Inputs
 
     config = Inputs(model, dataset, files, None, found).config()
-    check_judge(config.settings, config.method)
-    method, location = config.method, config.location
-    view = " under the tree view" if method.tree_view else ""
+    file_lines, rows = _file_lines(config)
     lines = [
-        f"{'data':<14} {dataset}: {location.kind}, {location.folder}",
-        f"{'model':<14} {config['model']} on {config['device']}",
-        f"{'negatives':<14} {method.effective or 'none drawn'}" + (f" ({method.base}{view})" if method.base else ""),
-        f"{'judge':<14} {method.judge}",
+        *file_lines,
+        *(f"{name:<14} {about}" for name, about in run_steps(config, rows)),
         f"{'cache':<14} {cache_folder(config.settings.cache_dir, config.dataset)}",
-        *_file_lines(config),
+        *(f"{'note':<14} {note}" for note in config.method.notes),
     ]
-    return lines + [f"{'note':<14} {note}" for note in method.notes]
+    print("\n".join(lines))
+    missing = missing_for(config)
+    if missing:
+        raise UserError("\n".join(f"Missing: {said}" for said in missing))
+    _print(_judge_lines(config))
+    print("Nothing is missing. `compare --dry_run` with the same keys times an epoch of it.")
 
 
-def _file_lines(config: Any) -> list[str]:
-    """What every file of the data set holds.
+def _file_lines(config: Any) -> tuple[list[str], int | None]:
+    """What every file of the data set holds, and the interactions that train is made of; None where nothing is here.
 
     Raises:
         UserError: files are malformed; the message has a line for each.
@@ -78,16 +141,21 @@ def _file_lines(config: Any) -> list[str]:
     location = config.location
     if location.kind == "text":
         parts = read_split(location.folder, config.settings.text_layout, config.split_seed).parts
-        return [f"{f'{part}.txt':<14} {len(users)} pairs" for part, (users, _) in parts.items()]
-    lines, problems = [], []
+        lines = [f"{f'{part}.txt':<14} {len(users):,} pairs" for part, (users, _) in parts.items()]
+        return lines, len(parts["train"][0])
+    rows: int | None = None
+    problems: list[str] = []
+    lines = []
     for path, ending in files_to_read(config, location.folder, location.name):
         try:
             contents = check_file(config, path, ending)
         except UserError as error:
             problems.append(str(error))
             continue
+        if path.name in {f"{location.name}.inter", f"{location.name}.train.inter"}:
+            rows = contents.rows
         low = "".join(f"; {count} with a {name} of no positive" for name, count in contents.below.items() if count)
-        lines.append(f"{'file':<14} {path.name}: {contents.rows} rows of {', '.join(contents.header.names)}{low}")
+        lines.append(f"{'file':<14} {path.name}: {contents.rows:,} rows of {', '.join(contents.header.names)}{low}")
     if problems:
         raise UserError("\n".join(problems))
-    return lines
+    return lines, rows

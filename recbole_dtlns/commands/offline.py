@@ -11,7 +11,9 @@ from recbole_dtlns.config.run_config import raw_value
 from recbole_dtlns.data.build import read_training_part
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.evaluation import result as results
+from recbole_dtlns.evaluation.closing import seconds_text
 from recbole_dtlns.false_negatives.identification.stage import identify
+from recbole_dtlns.false_negatives.identification.text import check_text, read_text
 from recbole_dtlns.files.run_folder import (
     CONFIG,
     INFERRED,
@@ -44,20 +46,23 @@ def run_identification(inputs: Inputs) -> Path:
             "split, for experiments. Use it in a training run or in `compare`, which identify for themselves."
         )
     check_judge(config.settings, config.method)
+    check_text(config)
     run_dir = make_run_dir(config.settings.run_dir, f"identify-{config.dataset}-{config.method.judge}")
-    start_log(run_dir / LOG, config["state"])
+    start_log(run_dir / LOG, config["state"], config.settings.log)
     config["checkpoint_dir"] = str(run_dir)
     resolved = config.resolved()
     write_config(run_dir / CONFIG, resolved)
     cache_dir = cache_folder(config.settings.cache_dir, config.dataset)
     view = read_training_part(config, cache_dir)
     logger.info("Training split: %d users, %d items, %d pairs", view.n_users, view.n_items, view.matrix.nnz)
-    found = identify(view, config.settings, config.method, cache_dir)
+    found = identify(view, config.settings, config.method, cache_dir, read_text(config))
     write_found(run_dir, view, found, config)
     if found.interrupted:  # without a result the same command takes up the same folder
         raise KeyboardInterrupt
     counts = results.data_counts(view, None, None if found.inferred is None else len(found.inferred))
     fields = results.result_fields(config, resolved, found, counts) | {"model": None}
     results.write_result(run_dir / RESULT, fields)
-    logger.info("Wrote %s and %s", run_dir / INFERRED, run_dir / RESULT)
+    written = [name for name in (INFERRED, RESULT, CONFIG, LOG) if (run_dir / name).is_file()]
+    logger.info("%s", seconds_text(fields["seconds"], found.cached))
+    logger.info("Wrote to %s: %s.", run_dir, ", ".join(written))
     return run_dir

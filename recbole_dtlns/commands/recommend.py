@@ -7,8 +7,6 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from recbole.utils import ModelType
-
 from recbole_dtlns.commands.arguments import flags, folder_argument
 from recbole_dtlns.errors import UserError
 
@@ -30,13 +28,14 @@ def main(arguments: list[str]) -> int:
 
 
 def _write(folder: Path, topk: int, users: list[str] | None, output: str | None) -> None:
+    from recbole_dtlns.config.model_kinds import is_recommendable
     from recbole_dtlns.evaluation.loading import load_run
     from recbole_dtlns.evaluation.recommend import recommend, seen_pairs
     from recbole_dtlns.files.run_folder import start_log
 
     start_log(None, "WARNING")
     run = load_run(folder)
-    if run.config["MODEL_TYPE"] not in {ModelType.GENERAL, ModelType.TRADITIONAL}:
+    if not is_recommendable(run.config):
         raise UserError(
             f"recommend lists items for general recommenders; {run.config['model']} wants more than a user."
         )
@@ -44,8 +43,12 @@ def _write(folder: Path, topk: int, users: list[str] | None, output: str | None)
     seen = seen_pairs([run.split.real_train, run.split.valid])
     with _target(output) as target:
         target.write("user\titem\trank\tscore\n")
+        written = set()
         for user, item, rank, score in recommend(run.prepared.model, seen, run.split.dataset, topk, users):
             target.write(f"{user}\t{item}\t{rank}\t{score:.6g}\n")
+            written.add(user)
+    if output is not None:
+        print(f"Wrote {output}: lists for {len(written)} user{'s' * (len(written) != 1)}.")
 
 
 def _target(output: str | None) -> contextlib.AbstractContextManager[TextIO]:

@@ -12,7 +12,7 @@ _KNOWN = {"ours", "metric", "out"}
 
 def main(arguments: list[str]) -> int:
     """Run `report RUN_DIR [--ours=dtl_ns@rule] [--metric=ndcg@20] [--out=FOLDER]`."""
-    from recbole_dtlns.comparison.report import write_report
+    from recbole_dtlns.comparison.report import PARTS, write_report
     from recbole_dtlns.comparison.run.records import read_comparison
 
     folder = folder_argument(arguments, "report")
@@ -24,5 +24,5 @@ def main(arguments: list[str]) -> int:
     if target.exists() and not target.is_dir():
         raise UserError(f"--out={target} is a file. Name a folder; it is made where it is missing.")
     written = write_report(read_comparison(folder), target, options.get("ours"), options.get("metric"))
-    print(f"Wrote {written}")
+    print(f"Wrote {written}, and tables and figures in {target / PARTS}.")
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from recbole_dtlns.commands.arguments import config_files, flags
-from recbole_dtlns.config.settings import Settings, meaning
 
 _SHORT = {"-m": "--model", "-d": "--dataset"}
 
@@ -11,6 +10,8 @@ _SHORT = {"-m": "--model", "-d": "--dataset"}
 def main(arguments: list[str]) -> int:
     """Run `--key=value ...`."""
     if "--help_keys" in arguments:
+        from recbole_dtlns.commands.keys import keys_text
+
         print(keys_text())
         return 0
     from recbole_dtlns.quick_start import run_recbole_dtlns
@@ -24,9 +25,3 @@ def main(arguments: list[str]) -> int:
         command_line=found,
     )
     return 0
-
-
-def keys_text() -> str:
-    """Our keys, a line each: name, start value, meaning."""
-    start = Settings().as_dict()
-    return "\n".join(f"{key:<22} {start[key]!s:<12} {meaning(key)}" for key in start)

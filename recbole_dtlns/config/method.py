@@ -191,6 +191,11 @@ def check_judge(settings: Settings, method: RunMethod) -> None:
             f"learned_from={settings.learned_from} is read by judge=learned alone, and here the judge is "
             f"{judge}. Leave it out, or name --judge=learned."
         )
+    if settings.llm_budget is not None and settings.learned_from is None:
+        raise UserError(
+            f"llm_budget={settings.llm_budget} is the share of pairs about which judge=learned asks the judges in "
+            "learned_from, and none is named. Name one with --learned_from=llm; other judges have llm_max_pairs."
+        )
     if judge == LEARNED:
         _check_learned(settings)
     elif judge not in {"none", "file"}:
@@ -238,6 +243,11 @@ def _check_controls(settings: Settings, method: RunMethod) -> None:
         raise UserError(
             f"shuffle_codes=true, but nothing reads codes here: negatives are {method.effective or 'none'}, without "
             f"the tree view, and judge={method.judge}. Remove the key, or choose a sampler or a judge that reads codes."
+        )
+    if settings.export_codes is not None and not method.needs_trees:
+        raise UserError(
+            f"export_codes={settings.export_codes}, but nothing reads codes here, so no tree is built. Choose a "
+            "sampler or a judge that reads codes, such as --judge=rule."
         )
 
 

@@ -26,6 +26,11 @@ def check_packages(model: str) -> None:
         )
 
 
+def is_recommendable(config: Any) -> bool:
+    """Whether a trained model ranks items for a user alone, so that `recommend` can list them."""
+    return config["MODEL_TYPE"] in {ModelType.GENERAL, ModelType.TRADITIONAL}
+
+
 def takes_negatives(config: Any) -> bool:
     """Whether the model is given one negative beside each positive, so that our samplers can draw it.
 

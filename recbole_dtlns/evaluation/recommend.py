@@ -13,6 +13,7 @@ from recbole_dtlns.data.augmented import positives_matrix
 from recbole_dtlns.data.tokens import internal_ids, tokens_of
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.training.ranking import all_scores
+from recbole_dtlns.wording import counted
 
 Row = tuple[str, str, int, float]
 _CELLS = 2**24  # scores held at a time
@@ -65,6 +66,7 @@ def _user_ids(dataset: Any, users: Sequence[str] | None) -> np.ndarray:
     unknown = [user for user, number in zip(users, ids, strict=True) if number == 0]
     if unknown:
         raise UserError(
-            f"{len(unknown)} users are not in {dataset.dataset_name}: {', '.join(unknown[:5])}. Check the tokens."
+            f"{dataset.dataset_name} does not have {counted(len(unknown), 'user')} of these: {', '.join(unknown[:5])}. "
+            "Check the tokens."
         )
     return ids

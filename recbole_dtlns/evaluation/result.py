@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import platform
 import resource
 import sys
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +24,10 @@ from recbole_dtlns.false_negatives.report.overlap import overlap_with
 from recbole_dtlns.files.cache import write_atomically
 from recbole_dtlns.files.machine import machine
 from recbole_dtlns.files.run_folder import plain
-from recbole_dtlns.version import __version__
+from recbole_dtlns.files.versions import versions
 
 AFTERWARDS = ("masks", "overlap", "precision", "reliability", "noise", "hardness", "checks")
 """Fields that only a trained and tested model fills."""
-_PACKAGES = ("recbole", "torch", "numpy", "scipy", "pandas", "scikit-learn", "transformers", "bitsandbytes")
-
-
-def versions() -> dict[str, str | None]:
-    """Versions of Python, of this package and of what decides a result; None for what is not installed."""
-    found: dict[str, str | None] = {"python": platform.python_version(), "recbole_dtlns": __version__}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found
 
 
 def peak_memory_mb() -> float:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from recbole_dtlns.config.choices import DECISIONS
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates.topk import position_in_run
 
-KINDS = ("per_user", "threshold", "rate", "calibrated")
 _FIVE = Budget(5)
 
 
@@ -48,8 +48,8 @@ class DecisionSettings:
     rate: float = 0.2
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise UserError(f"judge_decision: found {self.kind!r}; expected one of {', '.join(KINDS)}.")
+        if self.kind not in DECISIONS:
+            raise UserError(f"judge_decision: found {self.kind!r}; expected one of {', '.join(DECISIONS)}.")
         for name, value in (("threshold", self.threshold), ("rate", self.rate)):
             if not 0 <= value <= 1:
                 raise UserError(f"The {name} of judge_decision is {value}; expected a number from 0 to 1.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import logging
+import os
 import secrets
 import sys
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from recbole_dtlns.files.cache import content_key, write_atomically
 
 RESULT, CONFIG, LOG, INFERRED = "result.json", "config.yaml", "run.log", "inferred_positives.tsv"
 # Keys that change where a run computes and writes or how much it says, but not what it computes.
-_NOT_IDENTITY = frozenset({"cache_dir", "show_progress", "state", "data_path", "checkpoint_seconds", "gpu_id"})
+_NOT_IDENTITY = frozenset({"cache_dir", "show_progress", "state", "log", "data_path", "checkpoint_seconds", "gpu_id"})
 
 
 def make_run_dir(run_dir: str | None, name: str) -> Path:
@@ -110,11 +111,25 @@ def read_result(run_dir: Path) -> dict[str, Any]:
     return result
 
 
-def start_log(path: Path | None, state: str | None) -> None:
+DETAIL = {"detail": True}
+"""As `extra` of a log call: a line for run.log, shown on the console under `log=full` alone."""
+
+
+def _is_short(record: logging.LogRecord) -> bool:
+    """Whether the short console shows a line: warnings, and what we say ourselves; RecBole logs as root."""
+    return record.levelno >= logging.WARNING or (record.name != "root" and not getattr(record, "detail", False))
+
+
+def start_log(path: Path | None, state: str | None, console_log: str = "short") -> None:
     """Send the root logger to the console and to a file, and nowhere else.
 
     RecBole's own set-up adds handlers to those of an earlier run in the same process and writes below the working
     directory; this one replaces them.
+
+    Args:
+        path: the file, which takes every line; None: no file.
+        state: RecBole's name of the lowest level that is kept.
+        console_log: `short`, the console shows our lines and all warnings; `full`, RecBole's lines too.
     """
     level = getattr(logging, (state or "INFO").upper(), logging.INFO)
     root = logging.getLogger()
@@ -123,12 +138,14 @@ def start_log(path: Path | None, state: str | None) -> None:
             root.removeHandler(handler)
             handler.close()
     console: logging.Handler = logging.StreamHandler()
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
         form = "%(log_color)s%(asctime)-15s %(levelname)s  %(message)s"
         console.setFormatter(colorlog.ColoredFormatter(form, "%d %b %H:%M", log_colors=log_colors_config))
     else:
         console.setFormatter(logging.Formatter("%(asctime)-15s %(levelname)s  %(message)s", "%d %b %H:%M"))
         console.addFilter(RemoveColorFilter())
+    if console_log == "short":
+        console.addFilter(_is_short)
     handlers = [console]
     if path is not None:
         file = logging.FileHandler(path, encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,21 @@ def local_path(model: str) -> Path:
     return path
 
 
+@lru_cache(maxsize=64)
+def check_checkpoint(model: str, revision: str | None, offline: bool) -> None:
+    """Find out whether a model is there, by its configuration alone; a GGUF file is only looked for.
+
+    Raises:
+        UserError: nothing found under that name, or no causal language model.
+    """
+    path = local_path(model)
+    if path.is_file():
+        return
+    if path.is_dir():
+        _check_folder(path)
+    _check_causal(model, _read_config(model, _options(revision, offline), path.is_dir()))
+
+
 def refuse_local_revision(model: str, revision: str | None) -> None:
     """Raise UserError when a revision of files on this machine is asked for."""
     if revision is not None:
@@ -72,7 +88,7 @@ def open_checkpoint(model: str, revision: str | None, offline: bool, cache_dir: 
         UserError: a missing package, nothing found, no causal language model, or no fast tokenizer.
     """
     need_packages("transformers", "accelerate")
-    from transformers import AutoConfig, AutoTokenizer
+    from transformers import AutoTokenizer
 
     path = local_path(model)
     source, name, identity = model, model, ""
@@ -85,9 +101,8 @@ def open_checkpoint(model: str, revision: str | None, offline: bool, cache_dir: 
     local = bool(identity)
     if local:
         refuse_local_revision(model, revision)
-    options = {"revision": revision or "main", "local_files_only": offline, "trust_remote_code": False}
-    with quiet(), readable_errors(model, offline, local):
-        config = AutoConfig.from_pretrained(source, **options)
+    options = _options(revision, offline)
+    config = _read_config(model, options, local, source)
     _check_causal(model, config)
     with quiet(), readable_errors(f"the tokenizer of {model}", offline, local):
         tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True, **options)
@@ -98,6 +113,17 @@ def open_checkpoint(model: str, revision: str | None, offline: bool, cache_dir: 
         )
     identity = identity or str(getattr(config, "_commit_hash", None) or options["revision"])
     return Checkpoint(source, local, options, name, identity, config, tokenizer)
+
+
+def _options(revision: str | None, offline: bool) -> dict[str, Any]:
+    return {"revision": revision or "main", "local_files_only": offline, "trust_remote_code": False}
+
+
+def _read_config(model: str, options: dict[str, Any], local: bool, source: str | None = None) -> Any:
+    from transformers import AutoConfig
+
+    with quiet(), readable_errors(model, options["local_files_only"], local):
+        return AutoConfig.from_pretrained(source or model, **options)
 
 
 @contextmanager

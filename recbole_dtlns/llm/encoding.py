@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.llm.prompts import TEMPLATE_OPTIONS, Paths, Prompt
+from recbole_dtlns.llm.prompts import TEMPLATE_OPTIONS, Prompt, ShownItem
+from recbole_dtlns.llm.titles import special_texts
 
 logger = logging.getLogger(__name__)
 
@@ -31,18 +32,20 @@ class PromptEncoder:
 
     def __init__(self, tokenizer: Any, prompt: Prompt) -> None:
         self.prompt, self._tokenizer = prompt, tokenizer
+        self._special = special_texts(tokenizer) if prompt.shows_titles else ()
         self._head, self._tail = self._shell()
         # What both labels begin with is asked along with the prompt.
         self.labels, self._extra = label_tokens(prompt, self._text("1"), lambda text: self._ids([text])[0])
 
-    def encode(self, history: Sequence[Paths], candidates: Sequence[Paths]) -> list[list[int]]:
+    def encode(self, history: Sequence[ShownItem], candidates: Sequence[ShownItem]) -> list[list[int]]:
         """Token ids for each candidate, up to where the label comes next."""
-        texts = [self._text(question) for question in self.prompt.questions(history, candidates)]
+        texts = [self._text(question) for question in self.prompt.questions(history, candidates, self._special)]
         return [ids + self._extra for ids in self._ids(texts)]
 
-    def questions(self, history: Sequence[Paths], candidates: Sequence[Paths]) -> list[list[int]]:
+    def questions(self, history: Sequence[ShownItem], candidates: Sequence[ShownItem]) -> list[list[int]]:
         """Token ids for each candidate without a beginning of the answer, for free generation."""
-        return self._ids([self._head + text + self._tail for text in self.prompt.questions(history, candidates)])
+        texts = self.prompt.questions(history, candidates, self._special)
+        return self._ids([self._head + text + self._tail for text in texts])
 
     def _text(self, question: str) -> str:
         return self._head + question + self._tail + self.prompt.answer

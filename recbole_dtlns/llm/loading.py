@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.llm.checkpoint import Checkpoint, local_path, open_checkpoint, readable_errors, refuse_local_revision
+from recbole_dtlns.llm.checkpoint import (
+    Checkpoint,
+    check_checkpoint,
+    local_path,
+    open_checkpoint,
+    readable_errors,
+    refuse_local_revision,
+)
 from recbole_dtlns.llm.cpu_quirks import allow_any_shape, forbid_saving, four_bit_layers
 from recbole_dtlns.llm.devices import Target, target_of
 from recbole_dtlns.llm.memory import DEFAULT_TOKENS, TokenBudget, held_bytes
@@ -135,10 +142,10 @@ class OpenedModel:
 
 
 def check_model(settings: LoadSettings) -> None:
-    """Find out in no time, before anything is read, what cannot work.
+    """Find out in no time, before data or weights are read, what cannot work.
 
     Raises:
-        UserError: a path without a file, a revision of local files, a device that is not there, a missing package.
+        UserError: no such model, a revision of local files, a device that is not there, a missing package.
     """
     path = local_path(settings.model)
     if path.exists():
@@ -148,6 +155,7 @@ def check_model(settings: LoadSettings) -> None:
     target = target_of(settings.device_map, settings.compute_dtype)
     if (settings.quantization or ("nf4" if target.device.type == "cuda" else "none")) != "none":
         need_packages("bitsandbytes")
+    check_checkpoint(settings.model, settings.revision, settings.offline)
 
 
 def open_model(settings: LoadSettings, cache_dir: Path) -> OpenedModel:

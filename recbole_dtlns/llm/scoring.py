@@ -22,7 +22,6 @@ from recbole_dtlns.llm.rows import Rows
 
 logger = logging.getLogger(__name__)
 
-METHODS = ("auto", "shared", "packed", "single")
 _CPU_PACK, _GPU_PACK = 128, 512
 """Tokens of one packed row. A mask is quadratic in them, which a CPU feels at once and a GPU late."""
 _CPU_TOKENS = 8192
@@ -53,7 +52,7 @@ class LabelScorer:
     Args:
         model: a causal language model in eval mode on its device.
         labels: token ids (positive, negative).
-        method: one of `METHODS`.
+        method: one of `config.choices.SCORING_METHODS`.
         batch_tokens: tokens whose keys and values are held at once; None = by the device. Halved when memory runs out.
         room_gb: memory that batches may take on a GPU; None = what is free.
 

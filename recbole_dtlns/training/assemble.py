@@ -27,6 +27,7 @@ from recbole_dtlns.training.proposals import make_proposals
 from recbole_dtlns.training.refresh import Refresher
 from recbole_dtlns.training.trainer import make_trainer
 from recbole_dtlns.trees.stage import Trees
+from recbole_dtlns.wording import counted
 
 
 @dataclass
@@ -122,8 +123,8 @@ def check_split(config: Config, split: BuiltSplit) -> None:
     if len(full):
         shown = ", ".join(tokens_of(split.dataset, "user")[full[:5]].tolist())
         raise UserError(
-            f"{len(full)} users have interacted with every item ({shown}{', ...' if len(full) > 5 else ''}): they have "
-            "no negatives. Leave them out, for instance with user_inter_num_interval."
+            f"{counted(len(full), 'user')} with every item ({shown}{', ...' if len(full) > 5 else ''}): nothing is "
+            "left to draw as a negative. Leave such users out, for instance with user_inter_num_interval."
         )
 
 

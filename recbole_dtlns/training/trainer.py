@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import random
 import time
 from collections import Counter
@@ -19,10 +20,13 @@ from recbole.utils import get_trainer
 from recbole_dtlns.compat import trusted_load
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.epoch_log import EPOCHS, write_row
+from recbole_dtlns.training.epoch_line import epoch_line, standing
 from recbole_dtlns.training.hardness.log import HARDNESS, line
 from recbole_dtlns.training.hardness.meter import HardnessMeter
 from recbole_dtlns.training.refresh import Refresher
 from recbole_dtlns.training.step import SampledStep, WeightedStep
+
+logger = logging.getLogger(__name__)
 
 Step = SampledStep | WeightedStep
 
@@ -47,6 +51,7 @@ class RunTrainer:
         self.seconds = {"training": 0.0, "evaluation": 0.0}
         self.times_evaluated: Counter[int] = Counter()
         self._epoch: tuple[int, dict[str, Any]] | None = None
+        self._validates, self._line = False, ""
 
     def use_step(self, step: Step | None) -> None:
         """Train with this step; trainable parts of its sampler join the model's in the optimiser."""
@@ -78,6 +83,11 @@ class RunTrainer:
         collect = self.eval_collector.data_collect  # type: ignore[attr-defined]
         self.eval_collector.data_collect = lambda _: collect(SimpleNamespace(dataset=real_train))  # type: ignore[attr-defined]
 
+    def fit(self, train_data: Any, valid_data: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """RecBole's training, with a line of ours an epoch."""
+        self._validates = bool(valid_data)
+        return super().fit(train_data, valid_data, *args, **kwargs)  # type: ignore[misc]
+
     def _train_epoch(self, train_data: Any, epoch_idx: int, loss_func: Any = None, show_progress: bool = False) -> Any:
         self._save_state(epoch_idx, train_data)
         started = time.perf_counter()
@@ -89,15 +99,22 @@ class RunTrainer:
             loss = super()._train_epoch(train_data, epoch_idx, loss_func, show_progress)  # type: ignore[misc]
         self._report_hardness(epoch_idx)
         list_loss = self._report_lists(epoch_idx)
-        self.seconds["training"] += time.perf_counter() - started
+        seconds = time.perf_counter() - started
+        self.seconds["training"] += seconds
         total = sum(loss) if isinstance(loss, tuple) else loss
         self._epoch = epoch_idx, {"train_loss": total, **list_loss, "seconds": self.seconds["training"]}
         self._write_epoch({})
+        every = self.eval_step  # type: ignore[attr-defined]
+        self._line = epoch_line(epoch_idx, total, seconds)
+        if not self._validates or every <= 0 or (epoch_idx + 1) % every:
+            logger.info(self._line)
         return loss
 
     def _valid_epoch(self, *args: Any, **kwargs: Any) -> Any:
         score, result = super()._valid_epoch(*args, **kwargs)  # type: ignore[misc]
         self._write_epoch(result)
+        if self._epoch is not None:
+            logger.info("%s, %s", self._line, standing(self, self._epoch[0], score))
         return score, result
 
     def _write_epoch(self, metrics: Mapping[str, float]) -> None:
@@ -233,7 +250,7 @@ class RunTrainer:
         if self.step is not None:
             self.step.load_state_dict(state["sampler"])
         set_random_states(state["random"])
-        trainer.logger.info(f"Resumed at epoch {trainer.start_epoch} from {path}")
+        logger.info(f"Resumed at epoch {trainer.start_epoch} from {path}")
         return True
 
 

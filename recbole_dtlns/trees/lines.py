@@ -8,6 +8,7 @@ import numpy as np
 
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.text_lines import unix_lines
+from recbole_dtlns.wording import counted
 
 
 def read_lines(path: Path, expected: str) -> list[str]:
@@ -45,6 +46,6 @@ def refuse_unknown(path: Path, unknown: np.ndarray, drop_unknown: bool) -> None:
     if len(unknown) and not drop_unknown:
         named = ", ".join(unknown[:5].tolist()) + (", ..." if len(unknown) > 5 else "")
         raise UserError(
-            f"{path} holds {len(unknown)} items that are not in the training split: {named}. Expected items of this "
-            "split alone. Make the file from this split, or set allow_foreign=true to drop them."
+            f"{path}: {counted(len(unknown), 'item')} not in the training split: {named}. Expected items of this split "
+            "alone. Make the file from this split, or set allow_foreign=true to drop them."
         )

@@ -16,7 +16,7 @@ from recbole_dtlns.files.origin import external_input
 from recbole_dtlns.trees.codes import CodeTable, read_codes
 from recbole_dtlns.trees.item_graph import cooccurrence_bound, jaccard_graph
 from recbole_dtlns.trees.spectral import spectral_embedding
-from recbole_dtlns.trees.vectors import read_vectors, svd_vectors
+from recbole_dtlns.trees.vectors import lacking_mark, read_vectors, svd_vectors
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,9 @@ def item_vectors(
     if choice not in ("auto", "svd"):
         path = Path(choice)
         external = external_input("item_vectors", path, view.train_hash, allow_foreign)
-        return _given(f"file {path.name}", read_vectors(path, view.items, allow_foreign)[0], external)
+        vectors, missing = read_vectors(path, view.items, allow_foreign)
+        marks = lacking_mark(int(missing.sum()), view.n_items)
+        return _given(f"file {path.name}", vectors, {**external, "marks": marks} if marks else external)
     if choice == "svd" or item_embeddings is None:
         return VectorSource("svd", {"vectors": "svd"}, lambda: svd_vectors(view.matrix[1:, 1:]))
     name, embeddings = item_embeddings

@@ -17,6 +17,7 @@ from recbole_dtlns.trees.agreement import leaf_agreement
 from recbole_dtlns.trees.codes import CodeTable
 from recbole_dtlns.trees.index_tree import build_codes
 from recbole_dtlns.trees.sources import CodeFile, VectorSource, code_file, graph_vectors, item_vectors
+from recbole_dtlns.trees.text_vectors import TEXT, TextVectors
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +33,8 @@ class TreeSettings:
     Attributes:
         branching: children of a node.
         leaf_size: largest leaf.
-        item_vectors: `auto` = item embeddings of a trained candidate model where there are any, else SVD; `svd`; or
-            a file as `read_vectors` takes it.
+        item_vectors: `auto` = item embeddings of a trained candidate model where there are any, else SVD; `svd`;
+            `text` = embeddings of what is written about the items; or a file as `read_vectors` takes it.
         codes_co: code file that replaces the structural tree.
         codes_se: code file that replaces the semantic tree.
         allow_foreign: take files made from another training split, and drop their items that this one lacks.
@@ -57,8 +58,8 @@ class Trees:
     Attributes:
         co: structural tree, rows in the numbering of the training view.
         se: semantic tree, likewise.
-        vector_origin: what the semantic tree was made from: `svd`, the candidate model's name, `file NAME`, or
-            `codes NAME`.
+        vector_origin: what the semantic tree was made from: `svd`, the candidate model's name, `text by MODEL`,
+            `file NAME`, or `codes NAME`.
         agreement: adjusted Rand index of their leaves.
         seconds: time that the stage took, the cache included.
         cached: nothing had to be computed.
@@ -79,6 +80,7 @@ def build_trees(
     settings: TreeSettings,
     cache: StageCache,
     item_embeddings: tuple[str, np.ndarray] | None = None,
+    text_vectors: TextVectors | None = None,
 ) -> Trees:
     """Make, load or read the structural and the semantic tree. Both know the training split alone.
 
@@ -88,6 +90,7 @@ def build_trees(
         cache: where finished trees are kept, each under a hash of all that decides it.
         item_embeddings: name and item embeddings, float [I + 1, d] in the numbering of `view` with padding at row 0,
             of a candidate model trained on this split.
+        text_vectors: embeddings of what is written about the items, for `item_vectors=text`.
 
     Raises:
         UserError: no items, a bad file, vectors that are not finite, or settings out of range.
@@ -97,9 +100,13 @@ def build_trees(
         raise UserError("The training split has no items, so there is no tree to build. Check the training data.")
     # Files are read here, before anything is computed, so that a bad one is reported at once.
     co_source = code_file("codes_co", settings.codes_co, view, settings.allow_foreign) or graph_vectors(view)
-    se_source = code_file("codes_se", settings.codes_se, view, settings.allow_foreign) or item_vectors(
-        settings.item_vectors, view, settings.allow_foreign, item_embeddings
-    )
+    se_source: VectorSource | CodeFile | None = code_file("codes_se", settings.codes_se, view, settings.allow_foreign)
+    if se_source is None and settings.item_vectors == TEXT:
+        if text_vectors is None:
+            raise UserError("item_vectors=text needs text of the items: set --item_text.")
+        se_source = text_vectors.source(view)
+    elif se_source is None:
+        se_source = item_vectors(settings.item_vectors, view, settings.allow_foreign, item_embeddings)
     co, co_cached = _tree("tree_structural", co_source, view, settings, cache)
     se, se_cached = _tree("tree_semantic", se_source, view, settings, cache)
     if settings.shuffle:  # after the cache, which keeps the trees as they are

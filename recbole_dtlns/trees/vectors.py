@@ -55,6 +55,11 @@ def svd_vectors(train: sparse.csr_matrix, dimensions: int = 64) -> np.ndarray:
     return vectors
 
 
+def lacking_mark(lacking: int, items: int) -> list[str]:
+    """The mark of a result whose item vectors lack some items; none where all are there."""
+    return [f"{lacking} of {items} items have no vector in item_vectors; they got the mean"] if lacking else []
+
+
 def read_vectors(path: Path, known: np.ndarray, drop_unknown: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Read item vectors from `NAME.npy` with `NAME.tokens.txt` beside it, or from RecBole's feature embedding file.
 

@@ -47,7 +47,11 @@ def test_everything_is_there(compared):
     assert found.failed == found.pending == []
     assert {run.result["split_seed"] for run in found.runs} == {5}
     assert [run.result["judge"] for run in found.runs] == ["none", "none", "rule", "rule"]
-    assert "[4/4] done in" in (folder / "compare.log").read_text()
+    log = (folder / "compare.log").read_text()
+    assert "[4/4] done in" in log
+    end = log[log.index("Rows by test, the best first.") :]
+    assert " is first of 2 on NDCG@20" in end  # of dns and mixgcf+pos, whichever it is
+    assert "Wrote to compared: summary.csv, report.html, report/ and runs/" in end
 
 
 def test_a_run_does_not_depend_on_those_beside_it(compared):
@@ -69,6 +73,7 @@ def test_second_start_repeats_nothing_and_names_a_damaged_run(compared, capsys):
     path = home / "compared/runs" / SEEDS[0] / "result.json"
     whole, before = path.read_text(), modified(home)
     assert cli.main(["compare", "--run_dir=compared"]) == 0
+    assert "0 runs to make; 4 runs finished before." in capsys.readouterr().err
     assert modified(home) == before
     path.write_text(whole[: len(whole) // 2])
     (home / "compared/report.html").unlink()

@@ -89,7 +89,7 @@ def test_where_the_learned_judge_trains_on_pairs_the_row_beside_does_too(tmp_pat
     ):
         found = make_plan({**given, **flags}, files)
         assert [cell.label for cell in found.cells()] == ["dtl_ns@learned", f"{base}+pos@learned"]
-        assert [CellConfig(found, cell).plan.positives_loss for cell in found.cells()] == ["pairs", "pairs"]
+        assert [CellConfig(found, cell).method.positives_loss for cell in found.cells()] == ["pairs", "pairs"]
         check_cells(found)
 
 

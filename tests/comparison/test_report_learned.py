@@ -25,6 +25,10 @@ BINS = [
     {"low": 0.3, "high": 0.5, "pairs": 40, "predicted": 0.4, "found": 0.35},
 ]
 
+GAINS = {"ndcg@20": measure(0.002), "log_loss": measure(-0.001), "auc": measure(0.0)}
+ASKED = {"judges": ["llm"], "pairs": 900, "held_in_pairs": 800, "added": {"all users": GAINS}, "kept": False}
+ASKED["per_thousand"] = {"ndcg@20": 0.0025, "log_loss": -0.00125}
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -42,7 +46,8 @@ def folder(tmp_path: Path) -> Path:
             groups += [worth("semantic tree", 0.05, 0.6), worth("structural tree", -0.002, 0.5)]
             for row in groups[1:]:
                 row["lost"]["auc"] = measure(row["lost"]["auc"]["value"] + seed)
-            result["judging"] = {**result["judging"], "learned": {"groups": groups, "reliability": BINS}}
+            known = {"groups": groups, "reliability": BINS, "asked": ASKED}
+            result["judging"] = {**result["judging"], "learned": known}
         path.write_text(json.dumps(result))
     return home
 
@@ -59,6 +64,15 @@ def test_each_kind_of_evidence_has_a_line_with_its_intervals(folder: Path):
     assert lines[1]["auc_alone"].value == 0.5
     assert lines[1]["log_loss_lost"].low < 0 < lines[1]["log_loss_lost"].high
     assert "one that holds 0 that it may be left out" in tables[f"judge-groups-{GROUP}"].note
+
+
+def test_questions_to_a_language_model_stand_beside_what_they_bought(folder: Path):
+    tables = {table.name: table for table in sections(folder)["positives"].tables}
+    (line,) = (line.values for line in tables[f"questions-{GROUP}"].lines)
+    assert (line["judges"], line["pairs"], line["held_in_pairs"], line["used"]) == ("llm", 900, 800, "no")
+    assert line["ndcg_gained"] == Interval(0.002, pytest.approx(-0.008), pytest.approx(0.012))
+    assert line["log_loss_gained"].value == -0.001
+    assert line["bought"] == 0.0025
 
 
 def test_predicted_stands_beside_found_for_held_in_pairs_and_valid(folder: Path):

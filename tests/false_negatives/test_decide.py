@@ -3,9 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recbole_dtlns.config.choices import DECISIONS
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.decide import KINDS, Calibration, DecisionSettings, decide, probability_of
+from recbole_dtlns.false_negatives.decide import Calibration, DecisionSettings, decide, probability_of
 
 NAN = float("nan")
 
@@ -144,7 +145,7 @@ def test_calibrated_is_per_user_by_the_fitted_probability():
     assert found.accepted.tolist() == [False, False, True, True]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DECISIONS)
 def test_every_kind_leaves_pairs_without_a_verdict_alone(kind):
     raw = np.array([NAN, 0.9, NAN])
     settings = DecisionSettings(kind, 0.0, Budget.parse(3), rate=1.0)

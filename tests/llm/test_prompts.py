@@ -76,7 +76,7 @@ def test_the_digest_follows_the_texts_and_not_the_name(tmp_path: Path):
         ({"user": "$history $candidate $history"}, "history once and, after it"),
         ({"user": "$history $candidate $item_name"}, "user may hold"),
         ({"candidate_line": "$co"}, r"candidate_line must hold \$co and \$se"),
-        ({"history_line": "$co $title"}, "history_line may hold"),
+        ({"history_line": "$co $name"}, "history_line may hold"),
         ({"version": "one"}, "expected a whole number"),
         ({"answer": 5}, "expected text"),
         ({"positive": "yes", "negative": " yes "}, "the same label"),

@@ -6,6 +6,7 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
+from recbole_dtlns.config.choices import SCORING_METHODS  # noqa: E402
 from recbole_dtlns.errors import UserError  # noqa: E402
 from recbole_dtlns.llm import scoring  # noqa: E402
 from recbole_dtlns.llm.scoring import LabelScorer  # noqa: E402
@@ -80,7 +81,7 @@ def test_every_method_equals_one_prompt_a_pair(kind):
     made, owners = prompts()
     margins, mass = truth(model, made)
     assert margins.std() > 0.05  # else equality would say nothing
-    for method in scoring.METHODS:
+    for method in SCORING_METHODS:
         for batch_tokens in (None, 200, 40):
             found, found_mass = LabelScorer(model, LABELS, method, batch_tokens).score(made, owners)
             np.testing.assert_allclose(found, margins, atol=1e-4, err_msg=f"{method} {batch_tokens}")

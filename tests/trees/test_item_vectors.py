@@ -112,7 +112,7 @@ def test_missing_items_get_the_mean_of_the_known_and_are_reported(tmp_path, capl
 
 
 def test_unknown_items_are_refused(tmp_path):
-    with pytest.raises(UserError, match=r"1 items that are not in the training split: foreign\. .*allow_foreign=true"):
+    with pytest.raises(UserError, match=r"1 item not in the training split: foreign\. .*allow_foreign=true"):
         read_vectors(save(tmp_path, np.eye(2), "a\nforeign\n"), KNOWN)
 
 

@@ -52,7 +52,7 @@ def test_one_ready_tree_is_enough(view, cache, tmp_path):
 def test_foreign_codes_need_leave(view, cache, tmp_path, caplog):
     path = tmp_path / "co.txt"
     path.write_text("0: 0-0\n1: 0-1\nelsewhere: 1\n")
-    with pytest.raises(UserError, match="1 items that are not in the training split: elsewhere"):
+    with pytest.raises(UserError, match="1 item not in the training split: elsewhere"):
         build_trees(view, TreeSettings(codes_co=str(path)), cache)
     path.with_name("co.txt.json").write_text(json.dumps({"train_hash": "0" * 64}))
     with pytest.raises(UserError, match="made from another training split"):

@@ -13,6 +13,7 @@ from recbole_dtlns.config.model_kinds import check_packages
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.config.settings import nearest, our_keys
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.false_negatives.identification.text import check_text
 from recbole_dtlns.training.proposals import check_exclude
 
 _SHOWN = 5  # bad cells in an error message
@@ -83,6 +84,7 @@ def _checked_cell(plan: ComparisonPlan, cell: Cell) -> CellConfig:
     config = CellConfig(plan, cell)
     check_packages(config["model"])
     check_judge(config.settings, config.method)
+    check_text(config)
     check_exclude(config)
     if config.method.judge == "file" and config.settings.judge_file is None:
         raise UserError(

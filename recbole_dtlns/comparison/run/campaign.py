@@ -31,6 +31,7 @@ from recbole_dtlns.comparison.run.same_inputs import SameInputs
 from recbole_dtlns.comparison.run.summary import write_summary
 from recbole_dtlns.files.cache import write_atomically
 from recbole_dtlns.files.run_folder import plain
+from recbole_dtlns.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +122,8 @@ def carry_out(
     book = Book(plan, folder)
     runner = Runner(plan, folder, jobs, gpus, inherit, SameInputs(book.records))
     waiting: dict[Future[Outcome], Chain] = {}
-    progress = Progress(book.runs, jobs, lambda: min(jobs, len(waiting)))
+    finished = {record.run_id for record in book.records}
+    progress = Progress(book.runs, jobs, lambda: min(jobs, len(waiting)), finished)
     chains = [Chain(plan, cell, folder) for cell in plan.cells()]
     with ThreadPoolExecutor(jobs) as pool, progress.shown():
         try:
@@ -138,7 +140,10 @@ def carry_out(
                     book.write()
                 progress.tick()
         except KeyboardInterrupt:
-            logger.warning("Interrupted: %d runs save their state. Once more to end them at once.", runner.running)
+            logger.warning(
+                "Interrupted. State is being saved (%s). Once more to end at once.",
+                counted(runner.running, "run"),
+            )
             _wind_up(runner, book, list(waiting))
             raise
         except BaseException:

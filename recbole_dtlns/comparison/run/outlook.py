@@ -23,6 +23,7 @@ from recbole_dtlns.comparison.run.same_inputs import SameInputs
 from recbole_dtlns.comparison.search.search import trial_keys
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.wording import counted
 
 _BUDGET = (
     "epochs",
@@ -80,7 +81,7 @@ def plan_text(found: Comparison, plan: ComparisonPlan) -> str:
         f"budget of each run: {', '.join(f'{key}={config[key]}' for key in _BUDGET)}",
         f"seeds: {', '.join(str(seed) for seed in plan.seeds)}",
         f"search: {plan.search}, trials={plan.trials}",
-        f"{len(runs)} runs, {sum(run.run_id in done for run in runs)} of them finished",
+        f"{counted(len(runs), 'run')}, {sum(run.run_id in done for run in runs)} of them finished",
         *(f"refused: {run.run_id}: {run.reason}" for run in found.failed),
     ]
     return "\n".join(lines)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from recbole_dtlns.comparison.run.estimate import Estimate, spoken
-from recbole_dtlns.comparison.run.execute import DONE, FAILED_RUN, Outcome
+from recbole_dtlns.comparison.run.execute import FAILED_RUN, READY, Outcome
 from recbole_dtlns.comparison.run.runs import Run
+from recbole_dtlns.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -24,16 +25,20 @@ class Progress:
         runs: all runs of the comparison.
         jobs: runs at a time.
         running: gives the number of runs at work.
+        finished: ids of runs that have a result from before; they are not counted, unless that result is refused.
     """
 
-    def __init__(self, runs: list[Run], jobs: int, running: Callable[[], int]) -> None:
-        self.total, self.ended, self.failed = len(runs), 0, 0
+    def __init__(self, runs: list[Run], jobs: int, running: Callable[[], int], finished: Collection[str] = ()) -> None:
+        self._finished = {run.run_id for run in runs if run.run_id in finished}
+        self.total, self.ended, self.failed = len(runs) - len(self._finished), 0, 0
         self._running, self._bar = running, None
         self._estimate = Estimate(((run.cell.dataset, run.cell.model) for run in runs), jobs)
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Show a bar while the block runs where stderr is a terminal; log lines go above it."""
+        """Say what there is to do, and show a bar while the block runs where stderr is a terminal."""
+        before = f"; {counted(len(self._finished), 'run')} finished before" if self._finished else ""
+        logger.info("%s to make%s.", counted(self.total, "run"), before)
         if not sys.stderr.isatty():
             yield
             return
@@ -48,26 +53,43 @@ class Progress:
             self._bar.set_description_str(f"{self.ended}/{self.total} runs, {self._rest()}")
 
     def ended_with(self, outcome: Outcome) -> None:
-        """A run was done, found ready, or failed."""
+        """A run was done, found ready, or failed; one found ready is no progress."""
         run = outcome.job.run
+        if outcome.status == READY:
+            if run.run_id not in self._finished:  # it was noted as failed, and its result can be used after all
+                self._resize(-1)
+            self._estimate.finished((run.cell.dataset, run.cell.model), outcome.seconds)
+            self.tick()
+            return
+        self._recount(run)
         failed = outcome.status == FAILED_RUN
         self._count(run, failed, None if failed else outcome.seconds)
         place = f"[{self.ended}/{self.total}]"
         if failed:
             logger.warning("%s failed: %s: %s; %s", place, run.run_id, outcome.reason, self._rest())
             return
-        how = f"done in {spoken(outcome.seconds)}" if outcome.status == DONE else "found ready"
-        logger.info("%s %s: %s; %s", place, how, run.run_id, self._rest())
+        logger.info("%s done in %s: %s; %s", place, spoken(outcome.seconds), run.run_id, self._rest())
 
     def lost(self, run: Run, reason: str) -> None:
         """A run cannot be made any more."""
+        self._recount(run)
         self._count(run, True, None)
         logger.warning("[%d/%d] not run: %s: %s", self.ended, self.total, run.run_id, reason)
 
     def dropped(self, run: Run) -> None:
         """A run will not be made: the search has ended without it."""
-        self.total -= 1
+        self._recount(run)
+        self._resize(-1)
         self._estimate.finished((run.cell.dataset, run.cell.model), None)
+
+    def _recount(self, run: Run) -> None:
+        """Count a run that was taken to be finished and is not."""
+        if run.run_id in self._finished:
+            self._finished.remove(run.run_id)
+            self._resize(1)
+
+    def _resize(self, change: int) -> None:
+        self.total += change
         if self._bar is not None:
             self._bar.total = self.total
 

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import special
 
 from recbole_dtlns.config.settings import Settings
+from recbole_dtlns.data.item_text import ItemText
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.judges import Judge, JudgeContext, judge_class
@@ -24,11 +25,13 @@ _ANCHORS = 5
 """Candidates of a user, the first ones, that decide which items of a long history are shown."""
 
 
-def make_context(view: TrainSplit, trees: Trees | None, options: Mapping[str, Any]) -> JudgeContext:
+def make_context(
+    view: TrainSplit, trees: Trees | None, options: Mapping[str, Any], text: ItemText | None = None
+) -> JudgeContext:
     """What judges may know of a split; without trees (`keep_all` reads no codes) every code is missing."""
     missing = np.full((view.n_items + 1, 1), -1, dtype=np.int16)
     co, se = (missing, missing) if trees is None else (trees.co.codes, trees.se.codes)
-    return JudgeContext(view.matrix, co, se, options)
+    return JudgeContext(view.matrix, co, se, options, None if text is None else text.of(view.items))
 
 
 @dataclass
@@ -40,18 +43,20 @@ class Asker:
         store: keeps every answer.
         settings: our keys.
         options: what the judge was made with; it is made with the same for other splits.
+        titles_digest: hash of the titles of the first split; None without.
     """
 
     judge: Judge
     store: VerdictStore
     settings: Settings
     options: Mapping[str, Any]
+    titles_digest: str | None = None
 
     @classmethod
     def make(cls, name: str, context: JudgeContext, store: VerdictStore, settings: Settings) -> Asker:
         """The judge `name`; for the student, its teacher."""
         teacher = settings.student_teacher if name == STUDENT else name
-        return cls(judge_class(teacher)(context), store, settings, context.options)
+        return cls(judge_class(teacher)(context), store, settings, context.options, context.titles_digest)
 
     @property
     def margins(self) -> bool:
@@ -93,4 +98,6 @@ class Asker:
         settings = self.judge.settings()
         if getattr(self.judge, "reads_history", False):
             settings = {**settings, "max_history": self.settings.llm_max_history}
+        if getattr(self.judge, "reads_titles", False):
+            settings = {**settings, "titles": self.titles_digest}
         return {"judge": self.judge.name, "revision": self.judge.revision, "settings": settings}

@@ -16,6 +16,7 @@ from recbole_dtlns.false_negatives.candidates.sources import CandidateSettings, 
 from recbole_dtlns.false_negatives.report.candidate_scores import pair_scores
 from recbole_dtlns.files.cache import StageCache
 from recbole_dtlns.trees.stage import Trees, TreeSettings, build_trees
+from recbole_dtlns.trees.text_vectors import TEXT, TextVectors
 
 logger = logging.getLogger(__name__)
 
@@ -28,12 +29,19 @@ class Rebuild:
         trees: how trees are built.
         candidates: where candidates come from.
         cache: of the stages.
+        text_vectors: embeddings of the items' text, for `item_vectors=text`; they know no held-in pair.
     """
 
     def __init__(
-        self, settings: Settings, trees: TreeSettings, candidates: CandidateSettings, cache: StageCache
+        self,
+        settings: Settings,
+        trees: TreeSettings,
+        candidates: CandidateSettings,
+        cache: StageCache,
+        text_vectors: TextVectors | None = None,
     ) -> None:
         self._settings, self._trees, self._candidates, self._cache = settings, trees, candidates, cache
+        self._text_vectors = text_vectors
         self._source = recbole_source(candidates.source, settings.candidate_config)
 
     def about(self, view: TrainSplit) -> dict[str, Any]:
@@ -43,18 +51,19 @@ class Rebuild:
             view: the whole training split; where it has no room for EASE, `source` names ItemKNN.
 
         Returns:
-            `source`: settings of the candidate source, or of each of several, by name; `topk`; `trees`.
+            `source`: settings of each candidate source by name; `topk`; `trees`; `text` where read.
         """
         name, source = resolve_source(self._candidates, view.n_items, self._source)
         settings = source.settings() if "," in name else {name: source.settings()}
-        return {"source": settings, "topk": str(self._candidates.topk), "trees": asdict(self._trees)}
+        text = {} if self._text_vectors is None else {"text": self._text_vectors.about}
+        return {"source": settings, "topk": str(self._candidates.topk), "trees": asdict(self._trees), **text}
 
     def trees(self, view: TrainSplit) -> Trees:
         """Trees of a reduced split; ready codes and vectors cannot be made again: they know the held-in pairs."""
         made = replace(self._trees, allow_foreign=True)
-        if made.codes_co or made.codes_se or made.item_vectors not in {"auto", "svd"}:
+        if made.codes_co or made.codes_se or made.item_vectors not in {"auto", "svd", TEXT}:
             logger.warning("Codes or vectors made elsewhere know the held-in pairs: what they are worth is overstated.")
-        return build_trees(view, made, self._cache, self._embeddings(view))
+        return build_trees(view, made, self._cache, self._embeddings(view), self._text_vectors)
 
     def candidates(self, view: TrainSplit) -> Candidates:
         """The best unseen items of the users of a reduced split, from a source that can be fitted again."""

@@ -7,6 +7,7 @@ import logging
 import numpy as np
 
 from recbole_dtlns.config.settings import Settings
+from recbole_dtlns.data.item_text import ItemText
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.identification.asking import STUDENT, Asker
@@ -27,10 +28,11 @@ class ReportMaker:
         view: the training split.
         settings: our keys.
         rebuild: makes trees and candidate scores of the reduced split.
+        text: of the items.
     """
 
-    def __init__(self, view: TrainSplit, settings: Settings, rebuild: Rebuild) -> None:
-        self._view, self._settings, self._rebuild = view, settings, rebuild
+    def __init__(self, view: TrainSplit, settings: Settings, rebuild: Rebuild, text: ItemText | None = None) -> None:
+        self._view, self._settings, self._rebuild, self._text = view, settings, rebuild, text
         self.interrupted = False
 
     def make(self, asker: Asker) -> JudgeReport:
@@ -44,7 +46,8 @@ class ReportMaker:
         pairs = self._settings.judge_report_pairs
         if self._settings.llm_max_pairs is not None:
             pairs = min(pairs, self._settings.llm_max_pairs)
-        report = judge_report(self._view, self._rebuild.trees, self._rebuild.scores, judges, pairs)
+        made = (self._rebuild.trees, self._rebuild.scores)
+        report = judge_report(self._view, *made, judges, pairs, text=self._text)
         self.interrupted = answers.verdicts is not None and answers.verdicts.interrupted
         for row in report.rows[:1]:
             if row.auc is not None and row.error is not None and row.auc - 2 * row.error <= 0.5:

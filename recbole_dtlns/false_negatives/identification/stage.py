@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from recbole_dtlns.config.method import RunMethod
 from recbole_dtlns.config.positives_loss import LEARNED
 from recbole_dtlns.config.settings import Settings
+from recbole_dtlns.data.item_text import ItemText
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.candidates.model_source import find_model_candidates, source_keys
@@ -27,6 +28,7 @@ from recbole_dtlns.false_negatives.identification.judging import judge_candidate
 from recbole_dtlns.false_negatives.identification.learning import LearnedStage
 from recbole_dtlns.false_negatives.identification.rebuild import Rebuild
 from recbole_dtlns.false_negatives.identification.reporting import ReportMaker
+from recbole_dtlns.false_negatives.identification.text import TextInUse
 from recbole_dtlns.false_negatives.inferred import InferredPositives
 from recbole_dtlns.false_negatives.judges.base import Usage
 from recbole_dtlns.false_negatives.judges.exchange import check_exchange_path, write_verdicts
@@ -37,7 +39,9 @@ from recbole_dtlns.false_negatives.judges.verdict_file import read_verdicts
 from recbole_dtlns.false_negatives.lists import JudgedLists, share_of_best
 from recbole_dtlns.files.cache import StageCache
 from recbole_dtlns.files.origin import recorded_threshold
+from recbole_dtlns.trees.export import check_export_folder, export_codes
 from recbole_dtlns.trees.stage import Trees, TreeSettings, build_trees
+from recbole_dtlns.trees.text_vectors import TextVectors
 
 logger = logging.getLogger(__name__)
 
@@ -93,25 +97,31 @@ class Identification:
     interrupted: bool = False
 
 
-def identify(view: TrainSplit, settings: Settings, method: RunMethod, cache_dir: Path) -> Identification:
+def identify(
+    view: TrainSplit, settings: Settings, method: RunMethod, cache_dir: Path, text: ItemText | None = None
+) -> Identification:
     """Run the stages that the plan needs; each is cached in `cache_dir` under what went into it.
 
-    Nothing but `view`, the keys and files that the user names goes in: no valid, no test, no model.
+    Nothing but `view`, the keys, the items' `text` and files that the user names goes in: no valid, no test, no model.
 
     Raises:
         UserError: bad input of any stage.
     """
     cache, result = StageCache(cache_dir), Identification()
+    reading = TextInUse.of(text, view, settings, method, cache)
+    result.external += reading.external
     if settings.export_verdicts is not None:
         check_exchange_path(settings.export_verdicts)
+    if settings.export_codes is not None:
+        check_export_folder(settings.export_codes)
     found = _candidates(view, settings, method, cache, result)
     if method.needs_trees:
         embeddings = None if found is None else found.item_embeddings
-        _trees(view, settings, cache, result, embeddings)
+        _trees(view, settings, cache, result, embeddings, reading.vectors)
     if method.judge == "file":
         _read_verdict_file(view, settings, method, result)
     elif found is not None:
-        _judge(view, settings, method, cache_dir, found.candidates, result)
+        _judge(view, settings, method, cache_dir, found.candidates, result, reading)
     if result.inferred is not None and len(result.inferred.users) == 0:
         logger.warning("No pair was accepted: training runs without inferred positives.")
     return result
@@ -137,10 +147,13 @@ def _trees(
     cache: StageCache,
     result: Identification,
     embeddings: tuple[str, np.ndarray] | None,
+    text_vectors: TextVectors | None,
 ) -> None:
-    result.trees = build_trees(view, _tree_settings(settings), cache, embeddings)
+    result.trees = build_trees(view, _tree_settings(settings), cache, embeddings, text_vectors)
     result.seconds["trees"] = round(result.trees.seconds, 3)
     result.external += result.trees.external
+    if settings.export_codes is not None:
+        export_codes(settings.export_codes, result.trees, view.train_hash, asdict(_tree_settings(settings)))
     if result.trees.cached:
         result.cached.append("trees")
 
@@ -152,20 +165,22 @@ def _judge(
     cache_dir: Path,
     candidates: Candidates,
     result: Identification,
+    reading: TextInUse,
 ) -> None:
     started = time.perf_counter()
     # A converted model serves every data set, unless the user has chosen the folder.
     model_folder = cache_dir if settings.cache_dir else cache_dir.parent
-    context = make_context(view, result.trees, {**settings.as_dict(), "cache_dir": str(model_folder)})
+    context = make_context(view, result.trees, {**settings.as_dict(), "cache_dir": str(model_folder)}, reading.text)
     cache = StageCache(cache_dir)
-    rebuild = Rebuild(settings, _tree_settings(settings), _candidate_settings(settings, method.judge), cache)
+    made = _tree_settings(settings), _candidate_settings(settings, method.judge)
+    rebuild = Rebuild(settings, *made, cache, reading.vectors)
     with VerdictStore(cache_dir / "verdicts.sqlite") as store:
         if method.judge == LEARNED and result.trees is not None:
-            stage = LearnedStage(view, settings, rebuild, cache, store, str(model_folder))
+            stage = LearnedStage(view, settings, rebuild, cache, store, str(model_folder), reading.text)
             judged = stage.judge(candidates, result.trees)
         else:
             asker = Asker.make(method.judge, context, store, settings)
-            reporter = ReportMaker(view, settings, rebuild)
+            reporter = ReportMaker(view, settings, rebuild, reading.text)
             judged = judge_candidates(view, settings, method.judge, context, candidates, asker, reporter)
     if judged.verdicts.asked == 0 and len(candidates) and not judged.verdicts.unjudged:
         result.cached.append("judging")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -12,24 +13,35 @@ from scipy import sparse
 
 @dataclass(frozen=True)
 class JudgeContext:
-    """Everything that a judge sees: histories as item numbers, and items as codes. No text, no tokens, no ids.
+    """What a judge sees: histories as item numbers, items as codes and, where given, text. No tokens, no ids.
 
     Attributes:
         matrix: binary CSR [U + 1, I + 1], the training pairs; row and column 0 are padding.
         co: co-occurrence codes, int16 [I + 1, D]; row 0 and the padding of short codes are -1.
         se: semantic codes, int16 [I + 1, D'], likewise.
         options: the judge's own keys (`llm_model`, ...).
+        titles: text of the items, object [I + 1], "" = none; None without `item_text`.
     """
 
     matrix: sparse.csr_matrix
     co: np.ndarray
     se: np.ndarray
     options: Mapping[str, Any] = field(default_factory=dict)
+    titles: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         rows = self.matrix.shape[1]
         if len(self.co) != rows or len(self.se) != rows:
             raise ValueError(f"Codes have {len(self.co)} and {len(self.se)} rows; expected {rows}, one a column.")
+        if self.titles is not None and len(self.titles) != rows:
+            raise ValueError(f"There are {len(self.titles)} titles; expected {rows}, one a column.")
+
+    @property
+    def titles_digest(self) -> str | None:
+        """Hash of all titles, 16 hexadecimal digits; None where there are none."""
+        if self.titles is None:
+            return None
+        return hashlib.sha256("\x1e".join(self.titles.tolist()).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 class InterruptedAnswers(KeyboardInterrupt):
@@ -58,7 +70,7 @@ class Usage:
 
 
 class Judge(Protocol):
-    """Scores pairs by codes alone; two pairs with the same codes and the same history codes get the same answer.
+    """Scores pairs by codes, and by titles where it says so; pairs that show it the same get the same answer.
 
     A class is made by `Class(context)`. `name`, `revision` and `settings()` (JSON values: prompt, model, calibration)
     are part of the verdict store's keys: whatever changes an answer must change one of them.
@@ -70,6 +82,7 @@ class Judge(Protocol):
         block_users: users whose answers are saved together; at most so many are asked again after a kill.
         usage: what a language model was asked; None for a judge without one.
         reads_history: the whole history is shown item by item, so long ones are cut to `llm_max_history` beforehand.
+        reads_titles: titles are shown too, so they are part of the verdict store's keys.
     """
 
     name: str
@@ -78,6 +91,7 @@ class Judge(Protocol):
     block_users: int = 2000
     usage: Usage | None = None
     reads_history: bool = False
+    reads_titles: bool = False
 
     def __init__(self, context: JudgeContext) -> None: ...
 

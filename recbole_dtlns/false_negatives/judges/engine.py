@@ -29,7 +29,7 @@ class Engine:
     Args:
         model: the model, loaded or only opened.
         prompt: what is asked.
-        method: `generate`, or how prompts are scored (`scoring.METHODS`).
+        method: `generate`, or how prompts are scored (`config.choices.SCORING_METHODS`).
         batch_tokens: tokens held at once; None = by the device.
 
     Attributes:
@@ -64,7 +64,8 @@ class Engine:
         """
         prompts: list[list[int]] = []
         encode = self._encoder.questions if self.generates else self._encoder.encode
-        for _, history, candidates in questions_by_user(context, users, items):
+        titles = self.prompt.shows_titles
+        for _, history, candidates in questions_by_user(context, users, items, titles):
             prompts += encode(history, candidates)
         raw, mass = np.full(len(prompts), np.nan), np.full(len(prompts), np.nan)
         short = self._short(prompts)

@@ -13,10 +13,11 @@ _BYTES = 16
 
 
 class PairKeys:
-    """Keys of pairs under one judge: equal for pairs that show the judge the same codes.
+    """Keys of pairs under one judge: equal for pairs that show the judge the same codes and titles.
 
     key = blake2b(judge's name, revision and settings; the user's history as a sorted list of codes of both views; the
-    candidate's code in both views). Item numbers and tokens are no part of it. O(I) to set up.
+    candidate's code in both views). For a judge that reads titles, that of an item stands beside its code. Item numbers
+    and tokens are no part of it. O(I) to set up.
     """
 
     def __init__(self, context: JudgeContext, judge: Judge) -> None:
@@ -27,8 +28,14 @@ class PairKeys:
         widths = f"{context.co.shape[1]},{context.se.shape[1]};".encode()
         distinct, self._leaf = np.unique(codes, axis=0, return_inverse=True)
         self._leaf = self._leaf.reshape(-1)  # [I + 1]: the item's place among the distinct codes
-        digests = [blake2b(widths + code.tobytes(), digest_size=_BYTES).digest() for code in distinct]
-        self._digests = np.array(digests, dtype=f"V{_BYTES}")  # [codes]
+        shown = [widths + code.tobytes() for code in distinct]
+        if context.titles is not None and getattr(judge, "reads_titles", False):
+            titles = [f";{title}".encode("utf-8", "replace") for title in context.titles.tolist()]
+            both = [shown[leaf] + title for leaf, title in zip(self._leaf.tolist(), titles, strict=True)]
+            ordered, self._leaf = np.unique(np.array(both, dtype=object), return_inverse=True)
+            shown = ordered.tolist()
+        digests = [blake2b(content, digest_size=_BYTES).digest() for content in shown]
+        self._digests = np.array(digests, dtype=f"V{_BYTES}")  # [codes, or codes with titles]
 
     def of(self, users: np.ndarray, items: np.ndarray) -> list[bytes]:
         """Keys of pairs int64 [n]; each user's history is hashed once. O(n + histories log histories)."""

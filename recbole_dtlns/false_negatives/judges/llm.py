@@ -1,4 +1,4 @@
-"""The judge of the paper: a language model that reads paths and nothing else, 4-bit where there is a GPU."""
+"""The judge of the paper: a language model that reads paths, or titles where asked, 4-bit where there is a GPU."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class LlmJudge(Judge):
         from recbole_dtlns.llm.loading import check_model
         from recbole_dtlns.llm.model_sizes import examples_by_memory
         from recbole_dtlns.llm.packages import need_packages
-        from recbole_dtlns.llm.prompts import Prompt
+        from recbole_dtlns.llm.prompts import Prompt, check_titles
 
         if options["llm_model"] is None:
             raise UserError(
@@ -45,7 +45,7 @@ class LlmJudge(Judge):
             )
         need_packages("transformers", "accelerate")
         check_model(load_settings(options))
-        Prompt.read(options["llm_prompt"])
+        check_titles(Prompt.read(options["llm_prompt"]), options)
 
     def __init__(self, context: JudgeContext, engine: Engine | None = None) -> None:
         from recbole_dtlns.false_negatives.judges.engine import open_engine
@@ -57,6 +57,7 @@ class LlmJudge(Judge):
         if self._engine.generates:
             self.block_users = 1  # seconds a pair: nobody should lose half an hour to Ctrl-C
         self.usage = self._engine.usage
+        self.reads_titles = self._engine.prompt.shows_titles
 
     def settings(self) -> dict[str, Any]:
         """Model, quantisation and prompt; not the method of scoring, as all give the same."""

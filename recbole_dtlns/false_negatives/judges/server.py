@@ -45,17 +45,18 @@ class ServerJudge(Judge):
     @classmethod
     def check(cls, options: Mapping[str, Any]) -> None:
         """Refuse an unset or impossible `server_url` and a missing prompt; asks nothing yet."""
-        from recbole_dtlns.llm.prompts import Prompt
+        from recbole_dtlns.llm.prompts import Prompt, check_titles
         from recbole_dtlns.llm.server import Client
 
         if options["server_url"] is None:
             raise UserError(_HOW_TO_START)
         Client(options["server_url"])
-        Prompt.read(options["llm_prompt"])
+        check_titles(Prompt.read(options["llm_prompt"]), options)
 
     def __init__(self, context: JudgeContext, link: _Link | None = None) -> None:
         self._context, self._link = context, link or _connect(context.options)
         self.revision, self.usage = self._link.to.revision, self._link.usage
+        self.reads_titles = self._link.prompt.shows_titles
 
     def settings(self) -> dict[str, Any]:
         """Model, prompt and way of asking; never the address or the key."""
@@ -73,7 +74,7 @@ class ServerJudge(Judge):
 
         asked = [
             self._link.prompt.questions(history, candidates)
-            for _, history, candidates in questions_by_user(self._context, users, items)
+            for _, history, candidates in questions_by_user(self._context, users, items, self.reads_titles)
         ]
         raw, mass = np.full(len(users), np.nan), np.full(len(users), np.nan)
         # The pairs of a user lie side by side, in the order of the questions.

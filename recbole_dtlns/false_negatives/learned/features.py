@@ -44,34 +44,39 @@ class Features:
         """Positions of the columns of some groups, int64 [k]."""
         return np.flatnonzero([group in groups for group in self.groups])
 
+    def with_judges(self, raw: Mapping[str, np.ndarray]) -> Features:
+        """The same and what other judges say: raw scores float64 [n] by name, NaN = not asked."""
+        columns = [scores.astype(np.float32)[:, None] for scores in raw.values()]
+        names = tuple(f"judge {name}" for name in raw)
+        groups = (*self.groups, *[JUDGES] * len(raw))
+        return Features((*self.names, *names), groups, np.concatenate([self.values, *columns], axis=1))
+
 
 def pair_features(
     view: TrainSplit,
     codes: tuple[np.ndarray, np.ndarray] | None,
     candidates: Candidates,
     scorers: list[str],
-    judges: Mapping[str, np.ndarray],
 ) -> Features:
     """Features of candidate pairs, from the training split alone.
 
     Of the candidate source and of each scorer: the score, and the score as a share of the best of the user's
     candidates. Rank; log of the item's and of the user's number of pairs; the cosine of the candidate to the history
-    and its nearness in each tree (`nearness.STATISTICS`; a largest nearness of 1 means a shared leaf); raw scores of
-    other judges.
+    and its nearness in each tree (`nearness.STATISTICS`; a largest nearness of 1 means a shared leaf). What other
+    judges say is added by `Features.with_judges`.
 
     Args:
         view: the training split.
         codes: of the structural and the semantic tree, int16 [I + 1, D] each; None = no trees.
         candidates: n pairs.
         scorers: names in `SCORERS`.
-        judges: raw scores float64 [n] of other judges by name; NaN = not asked.
 
     Returns:
         float32 [n, F]. Time: that of fitting the scorers, of scoring all items of all users in blocks, and of
         comparing each candidate with its user's history; memory O(n F) and a bounded block.
     """
     with threadpool_limits(1, "blas"):  # several threads give other last digits, and with them another judge
-        parts = list(_columns(view, codes, candidates, scorers, judges))
+        parts = list(_columns(view, codes, candidates, scorers))
     names, groups, values = zip(*parts, strict=True)
     return Features(names, groups, np.stack([value.astype(np.float32) for value in values], axis=1))
 
@@ -81,7 +86,6 @@ def _columns(
     codes: tuple[np.ndarray, np.ndarray] | None,
     candidates: Candidates,
     scorers: list[str],
-    judges: Mapping[str, np.ndarray],
 ) -> Iterator[tuple[str, str, np.ndarray]]:
     yield "source score", SOURCE, candidates.scores
     yield "source share", SOURCE, share_of_best(candidates.users, candidates.scores)
@@ -95,8 +99,6 @@ def _columns(
     yield "log history length", POPULARITY, np.log1p(view.history[candidates.users])
     for group, table in zip((STRUCTURAL, SEMANTIC), codes or (), strict=False):
         yield from _near(group, group, view, candidates, tree_similarity(table))
-    for name, raw in judges.items():
-        yield f"judge {name}", JUDGES, raw
 
 
 def _near(

@@ -35,15 +35,13 @@ def worth_of_groups(features: Features, pairs: UserPairs) -> list[dict[str, Any]
         return None
 
     def measured(groups: set[str]) -> dict[str, np.ndarray]:
-        columns = features.columns(groups)
-        return pairs.measures(fit_folds(features.values[:, columns], pairs.positive, folds, max_features=1.0)[1])
+        return _measured(features, features.columns(groups), pairs, folds)
 
     everything = measured(set(present))
     rows: list[dict[str, Any]] = [{"group": "all", "features": len(features.names), "all": _summary(everything)}]
     for group in present:
         alone, without = measured({group}), measured(set(present) - {group})
-        lost = {name: everything[name] - without[name] for name in MEASURES}
-        lost["log_loss"] = -lost["log_loss"]
+        lost = _gain(everything, without)
         rows.append(
             {
                 "group": group,
@@ -54,6 +52,45 @@ def worth_of_groups(features: Features, pairs: UserPairs) -> list[dict[str, Any]
             }
         )
     return rows
+
+
+def worth_of_judges(
+    features: Features, names: list[str], pairs: UserPairs, asked: np.ndarray
+) -> dict[str, dict[str, Any]] | None:
+    """What the scores of some judges add to everything else, measured as in `worth_of_groups`.
+
+    Args:
+        features: of n held-in candidate pairs, the scores of judges among them.
+        names: of the judges.
+        pairs: the same n pairs.
+        asked: whether the judges were asked about the pair, bool [n].
+
+    Returns:
+        Under `all users` and under `users asked about` a measure each: how much better the judge is with the scores,
+        the mean over these users with a 95 % interval. None where there are too few held-in pairs.
+    """
+    folds = folds_of_users(pairs.users, folds=_FOLDS)
+    if not can_be_fitted(pairs.positive, folds):
+        return None
+    scores = [features.names.index(f"judge {name}") for name in names]
+    every = np.arange(len(features.names))
+    gain = _gain(*(_measured(features, columns, pairs, folds) for columns in (every, np.setdiff1d(every, scores))))
+    users = np.bincount(pairs.users, weights=asked) > 0
+    return {
+        "all users": _summary(gain),
+        "users asked about": _summary({name: values[users] for name, values in gain.items()}),
+    }
+
+
+def _measured(features: Features, columns: np.ndarray, pairs: UserPairs, folds: np.ndarray) -> dict[str, np.ndarray]:
+    """Measures by user of the models that read some columns."""
+    return pairs.measures(fit_folds(features.values[:, columns], pairs.positive, folds, max_features=1.0)[1])
+
+
+def _gain(more: dict[str, np.ndarray], less: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """By how much each user is served better; of log loss, lower is better."""
+    gain = {name: more[name] - less[name] for name in MEASURES}
+    return {**gain, "log_loss": -gain["log_loss"]}
 
 
 def _summary(measures: dict[str, np.ndarray]) -> dict[str, dict[str, float | None]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from recbole_dtlns.data.item_text import ItemText
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
@@ -89,6 +90,7 @@ def judge_report(
     judges: Mapping[str, AskJudge],
     limit: int,
     seed: int = 0,
+    text: ItemText | None = None,
 ) -> JudgeReport:
     """Take a tenth of each user's training pairs out, build trees without them, and ask every judge about them.
 
@@ -102,6 +104,7 @@ def judge_report(
             is that of the reduced split, with empty `options`.
         limit: most pairs to ask about.
         seed: of the tenth, the users and the matches.
+        text: of the items, for judges that read titles.
 
     Raises:
         ValueError: a judge gave another number of scores than it was asked for.
@@ -112,7 +115,8 @@ def judge_report(
     scores: dict[str, np.ndarray | None] = {}
     if len(pairs):
         trees = trees_of(held.view)
-        context = JudgeContext(held.view.matrix, trees.co.codes, trees.se.codes)
+        titles = None if text is None else text.of(held.view.items)
+        context = JudgeContext(held.view.matrix, trees.co.codes, trees.se.codes, titles=titles)
         scores = {name: _answers(name, ask(context, pairs), len(pairs)) for name, ask in judges.items()}
         scores["popularity"] = popularity(held.view)[pairs.items].astype(np.float64)
         scores["candidate score"] = scores_of(held.view, pairs.users, pairs.items)

@@ -4,8 +4,8 @@ No package beyond the standard library is needed.
 """
 
 from recbole_dtlns.llm.server.client import KEY_NAMES, Client, Unreachable
-from recbole_dtlns.llm.server.connect import APIS, Connection, connect
+from recbole_dtlns.llm.server.connect import Connection, connect
 from recbole_dtlns.llm.server.labels import Reply
 from recbole_dtlns.llm.server.session import Session, unreachable
 
-__all__ = ["APIS", "KEY_NAMES", "Client", "Connection", "Reply", "Session", "Unreachable", "connect", "unreachable"]
+__all__ = ["KEY_NAMES", "Client", "Connection", "Reply", "Session", "Unreachable", "connect", "unreachable"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
+from recbole_dtlns.config.choices import SERVER_APIS
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.llm.prompts import Prompt
 from recbole_dtlns.llm.server.base import Endpoint
@@ -17,7 +18,6 @@ from recbole_dtlns.llm.server.scoring import GenerativeScoring, Score
 
 logger = logging.getLogger(__name__)
 
-APIS = ("auto", "chat", "completions", "llamacpp", "generative_scoring", "score")
 SHAPE_ERRORS = (KeyError, TypeError, IndexError, ValueError, AttributeError)
 """What reading an answer of another shape raises."""
 
@@ -47,7 +47,7 @@ def connect(client: Client, prompt: Prompt, api: str = "auto", model: str | None
     Args:
         client: the server.
         prompt: what will be asked.
-        api: one of `APIS`.
+        api: one of `config.choices.SERVER_APIS`.
         model: one of the server's models; None = its only one.
 
     Raises:
@@ -75,7 +75,7 @@ def connect(client: Client, prompt: Prompt, api: str = "auto", model: str | None
         return Connection(endpoint, shown, f"{shown} ({size} bytes)" if size else shown)
     raise UserError(
         f"The server at {client.root} cannot be asked for log-probabilities of its model {_file_name(name)!r}. "
-        f"{'; '.join(tried)}. Check server_url and server_api (one of {', '.join(APIS)})."
+        f"{'; '.join(tried)}. Check server_url and server_api (one of {', '.join(SERVER_APIS)})."
     )
 
 

@@ -111,7 +111,7 @@ def test_scores_of_pairs_are_those_of_the_whole_matrix(view, candidates, monkeyp
 def test_features_have_names_groups_and_known_values(view, candidates, codes):
     raw = np.full(len(candidates), np.nan)
     raw[::2] = 0.5
-    features = pair_features(view, (codes, codes[:, :2]), candidates, ["ItemKNN"], {"mine": raw})
+    features = pair_features(view, (codes, codes[:, :2]), candidates, ["ItemKNN"]).with_judges({"mine": raw})
     assert features.values.shape == (len(candidates), len(features.names))
     assert features.values.dtype == np.float32
     assert set(features.groups) == set(GROUPS)

@@ -17,6 +17,11 @@ _GROUPS_NOTE = (
     "left out. AUC alone: that of a judge which reads nothing else; .5 = the group knows nothing. Groups that say the "
     "same cover for each other, so that neither is missed. From the first seed: the judge reads train alone."
 )
+_QUESTIONS_NOTE = (
+    "A language model was asked about the pairs that the learned judge left undecided. Gained: how much better the "
+    "judge is on held-in pairs with the answers than without, with the 95 % interval over users. A thousand questions: "
+    "that gain for each thousand questions about held-in pairs. Answers are used where an interval is above 0."
+)
 _RELIABILITY_NOTE = (
     "Predicted: mean probability of the candidates in a line; found: share of them that are in valid, or among the "
     "training pairs that were held in, each judged by a model that had not seen its user. On held-in pairs the two "
@@ -26,8 +31,9 @@ _RELIABILITY_NOTE = (
 
 
 def learned(group: Group, rows: list[Row]) -> Iterator[Table | None]:
-    """Tables of the rows of a group: what each group of features is worth, and reliability."""
+    """Tables of the rows of a group: what groups of features and questions are worth, and reliability."""
     yield _groups(group, rows)
+    yield _questions(group, rows)
     yield _reliability(group, rows)
 
 
@@ -48,6 +54,39 @@ def _groups(group: Group, rows: list[Row]) -> Table | None:
     return held_table(
         "judge-groups", "What each kind of evidence is worth to the learned judge", group, columns, lines, _GROUPS_NOTE
     )
+
+
+def _questions(group: Group, rows: list[Row]) -> Table | None:
+    columns = (
+        Column("row", "Row"),
+        Column("judges", "Asked"),
+        Column("pairs", "Pairs of train", "count"),
+        Column("held_in_pairs", "Held-in pairs", "count"),
+        Column("ndcg_gained", "NDCG@20 gained", "signed"),
+        Column("log_loss_gained", "Log loss gained", "signed"),
+        Column("bought", "NDCG@20, a thousand questions", "signed"),
+        Column("used", "Answers used"),
+    )
+    lines = []
+    for row in rows:
+        for known in _of_first_seed(row):
+            if asked := known.get("asked"):
+                lines.append(Line({"row": row.label, **_bought(asked)}, row.marks))
+    title = "What the questions to a language model were worth"
+    return held_table("questions", title, group, columns, lines, _QUESTIONS_NOTE)
+
+
+def _bought(asked: Mapping[str, Any]) -> dict[str, Value]:
+    gained = (asked.get("added") or {}).get("all users") or {}
+    return {
+        "judges": ", ".join(asked["judges"]),
+        "pairs": number(asked.get("pairs")),
+        "held_in_pairs": number(asked.get("held_in_pairs")),
+        "ndcg_gained": _interval(gained.get("ndcg@20")),
+        "log_loss_gained": _interval(gained.get("log_loss")),
+        "bought": number((asked.get("per_thousand") or {}).get("ndcg@20")),
+        "used": "yes" if asked.get("kept") else "no",
+    }
 
 
 def _of_first_seed(row: Row) -> list[Mapping[str, Any]]:

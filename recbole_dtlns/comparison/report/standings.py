@@ -1,0 +1,46 @@
+"""What `compare` ends with on the console: the ranked table and the verdict of each group."""
+
+from __future__ import annotations
+
+from tabulate import tabulate
+
+from recbole_dtlns.comparison.report.formats import shown
+from recbole_dtlns.comparison.report.source import Group, Source
+from recbole_dtlns.comparison.report.table import MISSING
+from recbole_dtlns.comparison.report.verdict import standing, verdict
+from recbole_dtlns.comparison.run.records import Comparison
+from recbole_dtlns.comparison.statistics.words import metric_name
+
+_HEADS = ("#", "Row", "Test", "Beside", "Verdict", "Training (s)")
+
+
+def standings_text(comparison: Comparison) -> str:
+    """Rows from best to worst and what they come to, group by group; empty without a finished run that read test."""
+    source = Source(comparison)
+    tables = [_group_text(source, group) for group in source.groups if group.ranked(source.metric)]
+    return "\n\n".join(tables)
+
+
+def _group_text(source: Source, group: Group) -> str:
+    """Rows with marks have no rank, and their marks stand below."""
+    baseline, tested = source.baseline(group), source.against_baseline(group)
+    base = None if baseline is None else baseline.test(source.metric)
+    lines, rank = [], 0
+    marked: dict[str, None] = {}
+    for row in group.ranked(source.metric):
+        value = row.test(source.metric)
+        rank += not row.marks
+        apart = None if row is baseline or base is None or value is None else value.mean - base.mean
+        said = "the baseline" if row is baseline else standing(tested.get(row.label), source.metric)
+        number = MISSING if row.marks else str(rank)
+        spent = shown(row.seconds("training"), "seconds")
+        name = f"{row.label} (marked)" if row.marks else row.label
+        lines.append([number, name, shown(value, "metric"), shown(apart, "signed"), said or MISSING, spent])
+        marked |= {f"{row.label}: {mark}": None for mark in row.marks}
+    heads = list(_HEADS)
+    heads[2] += f" {metric_name(source.metric)}"
+    heads[3] += f" {'the baseline' if baseline is None else baseline.label}"
+    align = ("right", "left", "right", "right", "left", "right")
+    table = tabulate(lines, heads, colalign=align, disable_numparse=True)
+    notes = [f"Marked: {note}." for note in marked]
+    return "\n".join([f"{group.title}:", table, *notes, verdict(source, group)])

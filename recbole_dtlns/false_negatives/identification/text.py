@@ -1,0 +1,114 @@
+"""Text of items in the offline stage: who reads it, and whether it is there."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from recbole_dtlns.config.method import RunMethod
+from recbole_dtlns.config.settings import Settings
+from recbole_dtlns.data.item_text import ItemText, check_item_text, read_item_text
+from recbole_dtlns.data.train_split import TrainSplit
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.false_negatives.judges import JUDGES
+from recbole_dtlns.files.cache import StageCache
+from recbole_dtlns.files.origin import external_input
+from recbole_dtlns.llm.prompts import Prompt
+from recbole_dtlns.trees.text_vectors import TEXT, TextVectors, check_text_model
+
+logger = logging.getLogger(__name__)
+
+_READERS = frozenset({"llm", "server"})
+
+
+def text_readers(settings: Settings, method: RunMethod) -> list[str]:
+    """What reads the text of items in a run: `the semantic tree`, `the prompt NAME`, `the judge NAME` of a plugin."""
+    found = []
+    if settings.item_vectors == TEXT and settings.codes_se is None and method.needs_trees:
+        found.append("the semantic tree")
+    asked = {method.judge, *settings.learned_from_names}
+    if "student" in asked:
+        asked.add(settings.student_teacher)
+    if asked & _READERS and (prompt := Prompt.read(settings.llm_prompt)).shows_titles:
+        found.append(f"the prompt {prompt.name}")
+    own = sorted(name for name in asked if getattr(JUDGES.get(name), "reads_titles", False))
+    return found + [f"the judge {name}" for name in own]
+
+
+def check_text(config: Any) -> None:
+    """Find out before any work whether the text, and the model that embeds it, are there.
+
+    Raises:
+        UserError: text that is needed is not named or not there, or there is no such model.
+    """
+    settings: Settings = config.settings
+    check_item_text(config)
+    if settings.item_vectors == TEXT:
+        if settings.item_text is None:
+            raise UserError(
+                "item_vectors=text embeds the text of items. Name it with --item_text=FIELD[,FIELD] of the data set's "
+                ".item file, or with a file of `item<TAB>text` lines."
+            )
+        check_text_model(settings.text_model, settings.llm_offline)
+    if settings.item_text is not None and not text_readers(settings, config.method):
+        logger.warning(
+            "item_text=%s is read by nothing here: that takes item_vectors=text, or a language model as judge with "
+            "llm_prompt=titles.",
+            settings.item_text,
+        )
+
+
+def read_text(config: Any) -> ItemText | None:
+    """The text of items where something reads it, else None. Raises UserError, see `read_item_text`."""
+    return read_item_text(config) if text_readers(config.settings, config.method) else None
+
+
+@dataclass(frozen=True)
+class TextInUse:
+    """What a run knows of the text of its items.
+
+    Attributes:
+        text: as it stands; None where nothing reads it.
+        vectors: its embeddings; None unless the semantic tree is made from them.
+        external: what result.json says of the file.
+    """
+
+    text: ItemText | None = None
+    vectors: TextVectors | None = None
+    external: tuple[dict[str, Any], ...] = ()
+
+    @classmethod
+    def of(
+        cls, text: ItemText | None, view: TrainSplit, settings: Settings, method: RunMethod, cache: StageCache
+    ) -> TextInUse:
+        """For a training split; see `describe_text` for what is raised."""
+        readers = text_readers(settings, method)
+        if text is None or not readers:
+            return cls()
+        external = (describe_text(text, view, settings, readers),)
+        if settings.item_vectors != TEXT or settings.codes_se is not None:
+            return cls(text, None, external)
+        vectors = TextVectors(text, settings.text_model, view.items, cache, settings.llm_offline)
+        return cls(text, vectors, external)
+
+
+def describe_text(text: ItemText, view: TrainSplit, settings: Settings, readers: list[str]) -> dict[str, Any]:
+    """The entry of `external` for the text, with a mark that says who was shown it.
+
+    Raises:
+        UserError: the file was made from another training split, or holds no text of any item.
+    """
+    lacking = int(np.count_nonzero(text.of(view.items)[1:] == ""))
+    if lacking == view.n_items:
+        raise UserError(
+            f"item_text: {text.path} holds no text of any of the {view.n_items} items of the training split. Check "
+            "that its tokens are those of the data set."
+        )
+    if lacking:
+        logger.warning("item_text: %d of %d items have no text.", lacking, view.n_items)
+    entry = external_input("item_text", text.path, view.train_hash, settings.allow_foreign)
+    without = f"; {lacking} of {view.n_items} items have none" if lacking else ""
+    return {**entry, "marks": [f"text of items was read by {' and '.join(readers)}{without}"]}

@@ -1,0 +1,51 @@
+"""Both trees as files in the form of the authors' `*_paths.txt`, which `codes_co` and `codes_se` read again."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.cache import write_atomically
+from recbole_dtlns.files.origin import sidecar
+from recbole_dtlns.trees.codes import write_codes
+from recbole_dtlns.trees.stage import Trees
+
+logger = logging.getLogger(__name__)
+
+CO_FILE, SE_FILE = "co_paths.txt", "emb_paths.txt"
+
+
+def check_export_folder(folder: str) -> None:
+    """Raise UserError, before any work, where a file stands in the place of the folder."""
+    if Path(folder).exists() and not Path(folder).is_dir():
+        raise UserError(f"export_codes={folder} is a file; expected a folder, which is made where it is missing.")
+
+
+def export_codes(folder: str, trees: Trees, train_hash: str, about: dict[str, Any]) -> None:
+    """Write both trees, and beside each a `.json` that holds `train_hash` and what the tree was made from.
+
+    Args:
+        folder: where `co_paths.txt` (structural) and `emb_paths.txt` (semantic) go.
+        trees: both.
+        train_hash: identity of the training split; another split refuses the files.
+        about: what decided the trees, JSON values.
+
+    Raises:
+        UserError: a token with a line end, or the folder cannot be written.
+    """
+    for name, table, source in ((CO_FILE, trees.co, "item graph"), (SE_FILE, trees.se, trees.vector_origin)):
+        broken = [token for token in table.tokens[table.lengths > 0].tolist() if {"\n", "\r"} & set(token)]
+        if broken:
+            raise UserError(f"export_codes: the item {broken[0]!r} holds a line end, and a line stands for an item.")
+        path = Path(folder) / name
+        try:
+            sidecar(path).unlink(missing_ok=True)
+            write_codes(path, table)
+            described = {**about, "source": source, "items": int((table.lengths > 0).sum()), "train_hash": train_hash}
+            write_atomically(sidecar(path), json.dumps(described, indent=1, default=str).encode())
+        except OSError as error:
+            raise UserError(f"export_codes: {path} cannot be written ({error.strerror}).") from error
+    logger.info("Wrote the codes of both trees to %s and %s in %s.", CO_FILE, SE_FILE, folder)
