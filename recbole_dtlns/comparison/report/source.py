@@ -14,13 +14,11 @@ from recbole_dtlns.comparison.report.row import Row, problem_of
 from recbole_dtlns.comparison.run.records import Comparison
 from recbole_dtlns.comparison.statistics import Compared, all_pairs, family_of, turned
 from recbole_dtlns.comparison.statistics.values import row_values
-from recbole_dtlns.comparison.statistics.words import turned
 from recbole_dtlns.errors import UserError
 
 SPREAD_OF_LISTS = ("itemcoverage", "averagepopularity")  # of those beyond accuracy, the two that stand beside it
 UNIFORM = ("recbole:uniform", "uniform")
 BEYOND_ACCURACY = ("itemcoverage", "averagepopularity", "giniindex", "shannonentropy", "tailpercentage")
-UNIFORM = ("recbole:uniform", "uniform")
 _BEST = {"giniindex": "min", "averagepopularity": None, "logloss": "min", "mae": "min", "rmse": "min"}
 
 
@@ -145,22 +143,6 @@ class Source:
         uniform = (row for sampler in UNIFORM for row in rows if row.runs[0].sampler == sampler)
         return next(uniform, rows[-1]) if len(rows) > 1 else None
 
-    def against_baseline(self, group: Group) -> dict[str, Compared]:
-        """Each row against the baseline of the group, by its label; the difference is that row - the baseline."""
-        baseline = self.baseline(group)
-        own = [] if baseline is None else [pair for pair in self.all_pairs(group) if baseline.label in _labels(pair)]
-        pairs = [turned(pair) if baseline is not None and pair.first == baseline.label else pair for pair in own]
-        return {pair.first: pair for pair in pairs}
-
-    def baseline(self, group: Group) -> Row | None:
-        """The row that differences are told from: uniform sampling, RecBole's own before ours, else the least accurate.
-
-        Never one with marks; None where fewer than two rows have none.
-        """
-        rows = [row for row in group.ranked(self.metric) if not row.marks]
-        uniform = (row for sampler in UNIFORM for row in rows if row.runs[0].sampler == sampler)
-        return next(uniform, rows[-1]) if len(rows) > 1 else None
-
     def all_pairs(self, group: Group) -> list[Compared]:
         """Every pair of rows; nothing where tests are not possible."""
         if group not in self._pairs_tested:
@@ -244,10 +226,6 @@ class Source:
             return asked
         own = (run.label for sampler in METHOD_ROWS for run in self.runs if run.sampler == sampler)
         return next(own, None)
-
-
-def _labels(pair: Compared) -> tuple[str, str]:
-    return pair.first, pair.second
 
 
 def near(word: str, known: Iterable[str]) -> str:

@@ -32,6 +32,7 @@ def _group_text(source: Source, group: Group) -> str:
         rank += not row.marks
         apart = None if row is baseline or base is None or value is None else value.mean - base.mean
         said = "the baseline" if row is baseline else standing(tested.get(row.label), source.metric)
+        said = "not ranked" if row.marks else said
         number = MISSING if row.marks else str(rank)
         spent = shown(row.seconds("training"), "seconds")
         name = f"{row.label} (marked)" if row.marks else row.label
