@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from recbole_dtlns.config.method import check_judge
-from recbole_dtlns.config.run_config import raw_value
+from recbole_dtlns.config.run_config import Config, raw_value
 from recbole_dtlns.data.build import read_training_part
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.evaluation import result as results
@@ -18,10 +18,11 @@ from recbole_dtlns.files.run_folder import (
     LOG,
     RESULT,
     cache_folder,
-    make_run_dir,
+    own_run_dir,
     start_log,
     write_config,
 )
+from recbole_dtlns.files.saved_state import trusting
 from recbole_dtlns.quick_start import Inputs, write_found
 
 logger = logging.getLogger(__name__)
@@ -44,12 +45,18 @@ def run_identification(inputs: Inputs) -> Path:
             "split, for experiments. Use it in a training run or in `compare`, which identify for themselves."
         )
     check_judge(config.settings, config.method)
-    run_dir = make_run_dir(config.settings.run_dir, f"identify-{config.dataset}-{config.method.judge}")
+    name = f"identify-{config.dataset}-{config.method.judge}"
+    cache_dir = cache_folder(config.settings.cache_dir, config.dataset)
+    with own_run_dir(config.settings.run_dir, name, cache_dir) as run_dir, trusting(config.settings.trust_checkpoint):
+        _identify(config, run_dir, cache_dir)
+    return run_dir
+
+
+def _identify(config: Config, run_dir: Path, cache_dir: Path) -> None:
     start_log(run_dir / LOG, config["state"])
     config["checkpoint_dir"] = str(run_dir)
     resolved = config.resolved()
     write_config(run_dir / CONFIG, resolved)
-    cache_dir = cache_folder(config.settings.cache_dir, config.dataset)
     view = read_training_part(config, cache_dir)
     logger.info("Training split: %d users, %d items, %d pairs", view.n_users, view.n_items, view.matrix.nnz)
     found = identify(view, config.settings, config.method, cache_dir)
@@ -60,4 +67,3 @@ def run_identification(inputs: Inputs) -> Path:
     fields = results.result_fields(config, resolved, found, counts) | {"model": None}
     results.write_result(run_dir / RESULT, fields)
     logger.info("Wrote %s and %s", run_dir / INFERRED, run_dir / RESULT)
-    return run_dir

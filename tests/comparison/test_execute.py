@@ -13,6 +13,7 @@ import pytest
 from fake_runs import FIXED, FakeProgram, made_result, small_plan
 
 import recbole_dtlns
+from recbole_dtlns.commands.compare import LOCK
 from recbole_dtlns.comparison.run import execute
 from recbole_dtlns.comparison.run.campaign import carry_out, write_plan
 from recbole_dtlns.comparison.run.chain import Chain
@@ -29,12 +30,13 @@ from recbole_dtlns.comparison.run.execute import (
     valid_score,
 )
 from recbole_dtlns.comparison.run.outlook import least_epochs, so_far
-from recbole_dtlns.comparison.run.processes import interruptible, only_one
+from recbole_dtlns.comparison.run.processes import interruptible
 from recbole_dtlns.comparison.run.progress import Progress
 from recbole_dtlns.comparison.run.records import read_comparison
 from recbole_dtlns.comparison.run.runs import runs_of
 from recbole_dtlns.comparison.run.same_inputs import SameInputs
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.owner import only_one
 
 DIE = "import sys; print('INFO  epoch 1'); print('ValueError: no such thing', file=sys.stderr); sys.exit(1)"
 
@@ -286,7 +288,7 @@ def test_success_without_a_result_is_a_failure(compared):
 def test_a_process_holds_the_folder_too_and_is_out_of_reach_of_the_terminal(toy, monkeypatch):
     """So neither a killed comparison frees a folder with runs at work, nor Ctrl-C reaches a run twice."""
     plan, run = small_plan("uniform", seeds=(3,)), "toy/BPR/uniform/seed-3"
-    with only_one(toy / "compared") as lock:
+    with only_one(toy / "compared", LOCK, "Another compare") as lock:
         looks = (
             f"import os; assert os.path.sameopenfile({lock}, os.open('compared/compare.lock', os.O_RDONLY))\n"
             f"assert os.getsid(0) == os.getpid(); home = 'compared/runs/{run}'\n"
@@ -507,9 +509,10 @@ def test_the_log_says_how_many_runs_are_at_work_and_left(compared, caplog):
 
 
 def test_a_folder_is_held_by_one_comparison(tmp_path):
-    with only_one(tmp_path / "compared"), pytest.raises(UserError, match="at work"), only_one(tmp_path / "compared"):
+    folder = tmp_path / "compared"
+    with only_one(folder, LOCK, "A"), pytest.raises(UserError, match="A is at work"), only_one(folder, LOCK, "A"):
         pass
-    with only_one(tmp_path / "compared"):
+    with only_one(folder, LOCK, "A"):
         pass
 
 
