@@ -6,7 +6,7 @@ import importlib.util
 import sys
 from collections.abc import Mapping
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from recbole_dtlns.config.permissions import is_allowed
@@ -75,9 +75,9 @@ def are_loaded(names: Any) -> bool:
 
 def plugin_names(names: Any) -> list[str]:
     """The files that the key `plugins` names; raises UserError for another value than text."""
-    if not isinstance(names, (str, type(None))):
+    if not isinstance(names, (str, PurePath, type(None))):
         raise UserError(f"plugins={names!r}: expected the path of a Python file, or several with commas between.")
-    return (names or "").replace(",", " ").split()
+    return str(names or "").replace(",", " ").split()
 
 
 def _module_name(path: Path) -> str:

@@ -159,7 +159,7 @@ class Comparison:
 def read_comparison(folder: Path) -> Comparison:
     """Read the folder of a comparison (with a plan.yaml) or of a single run (with a result.json).
 
-    A run that cannot be read goes to `failed` with the reason.
+    A run that cannot be read goes to `failed` with the reason. Plugins that a plan names are not loaded.
 
     Raises:
         UserError: the folder holds neither, its plan cannot be read, or the result of a single run cannot be used.
