@@ -15,6 +15,7 @@ from recbole_dtlns.config.run_config import Config, read_yaml
 from recbole_dtlns.data.build import BuiltSplit, build_split
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.inferred import read_inferred
+from recbole_dtlns.files.run_checksums import refuse_changed
 from recbole_dtlns.files.run_folder import CONFIG, INFERRED, cache_folder
 from recbole_dtlns.files.saved_state import read_state, trusting
 from recbole_dtlns.training.assemble import Prepared, prepare
@@ -82,6 +83,7 @@ def load_run(
                 f"The data of {config.dataset} is no longer what {run_dir} was trained on. Restore the files."
             )
         inferred = Path(run_dir) / INFERRED
+        refuse_changed(inferred)
         found = read_inferred(inferred) if inferred.is_file() else None
         prepared = prepare(config, split, found, None, for_training=False)
     prepared.model.load_state_dict(checkpoint["state_dict"])

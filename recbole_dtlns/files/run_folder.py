@@ -21,6 +21,7 @@ from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import content_key, write_atomically
 from recbole_dtlns.files.owner import RUN_LOCK, only_one
 from recbole_dtlns.files.partial import clear_partials
+from recbole_dtlns.files.run_checksums import refuse_changed
 
 RESULT, CONFIG, LOG, INFERRED = "result.json", "config.yaml", "run.log", "inferred_positives.tsv"
 # Keys that change where a run computes and writes or how much it says, but not what it computes.
@@ -129,11 +130,12 @@ def read_result(run_dir: Path) -> dict[str, Any]:
     """The `result.json` of a run.
 
     Raises:
-        UserError: the folder holds none, or one that is not JSON.
+        UserError: the folder holds none, or one that is not JSON, or not as it was written.
     """
     path = Path(run_dir) / RESULT
     if not path.is_file():
         raise UserError(f"{run_dir} holds no {RESULT}, so it is not the folder of a finished run.")
+    refuse_changed(path)
     try:
         result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -103,7 +103,7 @@ def test_where_the_learned_judge_trains_on_pairs_the_row_beside_does_too(tmp_pat
     ):
         found = make_plan({**given, **flags}, files)
         assert [cell.label for cell in found.cells()] == ["dtl_ns@learned", f"{base}+pos@learned"]
-        assert [CellConfig(found, cell).plan.positives_loss for cell in found.cells()] == ["pairs", "pairs"]
+        assert [CellConfig(found, cell).method.positives_loss for cell in found.cells()] == ["pairs", "pairs"]
         check_cells(found)
 
 
@@ -227,7 +227,8 @@ config_files: [preset/paper.yaml]
 """
     one = make_plan(write(tmp_path, text))
     left_out = ComparisonPlan(("toy",), ("NGCF",), ())
-    assert [each.name for each in fields(one) if getattr(one, each.name) == getattr(left_out, each.name)] == []
+    written = [each for each in fields(one) if each.compare]
+    assert [each.name for each in written if getattr(one, each.name) == getattr(left_out, each.name)] == []
     write(tmp_path, yaml.safe_dump(one.as_dict()))
     assert read_plan(tmp_path / "plan.yaml") == one
 
@@ -537,7 +538,8 @@ def test_a_plan_can_be_read_from_another_folder(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "here" / "c.yaml").write_text("plugins: plug.py\n")
     (tmp_path / "here" / "plug.py").write_text("")
     monkeypatch.chdir(tmp_path / "here")
-    found = make_plan({"datasets": "ml-100k", "models": "BPR"}, ["preset/paper.yaml", "c.yaml"])
+    flags = {"datasets": "ml-100k", "models": "BPR", "allow_plugins": "true"}
+    found = make_plan(flags, ["preset/paper.yaml", "c.yaml"])
     assert found.config_files == ("preset/paper.yaml", str(tmp_path / "here" / "c.yaml"))
     assert found.fixed["plugins"] == str(tmp_path / "here" / "plug.py")
     write_plan(found, tmp_path)

@@ -57,8 +57,9 @@ def shared_keys(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def judge_keys_of(given: Mapping[str, Any], known_only: bool = True) -> dict[str, dict[str, Any]]:
-    """Keys of each judge, typed; they must be of identification or judging. Without `known_only` a judge may be one of a
-    plugin that is not loaded.
+    """Keys of each judge, typed; they must be of identification or judging.
+
+    Without `known_only` a judge may be one of a plugin that is not loaded.
 
     Raises:
         UserError: an unknown judge or key, one of evaluation, training or budget, or a value of the wrong type.
