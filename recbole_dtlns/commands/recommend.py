@@ -12,7 +12,7 @@ from recbole.utils import ModelType
 from recbole_dtlns.commands.arguments import flags, folder_argument
 from recbole_dtlns.config.permissions import PERMISSIONS, is_allowed
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.files.cache import write_atomically
+from recbole_dtlns.files.cache import naming, write_atomically
 from recbole_dtlns.files.partial import clear_partials
 
 _KNOWN = {"topk", "users", "output", "plugins", *PERMISSIONS}
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
         clear_partials(target.parent)
         write_atomically(target, (line.encode() for line in lines))
     else:  # a device or a pipe has no place for a file aside
-        with target.open("w", encoding="utf-8") as pipe:
+        with naming(target), target.open("w", encoding="utf-8") as pipe:
             pipe.writelines(lines)
     return 0
 

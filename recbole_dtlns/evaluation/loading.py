@@ -47,6 +47,9 @@ class _RunConfig(Config):
     def _load_config_files(self, file_list: Any) -> dict[str, Any]:
         return dict(self._saved)
 
+    def _check_keys(self) -> None:
+        """They were checked when the run began."""
+
 
 def load_run(
     run_dir: str | Path,

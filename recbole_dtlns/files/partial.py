@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 _NODE = re.sub(r"\W+", "-", platform.node())[:40] or "node"
-_NAME = re.compile(r"^.+?\.(?:(?P<node>[\w-]+)\.)?(?P<pid>\d+)\.partial(?:\.npz)?$")
+_NAME = re.compile(r"^.+\.(?P<node>[\w-]+)\.(?P<pid>\d+)\.partial(?:\.npz)?$")
 _OLD_SECONDS = 86400.0
 
 
@@ -20,23 +20,24 @@ def partial_path(path: Path, ending: str = "") -> Path:
     return path.with_name(f"{path.name[:150]}.{_NODE}.{os.getpid()}.partial{ending}")
 
 
-def clear_partials(*folders: Path) -> None:
-    """Remove what processes that are no more were writing in these folders.
+def clear_partials(*folders: Path, owned: bool = False) -> None:
+    """Remove what processes that are no more were writing in these folders; one that is not there has none.
 
-    What a process of another machine writes goes when it is a day old. A folder that is not there has none.
+    Args:
+        folders: to look at, without the folders in them.
+        owned: nobody else writes there, so that all of it is left over. Otherwise what a process of another machine
+            writes goes when it is a day old.
     """
     for folder in folders:
         for path in folder.glob("*.partial*") if folder.is_dir() else ():
-            if _is_left_over(path):
+            if path.name.endswith((".partial", ".partial.npz")) and (owned or _is_left_over(path)):
                 with contextlib.suppress(OSError):
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def _is_left_over(path: Path) -> bool:
     match = _NAME.match(path.name)
-    if match is None:
-        return False
-    if match["node"] in (None, _NODE) and not _is_alive(int(match["pid"])):
+    if match is not None and match["node"] == _NODE and not _is_alive(int(match["pid"])):
         return True
     try:
         return time.time() - path.lstat().st_mtime > _OLD_SECONDS

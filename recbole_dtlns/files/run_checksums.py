@@ -1,4 +1,4 @@
-"""Checksums of the files that a finished run leaves, in its `checksums.json`: what is read later is what was written."""
+"""Checksums of the files that a finished run leaves: what is read later is what was written."""
 
 from __future__ import annotations
 
@@ -33,6 +33,6 @@ def refuse_changed(path: Path) -> None:
         raise UserError(f"{listed} is damaged. Restore it, or remove it to go on without checksums.") from None
     if expected is not None and expected != file_hash(path):
         raise UserError(
-            f"{path} is damaged: it is not as its run has written it. Restore it or repeat the run; if you have changed "
-            f"it yourself, remove {CHECKSUMS}."
+            f"{path} is damaged: it is not as its run has written it. Restore it or repeat the run; if you have "
+            f"changed it yourself, remove {CHECKSUMS}."
         )

@@ -58,7 +58,8 @@ def own_run_dir(run_dir: str | None, name: str, cache_dir: Path) -> Iterator[Pat
     path = make_run_dir(run_dir, name)
     with only_one(path, RUN_LOCK, "Another run"):
         _refuse_finished(path)  # it may have ended since
-        clear_partials(path, cache_dir, cache_dir / "llm", *cache_dir.glob("atomic/*"))
+        clear_partials(path, owned=True)
+        clear_partials(cache_dir, cache_dir / "llm", *cache_dir.glob("atomic/*"))
         yield path
 
 
