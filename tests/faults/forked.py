@@ -21,19 +21,24 @@ class Program:
         words: of the command.
         said: file for all that it says.
         largest_file: bytes after which it cannot write further, as on a full disk.
+        unread: nobody reads its standard output.
     """
 
-    def __init__(self, words: Sequence[str], said: Path, largest_file: int | None = None) -> None:
+    def __init__(self, words: Sequence[str], said: Path, largest_file: int | None = None, unread: bool = False) -> None:
         self.pid = os.fork()
         if self.pid == 0:
-            self._be(list(words), said, largest_file)
+            self._be(list(words), said, largest_file, unread)
         self.status: int | None = None
 
-    def _be(self, words: list[str], said: Path, largest_file: int | None) -> None:
+    def _be(self, words: list[str], said: Path, largest_file: int | None, unread: bool) -> None:
         status = 99
         try:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             sys.stdout = sys.stderr = said.open("w", buffering=1, encoding="utf-8")
+            if unread:
+                end, start = os.pipe()
+                os.close(end)
+                sys.stdout = open(start, "w", encoding="utf-8")  # noqa: SIM115
             if largest_file is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
             status = main(words)
