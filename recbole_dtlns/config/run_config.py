@@ -111,6 +111,11 @@ class Config(StockConfig):
             values["train_neg_sample_args"] = None  # as users write it
         return values
 
+    def _build_yaml_loader(self) -> Any:
+        """RecBole's reader of numbers such as 1e-3, without its tags that name Python objects."""
+        resolvers = super()._build_yaml_loader().yaml_implicit_resolvers
+        return type("PlainLoader", (yaml.SafeLoader,), {"yaml_implicit_resolvers": resolvers})
+
     def _load_config_files(self, file_list: Sequence[str] | None) -> dict[str, Any]:
         merged: dict[str, Any] = {}
         for name in file_list or []:

@@ -17,6 +17,7 @@ from toy import toy_split, write_pairs
 from recbole_dtlns.cli import main
 from recbole_dtlns.files.csv_text import text_row
 from recbole_dtlns.files.plain_values import from_plain, to_plain
+from recbole_dtlns.files.run_folder import read_result
 from recbole_dtlns.files.saved_state import read_state
 
 RAN = "ran"
@@ -109,8 +110,18 @@ def test_no_key_is_evaluated(key: str, home: Path, capfd: pytest.CaptureFixture[
     else:
         Path("keys.yaml").write_text(yaml.safe_dump({"candidate_config": {"learning_rate": code, "epochs": 1}}))
         words = ["identify", *SHARED, "--judge=rule", "--candidate_source=BPR", "--config_files=keys.yaml"]
-        assert main([*words, "--run_dir=new"]) != 0
+        assert main([*words, "--run_dir=new"]) == 2
     assert not Path(RAN).exists()
+
+
+def test_a_configuration_file_names_no_python_objects(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    Path("keys.yaml").write_text("epochs: !!python/name:os.system\nlearning_rate: 1e-3\n")
+    assert main([*SHARED, "--model=BPR", "--run_dir=new", "--config_files=keys.yaml"]) == 2
+    assert "keys.yaml is not valid YAML" in capfd.readouterr().err
+    Path("keys.yaml").write_text("learning_rate: 1e-3\n")
+    words = [*SHARED, "--model=BPR", "--judge=none", "--neg_sampler=uniform", "--epochs=1", "--config_files=keys.yaml"]
+    assert main([*words, "--run_dir=new", "--cache_dir=cache"]) == 0
+    assert read_result(Path("new"))["config"]["learning_rate"] == 0.001
 
 
 def test_files_alone_never_load_plugins(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
