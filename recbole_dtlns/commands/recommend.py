@@ -63,7 +63,7 @@ def _lines(folder: Path, topk: int, users: list[str] | None, options: Mapping[st
             f"recommend lists items for general recommenders; {run.config['model']} wants more than a user."
         )
     # Inferred positives are recommendable: only what the user really has is left out.
-    seen = seen_pairs([run.split.real_train, run.split.parts[1]])
+    seen = seen_pairs([run.split.real_train, run.split.valid])
     rows = recommend(run.prepared.model, seen, run.split.dataset, topk, users)
     first = next(rows, None)  # all that can be wrong with the input is found here
     yield "user\titem\trank\tscore\n"

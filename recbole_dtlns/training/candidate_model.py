@@ -96,7 +96,9 @@ def train_candidate_model(name: str, view: TrainSplit, keys: Mapping[str, Any]) 
             model = get_model(name)(config, train).to(config["device"])
             trainer = get_trainer(config["MODEL_TYPE"], name)(config, model)
         except (TypeError, ValueError) as error:
-            raise UserError(f"candidate_config: {name} cannot be made with these keys: {error}. Correct them.") from error
+            raise UserError(
+                f"candidate_config: {name} cannot be made with these keys: {error}. Correct them."
+            ) from error
         trainer.tensorboard.close()
         trainer.tensorboard = SummaryWriter(folder)
         logger.info("Training the candidate model %s on train alone, %d epochs.", name, config["epochs"])

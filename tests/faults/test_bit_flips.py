@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cut_off import cut_off_in_epoch
 from test_killed import SHARED, TRAINING, outcome
 from toy import toy_split, write_pairs
 
@@ -17,20 +18,7 @@ from recbole_dtlns.comparison.run.records import read_comparison
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.evaluation.loading import load_run
 from recbole_dtlns.files.saved_state import read_state
-from recbole_dtlns.training.trainer import RESUME, RunTrainer
-
-
-def cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """End every training in its third epoch as Ctrl-C does."""
-    stock = RunTrainer._train_epoch
-
-    def dying(self: RunTrainer, train_data: Any, epoch_idx: int, *rest: Any, **keys: Any) -> Any:
-        if epoch_idx == 2:
-            self._save_state(epoch_idx, train_data)
-            raise KeyboardInterrupt
-        return stock(self, train_data, epoch_idx, *rest, **keys)
-
-    monkeypatch.setattr(RunTrainer, "_train_epoch", dying)
+from recbole_dtlns.training.trainer import RESUME
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +29,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
         assert main([*TRAINING, "--run_dir=whole", "--cache_dir=cache"]) == 0
-        cut_off(patch)
+        cut_off_in_epoch(patch, 2)
         assert main([*TRAINING, "--run_dir=cut", "--cache_dir=cache"]) == 130
         assert (home / "cut" / RESUME).is_file()
     return home
