@@ -22,6 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=os.environ.get("RECBOLE_DTLNS_TEST_DEVICE", "cpu"),
         help="where the tests marked `device` compute; cuda: the first GPU",
     )
+    parser.addoption("--nightly", action="store_true", help="many trials in the tests of faults, which take hours")
 
 
 @pytest.fixture(scope="session")

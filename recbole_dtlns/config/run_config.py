@@ -18,6 +18,7 @@ from recbole.utils import ModelType, get_model
 
 from recbole_dtlns.config.method import RunMethod, make_method
 from recbole_dtlns.config.nested_keys import check_nested_keys
+from recbole_dtlns.config.permissions import PERMISSIONS, refuse_in_files
 from recbole_dtlns.config.settings import Settings, nearest, our_keys
 from recbole_dtlns.config.stock_keys import check_stock_values, fitting_valid_metric
 from recbole_dtlns.data.convert import reading_keys
@@ -28,9 +29,10 @@ from recbole_dtlns.training.judged import OWN_MODELS
 
 logger = logging.getLogger(__name__)
 
-# Keys that RecBole computes, and where this run writes.
+# Keys that RecBole computes, where this run writes, and what the user alone may allow.
 _DERIVED = frozenset(
     {
+        *PERMISSIONS,
         *("MODEL_TYPE", "MODEL_INPUT_TYPE", "eval_type", "device", "single_spec", "local_rank", "valid_metric_bigger"),
         *("valid_neg_sample_args", "test_neg_sample_args", "checkpoint_dir", "run_dir", "config_files", "search"),
     }
@@ -80,6 +82,7 @@ class Config(StockConfig):
                 )
             raise UserError(f"The configuration cannot be used: {said}") from error
         self._check_keys()
+        refuse_in_files(self.file_config_dict)
         check_stock_values(self.final_config_dict, self.external_config_dict)
         self.settings = Settings.parse(self.final_config_dict)
         self.final_config_dict.update(self.settings.as_dict())
@@ -107,6 +110,11 @@ class Config(StockConfig):
         elif values["train_neg_sample_args"]["distribution"] == "none":
             values["train_neg_sample_args"] = None  # as users write it
         return values
+
+    def _build_yaml_loader(self) -> Any:
+        """RecBole's reader of numbers such as 1e-3, without its tags that name Python objects."""
+        resolvers = super()._build_yaml_loader().yaml_implicit_resolvers
+        return type("PlainLoader", (yaml.SafeLoader,), {"yaml_implicit_resolvers": resolvers})
 
     def _load_config_files(self, file_list: Sequence[str] | None) -> dict[str, Any]:
         merged: dict[str, Any] = {}

@@ -152,6 +152,8 @@ class Settings:
     text_layout: str = _key("auto", one_of("auto", "pairs", "lists"), "lines of plain text files")
     allow_foreign: bool = _key(False, flag, "use inputs made from another training split; results are marked")
     plugins: str | None = _key(None, or_none(text), "Python file(s) with your own samplers and judges")
+    allow_plugins: bool = _key(False, flag, "plugins that a configuration or plan file names are loaded too")
+    trust_checkpoint: bool = _key(False, flag, "read saved files of Python objects, which can run code: your own")
     run_dir: str | None = _key(None, or_none(text), "folder of this run; unset: a fresh one under saved/")
     cache_dir: str | None = _key(None, or_none(text), "trees, candidates, verdicts; unset: saved/cache/DATASET")
     log: str = _key("short", one_of("short", "full"), "console: a line an epoch, or RecBole's own lines too")

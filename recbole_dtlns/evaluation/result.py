@@ -17,14 +17,18 @@ from recbole_dtlns.data.build import BuiltSplit
 from recbole_dtlns.data.noise import HIDDEN
 from recbole_dtlns.data.tokens import internal_ids
 from recbole_dtlns.data.train_split import TrainSplit
+from recbole_dtlns.evaluation.per_user import PER_USER
 from recbole_dtlns.false_negatives.identification.stage import Identification, JudgedPairs
 from recbole_dtlns.false_negatives.inferred import InferredPositives
 from recbole_dtlns.false_negatives.learned.measures import reliability as reliability_of
 from recbole_dtlns.false_negatives.report.overlap import overlap_with
-from recbole_dtlns.files.cache import write_atomically
+from recbole_dtlns.files.epoch_log import EPOCHS
 from recbole_dtlns.files.machine import machine
-from recbole_dtlns.files.run_folder import plain
+from recbole_dtlns.files.origin import sidecar
+from recbole_dtlns.files.run_checksums import write_with_checksums
+from recbole_dtlns.files.run_folder import INFERRED, plain
 from recbole_dtlns.files.versions import versions
+from recbole_dtlns.training.hardness.log import HARDNESS
 
 AFTERWARDS = ("masks", "overlap", "precision", "reliability", "noise", "hardness", "checks")
 """Fields that only a trained and tested model fills."""
@@ -226,8 +230,12 @@ def result_fields(
 
 
 def write_result(path: Path, fields: Mapping[str, Any]) -> None:
-    """Write the fields as JSON, whole or not at all; numpy numbers become plain ones."""
-    write_atomically(path, (json.dumps(fields, indent=1, default=_plain, ensure_ascii=False) + "\n").encode())
+    """Write the fields as JSON, whole or not at all, with checksums of all that the run left beside it.
+
+    Numpy numbers become plain ones.
+    """
+    content = (json.dumps(fields, indent=1, default=_plain, ensure_ascii=False) + "\n").encode()
+    write_with_checksums(path, content, (EPOCHS, HARDNESS, PER_USER, INFERRED, sidecar(Path(INFERRED)).name))
 
 
 def _plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ import io
 import re
 
 from recbole_dtlns.comparison.report.table import MISSING, Column, Interval, Spread, Table, Value, plain_number
+from recbole_dtlns.files.csv_text import text_row
 
 MARKS = "Marks"
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
@@ -126,8 +127,8 @@ def raw_csv(table: Table) -> str:
     if table.marked:
         heads.append("marks")
         columns.append(["; ".join(line.marks) for line in table.lines])
-    writer.writerow(heads)
-    writer.writerows(zip(*columns, strict=True))
+    writer.writerow(text_row(heads))
+    writer.writerows(map(text_row, zip(*columns, strict=True)))
     return text.getvalue()
 
 
