@@ -196,6 +196,7 @@ def write_run(
         prepared.extra = trainer.refresher.extra if used is None else used
     shared = precision = None
     if tested is not None:
+        checks.look_at_foreign(split, found, config.settings.candidate_memory_gb)
         shared, precision = results.overlap(split, prepared.extra), results.precision(split, found.inferred)
     result = results.result_fields(
         config,
