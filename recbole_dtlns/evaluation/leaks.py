@@ -157,6 +157,8 @@ def _pairs_used(view: TrainSplit, found: Identification) -> tuple[np.ndarray, np
         order = np.lexsort((-np.nan_to_num(judged.probability, nan=-1.0), judged.users))
         first = order[position_in_run(judged.users[order]) < LIST_HEAD]
         parts.append((judged.users[first], judged.items[first]))
-    users, items = (np.concatenate([part[side] for part in parts] or [[]]).astype(np.int64) for side in (0, 1))
+    if not parts:
+        return None
+    users, items = (np.concatenate([part[side] for part in parts]).astype(np.int64) for side in (0, 1))
     known = (users > 0) & (items > 0)
     return (users[known], items[known]) if known.any() else None

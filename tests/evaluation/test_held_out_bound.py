@@ -40,13 +40,15 @@ def test_a_train_only_judge_passes_and_so_do_random_pairs() -> None:
     view, held = groups()
     top = ItemKNN().fit(view).top(view, Budget(5))
     found = explained(view, (top.users, top.items), held)
-    assert found.pairs == len(top) and found.head >= found.hits > 0 and not found.looks_held_out
+    assert found.pairs == len(top)
+    assert found.head >= found.hits > 0
+    assert not found.looks_held_out
     rng = np.random.default_rng(1)
     assert not explained(view, (rng.integers(1, 121, 500), rng.integers(1, 81, 500)), held).looks_held_out
 
 
 def test_a_head_has_as_many_pairs_of_each_user_as_the_file() -> None:
-    view, held = groups()
+    view, _ = groups()
     heads = TrainHeads(view, np.array([7, 7, 7, 9]), np.array([1, 2, 2, 3]), memory_gb=4.0)
     assert heads.explain(np.zeros(1, int), np.zeros(1, int)) == Explained(3, 0, "EASE", 0)
     everything = np.divmod(np.arange(121 * 81), 81)
