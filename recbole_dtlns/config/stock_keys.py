@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -48,7 +47,6 @@ def check_stock_values(values: Mapping[str, Any], given: Mapping[str, Any]) -> N
         UserError: names key, value and what is expected.
     """
     refuse_unread(given)
-    check_encoding(given)
     if given.get("log_wandb") and find_spec("wandb") is None:
         raise UserError("log_wandb=true needs the package wandb, which is not installed. Install it, or leave it out.")
     for key in _NUMBERS:
@@ -99,15 +97,6 @@ def check_transform(config: Any) -> None:
     for key in _NEEDED.get(name, ()):
         if not (is_number(config[key]) and 0 <= config[key] <= 1):
             raise UserError(f"transform={name} needs {key}, a number from 0 to 1; found {config[key]!r}.")
-
-
-def check_encoding(given: Mapping[str, Any]) -> None:
-    """Raise UserError for an encoding that Python does not know."""
-    if given.get("encoding") is not None:
-        try:
-            codecs.lookup(given["encoding"])
-        except (LookupError, TypeError):
-            raise UserError(f"encoding={given['encoding']!r}: expected a name such as utf-8 or latin-1.") from None
 
 
 def fitting_valid_metric(values: Mapping[str, Any]) -> str:

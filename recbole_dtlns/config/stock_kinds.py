@@ -118,6 +118,12 @@ def _list_of_names(key: str, value: Any) -> None:
         raise UserError(f"{key}={value!r}: expected a list of names, such as ['a', 'b'].")
 
 
+def _name(key: str, value: Any) -> None:
+    """RecBole evaluates the value as Python."""
+    if not isinstance(value, str) or not value.isidentifier():
+        raise UserError(f"{key}={value!r}: expected the name of a class, such as CrossNet.")
+
+
 def _parts(key: str, value: Any) -> None:
     _list_of_names(key, value)
     if len(value) != 3:
@@ -130,6 +136,7 @@ _CHECKS: Mapping[str, Callable[[str, Any], None]] = {
     **dict.fromkeys(_TEXTS, _text),
     **dict.fromkeys(("numerical_features", "additional_feat_suffix", "normalize_field"), _list_of_names),
     "benchmark_filename": _parts,
+    "teacher": _name,
     "state": _state,
     "gpu_id": _gpu,
     "clip_grad_norm": _clip,
