@@ -10,10 +10,10 @@ import torch
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data.augmented import positives_matrix
 from recbole_dtlns.data.build import BuiltSplit
-from recbole_dtlns.data.list_table import list_table
 from recbole_dtlns.false_negatives.lists import JudgedLists
 from recbole_dtlns.samplers.parts.history import History
 from recbole_dtlns.training.list_loss import ListLoss, ListSettings
+from recbole_dtlns.training.list_table import list_table
 
 logger = logging.getLogger(__name__)
 
