@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -53,7 +54,7 @@ def _report(message: str) -> None:
 
 def _dispatch(arguments: list[str]) -> int:
     if {"-h", "--help"} & set(arguments):
-        print(help_text())
+        print(command_help(arguments[0]) if arguments[0] in SUBCOMMANDS else help_text())
         return 0
     if arguments and not arguments[0].startswith("-"):
         command = arguments.pop(0)
@@ -66,6 +67,12 @@ def _dispatch(arguments: list[str]) -> int:
     from recbole_dtlns.commands import train
 
     return train.main(arguments)
+
+
+def command_help(command: str) -> str:
+    """What `SUBCOMMAND --help` prints: what it is for, and its usage."""
+    usage = inspect.getdoc(importlib.import_module(f"recbole_dtlns.commands.{command}").main) or ""
+    return f"{command}: {SUBCOMMANDS[command]}\n\n{usage.split(chr(10) + chr(10))[0]}"
 
 
 def help_text() -> str:
