@@ -6,6 +6,6 @@ larger top k or another decision never asks twice. `decide` turns raw scores int
 Accepted pairs become `inferred` positives; `overlap` compares them with held-out pairs after the run, never before.
 Verdicts leave and enter as TSV or Parquet (`exchange`, `verdict_file`).
 
-Wu et al., Dual-Tree LLM-Enhanced Negative Sampling, https://arxiv.org/abs/2602.18249. Unlike the authors' code, nothing
-here reads valid or test: no pair is dropped because it is held out.
+Wang et al., Dual-Tree LLM-Enhanced Negative Sampling, https://arxiv.org/abs/2602.18249. Unlike the authors' code,
+nothing here reads valid or test: no pair is dropped because it is held out.
 """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class LlmJudge(Judge):
-    """Raw = log P(positive) - log P(negative) after a prompt of paths (Wu et al., https://arxiv.org/abs/2602.18249).
+    """Raw = log P(positive) - log P(negative) after a prompt of paths (Wang et al., https://arxiv.org/abs/2602.18249).
 
     The paper generates JSON; here the two labels are scored, which costs one token a pair and keeps how sure the model
     was. `llm_method=generate` is the paper's way: raw = 1 or 0, NaN where the answer cannot be read.

@@ -17,7 +17,7 @@ _CHUNK = 1 << 19
 class RuleJudge(Judge):
     """Raw = largest LCP(candidate, history item) / min(length, length) over the user's history and both trees.
 
-    Wu et al., https://arxiv.org/abs/2602.18249, ask a language model for this by prompt; here it is computed.
+    Wang et al., https://arxiv.org/abs/2602.18249, ask a language model for this by prompt; here it is computed.
     """
 
     name = "rule"

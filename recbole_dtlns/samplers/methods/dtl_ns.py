@@ -1,4 +1,4 @@
-"""DTL-NS (Wu et al., arXiv 2602.18249): the tree view on MixGCF, trained with inferred positives."""
+"""DTL-NS (Wang et al., arXiv 2602.18249): the tree view on MixGCF, trained with inferred positives."""
 
 from recbole_dtlns.samplers.methods.mixgcf import MixGCF
 
