@@ -71,7 +71,7 @@ def parse_yaml(text: str, name: str) -> Any:
         raise UserError(f"{name} is not valid YAML: {' '.join(str(error).split())}") from error
     except RecursionError:
         raise UserError(f"{name} is nested too deeply; at most {_DEEPEST} levels are read.") from None
-    except (ValueError, OverflowError) as error:  # `!!int x`, a number of more digits than Python reads
+    except (ValueError, LookupError, AttributeError, TypeError, OverflowError) as error:  # `!!int x`, `!!bool x`
         raise UserError(f"{name} holds a value that cannot be read ({error}). Correct it.") from error
     finally:
         if loader is not None:

@@ -22,6 +22,8 @@ def test_plain_values() -> None:
     ("text", "said"),
     [
         ("epochs: !!int x", "holds a value that cannot be read"),
+        ("epochs: !!int", "holds a value that cannot be read"),
+        ("epochs: !!bool x", "holds a value that cannot be read"),
         ("epochs: " + "9" * 5000, "holds a value that cannot be read"),
         ("plugins: !!binary aGVsbG8=", "found a value of type binary"),
         ("a: !!python/object/apply:os.system [ls]", "found a value of type python/object/apply:os.system"),
