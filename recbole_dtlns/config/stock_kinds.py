@@ -54,6 +54,8 @@ def _check_fields(values: Mapping[str, Any]) -> None:
     """Two fields of one name would be one column, and without a prefix negatives would replace the positives."""
     names: dict[str, str] = {}
     for key in _FIELDS:
+        if key == "RATING_FIELD":  # a rating may be the label
+            continue
         name = values.get(key)
         if isinstance(name, str) and names.setdefault(name, key) != key:
             raise UserError(f"{names[name]} and {key} are both {name!r}. Give each field a name of its own.")
