@@ -15,6 +15,8 @@ from recbole_dtlns.config.method import check_judge
 from recbole_dtlns.config.model_kinds import check_packages, is_recommendable
 from recbole_dtlns.config.plugins import load_named
 from recbole_dtlns.config.run_config import Config, raw_value
+from recbole_dtlns.config.stock_faults import building, running
+from recbole_dtlns.config.stock_keys import check_transform
 from recbole_dtlns.data.build import BuiltSplit, build_split
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
@@ -119,6 +121,7 @@ def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]
     if config.settings.shard is not None:
         raise UserError("shard is for `identify`: judge every part there, then train without it on the same cache_dir.")
     check_packages(config["model"])
+    check_transform(config)
     check_judge(config.settings, config.method)
     check_text(config)
     check_exclude(config)
@@ -135,17 +138,19 @@ def _run(config: Config, run_dir: Path, cache_dir: Path, began: float, saved: bo
     write_found(run_dir, split.view, found, config)
     if found.interrupted:
         raise KeyboardInterrupt
-    prepared = prepare(config, split, found.inferred, found.trees, online=found.online, lists=found.lists)
+    with building(config):
+        prepared = prepare(config, split, found.inferred, found.trees, online=found.online, lists=found.lists)
     logger.info(prepared.model, extra=DETAIL)
     trainer = prepared.trainer
     identity = run_identity(config.resolved(), split.split_hash, found.external)
     trainer.prepare(run_dir, identity, split.split_hash, split.real_train, began)
     checks = LeakChecks(config, split, prepared, found.inferred, run_dir)
     trainer.resume(prepared.train_data)
-    best_score, best_result = trainer.fit(
-        prepared.train_data, prepared.valid_data, saved=saved, show_progress=config["show_progress"]
-    )
-    tested = read_test(config, prepared, run_dir, saved) if test else None
+    with running(config):
+        best_score, best_result = trainer.fit(
+            prepared.train_data, prepared.valid_data, saved=saved, show_progress=config["show_progress"]
+        )
+        tested = read_test(config, prepared, run_dir, saved) if test else None
     trainer.tensorboard.close()
     fields = {
         "masks": both_masks(config, split, prepared, tested),
@@ -213,6 +218,7 @@ def write_run(
         prepared.extra = trainer.refresher.extra if used is None else used
     shared = precision = None
     if tested is not None:
+        checks.look_at_foreign(split, found, config.settings.candidate_memory_gb)
         shared, precision = results.overlap(split, prepared.extra), results.precision(split, found.inferred)
     result = results.result_fields(
         config,

@@ -143,12 +143,12 @@ class Settings:
     ignore_labels: bool = _key(False, flag, "interactions with label 0, or below threshold, are positives too")
     eval_mask: str = _key("train_valid", one_of("train_valid", "train"), "what the test ranking leaves out")
     evaluate_test: bool = _key(True, flag, "false: test is not read, as in a trial of a search")
-    split_seed: int | None = _key(None, or_none(whole(0)), "seed of the data split; unset: `seed`")
+    split_seed: int | None = _key(None, or_none(whole(0, 2**32 - 1)), "seed of the data split; unset: `seed`")
     noise_rate: float = _key(0.0, number(0, 1), "robustness: pairs added to train or hidden from it, as a share of it")
     noise_kind: str = _key(
         "false_positives", one_of("false_positives", "false_negatives"), "add random pairs, or hide true ones"
     )
-    noise_seed: int | None = _key(None, or_none(whole(0)), "seed of the noise; unset: split_seed")
+    noise_seed: int | None = _key(None, or_none(whole(0, 2**32 - 1)), "seed of the noise; unset: split_seed")
     text_layout: str = _key("auto", one_of("auto", "pairs", "lists"), "lines of plain text files")
     allow_foreign: bool = _key(False, flag, "use inputs made from another training split; results are marked")
     plugins: str | None = _key(None, or_none(text), "Python file(s) with your own samplers and judges")

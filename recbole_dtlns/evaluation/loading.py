@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from recbole_dtlns.config.plugins import load_allowed
 from recbole_dtlns.config.run_config import Config, read_yaml
@@ -113,7 +112,7 @@ def load_data_and_model(run_dir: str | Path, **options: Any) -> tuple[Config, An
 def _saved_keys(run_dir: Path, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     """Every key of the run; one of an earlier version has them in its configuration file alone."""
     saved = checkpoint["other_parameter"].get(RUN_CONFIG)
-    return dict(read_yaml(run_dir / CONFIG, yaml.SafeLoader) if saved is None else saved)
+    return dict(read_yaml(run_dir / CONFIG) if saved is None else saved)
 
 
 def on_device(values: Mapping[str, Any], device: torch.device) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from recbole_dtlns.files.cache import content_key, write_atomically
 from recbole_dtlns.files.owner import RUN_LOCK, only_one
 from recbole_dtlns.files.partial import clear_partials
 from recbole_dtlns.files.run_checksums import refuse_changed
+from recbole_dtlns.files.yaml_text import read_yaml_file
 
 RESULT, CONFIG, LOG, INFERRED = "result.json", "config.yaml", "run.log", "inferred_positives.tsv"
 # Keys that change where a run computes and writes or how much it says, but not what it computes.
@@ -98,15 +99,9 @@ def refuse_other_run(run_dir: Path, values: Mapping[str, Any], unfinished: bool)
     path = run_dir / CONFIG
     if not unfinished or not path.is_file():
         return
-    try:
-        recorded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        recorded = None
+    recorded = read_yaml_file(path)
     if not isinstance(recorded, dict):
-        raise UserError(
-            f"{path} is damaged, so it cannot be seen whether {run_dir} holds a run of this configuration. Choose "
-            "another run_dir, or remove the folder to begin this run again."
-        )
+        raise UserError(f"{path} is damaged: it should hold `key: value` lines. Restore it, or choose another run_dir.")
     if config_hash(recorded) != config_hash(values):
         raise UserError(
             f"{run_dir} holds an unfinished run that was saved under another configuration (see {path}). Repeat the "
@@ -140,8 +135,10 @@ def read_result(run_dir: Path) -> dict[str, Any]:
     refuse_changed(path)
     try:
         result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}). Repeat the run, or restore the file.") from error
+    if not isinstance(result, dict):
+        raise UserError(f"{path} is damaged: it should hold an object. Repeat the run, or restore the file.")
     return result
 
 

@@ -118,7 +118,7 @@ def check_split(config: Config, split: BuiltSplit) -> None:
         augmented.positives_matrix(split.train),
     )
     full = np.flatnonzero(np.diff(seen.tocsr().indptr) >= split.dataset.item_num - 1)
-    if len(full):
+    if len(full) and config.method.effective is not None:  # where no negatives are drawn such a user does no harm
         shown = ", ".join(tokens_of(split.dataset, "user")[full[:5]].tolist())
         raise UserError(
             f"{counted(len(full), 'user')} with every item ({shown}{', ...' if len(full) > 5 else ''}): nothing is "

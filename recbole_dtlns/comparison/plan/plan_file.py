@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from recbole_dtlns.comparison.plan.cell_config import check_cells
 from recbole_dtlns.comparison.plan.plan import ComparisonPlan
 from recbole_dtlns.comparison.plan.plan_keys import (
@@ -120,7 +118,7 @@ def _entries(path: Path) -> dict[str, Any]:
     """The entries of a plan file by their first names; what is left empty is not there."""
     if not path.is_file():
         raise UserError(f"There is no plan file {path}. Give the path of a YAML file: --plan=FILE.")
-    entries = _renamed(read_yaml(path, yaml.SafeLoader))
+    entries = _renamed(read_yaml(path))
     known = (*_FLAGS, *_FILE_ONLY)
     for key in entries:
         if key not in known:

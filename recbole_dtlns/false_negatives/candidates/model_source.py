@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from recbole_dtlns.config.run_config import require_model
 from recbole_dtlns.config.settings import Settings
@@ -26,6 +25,7 @@ from recbole_dtlns.false_negatives.candidates.sources import (
 )
 from recbole_dtlns.files.cache import StageCache
 from recbole_dtlns.files.run_folder import read_result
+from recbole_dtlns.files.yaml_text import read_yaml_file
 from recbole_dtlns.training.candidate_model import EPOCHS, TrainedModel, train_candidate_model, wrap_model
 
 
@@ -158,10 +158,7 @@ def source_keys(given: Any) -> dict[str, Any]:
         raise UserError(
             f"candidate_config: there is no file {given}. Give a YAML file, or a mapping such as {{epochs: 50}}."
         )
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise UserError(f"candidate_config: {path} is not valid YAML: {error}") from error
+    content = read_yaml_file(path, "candidate_config") or {}
     if not isinstance(content, dict):
         raise UserError(f"candidate_config: {path} should hold `key: value` lines.")
     return content
