@@ -6,11 +6,13 @@ import argparse
 import difflib
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 
 from recbole_dtlns.commands.pages import PAGES
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.disk_errors import explained, is_of_the_disk
 from recbole_dtlns.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -42,14 +44,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         _report(str(error))
         return 2
+    except BrokenPipeError:
+        return _unread()
+    except OSError as error:
+        if not is_of_the_disk(error):
+            return _failed(error)
+        _report(explained(error))
+        return 2
     except KeyboardInterrupt:
         _report("Interrupted. What was computed is kept: the same command with the same run_dir goes on from there.")
         return 130
     except Exception as error:
-        logging.getLogger().error("Failed: %s: %s", type(error).__name__, error, exc_info=True)
-        if not logging.getLogger().handlers:
-            _report(f"Failed: {type(error).__name__}: {error}")
-        return 1
+        return _failed(error)
+
+
+def _failed(error: Exception) -> int:
+    logging.getLogger().error("Failed: %s: %s", type(error).__name__, error, exc_info=True)
+    if not logging.getLogger().handlers:
+        _report(f"Failed: {type(error).__name__}: {error}")
+    return 1
+
+
+def _unread() -> int:
+    """The reader of our output, such as `head`, has what it wants: end without a word."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _report(message: str) -> None:

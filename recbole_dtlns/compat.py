@@ -1,4 +1,4 @@
-"""Every fix that RecBole 1.2.1 needs on current Pythons; no other file patches another package.
+"""Every fix that RecBole 1.2.1 needs on current Pythons; only `compat_loading`, called here, patches packages too.
 
 `apply()` runs when RecBole is imported after this package, or this package after RecBole (`recbole_import`), so the
 fixes are in force in spawned processes too: they unpickle objects of ours and import the package to do so.
@@ -7,17 +7,17 @@ fixes are in force in spawned processes too: they unpickle objects of ours and i
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from recbole_dtlns.compat_loading import apply_loading
+
 RUN_LOG = "_recbole_dtlns_run_log"  # set on the log handlers of a run of ours
-_TRUST = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 
 
 def apply() -> None:
@@ -27,7 +27,7 @@ def apply() -> None:
     _fix_config()
     _fix_adjacency_builders()
     _build_adjacency_from_arrays()
-    _fix_checkpoint_loading()
+    apply_loading(_wrap_once)
     _fix_dataset()
     _fix_interaction_sort()
     _fix_coverage_metrics()
@@ -36,26 +36,6 @@ def apply() -> None:
     _fix_dynamic_sampling()
     _keep_tensorboard_beside_the_log()
     _clear_bars_that_are_done()
-
-
-@contextlib.contextmanager
-def trusted_load() -> Iterator[None]:
-    """Let `torch.load` read whole objects inside the block; only for files that we or the user's own run wrote.
-
-    Reason: RecBole pickles its Config into checkpoints and loads them without `weights_only=False`.
-    Affects: torch >= 2.6. Goes when RecBole passes `weights_only` itself.
-    """
-    before = os.environ.get(_TRUST)
-    os.environ[_TRUST] = "1"
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=f".*{_TRUST}.*")
-            yield
-    finally:
-        if before is None:
-            del os.environ[_TRUST]
-        else:
-            os.environ[_TRUST] = before
 
 
 def _restore_numpy_names() -> None:
@@ -134,23 +114,6 @@ def _from_arrays(stock: Callable[..., Any]) -> Callable[..., Any]:
         scaled = sparse.coo_matrix(scale * both * scale)
         entries = torch.LongTensor(np.array([scaled.row, scaled.col]))
         return torch.sparse_coo_tensor(entries, torch.FloatTensor(scaled.data), scaled.shape, check_invariants=False)
-
-    return fixed
-
-
-def _fix_checkpoint_loading() -> None:
-    """Reason: the trainer reloads its best checkpoint with `torch.load` defaults; see `trusted_load`."""
-    from recbole.trainer import Trainer
-
-    for name in ("evaluate", "resume_checkpoint"):
-        _wrap_once(Trainer, name, _inside_trusted_load)
-
-
-def _inside_trusted_load(stock: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(stock)
-    def fixed(*args: Any, **kwargs: Any) -> Any:
-        with trusted_load():
-            return stock(*args, **kwargs)
 
     return fixed
 

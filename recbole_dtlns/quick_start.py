@@ -13,8 +13,10 @@ from recbole.utils import dict2str
 
 from recbole_dtlns.config.method import check_judge
 from recbole_dtlns.config.model_kinds import check_packages, is_recommendable
-from recbole_dtlns.config.plugins import load_plugins
+from recbole_dtlns.config.plugins import load_named
 from recbole_dtlns.config.run_config import Config, raw_value
+from recbole_dtlns.config.stock_faults import building, running
+from recbole_dtlns.config.stock_keys import check_transform
 from recbole_dtlns.data.build import BuiltSplit, build_split
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
@@ -34,12 +36,13 @@ from recbole_dtlns.files.run_folder import (
     LOG,
     RESULT,
     cache_folder,
-    make_run_dir,
+    own_run_dir,
     refuse_other_run,
     run_identity,
     start_log,
     write_config,
 )
+from recbole_dtlns.files.saved_state import trusting
 from recbole_dtlns.training.assemble import Prepared, check_split, prepare
 from recbole_dtlns.training.hardness.replay import hardness_fields
 from recbole_dtlns.training.proposals import check_exclude
@@ -60,7 +63,8 @@ class Inputs:
 
     def config(self) -> Config:
         """Read the plugins, then every key."""
-        load_plugins(raw_value("plugins", self.command_line, self.config_dict, self.config_file_list))
+        files = list(self.config_file_list or [])
+        load_named(self.command_line, self.config_dict, named=raw_value("plugins", files), where=", ".join(files))
         return Config(self.model, self.dataset, self.config_file_list, self.config_dict, self.command_line)
 
 
@@ -117,28 +121,36 @@ def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]
     if config.settings.shard is not None:
         raise UserError("shard is for `identify`: judge every part there, then train without it on the same cache_dir.")
     check_packages(config["model"])
+    check_transform(config)
     check_judge(config.settings, config.method)
     check_text(config)
     check_exclude(config)
-    run_dir = start_run(config)
-    cache_dir = cache_folder(config.settings.cache_dir, config.dataset)
+    cache_dir, trust = cache_folder(config.settings.cache_dir, config.dataset), config.settings.trust_checkpoint
+    with own_run_dir(config.settings.run_dir, run_name(config), cache_dir) as run_dir, trusting(trust):
+        start_run(config, run_dir)
+        return _run(config, run_dir, cache_dir, began, saved, test)
+
+
+def _run(config: Config, run_dir: Path, cache_dir: Path, began: float, saved: bool, test: bool) -> dict[str, Any]:
     split = build_split(config, cache_dir)
     check_split(config, split)
     found = identify(split.view, config.settings, config.method, cache_dir, read_text(config))
     write_found(run_dir, split.view, found, config)
     if found.interrupted:
         raise KeyboardInterrupt
-    prepared = prepare(config, split, found.inferred, found.trees, online=found.online, lists=found.lists)
+    with building(config):
+        prepared = prepare(config, split, found.inferred, found.trees, online=found.online, lists=found.lists)
     logger.info(prepared.model, extra=DETAIL)
     trainer = prepared.trainer
     identity = run_identity(config.resolved(), split.split_hash, found.external)
     trainer.prepare(run_dir, identity, split.split_hash, split.real_train, began)
     checks = LeakChecks(config, split, prepared, found.inferred, run_dir)
     trainer.resume(prepared.train_data)
-    best_score, best_result = trainer.fit(
-        prepared.train_data, prepared.valid_data, saved=saved, show_progress=config["show_progress"]
-    )
-    tested = read_test(config, prepared, run_dir, saved) if test else None
+    with running(config):
+        best_score, best_result = trainer.fit(
+            prepared.train_data, prepared.valid_data, saved=saved, show_progress=config["show_progress"]
+        )
+        tested = read_test(config, prepared, run_dir, saved) if test else None
     trainer.tensorboard.close()
     fields = {
         "masks": both_masks(config, split, prepared, tested),
@@ -153,11 +165,18 @@ def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]
     }
 
 
-def start_run(config: Config) -> Path:
-    """Make the folder of the run, open its log and write its configuration."""
+def run_name(config: Config) -> str:
+    """What a fresh folder of a run is called: model, data set and sampler."""
+    return f"{config['model']}-{config.dataset}-{(config.method.effective or 'none').replace(':', '-')}"
+
+
+def start_run(config: Config, run_dir: Path) -> None:
+    """Open the log of a run and write its configuration.
+
+    Raises:
+        UserError: the folder holds an unfinished run of another configuration.
+    """
     method = config.method
-    name = f"{config['model']}-{config.dataset}-{(method.effective or 'none').replace(':', '-')}"
-    run_dir = make_run_dir(config.settings.run_dir, name)
     config["checkpoint_dir"] = str(run_dir)
     refuse_other_run(run_dir, config.resolved(), (run_dir / RESUME).is_file())
     start_log(run_dir / LOG, config["state"], config.settings.log)
@@ -170,7 +189,6 @@ def start_run(config: Config) -> Path:
         *(config["model"], config.dataset, method.effective or "none", method.judge),
         f", inferred positives in the loss as {method.positives_loss}" if method.positives_loss else "",
     )
-    return run_dir
 
 
 def write_found(run_dir: Path, view: TrainSplit, found: Identification, config: Config) -> None:
@@ -200,6 +218,7 @@ def write_run(
         prepared.extra = trainer.refresher.extra if used is None else used
     shared = precision = None
     if tested is not None:
+        checks.look_at_foreign(split, found, config.settings.candidate_memory_gb)
         shared, precision = results.overlap(split, prepared.extra), results.precision(split, found.inferred)
     result = results.result_fields(
         config,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from tiny_llama import save_tiny_llama
 from toy import toy_split, write_pairs
 
@@ -22,6 +23,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=os.environ.get("RECBOLE_DTLNS_TEST_DEVICE", "cpu"),
         help="where the tests marked `device` compute; cuda: the first GPU",
     )
+    parser.addoption("--nightly", action="store_true", help="many trials in the tests of faults, which take hours")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    examples = 10_000 if config.getoption("--nightly") else 30
+    quiet = list(HealthCheck)
+    settings.register_profile("ours", max_examples=examples, deadline=None, database=None, suppress_health_check=quiet)
+    settings.load_profile("ours")
 
 
 @pytest.fixture(scope="session")

@@ -81,14 +81,6 @@ def test_sort_is_stable_and_like_recboles() -> None:
     assert rows["i"].tolist() == [2, 4, 1, 3]
 
 
-def test_trusted_load_ends_with_its_block(tmp_path: Path) -> None:
-    torch.save({"anything": SimpleNamespace(a=1)}, tmp_path / "x.pth", pickle_protocol=4)
-    with compat.trusted_load():
-        assert torch.load(tmp_path / "x.pth")["anything"].a == 1
-    with pytest.raises(Exception, match=r"[Ww]eights"):
-        torch.load(tmp_path / "x.pth")
-
-
 @pytest.mark.parametrize("name", ["LightGCN", "NGCF", "GCMC"])
 def test_adjacency_is_recboles_entry_by_entry(name: str) -> None:
     """In RecBole's order too, so that stock runs sum the same numbers in the same order."""

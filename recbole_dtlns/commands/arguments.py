@@ -6,11 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from recbole_dtlns.config.permissions import PERMISSIONS
 from recbole_dtlns.errors import UserError
+
+SWITCHES = ("dry_run", *PERMISSIONS)
 
 
 def flags(arguments: Sequence[str], aliases: Mapping[str, str] | None = None) -> dict[str, str]:
-    """`--key=value` and `--key value` flags as raw text; the value may hold `=`.
+    """`--key=value` and `--key value` flags as raw text; the value may hold `=`. A switch alone means true.
 
     Raises:
         UserError: a word that is no flag, a flag without a value, or the same flag twice.
@@ -23,7 +26,9 @@ def flags(arguments: Sequence[str], aliases: Mapping[str, str] | None = None) ->
         if not word.startswith("--"):
             raise UserError(f"{word!r} is not a flag; flags look like --key=value.")
         key, equals, value = word[2:].partition("=")
-        if not equals:
+        if not equals and key in SWITCHES:
+            value = "true"
+        elif not equals:
             if not words or words[0].startswith("--"):
                 raise UserError(f"--{key} has no value; write --{key}=VALUE.")
             value = words.pop(0)

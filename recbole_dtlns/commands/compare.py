@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _SHORT = {"-m": "--models", "-d": "--datasets"}
-LOG = "compare.log"
+LOG, LOCK = "compare.log", "compare.lock"
 T = TypeVar("T")
 
 
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     from recbole_dtlns.comparison.run.records import PLAN
     from recbole_dtlns.comparison.search.optuna_trials import require_optuna
 
-    found = flags(["--dry_run=true" if word == "--dry_run" else word for word in arguments], _SHORT)
+    found = flags(arguments, _SHORT)
     files = config_files(found)
     dry_run = _taken(found, "dry_run", flag, "false")
     gpus = [name.strip() for name in found.pop("gpus", "").split(",") if name.strip()]
@@ -99,11 +99,14 @@ def _compare(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str]) -> 
     from recbole_dtlns.comparison.report import PARTS, write_report
     from recbole_dtlns.comparison.report.standings import standings_text
     from recbole_dtlns.comparison.run.campaign import carry_out, write_plan
-    from recbole_dtlns.comparison.run.processes import interruptible, only_one
+    from recbole_dtlns.comparison.run.processes import interruptible
     from recbole_dtlns.comparison.run.summary import SUMMARY
+    from recbole_dtlns.files.owner import only_one
+    from recbole_dtlns.files.partial import clear_partials
     from recbole_dtlns.files.run_folder import start_log
 
-    with only_one(folder) as lock, interruptible():
+    with only_one(folder, LOCK, "Another compare, or a run that one has left behind,") as lock, interruptible():
+        clear_partials(folder, folder / PARTS)
         start_log(folder / LOG, "INFO")
         write_plan(plan, folder)
         logger.info("Folder of the comparison: %s", folder)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from recbole_dtlns.config.method import check_judge
-from recbole_dtlns.config.run_config import raw_value
+from recbole_dtlns.config.run_config import Config, raw_value
 from recbole_dtlns.data.build import read_training_part
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.evaluation import result as results
@@ -20,10 +20,11 @@ from recbole_dtlns.files.run_folder import (
     LOG,
     RESULT,
     cache_folder,
-    make_run_dir,
+    own_run_dir,
     start_log,
     write_config,
 )
+from recbole_dtlns.files.saved_state import trusting
 from recbole_dtlns.quick_start import Inputs, write_found
 
 logger = logging.getLogger(__name__)
@@ -47,12 +48,18 @@ def run_identification(inputs: Inputs) -> Path:
         )
     check_judge(config.settings, config.method)
     check_text(config)
-    run_dir = make_run_dir(config.settings.run_dir, f"identify-{config.dataset}-{config.method.judge}")
+    name = f"identify-{config.dataset}-{config.method.judge}"
+    cache_dir = cache_folder(config.settings.cache_dir, config.dataset)
+    with own_run_dir(config.settings.run_dir, name, cache_dir) as run_dir, trusting(config.settings.trust_checkpoint):
+        _identify(config, run_dir, cache_dir)
+    return run_dir
+
+
+def _identify(config: Config, run_dir: Path, cache_dir: Path) -> None:
     start_log(run_dir / LOG, config["state"], config.settings.log)
     config["checkpoint_dir"] = str(run_dir)
     resolved = config.resolved()
     write_config(run_dir / CONFIG, resolved)
-    cache_dir = cache_folder(config.settings.cache_dir, config.dataset)
     view = read_training_part(config, cache_dir)
     logger.info("Training split: %d users, %d items, %d pairs", view.n_users, view.n_items, view.matrix.nnz)
     found = identify(view, config.settings, config.method, cache_dir, read_text(config))
@@ -65,4 +72,3 @@ def run_identification(inputs: Inputs) -> Path:
     written = [name for name in (INFERRED, RESULT, CONFIG, LOG) if (run_dir / name).is_file()]
     logger.info("%s", seconds_text(fields["seconds"], found.cached))
     logger.info("Wrote to %s: %s.", run_dir, ", ".join(written))
-    return run_dir

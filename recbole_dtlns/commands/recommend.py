@@ -2,59 +2,86 @@
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TextIO
 
 from recbole_dtlns.commands.arguments import flags, folder_argument
+from recbole_dtlns.config.permissions import PERMISSIONS, is_allowed
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.cache import naming, write_atomically
+from recbole_dtlns.files.partial import clear_partials
 
-_KNOWN = {"topk", "users", "output"}
+_KNOWN = {"topk", "users", "output", "plugins", *PERMISSIONS}
 
 
 def main(arguments: list[str]) -> int:
-    """Run `recommend RUN_DIR --topk=20 [--users=a,b] [--output=FILE]`; a TSV with a header line."""
+    """Run `recommend RUN_DIR --topk=20 [--users=a,b] [--output=FILE]`; a TSV with a header line.
+
+    A file is written aside and takes its name when it is whole. Plugins that the run names are loaded only with
+    `--plugins` or `--allow_plugins`.
+    """
     folder = folder_argument(arguments, "recommend")
     options = flags(arguments)
     if set(options) - _KNOWN:
         raise UserError(f"recommend takes --{', --'.join(sorted(_KNOWN))}; found {', '.join(set(options) - _KNOWN)}.")
     topk = options.get("topk", "20")
-    if not topk.isdigit():
+    if not (topk.isascii() and topk.isdigit() and 0 < len(topk) < 10):
         raise UserError(f"--topk={topk}: expected a whole number from 1.")
     users = options["users"].split(",") if "users" in options else None
-    _write(folder, int(topk), users, options.get("output"))
+    target = _target(options.get("output"))
+    lines = _lines(folder, int(topk), users, options)
+    if target is None:
+        sys.stdout.writelines(lines)
+        sys.stdout.flush()
+    elif target.is_file() or not target.exists():
+        clear_partials(target.parent)
+        write_atomically(target, (line.encode() for line in lines))
+        print(f"Wrote {target}.")
+    else:  # a device or a pipe has no place for a file aside
+        with naming(target), target.open("w", encoding="utf-8") as pipe:
+            pipe.writelines(lines)
     return 0
 
 
-def _write(folder: Path, topk: int, users: list[str] | None, output: str | None) -> None:
+def _lines(folder: Path, topk: int, users: list[str] | None, options: Mapping[str, str]) -> Iterator[str]:
     from recbole_dtlns.config.model_kinds import is_recommendable
     from recbole_dtlns.evaluation.loading import load_run
     from recbole_dtlns.evaluation.recommend import recommend, seen_pairs
     from recbole_dtlns.files.run_folder import start_log
 
     start_log(None, "WARNING")
-    run = load_run(folder)
+    run = load_run(
+        folder,
+        plugins=options.get("plugins"),
+        allow_plugins=is_allowed("allow_plugins", options),
+        trust_checkpoint=is_allowed("trust_checkpoint", options),
+    )
     if not is_recommendable(run.config):
         raise UserError(
             f"recommend lists items for general recommenders; {run.config['model']} wants more than a user."
         )
     # Inferred positives are recommendable: only what the user really has is left out.
     seen = seen_pairs([run.split.real_train, run.split.valid])
-    with _target(output) as target:
-        target.write("user\titem\trank\tscore\n")
-        written = set()
-        for user, item, rank, score in recommend(run.prepared.model, seen, run.split.dataset, topk, users):
-            target.write(f"{user}\t{item}\t{rank}\t{score:.6g}\n")
-            written.add(user)
-    if output is not None:
-        print(f"Wrote {output}: lists for {len(written)} user{'s' * (len(written) != 1)}.")
+    rows = recommend(run.prepared.model, seen, run.split.dataset, topk, users)
+    first = next(rows, None)  # all that can be wrong with the input is found here
+    yield "user\titem\trank\tscore\n"
+    for user, item, rank, score in rows if first is None else itertools.chain([first], rows):
+        yield f"{user}\t{item}\t{rank}\t{score:.6g}\n"
 
 
-def _target(output: str | None) -> contextlib.AbstractContextManager[TextIO]:
+def _target(output: str | None) -> Path | None:
+    """The file that is written, behind links; None: standard output.
+
+    Raises:
+        UserError: it is a folder, or its folder is not there.
+    """
     if output is None:
-        return contextlib.nullcontext(sys.stdout)
-    try:
-        return open(output, "w", encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"--output={output} cannot be written: {error}") from error
+        return None
+    path = Path(output).resolve()
+    if path.is_dir():
+        raise UserError(f"--output={output} is a folder. Give the name of a file in it.")
+    if not path.parent.is_dir():
+        raise UserError(f"--output={output} cannot be written: there is no folder {path.parent}. Make it first.")
+    return path

@@ -13,6 +13,7 @@ from recbole_dtlns.errors import UserError
 _EVAL_ARGS = ("split", "order", "group_by", "mode")
 _LEAVE_OUT = ("valid_and_test", "valid_only", "test_only")
 _NEGATIVES = ("distribution", "sample_num", "alpha", "dynamic", "candidate_num")
+_ENDINGS = ("inter", "user", "item", "kg", "link", "net", "ent")
 _COUNT_INTERVALS = (
     *("user_inter_num_interval", "item_inter_num_interval"),
     *("entity_kg_num_interval", "relation_kg_num_interval"),
@@ -37,6 +38,10 @@ def check_nested_keys(given: Mapping[str, Any], presplit: bool) -> None:
         _check_eval_args(given["eval_args"], presplit)
     if given.get("train_neg_sample_args") not in (None, "None"):
         _check_negatives(given["train_neg_sample_args"])
+    endings = {*_ENDINGS, *(given.get("additional_feat_suffix") or ())}
+    for key in ("load_col", "unload_col", "unused_col"):
+        if given.get(key) is not None:
+            _known(key, given[key], sorted(endings))
     for key in _COUNT_INTERVALS:
         if given.get(key) is not None:
             _check_interval(key, given[key])
@@ -145,6 +150,8 @@ def _check_lengths(key: str, found: Any) -> None:
 def _check_metrics(key: str, found: Any) -> None:
     from recbole.evaluator.register import metric_types
 
+    if found == []:
+        raise UserError("metrics=[]: expected one or more metrics, such as [Recall, NDCG].")
     for name in [found] if isinstance(found, str) else found if isinstance(found, list) else [None]:
         if not isinstance(name, str) or name.lower() not in metric_types:
             raise UserError(

@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import yaml
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.yaml_text import parse_yaml
 
 Parser = Callable[[Any], Any]
 
@@ -20,6 +21,7 @@ class Key(NamedTuple):
     meaning: str
 
 
+LARGEST = 2**31 - 1
 _NOTHING = {"", "none", "null", "~"}
 
 
@@ -50,18 +52,20 @@ def percent(value: Any) -> str:
     return text
 
 
-def whole(low: int, high: float = float("inf")) -> Parser:
+def whole(low: int, high: int = LARGEST) -> Parser:
     """A whole number from `low` to `high`."""
 
     def parse(value: Any) -> int:
-        expected = f"a whole number from {low}" + (f" to {high}" if high < float("inf") else "")
+        expected = f"a whole number from {low} to {high}" if high < LARGEST else f"a whole number from {low}"
         if isinstance(value, bool):
             raise ValueError(expected)
         try:
             found = int(str(value))
         except ValueError:
             raise ValueError(expected) from None
-        if not low <= found <= high:
+        if found > high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        if found < low:
             raise ValueError(expected)
         return found
 
@@ -77,7 +81,7 @@ def number(low: float, high: float = float("inf")) -> Parser:
             raise ValueError(expected)
         try:
             found = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ValueError(expected) from None
         if not (low <= found <= high and math.isfinite(found)):
             raise ValueError(expected)
@@ -101,8 +105,8 @@ def mapping_or_path(value: Any) -> Mapping[str, Any] | str:
     """A mapping (in YAML, or as `{a: 1}` on the command line), or the path of a YAML file."""
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
-            value = yaml.safe_load(value)
-        except yaml.YAMLError:
+            value = parse_yaml(value, "the value")
+        except UserError:
             raise ValueError("a mapping such as {epochs: 50}, or the path of a YAML file") from None
     return dict(value) if isinstance(value, Mapping) else text(value)
 

@@ -1,31 +1,32 @@
-"""Samplers, judges and adapters from a user's own files."""
+"""Samplers, judges and adapters from a user's own files: the only files of a run that are program code."""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Mapping
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Any
 
+from recbole_dtlns.config.permissions import is_allowed
 from recbole_dtlns.errors import UserError
 
 
-def load_plugins(names: str | None) -> None:
+def load_plugins(names: Any) -> None:
     """Import each of the Python files named, separated by spaces or commas; they add to our tables themselves.
 
     Raises:
         UserError: a file is missing, or importing it raises.
     """
-    for name in (names or "").replace(",", " ").split():
+    for name in plugin_names(names):
         path = Path(name)
         if not path.is_file():
             raise UserError(f"plugins: there is no file {name}. Give the path of a Python file.")
-        path = path.resolve()
-        # Two files of one name are two plugins, and one file is loaded once, however its path is written.
-        module_name = f"recbole_dtlns_plugin_{path.stem}_{sha256(str(path).encode()).hexdigest()[:8]}"
+        module_name = _module_name(path)
         if module_name in sys.modules:
             continue
-        spec = importlib.util.spec_from_file_location(module_name, path)
+        spec = importlib.util.spec_from_file_location(module_name, path.resolve())
         if spec is None or spec.loader is None:
             raise UserError(f"plugins: {name} is not a Python file.")
         module = importlib.util.module_from_spec(spec)
@@ -35,3 +36,51 @@ def load_plugins(names: str | None) -> None:
         except Exception as error:
             del sys.modules[module_name]
             raise UserError(f"plugins: importing {name} raised {type(error).__name__}: {error}") from error
+
+
+def load_allowed(named: Any, given: Any, allowed: bool, where: str) -> None:
+    """Import the plugins that the user gave, else those that a file names where the user allows it.
+
+    Args:
+        named: plugins that a file names; None: none.
+        given: plugins of the command line or of Python, which win; None: none.
+        allowed: `allow_plugins`.
+        where: the file, for the message.
+
+    Raises:
+        UserError: a file names plugins that are neither allowed nor loaded, or as `load_plugins`.
+    """
+    if given is not None:
+        load_plugins(given)
+    elif allowed or are_loaded(named):
+        load_plugins(named)
+    else:
+        raise UserError(
+            f"{where} names plugins, {', '.join(plugin_names(named))}. They are program code, so a file alone never "
+            f"loads them. If you trust them, repeat the command with --allow_plugins, or name them yourself: "
+            f"--plugins={','.join(plugin_names(named))}"
+        )
+
+
+def load_named(*given: Mapping[str, Any] | None, named: Any, where: str) -> None:
+    """`load_allowed` with `plugins` and `allow_plugins` from flags or keys of Python, the first that has them."""
+    own = next((keys["plugins"] for keys in given if keys and "plugins" in keys), None)
+    load_allowed(named, own, is_allowed("allow_plugins", *given), where)
+
+
+def are_loaded(names: Any) -> bool:
+    """Whether each of the files has been imported already; true where there are none."""
+    return all(_module_name(Path(name)) in sys.modules for name in plugin_names(names))
+
+
+def plugin_names(names: Any) -> list[str]:
+    """The files that the key `plugins` names; raises UserError for another value than text."""
+    if not isinstance(names, (str, PurePath, type(None))):
+        raise UserError(f"plugins={names!r}: expected the path of a Python file, or several with commas between.")
+    return str(names or "").replace(",", " ").split()
+
+
+def _module_name(path: Path) -> str:
+    """Two files of one name are two plugins, and one file is loaded once, however its path is written."""
+    path = path.resolve()
+    return f"recbole_dtlns_plugin_{path.stem}_{sha256(str(path).encode()).hexdigest()[:8]}"

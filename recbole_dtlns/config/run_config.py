@@ -14,23 +14,28 @@ from typing import Any
 import recbole
 import yaml
 from recbole.config import Config as StockConfig
-from recbole.utils import ModelType, get_model
+from recbole.utils import get_model
 
 from recbole_dtlns.config.method import RunMethod, make_method
 from recbole_dtlns.config.nested_keys import check_nested_keys
+from recbole_dtlns.config.permissions import PERMISSIONS, refuse_in_files
 from recbole_dtlns.config.settings import Settings, nearest, our_keys
-from recbole_dtlns.config.stock_keys import check_stock_values, fitting_valid_metric
+from recbole_dtlns.config.stock_faults import missing_package
+from recbole_dtlns.config.stock_keys import all_by_value, also_read, check_stock_values, fitting_valid_metric
+from recbole_dtlns.config.stock_kinds import check_stock_kinds
 from recbole_dtlns.data.convert import reading_keys
 from recbole_dtlns.data.locate import DataLocation, locate
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.shipped import PROPERTIES
+from recbole_dtlns.files.yaml_text import read_yaml_file
 from recbole_dtlns.training.judged import OWN_MODELS
 
 logger = logging.getLogger(__name__)
 
-# Keys that RecBole computes, and where this run writes.
+# Keys that RecBole computes, where this run writes, and what the user alone may allow.
 _DERIVED = frozenset(
     {
+        *PERMISSIONS,
         *("MODEL_TYPE", "MODEL_INPUT_TYPE", "eval_type", "device", "single_spec", "local_rank", "valid_metric_bigger"),
         *("valid_neg_sample_args", "test_neg_sample_args", "checkpoint_dir", "run_dir", "config_files", "search"),
     }
@@ -69,6 +74,8 @@ class Config(StockConfig):
         self._raw_command_line = dict(command_line or {})
         try:
             super().__init__(model, dataset, config_file_list, dict(config_dict or {}))
+        except ImportError as error:
+            raise UserError(missing_package(str(model), error)) from error
         except (KeyError, ValueError, TypeError, AttributeError, NotImplementedError, RuntimeError) as error:
             if isinstance(error, UserError):
                 raise
@@ -80,6 +87,7 @@ class Config(StockConfig):
                 )
             raise UserError(f"The configuration cannot be used: {said}") from error
         self._check_keys()
+        refuse_in_files(self.file_config_dict)
         check_stock_values(self.final_config_dict, self.external_config_dict)
         self.settings = Settings.parse(self.final_config_dict)
         self.final_config_dict.update(self.settings.as_dict())
@@ -108,10 +116,15 @@ class Config(StockConfig):
             values["train_neg_sample_args"] = None  # as users write it
         return values
 
+    def _build_yaml_loader(self) -> Any:
+        """RecBole's reader of numbers such as 1e-3, without its tags that name Python objects."""
+        resolvers = super()._build_yaml_loader().yaml_implicit_resolvers
+        return type("PlainLoader", (yaml.SafeLoader,), {"yaml_implicit_resolvers": resolvers})
+
     def _load_config_files(self, file_list: Sequence[str] | None) -> dict[str, Any]:
         merged: dict[str, Any] = {}
         for name in file_list or []:
-            merged.update(read_yaml(find_config_file(name), self.yaml_loader))
+            merged.update(read_yaml(find_config_file(name)))
         return merged
 
     def _load_variable_config_dict(self, config_dict: dict[str, Any]) -> dict[str, Any]:
@@ -122,16 +135,16 @@ class Config(StockConfig):
 
     def _load_internal_config_dict(self, model: str, model_class: Any, dataset: str) -> None:
         super()._load_internal_config_dict(model, model_class, dataset)
-        for key, value in _inherited_keys(model_class, self.yaml_loader).items():
+        for key, value in _inherited_keys(model_class).items():
             self.internal_config_dict.setdefault(key, value)
         for name in ("overall", f"model/{model}", f"dataset/{dataset}"):
             path = PROPERTIES / f"{name}.yaml"
             if path.is_file():
-                self.internal_config_dict.update(self._fitting(read_yaml(path, self.yaml_loader)))
+                self.internal_config_dict.update(self._fitting(read_yaml(path)))
 
     def _fitting(self, keys: dict[str, Any]) -> dict[str, Any]:
-        """Without our ranking metrics for models that RecBole evaluates by value (AUC, LogLoss)."""
-        if self.internal_config_dict["MODEL_TYPE"] in {ModelType.CONTEXT, ModelType.DECISIONTREE}:
+        """Without our ranking metrics for models that RecBole evaluates by value (AUC, LogLoss; DIN and DIEN too)."""
+        if all_by_value(self.internal_config_dict["metrics"]):
             return {key: value for key, value in keys.items() if key not in {"topk", "valid_metric"}}
         return keys
 
@@ -142,6 +155,9 @@ class Config(StockConfig):
             raise UserError(
                 f"No {missing} was named. Give --{missing}=NAME, or {missing}: NAME in a configuration file."
             )
+        for key, value in (("model", name), ("dataset", dataset or self.external_config_dict["dataset"])):
+            if not (isinstance(value, str) or (key == "model" and isinstance(value, type))):
+                raise UserError(f"{key}={value!r}: expected a name. Put one of digits in quotes.")
         if isinstance(name, str) and name not in OWN_MODELS:
             require_model(name)
         result: tuple[str, Any, str] = super()._get_model_and_dataset(OWN_MODELS.get(name, model), dataset)
@@ -149,6 +165,8 @@ class Config(StockConfig):
 
     def _set_default_parameters(self) -> None:
         given = self.external_config_dict
+        stock = {key: value for key, value in given.items() if key not in our_keys()}
+        check_stock_kinds(self.final_config_dict, stock, self.internal_config_dict)
         if "valid_metric" not in given:
             self.final_config_dict["valid_metric"] = fitting_valid_metric(self.final_config_dict)
         default = str(self.internal_config_dict.get("data_path", "dataset"))
@@ -166,7 +184,7 @@ class Config(StockConfig):
     def _check_keys(self) -> None:
         """Stop at a key that nothing reads, with the nearest names; in a file it is a warning."""
         listed = {key for keys in self.parameters.values() for key in keys}
-        known = our_keys() | _ENTRY_KEYS | listed | set(self.internal_config_dict)
+        known = our_keys() | _ENTRY_KEYS | listed | set(self.internal_config_dict) | also_read(self.final_config_dict)
         for source, given in (("command line", self.cmd_config_dict), ("dict", self.variable_config_dict)):
             for key in given:
                 if key not in known and key not in self.file_config_dict:
@@ -192,13 +210,13 @@ class Config(StockConfig):
             )
 
 
-def _inherited_keys(model_class: Any, loader: Any) -> dict[str, Any]:
+def _inherited_keys(model_class: Any) -> dict[str, Any]:
     """Start values of the RecBole model that a class of the user's own is derived from."""
     folder = Path(recbole.__file__).parent / "properties" / "model"
     for base in model_class.__mro__:
         path = folder / f"{base.__name__}.yaml"
         if path.is_file():
-            return read_yaml(path, loader)
+            return read_yaml(path)
     return {}
 
 
@@ -239,7 +257,7 @@ def raw_value(key: str, *sources: Any) -> Any:
                 return source[key]
             continue
         for name in reversed(list(source or [])):
-            held = read_yaml(find_config_file(name), yaml.SafeLoader)
+            held = read_yaml(find_config_file(name))
             if key in held:
                 return held[key]
     return None
@@ -264,16 +282,13 @@ def find_config_file(name: str) -> Path:
     )
 
 
-def read_yaml(path: Path, loader: Any) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
     """Keys of a YAML file; an empty file has none.
 
     Raises:
         UserError: the file is not YAML, or not a mapping.
     """
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from error
+    content = read_yaml_file(path)
     if content is None:
         return {}
     if not isinstance(content, dict):

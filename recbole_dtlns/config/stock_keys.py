@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from recbole.data.dataloader import UserDataLoader
 from recbole.data.utils import get_dataloader
 from recbole.utils import InputType, ModelType
 
+from recbole_dtlns.config.stock_kinds import is_number, is_whole
 from recbole_dtlns.errors import UserError
 
-_WHOLE_FROM = {
-    **dict.fromkeys(("train_batch_size", "eval_batch_size", "embedding_size"), 1),
-    **dict.fromkeys(("epochs", "stopping_step", "eval_step", "n_layers", "worker"), 0),
-}
 _NUMBERS = ("learning_rate", "weight_decay", "reg_weight")
-_LEARNERS = ("adam", "adamw", "sgd", "adagrad", "rmsprop", "sparse_adam")
+_LEARNERS = ("adam", "adamw", "sgd", "adagrad", "rmsprop")
+_BY_RANK = frozenset({"recall", "mrr", "ndcg", "hit", "precision", "map", "itemcoverage", "averagepopularity"}) | {
+    *("giniindex", "shannonentropy", "tailpercentage"),
+}
+_BY_VALUE = frozenset({"auc", "gauc", "logloss", "mae", "rmse"})
+_TRANSFORMS: Mapping[str, tuple[str, ...]] = {
+    "mask_itemseq": ("mask_ratio", "ft_ratio"),
+    "inverse_itemseq": (),
+    "crop_itemseq": ("eta",),
+    "reorder_itemseq": ("beta",),
+    "user_defined": (),
+}
+_NEEDED = {"mask_itemseq": ("mask_ratio",), "crop_itemseq": ("eta",), "reorder_itemseq": ("beta",)}
+_UNREAD = {
+    "save_dataloaders": "loaders are made from cache_dir's files in every run",
+    "dataset_save_path": "data sets are read from their files, and never unpickled",
+    "dataloaders_save_path": "loaders are made in every run, and never unpickled",
+    "checkpoint_dir": "a run writes into run_dir",
+}
 _LARGEST_SEED = 2**32 - 1
 
 
@@ -31,19 +46,57 @@ def check_stock_values(values: Mapping[str, Any], given: Mapping[str, Any]) -> N
     Raises:
         UserError: names key, value and what is expected.
     """
-    for key, low in _WHOLE_FROM.items():
-        if key in given and not (_is_whole(given[key]) and given[key] >= low):
-            raise UserError(f"{key}={given[key]!r}: expected a whole number from {low}.")
+    refuse_unread(given)
+    if given.get("log_wandb") and find_spec("wandb") is None:
+        raise UserError("log_wandb=true needs the package wandb, which is not installed. Install it, or leave it out.")
     for key in _NUMBERS:
-        if key in given and not (_is_number(given[key]) and given[key] >= 0):
+        if key in given and not (is_number(given[key]) and given[key] >= 0):
             raise UserError(f"{key}={given[key]!r}: expected a number from 0.")
     seed = values["seed"]
-    if not (_is_whole(seed) and 0 <= seed <= _LARGEST_SEED):
+    if not (is_whole(seed) and 0 <= seed <= _LARGEST_SEED):
         raise UserError(f"seed={seed!r}: expected a whole number from 0 to {_LARGEST_SEED}.")
+    if str(values["learner"]).lower() == "sparse_adam":
+        raise UserError("learner=sparse_adam takes sparse gradients, and RecBole's models have dense ones. Use adam.")
     if str(values["learner"]).lower() not in _LEARNERS:
         raise UserError(f"learner={values['learner']!r}: expected one of {', '.join(_LEARNERS)}.")
     if "full" in values["eval_args"]["mode"].values():
         _check_valid_metric(values)
+
+
+def refuse_unread(given: Mapping[str, Any]) -> None:
+    """Raise UserError for keys of RecBole that say where it pickles to and from: nothing here reads them."""
+    for key, why in _UNREAD.items():
+        if given.get(key) not in (None, False, "", "saved", "saved/"):
+            raise UserError(f"{key}={given[key]!r} is not read here: {why}. Leave it out.")
+
+
+def all_by_value(metrics: str | Sequence[str]) -> bool:
+    """Whether all metrics are those of values (AUC, LogLoss, ...), which have no k."""
+    names = [metrics] if isinstance(metrics, str) else list(metrics)
+    return bool(names) and all(str(name).lower() in _BY_VALUE for name in names)
+
+
+def also_read(values: Mapping[str, Any]) -> frozenset[str]:
+    """Keys without a start value that RecBole reads under the configuration in force."""
+    read = {"encoding", *_TRANSFORMS.get(str(values.get("transform")), ())}
+    metrics = values.get("metrics") or []
+    if "tailpercentage" in {str(name).lower() for name in ([metrics] if isinstance(metrics, str) else metrics)}:
+        read.add("tail_ratio")
+    return frozenset(read)
+
+
+def check_transform(config: Any) -> None:
+    """Raise UserError for a transform that RecBole does not have, or that lacks its own keys."""
+    name = config["transform"]
+    if name is None:
+        return
+    if name not in _TRANSFORMS:
+        raise UserError(f"transform={name!r}: expected one of {', '.join(_TRANSFORMS)}.")
+    if config["MODEL_TYPE"] != ModelType.SEQUENTIAL:
+        raise UserError(f"transform={name} changes sequences, and {config['model']} reads none. Leave it out.")
+    for key in _NEEDED.get(name, ()):
+        if not (is_number(config[key]) and 0 <= config[key] <= 1):
+            raise UserError(f"transform={name} needs {key}, a number from 0 to 1; found {config[key]!r}.")
 
 
 def fitting_valid_metric(values: Mapping[str, Any]) -> str:
@@ -54,8 +107,10 @@ def fitting_valid_metric(values: Mapping[str, Any]) -> str:
     """
     chosen = str(values["valid_metric"])
     metrics = [values["metrics"]] if isinstance(values["metrics"], str) else list(values["metrics"])
-    topk = [values["topk"]] if _is_whole(values["topk"]) else values["topk"]
-    if "@" not in chosen or not metrics or not topk or not all(_is_whole(k) for k in topk):
+    topk = [values["topk"]] if is_whole(values["topk"]) else values["topk"]
+    if "@" in chosen and metrics and all_by_value(metrics):
+        return str(metrics[0])
+    if "@" not in chosen or not metrics or not topk or not all(is_whole(k) for k in topk):
         return chosen
     computed = {f"{metric}@{k}".lower() for metric in metrics for k in topk}
     if chosen.lower() in computed:
@@ -81,21 +136,13 @@ def refuse_pairs_without_negatives(config: Any) -> None:
 
 def _check_valid_metric(values: Mapping[str, Any]) -> None:
     topk = values["topk"]
-    if not topk or not all(_is_whole(k) for k in topk):
+    if not topk or not all(is_whole(k) for k in topk):
         raise UserError(f"topk={topk!r}: expected one or more whole numbers from 1.")
     found = str(values["valid_metric"]).lower()
     computed = {str(metric).lower() for metric in values["metrics"]}
     ranked = {f"{metric}@{k}" for metric in computed for k in topk}
-    if found not in ranked | computed:
+    if found not in ranked | (computed - _BY_RANK):
         raise UserError(
             f"valid_metric={values['valid_metric']}: it is not computed. Expected one of {', '.join(sorted(ranked))} "
             "(metrics and topk decide)."
         )
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

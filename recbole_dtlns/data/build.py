@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ from recbole_dtlns.data.statistics import SplitStatistics, split_hash, split_sta
 from recbole_dtlns.data.tokens import token_pairs, train_split
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.files.cache import content_key, damage, file_hash, write_checksums
+from recbole_dtlns.files.cache import content_key, damage, file_hash, publish, set_aside, write_checksums
+from recbole_dtlns.files.partial import partial_path
+from recbole_dtlns.files.saved_state import is_trusting
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +103,12 @@ def _create(config: Any, cache_dir: Path) -> Any:
                 "Give atomic files with a time column (user_id:token, item_id:token, timestamp:float) and load_col."
             )
         _use_atomic_copy(config, cache_dir)
+    if config["dataset_save_path"] and not is_trusting():
+        raise UserError(
+            f"dataset_save_path={config['dataset_save_path']} names a file of Python objects, which can run code when "
+            "it is read. Leave the key out (the data is read from its own files), or, if you made the file yourself, "
+            "add --trust_checkpoint=true."
+        )
     config["dataset"] = config.location.name
     init_seed(config.split_seed, config["reproducibility"])
     try:
@@ -136,8 +145,14 @@ def _use_atomic_copy(config: Any, cache_dir: Path) -> None:
     if damaged is not None:
         if folder.is_dir():
             logger.warning("The copy of the data in %s cannot be trusted (%s); it is made again.", folder, damaged)
-        write_atomic(read_split(source, config.settings.text_layout, config.split_seed), folder, name)
-        write_checksums(folder)
+            set_aside(folder)
+        making = partial_path(folder)
+        try:
+            write_atomic(read_split(source, config.settings.text_layout, config.split_seed), making, name)
+            write_checksums(making)
+            publish(making, folder)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
     config.final_config_dict.update(ATOMIC_KEYS)
     config["data_path"] = str(folder)
 

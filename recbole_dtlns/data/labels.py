@@ -29,6 +29,7 @@ def reads_labels(config: Any) -> bool:
     return (
         config["MODEL_INPUT_TYPE"] == InputType.POINTWISE
         and config["MODEL_TYPE"] != ModelType.TRADITIONAL
+        and not (config["MODEL_TYPE"] == ModelType.SEQUENTIAL and config["loss_type"] == "CE")  # over all items
         and config["train_neg_sample_args"]["distribution"] == "none"
         and get_dataloader(config, "train") is not UserDataLoader
     )

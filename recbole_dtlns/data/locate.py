@@ -63,6 +63,8 @@ def locate(
         for name in names:
             if (root / name).exists():
                 return _inside(root / name, name, benchmark_filename)
+    if dataset == BUNDLED and data_path is not None and not root.is_dir():
+        raise UserError(f"data_path={data_path}: there is no such folder. Name the folder above that of {dataset}.")
     if dataset == BUNDLED:
         return DataLocation("bundled", BUNDLED, _recbole_folder() / "dataset_example" / BUNDLED, False)
     _refuse_path_one_too_deep(root, dataset)

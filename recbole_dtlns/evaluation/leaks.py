@@ -14,8 +14,12 @@ from recbole_dtlns.data.augmented import is_stored, positives_matrix
 from recbole_dtlns.data.build import BuiltSplit
 from recbole_dtlns.data.pair_codes import pair_codes
 from recbole_dtlns.data.split_files import PARTS
-from recbole_dtlns.data.tokens import internal_ids, token_pairs
+from recbole_dtlns.data.tokens import internal_ids, positions, token_pairs
+from recbole_dtlns.data.train_split import TrainSplit
+from recbole_dtlns.evaluation.held_out_bound import KNOWS_HELD_OUT, TrainHeads
 from recbole_dtlns.evaluation.mask import honest_masks, mask_differences, masked_pairs
+from recbole_dtlns.false_negatives.candidates.topk import position_in_run
+from recbole_dtlns.false_negatives.identification.stage import Identification
 from recbole_dtlns.false_negatives.inferred import InferredPositives
 from recbole_dtlns.false_negatives.report.overlap import looks_filtered
 from recbole_dtlns.files.run_folder import INFERRED
@@ -23,6 +27,7 @@ from recbole_dtlns.training.assemble import Prepared
 
 # Under the reference protocol these do not pass: that is what such a run is marked for.
 MASK_CHECKS = {part: f"the ranking of {part} leaves out seen pairs alone" for part in PARTS[1:]}
+LIST_HEAD = 5
 _READINGS = ("test is not read", "test is read once", "test is read once under each mask")
 
 
@@ -79,6 +84,27 @@ class LeakChecks:
             self._add("after", f"inferred positives were not filtered by {part}", not filtered, found)
         return self.outcomes
 
+    def look_at_foreign(self, split: BuiltSplit, found: Identification, memory_gb: float) -> None:
+        """Compare what came out of inputs made elsewhere with the heads of train-only sources of equal size.
+
+        Nothing happens without such inputs. What is looked at: the inferred positives, and the first pairs of each
+        user by the judge's probability where these are ranked or learned as lists.
+        """
+        pairs = _pairs_used(split.view, found) if found.external else None
+        if pairs is None:
+            return
+        heads = TrainHeads(split.view, *pairs, memory_gb)
+        for name, part in zip(PARTS[1:], split.parts[1:], strict=True):
+            users, items = token_pairs(part)
+            known = heads.explain(positions(split.view.users, users), positions(split.view.items, items))
+            said = (
+                f"{known.hits} of {known.pairs} are in {name}; {known.head} of the head of {known.source} are, and up "
+                f"to {known.bound:.0f} could be explained"
+            )
+            if known.looks_held_out:
+                said += f": looks like the held-out set ({name})"
+            self._add("after", f"{KNOWS_HELD_OUT}{name}", not known.looks_held_out, said)
+
     def _add(self, when: str, name: str, passed: bool, found: str) -> None:
         self.outcomes.append({"when": when, "name": name, "passed": bool(passed), "found": found})
 
@@ -119,3 +145,20 @@ class LeakChecks:
         path = self._run_dir / INFERRED
         digest.update(path.read_bytes() if path.is_file() else b"")
         return digest.hexdigest()
+
+
+def _pairs_used(view: TrainSplit, found: Identification) -> tuple[np.ndarray, np.ndarray] | None:
+    """Users and items, int64 [n] each, in the view's numbering; None where there are none."""
+    parts = []
+    if found.inferred is not None:
+        parts.append((positions(view.users, found.inferred.users), positions(view.items, found.inferred.items)))
+    if found.lists is not None and found.judged is not None:
+        judged = found.judged
+        order = np.lexsort((-np.nan_to_num(judged.probability, nan=-1.0), judged.users))
+        first = order[position_in_run(judged.users[order]) < LIST_HEAD]
+        parts.append((judged.users[first], judged.items[first]))
+    if not parts:
+        return None
+    users, items = (np.concatenate([part[side] for part in parts]).astype(np.int64) for side in (0, 1))
+    known = (users > 0) & (items > 0)
+    return (users[known], items[known]) if known.any() else None

@@ -41,8 +41,14 @@ def evaluation_loaders(
 
 
 def honest_masks(config: Config, split: BuiltSplit) -> tuple[Any, Any]:
-    """Pairs that the rankings of valid and of test leave out under the honest protocol, CSR [U, I]."""
+    """Pairs that the rankings of valid and of test leave out under the honest protocol, CSR [U, I].
+
+    None under RecBole's `repeatable`: what a user has had may be wanted again.
+    """
     train = positives_matrix(split.real_train)
+    if config["repeatable"]:
+        nothing = sparse.csr_matrix(train.shape, dtype=train.dtype)
+        return nothing, nothing
     seen = train if config.settings.eval_mask == "train" else train + positives_matrix(split.valid)
     return train, seen.tocsr()
 

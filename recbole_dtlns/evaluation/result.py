@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,19 @@ from recbole_dtlns.data.build import BuiltSplit
 from recbole_dtlns.data.noise import HIDDEN
 from recbole_dtlns.data.tokens import internal_ids
 from recbole_dtlns.data.train_split import TrainSplit
+from recbole_dtlns.evaluation.held_out_bound import KNOWS_HELD_OUT
+from recbole_dtlns.evaluation.per_user import PER_USER
 from recbole_dtlns.false_negatives.identification.stage import Identification, JudgedPairs
 from recbole_dtlns.false_negatives.inferred import InferredPositives
 from recbole_dtlns.false_negatives.learned.measures import reliability as reliability_of
 from recbole_dtlns.false_negatives.report.overlap import overlap_with
-from recbole_dtlns.files.cache import write_atomically
+from recbole_dtlns.files.epoch_log import EPOCHS
 from recbole_dtlns.files.machine import machine
-from recbole_dtlns.files.run_folder import plain
+from recbole_dtlns.files.origin import sidecar
+from recbole_dtlns.files.run_checksums import write_with_checksums
+from recbole_dtlns.files.run_folder import INFERRED, plain
 from recbole_dtlns.files.versions import versions
+from recbole_dtlns.training.hardness.log import HARDNESS
 
 AFTERWARDS = ("masks", "overlap", "precision", "reliability", "noise", "hardness", "checks")
 """Fields that only a trained and tested model fills."""
@@ -168,21 +173,36 @@ def configuration_fields(config: Config) -> dict[str, Any]:
     }
 
 
-def marks(config: Config, external: list[dict[str, Any]]) -> list[str]:
-    """What every table with this run must say beside its numbers."""
-    found = []
+def marks(config: Config, external: list[dict[str, Any]], checks: Sequence[Mapping[str, Any]] = ()) -> list[str]:
+    """What every table with this run must say beside its numbers.
+
+    Args:
+        config: of the run.
+        external: its inputs made elsewhere.
+        checks: outcomes of its leak checks.
+    """
+    copies = [check["name"].removeprefix(KNOWS_HELD_OUT) for check in checks if _is_copy(check)]
+    found = [f"looks like the held-out set ({', '.join(copies)})"] if copies else []
     if config.settings.protocol == "reference":
         found.append("reference protocol (uses test labels)")
     if config.method.effective == "recbole:popularity":
         found.append("uses held-out counts")
     found += [mark for entry in external for mark in entry.get("marks", [])]
     foreign = [str(entry["kind"]) for entry in external if entry["foreign"]]
-    unknown = [str(entry["kind"]) for entry in external if not entry["foreign"]]
+    other = [entry for entry in external if not entry["foreign"]]
+    unknown = [str(entry["kind"]) for entry in other if entry.get("train_hash") is None]
+    known = [str(entry["kind"]) for entry in other if entry.get("train_hash") is not None]
     if foreign:
         found.append(f"made from another training split: {', '.join(foreign)}")
     if unknown:
-        found.append(f"made elsewhere: {', '.join(unknown)}")
+        found.append(f"origin unknown: {', '.join(unknown)}")
+    if known:
+        found.append(f"made elsewhere: {', '.join(known)}")
     return found
+
+
+def _is_copy(check: Mapping[str, Any]) -> bool:
+    return not check["passed"] and str(check["name"]).startswith(KNOWS_HELD_OUT)
 
 
 def result_fields(
@@ -214,7 +234,7 @@ def result_fields(
         "test_result": test_result,
         "data": data,
         **identification_fields(found),
-        "marks": marks(config, found.external),
+        "marks": marks(config, found.external, afterwards.get("checks") or ()),
         **dict.fromkeys(AFTERWARDS),
         **afterwards,
         "seconds": {**found.seconds, **(seconds or dict.fromkeys(("training", "sampling", "evaluation")))},
@@ -226,8 +246,12 @@ def result_fields(
 
 
 def write_result(path: Path, fields: Mapping[str, Any]) -> None:
-    """Write the fields as JSON, whole or not at all; numpy numbers become plain ones."""
-    write_atomically(path, (json.dumps(fields, indent=1, default=_plain, ensure_ascii=False) + "\n").encode())
+    """Write the fields as JSON, whole or not at all, with checksums of all that the run left beside it.
+
+    Numpy numbers become plain ones.
+    """
+    content = (json.dumps(fields, indent=1, default=_plain, ensure_ascii=False) + "\n").encode()
+    write_with_checksums(path, content, (EPOCHS, HARDNESS, PER_USER, INFERRED, sidecar(Path(INFERRED)).name))
 
 
 def _plain(value: Any) -> Any:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
-import os
-from collections.abc import Iterable, Mapping
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from recbole_dtlns.files.partial import partial_path
 
 logger = logging.getLogger(__name__)
 CHECKSUMS = "checksums.json"
@@ -22,16 +26,33 @@ def content_key(stage: str, parts: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
-    """Write a file, at once or in pieces, that is either whole or absent, also after a crash."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+def write_atomically(path: Path, content: bytes | Iterable[bytes | memoryview]) -> None:
+    """Write a file, at once or in pieces, that is either whole or absent, also after a crash.
+
+    Raises:
+        OSError: it cannot be written; the error names the file, and what was there before is there still.
+    """
+    partial = partial_path(path)
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with partial.open("wb") as file:
+                file.writelines([content] if isinstance(content, bytes) else content)
+            partial.replace(path)
+        finally:
+            with contextlib.suppress(OSError):
+                partial.unlink()
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let every OSError inside the block name the file that was to be written, which a full disk's does not."""
     try:
-        with partial.open("wb") as file:
-            file.writelines([content] if isinstance(content, bytes) else content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if error.errno is not None:
+            error.filename, error.filename2 = str(path), None
+        raise
 
 
 def file_hash(path: Path) -> str:
@@ -59,6 +80,23 @@ def damage(folder: Path) -> str | None:
     return None
 
 
+def set_aside(folder: Path) -> None:
+    """Remove a folder at once under its name; a process that reads it keeps what it has opened."""
+    aside = partial_path(folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}"))
+    with contextlib.suppress(FileNotFoundError):  # another process was first
+        folder.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def publish(partial: Path, folder: Path) -> None:
+    """Give a finished folder its name; where another process was first, its result counts, as it is the same."""
+    try:
+        partial.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+
+
 class StageCache:
     """One folder of `STAGE-KEY.npz` files, each with a readable `.json` beside it that holds its checksum."""
 
@@ -83,13 +121,18 @@ class StageCache:
     def save(self, stage: str, key: str, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> Path:
         """Save named arrays (no objects) and, in a `.json` beside them, what they were made from."""
         path = self._path(stage, key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.stem}.{os.getpid()}.partial.npz")
-        np.savez(partial, allow_pickle=False, **arrays)
-        described = {**about, "sha256": file_hash(partial)}
-        # The checksum first: who reads in between takes no healthy file for a damaged one.
-        write_atomically(path.with_suffix(".json"), json.dumps(described, indent=1, default=str).encode())
-        partial.replace(path)
+        partial = partial_path(path, ".npz")
+        with naming(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                np.savez(partial, allow_pickle=False, **arrays)
+                described = {**about, "sha256": file_hash(partial)}
+                # The checksum first: who reads in between takes no healthy file for a damaged one.
+                write_atomically(path.with_suffix(".json"), json.dumps(described, indent=1, default=str).encode())
+                partial.replace(path)
+            finally:
+                with contextlib.suppress(OSError):
+                    partial.unlink()
         return path
 
     def _path(self, stage: str, key: str) -> Path:

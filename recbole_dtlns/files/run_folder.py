@@ -8,7 +8,8 @@ import logging
 import os
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,10 @@ from recbole.utils.logger import RemoveColorFilter, log_colors_config
 from recbole_dtlns.compat import RUN_LOG
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import content_key, write_atomically
+from recbole_dtlns.files.owner import RUN_LOCK, only_one
+from recbole_dtlns.files.partial import clear_partials
+from recbole_dtlns.files.run_checksums import refuse_changed
+from recbole_dtlns.files.yaml_text import read_yaml_file
 
 RESULT, CONFIG, LOG, INFERRED = "result.json", "config.yaml", "run.log", "inferred_positives.tsv"
 # Keys that change where a run computes and writes or how much it says, but not what it computes.
@@ -36,12 +41,33 @@ def make_run_dir(run_dir: str | None, name: str) -> Path:
         path = Path("saved") / f"{name}-{stamp}-{secrets.token_hex(2)}"
     else:
         path = Path(run_dir)
-    if (path / RESULT).is_file():
-        raise UserError(f"{path} already holds a finished run. Choose another run_dir, or remove that folder.")
     if path.exists() and not path.is_dir():
         raise UserError(f"run_dir={path} is a file; give the path of a folder.")
+    _refuse_finished(path)
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+@contextmanager
+def own_run_dir(run_dir: str | None, name: str, cache_dir: Path) -> Iterator[Path]:
+    """`make_run_dir`, owned by this process alone inside the block.
+
+    What killed processes were writing there and in the cache is removed first.
+
+    Raises:
+        UserError: as `make_run_dir`, or another run is at work in the folder.
+    """
+    path = make_run_dir(run_dir, name)
+    with only_one(path, RUN_LOCK, "Another run"):
+        _refuse_finished(path)  # it may have ended since
+        clear_partials(path, owned=True)
+        clear_partials(cache_dir, cache_dir / "llm", *cache_dir.glob("atomic/*"))
+        yield path
+
+
+def _refuse_finished(path: Path) -> None:
+    if (path / RESULT).is_file():
+        raise UserError(f"{path} already holds a finished run. Choose another run_dir, or remove that folder.")
 
 
 def cache_folder(cache_dir: str | None, dataset: str) -> Path:
@@ -73,7 +99,9 @@ def refuse_other_run(run_dir: Path, values: Mapping[str, Any], unfinished: bool)
     path = run_dir / CONFIG
     if not unfinished or not path.is_file():
         return
-    recorded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    recorded = read_yaml_file(path)
+    if not isinstance(recorded, dict):
+        raise UserError(f"{path} is damaged: it should hold `key: value` lines. Restore it, or choose another run_dir.")
     if config_hash(recorded) != config_hash(values):
         raise UserError(
             f"{run_dir} holds an unfinished run that was saved under another configuration (see {path}). Repeat the "
@@ -99,15 +127,18 @@ def read_result(run_dir: Path) -> dict[str, Any]:
     """The `result.json` of a run.
 
     Raises:
-        UserError: the folder holds none, or one that is not JSON.
+        UserError: the folder holds none, or one that is not JSON, or not as it was written.
     """
     path = Path(run_dir) / RESULT
     if not path.is_file():
         raise UserError(f"{run_dir} holds no {RESULT}, so it is not the folder of a finished run.")
+    refuse_changed(path)
     try:
         result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}). Repeat the run, or restore the file.") from error
+    if not isinstance(result, dict):
+        raise UserError(f"{path} is damaged: it should hold an object. Repeat the run, or restore the file.")
     return result
 
 
@@ -118,6 +149,18 @@ DETAIL = {"detail": True}
 def _is_short(record: logging.LogRecord) -> bool:
     """Whether the short console shows a line: warnings, and what we say ourselves; RecBole logs as root."""
     return record.levelno >= logging.WARNING or (record.name != "root" and not getattr(record, "detail", False))
+
+
+class _LogFile(logging.FileHandler):
+    """A log file that stays behind on a full disk, as the run need not end for it; the console says so once."""
+
+    _failed = False
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say what is wrong, once, in place of a traceback for each line."""
+        if not self._failed:
+            self._failed = True
+            sys.stderr.write(f"recbole-dtlns: {self.baseFilename} cannot be written: {sys.exc_info()[1]}. It is cut.\n")
 
 
 def start_log(path: Path | None, state: str | None, console_log: str = "short") -> None:
@@ -148,7 +191,7 @@ def start_log(path: Path | None, state: str | None, console_log: str = "short") 
         console.addFilter(_is_short)
     handlers = [console]
     if path is not None:
-        file = logging.FileHandler(path, encoding="utf-8")
+        file = _LogFile(path, encoding="utf-8")
         file.setFormatter(logging.Formatter("%(asctime)-15s %(levelname)s  %(message)s", "%a %d %b %Y %H:%M:%S"))
         file.addFilter(RemoveColorFilter())
         handlers.append(file)

@@ -6,16 +6,15 @@ transformers reads a GGUF file slowly and refuses to quantise it in the same ste
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import re
 import shutil
-import uuid
 from pathlib import Path
 from typing import Any
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.files.cache import damage, write_checksums
+from recbole_dtlns.files.cache import damage, publish, set_aside, write_checksums
+from recbole_dtlns.files.partial import partial_path
 from recbole_dtlns.llm.identity import file_identity
 from recbole_dtlns.llm.memory import GB, shape_of
 from recbole_dtlns.llm.packages import need_packages, quiet
@@ -67,34 +66,17 @@ def convert_gguf(path: Path, cache_dir: Path) -> tuple[Path, str]:
         if damaged is None:
             return folder, identity
         logger.warning("The converted model %s cannot be trusted (%s); it is converted again.", folder, damaged)
-        _set_aside(folder)
+        set_aside(folder)
     logger.info("%s is converted to %s; later runs load from there.", path.name, folder)
-    partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.partial")
-    partial.mkdir(parents=True)
+    partial = partial_path(folder)
+    partial.mkdir(parents=True, exist_ok=True)
     try:
         _write_converted(path, partial)
         write_checksums(partial)
-        _publish(partial, folder)
+        publish(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder, identity
-
-
-def _set_aside(folder: Path) -> None:
-    """Remove a folder at once under its name; a process that reads it keeps what it has opened."""
-    aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.partial")
-    with contextlib.suppress(FileNotFoundError):  # another process was first
-        folder.rename(aside)
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def _publish(partial: Path, folder: Path) -> None:
-    try:
-        partial.rename(folder)
-    except OSError:
-        # Renaming onto a folder with files in it fails: another process was first, and its result is the same.
-        if not folder.is_dir():
-            raise
 
 
 def _write_converted(path: Path, folder: Path) -> None:

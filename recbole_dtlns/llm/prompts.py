@@ -11,10 +11,10 @@ from string import Template
 from typing import Any, NamedTuple
 
 import numpy as np
-import yaml
 
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.shipped import PROPERTIES
+from recbole_dtlns.files.yaml_text import read_yaml_file
 from recbole_dtlns.llm import titles
 from recbole_dtlns.trees.codes import MAX_DIGIT
 
@@ -91,11 +91,7 @@ class Prompt:
             raise UserError(
                 f"llm_prompt: there is no prompt {name!r}. Give one of {shipped}, or a path ending in .yaml."
             )
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UserError(f"llm_prompt: {path} is not valid YAML: {error}") from error
-        return cls(path.stem, **_checked(path, content))
+        return cls(path.stem, **_checked(path, read_yaml_file(path, "llm_prompt")))
 
     @property
     def shows_titles(self) -> bool:

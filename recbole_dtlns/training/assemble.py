@@ -10,7 +10,6 @@ from recbole.data.dataloader import KnowledgeBasedDataLoader, TrainDataLoader, U
 from recbole.data.utils import create_samplers, get_dataloader
 from recbole.utils import EvaluatorType, init_seed
 
-from recbole_dtlns import compat
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data import augmented, loaders
 from recbole_dtlns.data.augmented import InferredIds
@@ -94,8 +93,7 @@ def build_model(config: Config, split: BuiltSplit, extra: InferredIds | None) ->
     wanted = settings.augment_graph or (config.pairs_in_loss and _reads_users(config))
     graph = _augmented(split, extra) if extra is not None and wanted else split.train
     init_seed(config["seed"] + config["local_rank"], config["reproducibility"])
-    with compat.trusted_load():  # some models read pre-trained weights of the user's own
-        return config.model_class(config, graph).to(config["device"])
+    return config.model_class(config, graph).to(config["device"])
 
 
 def _reads_users(config: Config) -> bool:
@@ -120,7 +118,7 @@ def check_split(config: Config, split: BuiltSplit) -> None:
         augmented.positives_matrix(split.train),
     )
     full = np.flatnonzero(np.diff(seen.tocsr().indptr) >= split.dataset.item_num - 1)
-    if len(full):
+    if len(full) and config.method.effective is not None:  # where no negatives are drawn such a user does no harm
         shown = ", ".join(tokens_of(split.dataset, "user")[full[:5]].tolist())
         raise UserError(
             f"{counted(len(full), 'user')} with every item ({shown}{', ...' if len(full) > 5 else ''}): nothing is "

@@ -18,6 +18,7 @@ from recbole.sampler import Sampler
 from recbole.utils import ModelType, get_model, get_trainer, init_seed
 from torch.utils.tensorboard import SummaryWriter
 
+from recbole_dtlns.config.run_config import typed
 from recbole_dtlns.config.settings import nearest
 from recbole_dtlns.data.tokens import positions, tokens_of
 from recbole_dtlns.data.train_split import TrainSplit
@@ -34,6 +35,10 @@ class _ConfigOfItsOwn(StockConfig):
 
     def _load_cmd_line(self) -> dict[str, Any]:
         return {}
+
+    def _load_variable_config_dict(self, config_dict: dict[str, Any]) -> dict[str, Any]:
+        """Values as the literals that they spell; RecBole's own reader evaluates text as Python code."""
+        return {key: typed(key, value) for key, value in config_dict.items()}
 
 
 @dataclass(frozen=True)
@@ -87,8 +92,13 @@ def train_candidate_model(name: str, view: TrainSplit, keys: Mapping[str, Any]) 
         init_seed(config["seed"], config["reproducibility"])
         train = create_dataset(config).build()[0]
         loader = _loader(config, train)
-        model = get_model(name)(config, train).to(config["device"])
-        trainer = get_trainer(config["MODEL_TYPE"], name)(config, model)
+        try:
+            model = get_model(name)(config, train).to(config["device"])
+            trainer = get_trainer(config["MODEL_TYPE"], name)(config, model)
+        except (TypeError, ValueError) as error:
+            raise UserError(
+                f"candidate_config: {name} cannot be made with these keys: {error}. Correct them."
+            ) from error
         trainer.tensorboard.close()
         trainer.tensorboard = SummaryWriter(folder)
         logger.info("Training the candidate model %s on train alone, %d epochs.", name, config["epochs"])

@@ -17,9 +17,10 @@ import numpy as np
 import torch
 from recbole.utils import get_trainer
 
-from recbole_dtlns.compat import trusted_load
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.epoch_log import EPOCHS, write_row
+from recbole_dtlns.files.run_folder import plain
+from recbole_dtlns.files.saved_state import read_state, write_state
 from recbole_dtlns.training.epoch_line import epoch_line, standing
 from recbole_dtlns.training.hardness.log import HARDNESS, line
 from recbole_dtlns.training.hardness.meter import HardnessMeter
@@ -33,7 +34,9 @@ Step = SampledStep | WeightedStep
 CHECKPOINT = "checkpoint.pth"
 RESUME = "resume.pth"
 SPLIT_HASH = "dtlns_split_hash"
-SAMPLER_STATE = "dtlns_sampler_state"  # among RecBole's `other_parameter`, so that stock RecBole reads our checkpoints
+# Both among RecBole's `other_parameter`, so that stock RecBole reads our checkpoints.
+SAMPLER_STATE = "dtlns_sampler_state"
+RUN_CONFIG = "dtlns_config"  # every key, as `Config.resolved` gives it
 
 
 class RunTrainer:
@@ -182,7 +185,7 @@ class RunTrainer:
     def _save_checkpoint(self, epoch: int, verbose: bool = True, **kwargs: Any) -> None:
         model = self.model  # type: ignore[attr-defined]
         stock = model.other_parameter
-        state: dict[str, Any] = {SPLIT_HASH: self.split_hash}
+        state: dict[str, Any] = {SPLIT_HASH: self.split_hash, RUN_CONFIG: plain(self.config.resolved())}  # type: ignore[attr-defined]
         if self.step is not None:
             state[SAMPLER_STATE] = self.step.state_dict()
         model.other_parameter = lambda: {**(stock() or {}), **state}
@@ -215,10 +218,14 @@ class RunTrainer:
             "sampler": None if self.step is None else self.step.state_dict(),
             "random": random_states(),
         }
-        partial = self.run_dir / f"{RESUME}.partial"
-        torch.save(state, partial)
-        partial.replace(self.run_dir / RESUME)
         self._saved_at = time.monotonic()
+        try:
+            write_state(self.run_dir / RESUME, state, "the state of training")
+        except OSError as error:  # training goes on without: the state is only for the case that it is cut off
+            trainer.logger.warning(
+                f"{self.run_dir / RESUME} cannot be written ({error.strerror}). Training goes on; if it is cut off, it "
+                "goes on from the state that was saved before."
+            )
 
     def resume(self, train_data: Any) -> bool:
         """Take up the run of this folder where its last saved state ends; False when there is none.
@@ -230,7 +237,7 @@ class RunTrainer:
         if not path.is_file():
             return False
         trainer: Any = self
-        state = _read_state(path, trainer.device)
+        state = read_state(path, trainer.device, advice="Remove it to start this run from its beginning.")
         if state["identity"] != self.identity:
             raise UserError(
                 f"{path} was saved under another configuration or with other data, so this run cannot continue it. "
@@ -283,15 +290,6 @@ def set_random_states(states: tuple[Any, ...]) -> None:
     torch.set_rng_state(cpu.cpu())
     if cuda and torch.cuda.is_available():
         torch.cuda.set_rng_state_all([one.cpu() for one in cuda])
-
-
-def _read_state(path: Path, device: torch.device) -> dict[str, Any]:
-    try:
-        with trusted_load():
-            state: dict[str, Any] = torch.load(path, map_location=device)
-        return state
-    except Exception as error:  # torch and pickle raise many kinds for a damaged file
-        raise UserError(f"{path} cannot be read ({error}). Remove it to start this run from its beginning.") from error
 
 
 def make_trainer(config: Any, model: Any) -> Any:

@@ -9,6 +9,7 @@ import pytest
 from fake_runs import DIE, FakeProgram, small_plan
 
 import recbole_dtlns
+from recbole_dtlns.commands.compare import LOCK
 from recbole_dtlns.comparison.run import execute
 from recbole_dtlns.comparison.run.campaign import carry_out, write_plan
 from recbole_dtlns.comparison.run.chain import Chain
@@ -19,9 +20,10 @@ from recbole_dtlns.comparison.run.execute import (
     Outcome,
     environment,
 )
-from recbole_dtlns.comparison.run.processes import interruptible, only_one
+from recbole_dtlns.comparison.run.processes import interruptible
 from recbole_dtlns.comparison.run.records import read_comparison
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.owner import only_one
 
 
 def test_an_interrupted_start_forgets_nothing_of_an_earlier_one(compared, toy, monkeypatch):
@@ -69,7 +71,7 @@ def test_success_without_a_result_is_a_failure(compared):
 def test_a_process_holds_the_folder_too_and_is_out_of_reach_of_the_terminal(toy, monkeypatch):
     """So neither a killed comparison frees a folder with runs at work, nor Ctrl-C reaches a run twice."""
     plan, run = small_plan("uniform", seeds=(3,)), "toy/BPR/uniform/seed-3"
-    with only_one(toy / "compared") as lock:
+    with only_one(toy / "compared", LOCK, "A") as lock:
         looks = (
             f"import os; assert os.path.sameopenfile({lock}, os.open('compared/compare.lock', os.O_RDONLY))\n"
             f"assert os.getsid(0) == os.getpid(); home = 'compared/runs/{run}'\n"
@@ -187,9 +189,10 @@ def test_processes_run_the_package_that_started_them(monkeypatch, tmp_path):
 
 
 def test_a_folder_is_held_by_one_comparison(tmp_path):
-    with only_one(tmp_path / "compared"), pytest.raises(UserError, match="at work"), only_one(tmp_path / "compared"):
+    folder = tmp_path / "compared"
+    with only_one(folder, LOCK, "A"), pytest.raises(UserError, match="A is at work"), only_one(folder, LOCK, "A"):
         pass
-    with only_one(tmp_path / "compared"):
+    with only_one(folder, LOCK, "A"):
         pass
 
 

@@ -201,7 +201,8 @@ def test_a_plan_can_be_read_from_another_folder(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "here" / "c.yaml").write_text("plugins: plug.py\n")
     (tmp_path / "here" / "plug.py").write_text("")
     monkeypatch.chdir(tmp_path / "here")
-    found = make_plan({"datasets": "ml-100k", "models": "BPR"}, ["preset/paper.yaml", "c.yaml"])
+    flags = {"datasets": "ml-100k", "models": "BPR", "allow_plugins": "true"}
+    found = make_plan(flags, ["preset/paper.yaml", "c.yaml"])
     assert found.config_files == ("preset/paper.yaml", str(tmp_path / "here" / "c.yaml"))
     assert found.fixed["plugins"] == str(tmp_path / "here" / "plug.py")
     write_plan(found, tmp_path)

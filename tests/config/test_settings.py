@@ -183,7 +183,7 @@ def test_wrong_types_name_key_value_and_expectation(given: dict[str, Any]) -> No
 
 def test_recbole_keys_are_literals_and_never_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    flags = {"learning_rate": "1e-4", "topk": "[5,10]", "use_gpu": "False", "gpu_id": "open('spoiled','w')"}
+    flags = {"learning_rate": "1e-4", "topk": "[5,10]", "use_gpu": "False", "wandb_project": "open('spoiled','w')"}
     config = Config("BPR", "ml-100k", command_line=flags)
     assert (config["learning_rate"], config["topk"], config["use_gpu"]) == (1e-4, [5, 10], False)
     assert not (tmp_path / "spoiled").exists()

@@ -11,6 +11,7 @@ from toy import toy_split, write_pairs
 from recbole_dtlns.cli import main
 from recbole_dtlns.files.epoch_log import EPOCHS, read_epochs
 from recbole_dtlns.files.run_folder import read_result
+from recbole_dtlns.files.saved_state import read_state, write_state
 from recbole_dtlns.training.trainer import CHECKPOINT, RESUME
 
 
@@ -77,9 +78,9 @@ def test_seconds_since_the_run_began_go_on_where_it_was_cut_off(tmp_path: Path) 
     with pytest.MonkeyPatch.context() as patch:
         cut_off_in_epoch(patch, 3)
         assert main(arguments) == 130
-    state = torch.load(run_dir / RESUME, weights_only=False)
+    state = read_state(run_dir / RESUME)
     assert 0 < state["elapsed"] < 1000
-    torch.save({**state, "elapsed": 1000.0}, run_dir / RESUME)
+    write_state(run_dir / RESUME, {**state, "elapsed": 1000.0})
     assert main(arguments) == 0
     elapsed = [row["elapsed"] or 0 for row in read_epochs(run_dir / EPOCHS).values()]
     assert elapsed[2] < 1000 < elapsed[3] < elapsed[4]
@@ -104,7 +105,7 @@ def test_a_state_of_another_configuration_or_a_damaged_one_is_refused(
     write_pairs(data, toy_split())
     (run_dir / RESUME).write_bytes(b"half a file")
     assert main(command(tmp_path, "--model=BPR", "--judge=rule", f"--run_dir={run_dir}")) == 2
-    assert "cannot be read" in capsys.readouterr().err
+    assert "damaged" in capsys.readouterr().err
 
 
 def test_a_finished_run_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

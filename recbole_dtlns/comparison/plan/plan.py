@@ -76,6 +76,7 @@ class ComparisonPlan:
         shared_search: ranges tried for every row but the reference rows, in RecBole's hyper syntax.
         judge_keys: extra keys of a judge, by its name.
         config_files: YAML files of all runs; `fixed` wins over them.
+        allowed: what the user allows (`allow_plugins`, `trust_checkpoint`), for every run of this start; never written.
     """
 
     datasets: tuple[str, ...]
@@ -91,6 +92,7 @@ class ComparisonPlan:
     shared_search: Mapping[str, str] = field(default_factory=dict, hash=False)
     judge_keys: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
     config_files: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = field(default=(), compare=False)
 
     def cells(self) -> list[Cell]:
         """Every cell once, data sets first, then models (reference models last), rows, judges and noise."""

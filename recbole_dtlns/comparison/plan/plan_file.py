@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from recbole_dtlns.comparison.plan.cell_config import check_cells
 from recbole_dtlns.comparison.plan.plan import ComparisonPlan
@@ -22,7 +21,8 @@ from recbole_dtlns.comparison.plan.plan_values import LARGEST_SEED, is_list, map
 from recbole_dtlns.comparison.plan.rows import REFERENCES, make_row, require_judge
 from recbole_dtlns.comparison.search.search import KINDS, number_of_trials
 from recbole_dtlns.config.parsers import number, one_of, whole
-from recbole_dtlns.config.plugins import load_plugins
+from recbole_dtlns.config.permissions import PERMISSIONS, is_allowed, refuse_in_files
+from recbole_dtlns.config.plugins import load_allowed, plugin_names
 from recbole_dtlns.config.positives_loss import LEARNED
 from recbole_dtlns.config.run_config import raw_value, read_yaml, require_model
 from recbole_dtlns.config.settings import nearest
@@ -38,15 +38,15 @@ DEFAULT_ROWS = ["recbole:uniform", "uniform", "dns", "mixgcf", "dtl_ns"]
 
 
 def read_plan(path: Path | str) -> ComparisonPlan:
-    """The plan of a YAML file alone.
+    """The plan of a YAML file alone, to be read and not to be carried out: no plugin that it names is loaded.
 
     Raises:
         UserError: as `make_plan`.
     """
-    return make_plan({"plan": str(path)})
+    return make_plan({"plan": str(path)}, to_read=True)
 
 
-def make_plan(flags: Mapping[str, str], config_files: Sequence[str] = ()) -> ComparisonPlan:
+def make_plan(flags: Mapping[str, str], config_files: Sequence[str] = (), to_read: bool = False) -> ComparisonPlan:
     """The plan of a command line.
 
     Args:
@@ -54,13 +54,18 @@ def make_plan(flags: Mapping[str, str], config_files: Sequence[str] = ()) -> Com
             `samplers` (or `rows`), `judges`, `seeds`, `seed`, `split_seed`, `trials`, `search`, `noise`; every other
             key goes to all runs.
         config_files: YAML files for all runs; without any, those of the plan file.
+        to_read: load no plugins that the file names, and take names of samplers and judges that are not known for
+            theirs.
 
     Raises:
-        UserError: a name, type, range or key that cannot be used; no work has been done then.
+        UserError: a name, type, range or key that cannot be used, or plugins in a file that the user does not allow; no
+            work has been done then.
     """
     given = _renamed(flags)
     entries = _entries(Path(given.pop("plan"))) if "plan" in given else {}
     fixed = mapping("fixed", entries.pop("fixed", None))
+    refuse_in_files(fixed)
+    given, permissions = _without_permissions(given)
     if "seed" in fixed:
         entries.setdefault("seed", fixed.pop("seed"))
     if "seed" not in given and is_list(given.get("seeds")):
@@ -75,11 +80,22 @@ def make_plan(flags: Mapping[str, str], config_files: Sequence[str] = ()) -> Com
     if not files and entries.get("config_files"):
         files = words("config_files", entries["config_files"])
     files = _absolute(files)
-    plugins = raw_value("plugins", fixed, files)
-    if isinstance(plugins, str):
-        fixed["plugins"] = " ".join(_absolute(plugins.replace(",", " ").split()))
-    load_plugins(fixed.get("plugins"))
-    return _checked(entries, fixed, files, set(given))
+    names = _absolute(plugin_names(raw_value("plugins", fixed, files)))
+    if names:
+        fixed["plugins"] = " ".join(names)
+    if not to_read:
+        own = " ".join(names) if "plugins" in given else None
+        load_allowed(" ".join(names), own, "allow_plugins" in permissions, flags.get("plan") or ", ".join(files))
+    if names:
+        permissions = {*permissions, "allow_plugins"}
+    plan = _checked(entries, fixed, files, set(given), known_only=not (to_read and names))
+    return replace(plan, allowed=tuple(sorted(permissions)))
+
+
+def _without_permissions(given: Mapping[str, str]) -> tuple[dict[str, str], set[str]]:
+    """The other flags, and what the user allows."""
+    others = {key: value for key, value in given.items() if key not in PERMISSIONS}
+    return others, {key for key in PERMISSIONS if is_allowed(key, given)}
 
 
 def _absolute(names: Sequence[str]) -> list[str]:
@@ -102,7 +118,7 @@ def _entries(path: Path) -> dict[str, Any]:
     """The entries of a plan file by their first names; what is left empty is not there."""
     if not path.is_file():
         raise UserError(f"There is no plan file {path}. Give the path of a YAML file: --plan=FILE.")
-    entries = _renamed(read_yaml(path, yaml.SafeLoader))
+    entries = _renamed(read_yaml(path))
     known = (*_FLAGS, *_FILE_ONLY)
     for key in entries:
         if key not in known:
@@ -115,7 +131,11 @@ def _entries(path: Path) -> dict[str, Any]:
 
 
 def _checked(
-    entries: Mapping[str, Any], fixed: Mapping[str, Any], files: Sequence[str], flags: Collection[str]
+    entries: Mapping[str, Any],
+    fixed: Mapping[str, Any],
+    files: Sequence[str],
+    flags: Collection[str],
+    known_only: bool,
 ) -> ComparisonPlan:
     if "datasets" not in entries:
         raise UserError("No data set was named. Give --datasets=A,B, or datasets: [A, B] in a plan file.")
@@ -128,10 +148,13 @@ def _checked(
         first = raw_value("seed", files)
     chosen_seeds = seeds(entries.get("seeds", 1), first)
     split_seed = entries.get("split_seed", raw_value("split_seed", files))
-    rows = tuple(dict.fromkeys(map(make_row, words("samplers", entries.get("samplers", DEFAULT_ROWS)))))
-    judges = tuple(map(_judge, words("judges", entries.get("judges", [LEARNED]))))
+    named_rows, named_judges = entries.get("samplers", DEFAULT_ROWS), entries.get("judges", [LEARNED])
+    rows = tuple(dict.fromkeys(make_row(name, known_only) for name in words("samplers", named_rows)))
+    judges = tuple(_judge(name, known_only) for name in words("judges", named_judges))
     named = [*judges, *(row.judge for row in rows if row.judge is not None)]
-    judge_keys = deal_out(shared, judge_keys_of(mapping("judge_keys", entries.get("judge_keys"))), named, flags)
+    judge_keys = deal_out(
+        shared, judge_keys_of(mapping("judge_keys", entries.get("judge_keys")), known_only), named, flags
+    )
     plan = ComparisonPlan(
         datasets=tuple(map(_data_set, words("datasets", entries["datasets"]))),
         models=tuple(map(_model, words("models", entries.get("models", ["LightGCN"])))),
@@ -174,6 +197,7 @@ def _model(name: str) -> str:
     return name
 
 
-def _judge(name: str) -> str:
-    require_judge(name)
+def _judge(name: str, known_only: bool) -> str:
+    if known_only:
+        require_judge(name)
     return name

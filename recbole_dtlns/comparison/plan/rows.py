@@ -77,7 +77,7 @@ class Row:
         )
 
 
-def make_row(name: str) -> Row:
+def make_row(name: str, known_only: bool = True) -> Row:
     """The row of that name.
 
     Names are a sampler of ours or `recbole:uniform|popularity|dynamic`, with `+tree` (the tree view), `+pos` (the
@@ -85,6 +85,7 @@ def make_row(name: str) -> Row:
     authors' evaluation, marked) behind them; behind `dtl_ns`, `+pos` and `+list` pin its loss; the ablations of dtl_ns
     (`augment_only`, `tree_only`, `judge=NAME`, `shuffled_codes`, `random_positives`, `exclude_only`); and the reference
     rows: `judge` (the judge's own order), `Pop`, `ItemKNN`, `EASE`, `SLIMElastic`, `RecVAE`, `SimpleX`, `NCL`.
+    Without `known_only` samplers and judges are not looked up: they may be those of a plugin that is not loaded.
 
     Raises:
         UserError: there is no such row, or it cannot be had; the message has near names.
@@ -98,14 +99,15 @@ def make_row(name: str) -> Row:
         return Row(name, {"neg_sampler": METHOD, **CONTROLS[name]}, judged=True, search=(f"sampler/{METHOD}",))
     if name.startswith(_JUDGE):
         judge = name.removeprefix(_JUDGE)
-        require_judge(judge)
+        if known_only:
+            require_judge(judge)
         return Row(METHOD, {"neg_sampler": METHOD}, judged=True, search=(f"sampler/{METHOD}",), judge=judge)
-    return _sampler_row(name)
+    return _sampler_row(name, known_only)
 
 
-def _sampler_row(name: str) -> Row:
+def _sampler_row(name: str, known_only: bool) -> Row:
     base, *added = name.split("+")
-    if base not in SAMPLERS and base not in STOCK:
+    if known_only and base not in SAMPLERS and base not in STOCK:
         known = [*SAMPLERS, *STOCK, *ALIASES, *CONTROLS, JUDGE_ROW, *REFERENCES]
         raise UserError(
             f"There is no row {name!r}{nearest(base, known) or '.'} A row is one of {', '.join(known)}, or judge=NAME; "

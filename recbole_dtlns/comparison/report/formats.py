@@ -8,6 +8,7 @@ import re
 
 from recbole_dtlns.comparison.number_text import decimals_of, fraction_text, number_text, percent_text, tick_text
 from recbole_dtlns.comparison.report.table import MISSING, Column, Interval, Spread, Table, Value, plain_number
+from recbole_dtlns.files.csv_text import text_row
 
 MARKS = "Marks"
 _DECIMALS = {"seconds": 2, "count": 1, "percent": 1}  # most of a mean with a spread; of others 4
@@ -131,8 +132,8 @@ def raw_csv(table: Table) -> str:
     if table.marked:
         heads.append("marks")
         columns.append(["; ".join(line.marks) for line in table.lines])
-    writer.writerow(heads)
-    writer.writerows(zip(*columns, strict=True))
+    writer.writerow(text_row(heads))
+    writer.writerows(map(text_row, zip(*columns, strict=True)))
     return text.getvalue()
 
 

@@ -18,8 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import recbole_dtlns
 from recbole_dtlns.comparison.plan.plan import ComparisonPlan
 from recbole_dtlns.comparison.run.records import RUNS
@@ -201,7 +199,7 @@ def reusable_result(home: Path, config: Config) -> dict[str, Any]:
         raise UserError(f"{home} was made by version {made_by} of recbole_dtlns; this is {__version__}. {WHAT_TO_DO}")
     if not (home / CONFIG).is_file():
         raise UserError(f"{home} holds a result but no {CONFIG}. {WHAT_TO_DO}")
-    recorded, wanted = read_yaml(home / CONFIG, yaml.SafeLoader), config.resolved()
+    recorded, wanted = read_yaml(home / CONFIG), config.resolved()
     if config_hash(recorded) != config_hash(wanted):
         raise UserError(
             f"{home} holds a run under another configuration: {differences(recorded, wanted)}. {WHAT_TO_DO}"

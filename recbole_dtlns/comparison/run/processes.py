@@ -1,43 +1,11 @@
-"""One comparison a folder, and an orderly end on any signal."""
+"""An orderly end of a comparison on any signal."""
 
 from __future__ import annotations
 
-import fcntl
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
-
-from recbole_dtlns.errors import UserError
-
-LOCK = "compare.lock"
-
-
-@contextmanager
-def only_one(folder: Path) -> Iterator[int]:
-    """Hold the folder of a comparison; gives the descriptor of its lock.
-
-    Processes that inherit the descriptor hold the folder too: if the comparison is killed outright, it cannot be
-    started again while its runs are still at work.
-
-    Raises:
-        UserError: another comparison, or a run of one, is at work in the folder.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UserError(
-                f"Another compare, or a run that one has left behind, is at work in {folder}. Wait for it, or choose "
-                "another run_dir."
-            ) from None
-        yield lock
-    finally:
-        os.close(lock)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from recbole_dtlns.comparison.run.usable import usable_result
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.evaluation.per_user import PER_USER, read_per_user
 from recbole_dtlns.files.epoch_log import EPOCHS, read_epochs
+from recbole_dtlns.files.run_checksums import refuse_changed
 from recbole_dtlns.files.run_folder import RESULT
 from recbole_dtlns.training.hardness.log import HARDNESS
 from recbole_dtlns.training.judged import JUDGED_ORDER
@@ -69,6 +70,7 @@ class RunRecord:
             UserError: the file is damaged.
         """
         path = self.folder / PER_USER
+        refuse_changed(path)
         return read_per_user(path) if path.is_file() else None
 
     def epochs(self) -> dict[int, dict[str, float | None]]:
@@ -77,6 +79,7 @@ class RunRecord:
         Raises:
             UserError: the file is damaged.
         """
+        refuse_changed(self.folder / EPOCHS)
         return read_epochs(self.folder / EPOCHS)
 
     def hardness(self) -> dict[int, dict[str, float | None]]:
@@ -85,6 +88,7 @@ class RunRecord:
         Raises:
             UserError: the file is damaged.
         """
+        refuse_changed(self.folder / HARDNESS)
         return read_epochs(self.folder / HARDNESS)
 
 
@@ -159,7 +163,7 @@ class Comparison:
 def read_comparison(folder: Path) -> Comparison:
     """Read the folder of a comparison (with a plan.yaml) or of a single run (with a result.json).
 
-    A run that cannot be read goes to `failed` with the reason.
+    A run that cannot be read goes to `failed` with the reason. Plugins that a plan names are not loaded.
 
     Raises:
         UserError: the folder holds neither, its plan cannot be read, or the result of a single run cannot be used.

@@ -86,6 +86,7 @@ def command(
     flags = run_flags(plan, run, chosen)
     flags["config_files"] = " ".join([*plan.config_files, str(folder / FIXED)])
     flags["run_dir"] = str(folder / "runs" / run.run_id)
+    flags |= dict.fromkeys(plan.allowed, "true")
     if gpu is not None:
         flags["gpu_id"] = gpu
     return [sys.executable, "-m", "recbole_dtlns", *(f"--{key}={value}" for key, value in flags.items())]

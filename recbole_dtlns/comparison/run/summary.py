@@ -12,6 +12,7 @@ from recbole_dtlns.comparison.run.records import Comparison, RunRecord
 from recbole_dtlns.comparison.run.runs import Run, all_runs
 from recbole_dtlns.config.run_config import raw_value
 from recbole_dtlns.files.cache import write_atomically
+from recbole_dtlns.files.csv_text import text_row
 
 SUMMARY = "summary.csv"
 _ABOUT = ("run_id", "model", "dataset", "sampler", "judge", "protocol", "seed", "status")
@@ -43,17 +44,18 @@ def summary_text(comparison: Comparison) -> str:
     }
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_ABOUT, *(f"{part}_{name}" for part, names in columns.items() for name in names), *_BESIDE])
+    names = [f"{part}_{name}" for part, held in columns.items() for name in held]
+    writer.writerow(text_row([*_ABOUT, *names, *_BESIDE]))
     shared = raw_value("protocol", comparison.plan.fixed, comparison.plan.config_files) or "honest"
     for run in all_runs(comparison.plan):
         record = records.get(run.run_id)
         if record is not None:
             about, marks = _about(run, record.result["protocol"], "done"), "; ".join(record.result["marks"])
-            writer.writerow([*about, *_values(record, columns), run.cell.noise, marks])
+            writer.writerow(text_row([*about, *_values(record, columns), run.cell.noise, marks]))
         elif run.run_id in others:
             protocol = str(run.cell.keys().get("protocol", shared))
             about = _about(run, protocol, others[run.run_id])
-            writer.writerow([*about, *_values(None, columns), run.cell.noise, ""])
+            writer.writerow(text_row([*about, *_values(None, columns), run.cell.noise, ""]))
     return text.getvalue()
 
 

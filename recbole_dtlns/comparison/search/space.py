@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import recbole
-import yaml
 
 from recbole_dtlns.comparison.plan.plan import ComparisonPlan
 from recbole_dtlns.comparison.plan.rows import METHOD, Row
@@ -60,13 +59,13 @@ def _trains_on_lists(row: Row, plan: ComparisonPlan) -> bool:
 def _search_file(name: str) -> dict[str, Any]:
     for path in (Path(f"{name}.yaml"), PROPERTIES / f"{name}.yaml"):
         if path.is_file():
-            return dict(read_yaml(path, yaml.SafeLoader).get("search") or {})
+            return dict(read_yaml(path).get("search") or {})
     return {}
 
 
 def start_values(row: Row, plan: ComparisonPlan) -> dict[str, Any]:
     """The values of trial 0, as far as they do not depend on the model: of our keys, RecBole's own, and the row's."""
-    stock = read_yaml(Path(recbole.__file__).parent / "properties" / "overall.yaml", yaml.SafeLoader)
+    stock = read_yaml(Path(recbole.__file__).parent / "properties" / "overall.yaml")
     known = {**stock, **Settings().as_dict()}
     named = {key: raw_value(key, plan.fixed, plan.config_files) for key in ranges_of(row, plan)}
     return {**known, **{key: value for key, value in named.items() if value is not None}, **plan.fixed, **row.keys}

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from recbole_dtlns.config.run_config import require_model
 from recbole_dtlns.config.settings import Settings
@@ -26,6 +25,7 @@ from recbole_dtlns.false_negatives.candidates.sources import (
 )
 from recbole_dtlns.files.cache import StageCache
 from recbole_dtlns.files.run_folder import read_result
+from recbole_dtlns.files.yaml_text import read_yaml_file
 from recbole_dtlns.training.candidate_model import EPOCHS, TrainedModel, train_candidate_model, wrap_model
 
 
@@ -81,7 +81,7 @@ def find_model_candidates(
         UserError: a bad `candidate_config` or `candidate_checkpoint`.
     """
     if settings.candidate_checkpoint is not None:
-        return _from_checkpoint(view, Path(settings.candidate_checkpoint), chosen, settings.allow_foreign)
+        return _from_checkpoint(view, Path(settings.candidate_checkpoint), chosen, settings)
     source = recbole_source(chosen.source, settings.candidate_config)
     return None if source is None else find_candidates(view, chosen, cache, source)
 
@@ -111,26 +111,26 @@ def recbole_source(name: str, keys: Any) -> RecBoleSource | None:
     return RecBoleSource(name, source_keys(keys))
 
 
-def _from_checkpoint(
-    view: TrainSplit, run_dir: Path, chosen: CandidateSettings, allow_foreign: bool
-) -> CandidateResult:
+def _from_checkpoint(view: TrainSplit, run_dir: Path, chosen: CandidateSettings, settings: Settings) -> CandidateResult:
     """Candidates of a model trained in an earlier run of ours; always listed as external, as valid selected it."""
     from recbole_dtlns.evaluation.loading import load_data_and_model
 
     started = time.perf_counter()
     result = read_result(run_dir)
     made_from = result["data"]["train_hash"]
-    if made_from != view.train_hash and not allow_foreign:
+    if made_from != view.train_hash and not settings.allow_foreign:
         raise UserError(
             f"candidate_checkpoint: {run_dir} was trained on another training split ({made_from[:12]}, this one is "
             f"{view.train_hash[:12]}). Train it on this split, or set allow_foreign=true and have the result marked."
         )
-    if result["protocol"] == "reference" and not allow_foreign:
+    if result["protocol"] == "reference" and not settings.allow_foreign:
         raise UserError(
             f"candidate_checkpoint: {run_dir} was trained under the reference protocol, which uses test labels. Use "
             "another run, or set allow_foreign=true and have the result marked."
         )
-    _, model, dataset, *_ = load_data_and_model(run_dir)
+    _, model, dataset, *_ = load_data_and_model(
+        run_dir, allow_plugins=settings.allow_plugins, trust_checkpoint=settings.trust_checkpoint
+    )
     trained = wrap_model(model, dataset, view)
     name = f"{result['model']} of {run_dir.name}"
     candidates = top_unseen(view, chosen.topk, trained.score_block, name)
@@ -158,10 +158,7 @@ def source_keys(given: Any) -> dict[str, Any]:
         raise UserError(
             f"candidate_config: there is no file {given}. Give a YAML file, or a mapping such as {{epochs: 50}}."
         )
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise UserError(f"candidate_config: {path} is not valid YAML: {error}") from error
+    content = read_yaml_file(path, "candidate_config") or {}
     if not isinstance(content, dict):
         raise UserError(f"candidate_config: {path} should hold `key: value` lines.")
     return content

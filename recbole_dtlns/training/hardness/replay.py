@@ -10,13 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from recbole_dtlns.compat import trusted_load
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data.build import BuiltSplit
 from recbole_dtlns.data.loaders import recommender_part
 from recbole_dtlns.files.epoch_log import read_epochs
+from recbole_dtlns.files.saved_state import read_state
 from recbole_dtlns.training.assemble import Prepared
 from recbole_dtlns.training.hardness.held_out import HeldOut
 from recbole_dtlns.training.hardness.log import HARDNESS
@@ -60,8 +58,7 @@ def replayed_share(config: Config, prepared: Prepared, split: BuiltSplit) -> tup
     Afterwards the model holds the best checkpoint, and all else is as before.
     """
     trainer = prepared.trainer
-    with trusted_load():
-        checkpoint = torch.load(trainer.saved_model_file, map_location=trainer.device)
+    checkpoint = read_state(Path(trainer.saved_model_file), trainer.device)
     with _undone(prepared, checkpoint):
         if trainer.refresher is not None and trainer.refresher.best is not None:
             best = vars(trainer.refresher.best)

@@ -1,0 +1,81 @@
+"""RecBole's keys take values of their kind, through the command line: exit status 2 and one line."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy import write_timed
+
+from recbole_dtlns.cli import main
+from recbole_dtlns.config.run_config import Config
+from recbole_dtlns.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("use_gpu=maybe", "expected true or false"),
+        ("embedding_size=1000000000000", "expected a whole number from 1 to 65536"),
+        ("train_batch_size=99999999999999999999", "too large"),
+        ("topk=[10,'20']", "expected one or more whole numbers from 1"),
+        ("metrics=[]", "expected one or more metrics"),
+        ("gpu_id=abc", "expected the number of a GPU"),
+        ("state=FOO", "expected one of DEBUG"),
+        ("clip_grad_norm={'foo':5}", "expected a mapping such as {max_norm: 5"),
+        ("NEG_PREFIX=", "expected a text that is not empty"),
+        ("LABEL_FIELD=user_id", "Give each field a name of its own"),
+        ("learner=sparse_adam", "Use adam"),
+        ("dataset_save_path=foo", "never unpickled"),
+        ("checkpoint_dir=foo", "a run writes into run_dir"),
+        ("data_path=/nope", "there is no such folder"),
+        ("valid_metric=NDCG", "it is not computed"),
+        ("load_col={'inter':['user_id','item_id'],'foo':['a']}", "Unknown key load_col.foo"),
+        ("split_seed=99999999999999999999", "from 0 to 4294967295"),
+        ("teacher=__import__('os').getcwd()", "expected the name of a class"),
+        ("transform=crop_itemseq", "changes sequences, and BPR reads none"),
+        ("benchmark_filename=['a','b']", "expected three names"),
+    ],
+)
+def test_a_value_of_another_kind(flag: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--model=BPR", "--dataset=ml-100k", "--epochs=1", f"--{flag}"]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert said in lines[-1]
+    assert not any("Traceback" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("model", "keys", "said"),
+    [
+        ("NGCF", {"hidden_size_list": 5}, "expected a list"),
+        ("BERT4Rec", {"mask_ratio": "abc"}, "expected a number, such as 0.2"),
+        ("LightGCN", {"n_layers": -1}, "expected a whole number from 0"),
+        ("LightGCN", {"reg_weight": "1e-4"}, None),
+        ("NeuMF", {"mlp_hidden_size": [8, 4]}, None),
+    ],
+)
+def test_keys_of_models_by_their_start_values(model: str, keys: dict[str, Any], said: str | None) -> None:
+    if said is None:
+        Config(model, "ml-100k", config_dict=keys)
+    else:
+        with pytest.raises(UserError, match=said):
+            Config(model, "ml-100k", config_dict=keys)
+
+
+def test_models_that_recbole_evaluates_by_value_keep_its_metric() -> None:
+    assert Config("DIN", "ml-100k")["valid_metric"] == "AUC"
+    assert Config("BPR", "ml-100k")["valid_metric"] == "NDCG@20"
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [("GRU4RecCPR", "ended the program without a result"), ("CORE", "cannot be made with these keys")],
+)
+def test_a_model_that_does_not_take_bpr(
+    model: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_timed(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    keys = ["--dataset=timed", f"--data_path={data}", "--load_col={'inter':['user_id','item_id','timestamp']}"]
+    split = "--eval_args={'order':'TO','split':{'LS':'valid_and_test'}}"
+    assert main([f"--model={model}", "--loss_type=BPR", "--topk=[5]", "--neg_sampler=uniform", *keys, split]) == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]

@@ -1,0 +1,87 @@
+"""The program in a process of its own that begins at once: a copy of this one, so that nothing is imported again."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from recbole_dtlns.cli import main
+
+
+class Program:
+    """A command at work in a copy of this process.
+
+    Args:
+        words: of the command.
+        said: file for all that it says.
+        largest_file: bytes after which it cannot write further, as on a full disk.
+        unread: nobody reads its standard output.
+    """
+
+    def __init__(self, words: Sequence[str], said: Path, largest_file: int | None = None, unread: bool = False) -> None:
+        self.pid = os.fork()
+        if self.pid == 0:
+            self._be(list(words), said, largest_file, unread)
+        self.status: int | None = None
+
+    def _be(self, words: list[str], said: Path, largest_file: int | None, unread: bool) -> None:
+        status = 99
+        try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            sys.stdout = sys.stderr = said.open("w", buffering=1, encoding="utf-8")
+            if unread:
+                end, start = os.pipe()
+                os.close(end)
+                sys.stdout = open(start, "w", encoding="utf-8")  # noqa: SIM115
+            if largest_file is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+            status = main(words)
+            sys.stdout.flush()
+        finally:
+            os._exit(status)
+
+    def kill(self, after: float) -> bool:
+        """Kill it with -9 after some seconds; false where it has ended before."""
+        until = time.monotonic() + after
+        while time.monotonic() < until:
+            if self._ended():
+                return False
+            time.sleep(0.002)
+        os.kill(self.pid, signal.SIGKILL)
+        return self.wait() == -signal.SIGKILL
+
+    def wait(self) -> int:
+        """Its exit status; -9 where it was killed."""
+        while not self._ended():
+            time.sleep(0.005)
+        assert self.status is not None
+        return self.status
+
+    def wait_for(self, path: Path, seconds: float = 60) -> None:
+        """Wait until it has made a file."""
+        until = time.monotonic() + seconds
+        while not path.exists():
+            assert time.monotonic() < until, f"there is no {path}"
+            assert not self._ended(), f"it ended without {path}"
+            time.sleep(0.005)
+
+    def _ended(self) -> bool:
+        if self.status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.status = os.waitstatus_to_exitcode(status) if pid else None
+        return self.status is not None
+
+
+class Command(Program):
+    """The real command, which imports everything anew."""
+
+    def __init__(self, words: Sequence[str], said: Path) -> None:
+        with said.open("wb") as file:
+            self._child = subprocess.Popen([sys.executable, "-m", "recbole_dtlns", *words], stdout=file, stderr=file)
+        self.pid, self.status = self._child.pid, None

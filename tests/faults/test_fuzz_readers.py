@@ -1,0 +1,154 @@
+"""Whatever a file or a command line holds: a right result, or UserError. `--nightly` tries many more."""
+
+import contextlib
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recbole_dtlns.commands.arguments import flags
+from recbole_dtlns.config.nested_keys import check_nested_keys
+from recbole_dtlns.config.run_config import Config, typed
+from recbole_dtlns.config.settings import Settings, our_keys
+from recbole_dtlns.data.atomic_check import check_atomic
+from recbole_dtlns.data.atomic_header import AtomicFormat
+from recbole_dtlns.data.plain_text import read_pairs
+from recbole_dtlns.data.train_split import TrainSplit
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.false_negatives.judges.verdict_file import read_verdicts
+from recbole_dtlns.files.yaml_text import parse_yaml
+from recbole_dtlns.trees.codes import read_codes
+
+VIEW = TrainSplit.from_pairs(np.array(["u1", "u1", "u2"]), np.array(["a", "b", "a"]))
+
+_words = st.sampled_from(["u1", "u2", "a", "b", "user", "item", "probability", "0.5", "nan", "-1", "0-1-2", "1e400"])
+_marks = st.sampled_from([" ", "\t", "\n", "\r\n", "\r", ":", "-", '"', ",", "\0", "\ufeff", "\u2028"])
+LINES = (
+    st.lists(st.one_of(_words, _marks, st.text(max_size=3)), max_size=30)
+    .map("".join)
+    .map(lambda text: text.encode("utf-8", "surrogatepass"))
+)
+BYTES = st.one_of(LINES, st.binary(max_size=40))
+_yaml = st.sampled_from(
+    [
+        "a: ",
+        "&x ",
+        "*x",
+        "- ",
+        "[",
+        "]",
+        "{",
+        "}",
+        "!!int ",
+        "!!binary ",
+        "? ",
+        "\n",
+        "  ",
+        "epochs: 1\n",
+        "<<: ",
+        "1e9",
+    ]
+)
+YAML = st.lists(st.one_of(_yaml, st.text(max_size=3)), max_size=30).map("".join)
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), _words),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+def on_a_file(content: bytes, read: Callable[[Path], Any]) -> Any:
+    """The result of a reader on a file of this content, or None where it said what is wrong."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(UserError):
+        path = Path(folder) / "file.txt"
+        path.write_bytes(content)
+        return read(path)
+    return None
+
+
+@given(BYTES)
+def test_interaction_text(content: bytes) -> None:
+    found = on_a_file(content, read_pairs)
+    if found is not None:
+        users, items = found
+        assert len(users) == len(items)
+        assert all(token.strip() and not set(token) & set(" \t\n\r") for token in [*users, *items])
+
+
+HEADERS = st.sampled_from([b"user_id:token\titem_id:token\tx:float\n", b"user_id:token\titem_id:token_seq\n", b""])
+ROWS = st.lists(st.sampled_from([b"u1\ta\t1\n", b"u2\tb\t-0.5\n", b"u1\ta b\n", b'u2\t"\t2\n']), max_size=4).map(
+    b"".join
+)
+
+
+@given(HEADERS, ROWS, BYTES)
+def test_atomic(header: bytes, rows: bytes, rest: bytes) -> None:
+    content = header + rows + rest
+    found = on_a_file(content, lambda path: check_atomic(path, AtomicFormat()))
+    if found is not None:
+        lines = content.decode("utf-8-sig").replace("\r\n", "\n").split("\n")
+        assert 0 <= found.rows < len(lines)
+        assert all(name for name in found.header.names)
+
+
+@given(BYTES)
+def test_codes(content: bytes) -> None:
+    found = on_a_file(content, lambda path: read_codes(path, VIEW.items, drop_unknown=True))
+    if found is not None:
+        assert found.table.codes.shape[0] == VIEW.n_items + 1
+        assert found.table.codes.min() >= -1
+
+
+@given(BYTES)
+def test_verdicts(content: bytes) -> None:
+    found = on_a_file(content, lambda path: read_verdicts(path, VIEW, allow_foreign=True))
+    if found is not None:
+        assert ((found.probability >= 0) & (found.probability <= 1)).all()
+        assert not VIEW.matrix[found.candidates.users, found.candidates.items].any()
+
+
+@given(YAML)
+def test_yaml(text: str) -> None:
+    with contextlib.suppress(UserError):
+        content = parse_yaml(text, "file.yaml")
+        if isinstance(content, dict):
+            assert all(isinstance(key, str) for key in content)
+
+
+@given(st.lists(st.one_of(st.text(max_size=8), st.sampled_from(["--model", "--seed=1", "--=", "--x=", "a=b"]))))
+def test_words_of_the_command_line(words: list[str]) -> None:
+    with contextlib.suppress(UserError):
+        assert all(isinstance(value, str) for value in flags(words).values())
+
+
+@given(st.sampled_from(sorted(our_keys())), st.one_of(VALUES, st.text(max_size=12)))
+def test_values_of_our_keys(key: str, value: Any) -> None:
+    with contextlib.suppress(UserError):
+        Settings.parse({key: value})
+
+
+@given(
+    st.sampled_from(["eval_args", "train_neg_sample_args", "load_col", "val_interval", "threshold", "metrics"]), VALUES
+)
+def test_values_inside_nested_keys(key: str, value: Any) -> None:
+    with contextlib.suppress(UserError):
+        check_nested_keys({key: value}, presplit=False)
+
+
+STOCK_KEYS = ["topk", "train_batch_size", "embedding_size", "learning_rate", "gpu_id", "seed", "NEG_PREFIX", "encoding"]
+
+
+@given(st.sampled_from([*STOCK_KEYS, "clip_grad_norm", "state", "valid_metric", "data_path", "eval_args"]), VALUES)
+def test_values_of_recboles_keys(key: str, value: Any) -> None:
+    with contextlib.suppress(UserError):
+        Config("BPR", "ml-100k", config_dict={key: value})
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "[" * 500, "1e400", "{1:2}", "'\0'", "lambda: 1"])
+def test_raw_text_becomes_a_plain_value(text: str) -> None:
+    assert isinstance(typed("topk", text), (str, int, float, list, dict))

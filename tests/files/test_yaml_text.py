@@ -1,0 +1,45 @@
+"""YAML is read as plain values, and what is none says so in one line."""
+
+import pytest
+
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.yaml_text import parse_yaml
+
+
+def bomb() -> str:
+    first = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]"
+    return "\n".join([first, *(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 25))])
+
+
+def test_plain_values() -> None:
+    text = "a: 1e-5\nb: [1, .5, true, ~, 2020-01-01]\nc: &x {d: '1'}\ne: *x\n"
+    expected = {"a": 1e-5, "b": [1, 0.5, True, None, "2020-01-01"], "c": {"d": "1"}, "e": {"d": "1"}}
+    assert parse_yaml(text, "f") == expected
+    assert parse_yaml("", "f") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("epochs: !!int x", "holds a value that cannot be read"),
+        ("epochs: !!int", "holds a value that cannot be read"),
+        ("epochs: !!bool x", "holds a value that cannot be read"),
+        ("epochs: " + "9" * 5000, "holds a value that cannot be read"),
+        ("plugins: !!binary aGVsbG8=", "found a value of type binary"),
+        ("a: !!python/object/apply:os.system [ls]", "found a value of type python/object/apply:os.system"),
+        ("1: 2", "found the key 1; expected text"),
+        ("a: {true: 1}", "found the key true; expected text"),
+        ("? [a]\n: 2", "found the key a list or a mapping"),
+        ("a: 1\na: 2", "line 2: a is given twice, first in line 1"),
+        ("a: &x [*x]", "or an alias of itself"),
+        ("a: " + "[" * 5000 + "]" * 5000, "nested too deeply"),
+        (bomb(), "more than 200000 values"),
+        ("a: [", "is not valid YAML"),
+    ],
+)
+def test_what_is_none(text: str, said: str) -> None:
+    with pytest.raises(UserError) as error:
+        parse_yaml(text, "file.yaml")
+    assert said in str(error.value)
+    assert str(error.value).startswith("file.yaml")
+    assert "\n" not in str(error.value)
