@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from recbole_dtlns.data.train_view import TrainView
 from recbole_dtlns.provenance import external_input
@@ -60,11 +61,12 @@ def graph_vectors(view: TrainView) -> VectorSource:
     """Spectral embedding of the item graph, which is capped where it would not fit into memory."""
     train = view.matrix[1:, 1:]
 
-    def vectors() -> np.ndarray:
-        cap = MAX_NEIGHBORS if cooccurrence_bound(train) > GRAPH_ENTRIES else None
-        return spectral_embedding(jaccard_graph(train, cap))
+    return VectorSource("item graph", {"vectors": "item graph"}, lambda: spectral_embedding(item_graph(train)))
 
-    return VectorSource("item graph", {"vectors": "item graph"}, vectors)
+
+def item_graph(train: sparse.csr_matrix) -> sparse.csr_matrix:
+    """The item graph of a training matrix, CSR [U, I] without padding; capped where it would not fit into memory."""
+    return jaccard_graph(train, MAX_NEIGHBORS if cooccurrence_bound(train) > GRAPH_ENTRIES else None)
 
 
 def item_vectors(
