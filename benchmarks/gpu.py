@@ -27,7 +27,7 @@ from typing import Any
 
 import torch
 
-from recbole_dtlns.results import versions
+from recbole_dtlns.evaluation.result import versions
 
 ROOT = Path(__file__).resolve().parent.parent
 RATIO, MEMORY_MB = 10.0, 8 * 1024.0  # targets of the language model: over one JSON prompt a pair, and at most

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from recbole_dtlns.false_negatives.identification import learning
 from recbole_dtlns.false_negatives.learned import model
-from recbole_dtlns.identification import learning
 from recbole_dtlns.quick_start import Inputs, run
 
 PLAIN = {"learning_rate": 0.1, "max_leaf_nodes": 31, "max_features": 1.0, "max_iter": 300}

@@ -18,7 +18,7 @@ import statistics
 import sys
 from pathlib import Path
 
-from recbole_dtlns.comparison.records import Comparison, read_comparison
+from recbole_dtlns.comparison.run.records import Comparison, read_comparison
 
 DATASET, MODEL = "amazon-sports", "LightGCN"
 METRICS = ("recall@20", "ndcg@20")

@@ -30,13 +30,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from recbole_dtlns.config import Config
+from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data.build import build_split
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.identification import identify
-from recbole_dtlns.results import peak_memory_mb
+from recbole_dtlns.evaluation.result import peak_memory_mb
+from recbole_dtlns.false_negatives.identification.stage import identify
 from recbole_dtlns.samplers import SAMPLERS
-from recbole_dtlns.training import prepare
+from recbole_dtlns.training.assemble import prepare
 
 STOCK = ("recbole:uniform", "recbole:dynamic")
 LATER = 50  # epoch in which samplers with a memory are timed: warm-ups are over
@@ -62,7 +62,7 @@ class Training:
         config = Config(model, dataset, config_dict={**keys, "checkpoint_dir": str(folder)})
         cache = folder / dataset
         split = build_split(config, cache)
-        found = identify(split.view, config.settings, config.plan, cache)
+        found = identify(split.view, config.settings, config.method, cache)
         prepared = prepare(config, split, found.inferred, found.trees)
         self.model, self.step, self.loader = prepared.model, prepared.trainer.step, prepared.train_data
         self.optimizer = prepared.trainer.optimizer

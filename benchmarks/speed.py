@@ -20,8 +20,8 @@ from recbole.sampler import Sampler
 from scipy import sparse
 
 import recbole_dtlns  # noqa: F401  puts the fixes to RecBole in force
-from recbole_dtlns.models.propagation import SymmetricPropagation
-from recbole_dtlns.samplers.proposal import FreeItems
+from recbole_dtlns.samplers.parts.proposal import FreeItems
+from recbole_dtlns.training.propagation import SymmetricPropagation
 
 BATCH, CANDIDATES, WIDTH, ROUNDS = 2048, 10, 64, 7
 

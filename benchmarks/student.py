@@ -24,9 +24,9 @@ from sklearn.metrics import roc_auc_score
 
 from recbole_dtlns.data.plain_text import read_pairs
 from recbole_dtlns.data.tokens import positions
-from recbole_dtlns.data.train_view import TrainView
-from recbole_dtlns.false_negatives.candidate_file import read_candidates
-from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.data.train_split import TrainSplit
+from recbole_dtlns.false_negatives.candidates.candidate_file import read_candidates
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.judges import JudgeContext
 from recbole_dtlns.false_negatives.student.features import feature_names, pair_features
 from recbole_dtlns.false_negatives.student.model import SURE, Student, student_scores
@@ -39,7 +39,7 @@ FIGURES = ("auc", "balanced_accuracy", "negative_recall", "agreement")
 
 def labelled(folder: Path) -> tuple[JudgeContext, Candidates, np.ndarray]:
     """Histories and codes, the candidates whose label is known, and their labels, bool [n]."""
-    view = TrainView.from_pairs(*_tokens(folder / "train.txt"))
+    view = TrainSplit.from_pairs(*_tokens(folder / "train.txt"))
     co, se = (
         read_codes(folder / f"{tree}_paths.txt", view.items, True).table.codes for tree in ("structural", "semantic")
     )
@@ -61,7 +61,7 @@ def _tokens(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return users.astype(str), items.astype(str)
 
 
-def _keys(view: TrainView, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+def _keys(view: TrainSplit, users: np.ndarray, items: np.ndarray) -> np.ndarray:
     return users * (view.n_items + 1) + items
 
 

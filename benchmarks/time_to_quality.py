@@ -25,8 +25,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from recbole_dtlns.epoch_log import EPOCHS, read_epochs
-from recbole_dtlns.run_folder import read_result
+from recbole_dtlns.files.epoch_log import EPOCHS, read_epochs
+from recbole_dtlns.files.run_folder import read_result
 
 PROGRAM = Path(__file__).resolve().parent.parent / "run_recbole_dtlns.py"
 STOCK = ("recbole:uniform", "recbole:dynamic")

@@ -11,23 +11,21 @@ from typing import Any
 
 from recbole.utils import dict2str
 
-from recbole_dtlns import results
-from recbole_dtlns.config import Config, raw_value
+from recbole_dtlns.config.method import check_judge
+from recbole_dtlns.config.model_kinds import check_packages
+from recbole_dtlns.config.plugins import load_plugins
+from recbole_dtlns.config.run_config import Config, raw_value
 from recbole_dtlns.data.build import BuiltSplit, build_split
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.evaluation import result as results
+from recbole_dtlns.evaluation.final_test import both_masks, read_test
+from recbole_dtlns.evaluation.leaks import LeakChecks
+from recbole_dtlns.false_negatives.identification.stage import Identification, identify
 from recbole_dtlns.false_negatives.inferred import write_inferred
-from recbole_dtlns.false_negatives.overlap import looks_filtered
-from recbole_dtlns.final_test import both_masks, read_test
-from recbole_dtlns.hardness.replay import hardness_fields
-from recbole_dtlns.identification import Identification, identify
-from recbole_dtlns.leaks import LeakChecks
-from recbole_dtlns.model_kinds import check_packages
-from recbole_dtlns.plan import check_judge
-from recbole_dtlns.plugins import load_plugins
-from recbole_dtlns.proposals import check_exclude
-from recbole_dtlns.provenance import sidecar
-from recbole_dtlns.run_folder import (
+from recbole_dtlns.false_negatives.report.overlap import looks_filtered
+from recbole_dtlns.files.origin import sidecar
+from recbole_dtlns.files.run_folder import (
     CONFIG,
     INFERRED,
     LOG,
@@ -39,8 +37,10 @@ from recbole_dtlns.run_folder import (
     start_log,
     write_config,
 )
-from recbole_dtlns.trainer import RESUME
-from recbole_dtlns.training import Prepared, check_split, prepare
+from recbole_dtlns.training.assemble import Prepared, check_split, prepare
+from recbole_dtlns.training.hardness.replay import hardness_fields
+from recbole_dtlns.training.proposals import check_exclude
+from recbole_dtlns.training.trainer import RESUME
 
 logger = logging.getLogger(__name__)
 
@@ -114,13 +114,13 @@ def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]
     if config.settings.shard is not None:
         raise UserError("shard is for `identify`: judge every part there, then train without it on the same cache_dir.")
     check_packages(config["model"])
-    check_judge(config.settings, config.plan)
+    check_judge(config.settings, config.method)
     check_exclude(config)
     run_dir = start_run(config)
     cache_dir = cache_folder(config.settings.cache_dir, config.dataset)
     split = build_split(config, cache_dir)
     check_split(config, split)
-    found = identify(split.view, config.settings, config.plan, cache_dir)
+    found = identify(split.view, config.settings, config.method, cache_dir)
     write_found(run_dir, split.view, found, config)
     if found.interrupted:
         raise KeyboardInterrupt
@@ -151,30 +151,30 @@ def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]
 
 def start_run(config: Config) -> Path:
     """Make the folder of the run, open its log and write its configuration."""
-    plan = config.plan
-    name = f"{config['model']}-{config.dataset}-{(plan.effective or 'none').replace(':', '-')}"
+    method = config.method
+    name = f"{config['model']}-{config.dataset}-{(method.effective or 'none').replace(':', '-')}"
     run_dir = make_run_dir(config.settings.run_dir, name)
     config["checkpoint_dir"] = str(run_dir)
     refuse_other_run(run_dir, config.resolved(), (run_dir / RESUME).is_file())
     start_log(run_dir / LOG, config["state"])
     write_config(run_dir / CONFIG, config.resolved())
     logger.info("Run folder: %s", run_dir)
-    for note in plan.notes:
+    for note in method.notes:
         logger.warning(note)
     logger.info(
         "%s on %s: negatives by %s, judge %s%s",
-        *(config["model"], config.dataset, plan.effective or "none", plan.judge),
-        f", inferred positives in the loss as {plan.positives_loss}" if plan.positives_loss else "",
+        *(config["model"], config.dataset, method.effective or "none", method.judge),
+        f", inferred positives in the loss as {method.positives_loss}" if method.positives_loss else "",
     )
     return run_dir
 
 
-def write_found(run_dir: Path, view: TrainView, found: Identification, config: Config) -> None:
+def write_found(run_dir: Path, view: TrainSplit, found: Identification, config: Config) -> None:
     """Write the inferred positives, so that they survive whatever training does; none may be left from before."""
     (run_dir / INFERRED).unlink(missing_ok=True)
     sidecar(run_dir / INFERRED).unlink(missing_ok=True)
     if found.inferred is not None:
-        about = {"train_hash": view.train_hash, "settings": config.settings.as_dict(), "judge": config.plan.judge}
+        about = {"train_hash": view.train_hash, "settings": config.settings.as_dict(), "judge": config.method.judge}
         write_inferred(run_dir / INFERRED, found.inferred, about)
 
 

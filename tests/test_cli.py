@@ -11,10 +11,10 @@ import pytest
 from toy import toy_split, write_pairs
 
 from recbole_dtlns.cli import SUBCOMMANDS, main
+from recbole_dtlns.evaluation.loading import load_data_and_model
 from recbole_dtlns.false_negatives.judges import RuleJudge
-from recbole_dtlns.loading import load_data_and_model
+from recbole_dtlns.files.run_folder import read_result
 from recbole_dtlns.quick_start import objective_function
-from recbole_dtlns.run_folder import read_result
 
 ENTRY = Path(__file__).resolve().parent.parent / "run_recbole_dtlns.py"
 SMALL = ["--tree_leaf_size=4", "--embedding_size=8", "--train_batch_size=100", "--learning_rate=0.01"]
@@ -200,7 +200,7 @@ def test_recommend_lists_unseen_items_by_token(toy: Path, capsys: pytest.Capture
 
 
 def test_a_loaded_run_evaluates_as_it_did(toy: Path) -> None:
-    from recbole_dtlns.trainer import make_trainer
+    from recbole_dtlns.training.trainer import make_trainer
 
     assert train("--augment_graph=true") == 0
     config, model, _, train_data, _, test_data = load_data_and_model("run")

@@ -30,7 +30,7 @@ def test_applying_twice_changes_nothing() -> None:
 
 def test_ray_is_never_imported() -> None:
     code = (
-        "import sys, recbole_dtlns.quick_start, recbole_dtlns.loading, recbole_dtlns.offline;"
+        "import sys, recbole_dtlns.quick_start, recbole_dtlns.evaluation.loading, recbole_dtlns.commands.offline;"
         "assert 'ray' not in sys.modules and 'recbole.quick_start' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
@@ -119,7 +119,7 @@ def test_pop_counts_every_positive_row_and_no_negative() -> None:
 
 def test_a_trained_pop_holds_the_counts_of_train(toy: Path) -> None:
     from recbole_dtlns.cli import main
-    from recbole_dtlns.loading import load_run
+    from recbole_dtlns.evaluation.loading import load_run
 
     assert main(["--model=Pop", "--dataset=toy", "--data_path=data", "--run_dir=run", "--train_batch_size=256"]) == 0
     run = load_run("run")

@@ -10,14 +10,14 @@ import torch
 from toy import toy_split, write_pairs
 
 from recbole_dtlns.cli import main
-from recbole_dtlns.config import Config
+from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data import loaders
 from recbole_dtlns.data.augmented import positives_matrix
 from recbole_dtlns.data.build import BuiltSplit, build_split
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.identification import Identification, identify
-from recbole_dtlns.run_folder import read_result
-from recbole_dtlns.training import Prepared, prepare
+from recbole_dtlns.false_negatives.identification.stage import Identification, identify
+from recbole_dtlns.files.run_folder import read_result
+from recbole_dtlns.training.assemble import Prepared, prepare
 
 SMALL = ["--tree_leaf_size=4", "--embedding_size=8", "--train_batch_size=128"]
 
@@ -64,7 +64,7 @@ def prepared(data: Path, **keys: Any) -> tuple[Config, BuiltSplit, Identificatio
     config = Config("LightGCN", "toy", config_dict=given)
     config["checkpoint_dir"] = str(data / "saved")
     split = build_split(config, data / "cache")
-    found = identify(split.view, config.settings, config.plan, data / "cache")
+    found = identify(split.view, config.settings, config.method, data / "cache")
     return config, split, found, prepare(config, split, found.inferred, found.trees)
 
 

@@ -8,8 +8,8 @@ from test_resume import cut_off_in_epoch
 from toy import write_timed
 
 from recbole_dtlns.cli import main
-from recbole_dtlns.loading import on_device
-from recbole_dtlns.run_folder import read_result
+from recbole_dtlns.evaluation.loading import on_device
+from recbole_dtlns.files.run_folder import read_result
 
 pytestmark = pytest.mark.device
 

@@ -10,9 +10,9 @@ from recbole.config import Config as RecBoleConfig
 from recbole.data import create_dataset, data_preparation
 from recbole.utils import get_model, get_trainer, init_seed
 
+from recbole_dtlns.files.run_folder import read_result
 from recbole_dtlns.quick_start import run_recbole_dtlns
-from recbole_dtlns.run_folder import read_result
-from recbole_dtlns.trainer import CHECKPOINT
+from recbole_dtlns.training.trainer import CHECKPOINT
 
 # What our overall.yaml sets on top of RecBole's own start values.
 OURS = {"topk": [10, 20], "valid_metric": "NDCG@20", "show_progress": False}
@@ -105,7 +105,7 @@ def test_models_that_draw_no_negatives_run_as_stock(tmp_path: Path, monkeypatch:
 def test_a_batch_counts_positives_whatever_the_number_of_negatives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from recbole_dtlns.models.step import SampledStep
+    from recbole_dtlns.training.step import SampledStep
 
     monkeypatch.chdir(tmp_path)
     sizes: list[int] = []

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from recbole_dtlns.arguments import config_files, flags
+from recbole_dtlns.commands.arguments import config_files, flags
+from recbole_dtlns.config.parsers import flag, whole
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.parsers import flag, whole
 
 if TYPE_CHECKING:
-    from recbole_dtlns.comparison.plan import ComparisonPlan
+    from recbole_dtlns.comparison.plan.plan import ComparisonPlan
 
 logger = logging.getLogger(__name__)
 
@@ -34,10 +34,10 @@ def main(arguments: list[str]) -> int:
         UserError: the plan cannot be carried out; found before any work.
         KeyboardInterrupt: after the runs at work have saved their state.
     """
-    from recbole_dtlns.comparison.optuna_trials import require_optuna
-    from recbole_dtlns.comparison.plan_file import check_cells, make_plan
-    from recbole_dtlns.comparison.records import PLAN
+    from recbole_dtlns.comparison.plan.plan_file import check_cells, make_plan
     from recbole_dtlns.comparison.report import require_packages
+    from recbole_dtlns.comparison.run.records import PLAN
+    from recbole_dtlns.comparison.search.optuna_trials import require_optuna
 
     found = flags(["--dry_run=true" if word == "--dry_run" else word for word in arguments], _SHORT)
     files = config_files(found)
@@ -71,7 +71,7 @@ def run_folder(run_dir: str | None) -> Path:
     Raises:
         UserError: it is a file, belongs to a single run, or has a space in its name.
     """
-    from recbole_dtlns.run_folder import RESULT
+    from recbole_dtlns.files.run_folder import RESULT
 
     if run_dir is None:
         stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
@@ -87,7 +87,7 @@ def run_folder(run_dir: str | None) -> Path:
 
 
 def _dry_run(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str]) -> int:
-    from recbole_dtlns.comparison.outlook import cost_text, plan_text, so_far
+    from recbole_dtlns.comparison.run.outlook import cost_text, plan_text, so_far
 
     found = so_far(folder, plan)
     print(plan_text(found, plan), flush=True)
@@ -96,10 +96,10 @@ def _dry_run(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str]) -> 
 
 
 def _compare(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str]) -> int:
-    from recbole_dtlns.comparison.campaign import carry_out, write_plan
-    from recbole_dtlns.comparison.processes import interruptible, only_one
     from recbole_dtlns.comparison.report import write_report
-    from recbole_dtlns.run_folder import start_log
+    from recbole_dtlns.comparison.run.campaign import carry_out, write_plan
+    from recbole_dtlns.comparison.run.processes import interruptible, only_one
+    from recbole_dtlns.files.run_folder import start_log
 
     with only_one(folder) as lock, interruptible():
         start_log(folder / LOG, "INFO")

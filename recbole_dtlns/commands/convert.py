@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from recbole_dtlns.arguments import flags
+from recbole_dtlns.commands.arguments import flags
+from recbole_dtlns.config.parsers import flag
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.parsers import flag
 
 _FOLDER_KEYS = {"name", "text_layout", "seed"}
 _FILE_KEYS = {"name", "columns", "separator", "header"}

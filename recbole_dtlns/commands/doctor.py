@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from recbole_dtlns.arguments import config_files, flags
+from recbole_dtlns.commands.arguments import config_files, flags
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.results import versions
+from recbole_dtlns.evaluation.result import versions
 
 
 def main(arguments: list[str]) -> int:
@@ -47,23 +47,23 @@ def _device_lines() -> list[str]:
 
 
 def _plan_lines(model: str, dataset: str, files: list[str], found: dict[str, str]) -> list[str]:
-    from recbole_dtlns.plan import check_judge
+    from recbole_dtlns.config.method import check_judge
+    from recbole_dtlns.files.run_folder import cache_folder
     from recbole_dtlns.quick_start import Inputs
-    from recbole_dtlns.run_folder import cache_folder
 
     config = Inputs(model, dataset, files, None, found).config()
-    check_judge(config.settings, config.plan)
-    plan, location = config.plan, config.location
-    view = " under the tree view" if plan.tree_view else ""
+    check_judge(config.settings, config.method)
+    method, location = config.method, config.location
+    view = " under the tree view" if method.tree_view else ""
     lines = [
         f"{'data':<14} {dataset}: {location.kind}, {location.folder}",
         f"{'model':<14} {config['model']} on {config['device']}",
-        f"{'negatives':<14} {plan.effective or 'none drawn'}" + (f" ({plan.base}{view})" if plan.base else ""),
-        f"{'judge':<14} {plan.judge}",
+        f"{'negatives':<14} {method.effective or 'none drawn'}" + (f" ({method.base}{view})" if method.base else ""),
+        f"{'judge':<14} {method.judge}",
         f"{'cache':<14} {cache_folder(config.settings.cache_dir, config.dataset)}",
         *_file_lines(config),
     ]
-    return lines + [f"{'note':<14} {note}" for note in plan.notes]
+    return lines + [f"{'note':<14} {note}" for note in method.notes]
 
 
 def _file_lines(config: Any) -> list[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from recbole_dtlns.arguments import config_files, flags
+from recbole_dtlns.commands.arguments import config_files, flags
 
 
 def main(arguments: list[str]) -> int:
     """Run `identify --dataset=NAME [--judge=rule] [--key=value ...]`."""
-    from recbole_dtlns.offline import run_identification
+    from recbole_dtlns.commands.offline import run_identification
     from recbole_dtlns.quick_start import Inputs
 
     found = flags(arguments, {"-d": "--dataset"})

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from recbole.utils import ModelType
 
-from recbole_dtlns.arguments import flags, folder_argument
+from recbole_dtlns.commands.arguments import flags, folder_argument
 from recbole_dtlns.errors import UserError
 
 _KNOWN = {"topk", "users", "output"}
@@ -30,9 +30,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _write(folder: Path, topk: int, users: list[str] | None, output: str | None) -> None:
-    from recbole_dtlns.loading import load_run
-    from recbole_dtlns.recommending import recommend, seen_pairs
-    from recbole_dtlns.run_folder import start_log
+    from recbole_dtlns.evaluation.loading import load_run
+    from recbole_dtlns.evaluation.recommend import recommend, seen_pairs
+    from recbole_dtlns.files.run_folder import start_log
 
     start_log(None, "WARNING")
     run = load_run(folder)

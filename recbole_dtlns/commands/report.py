@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from recbole_dtlns.arguments import flags, folder_argument
+from recbole_dtlns.commands.arguments import flags, folder_argument
 from recbole_dtlns.errors import UserError
 
 _KNOWN = {"ours", "metric", "out"}
@@ -12,8 +12,8 @@ _KNOWN = {"ours", "metric", "out"}
 
 def main(arguments: list[str]) -> int:
     """Run `report RUN_DIR [--ours=dtl_ns@rule] [--metric=ndcg@20] [--out=FOLDER]`."""
-    from recbole_dtlns.comparison.records import read_comparison
     from recbole_dtlns.comparison.report import write_report
+    from recbole_dtlns.comparison.run.records import read_comparison
 
     folder = folder_argument(arguments, "report")
     options = flags(arguments)

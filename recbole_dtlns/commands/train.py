@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from recbole_dtlns.arguments import config_files, flags
-from recbole_dtlns.settings import Settings, meaning
+from recbole_dtlns.commands.arguments import config_files, flags
+from recbole_dtlns.config.settings import Settings, meaning
 
 _SHORT = {"-m": "--model", "-d": "--dataset"}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.text_lines import quote_line
+from recbole_dtlns.files.text_lines import quote_line
 
 _SPACE = np.isin(np.arange(256), list(b" \t\n\v\f"))
 

@@ -15,7 +15,7 @@ from recbole_dtlns.data.atomic_block import AtomicBlock, refuse_bytes
 from recbole_dtlns.data.atomic_columns import Quote, check_ids, check_numbers, check_sequences, count_below
 from recbole_dtlns.data.atomic_header import AtomicFormat, AtomicHeader
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.text_lines import read_blocks
+from recbole_dtlns.files.text_lines import read_blocks
 
 logger = logging.getLogger(__name__)
 _BLOCK_BYTES = 1 << 22

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from recbole_dtlns.data.train_view import PAD
+from recbole_dtlns.data.train_split import PAD
 from recbole_dtlns.errors import UserError
 
 # What pandas, and so RecBole, reads as a missing value.

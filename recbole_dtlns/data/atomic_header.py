@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.text_lines import quote_line, read_blocks
+from recbole_dtlns.files.text_lines import quote_line, read_blocks
 
 TYPES = ("token", "token_seq", "float", "float_seq")
 _COMMON = {"\t": "a tab", ",": "a comma", ";": "a semicolon", "|": "a bar", "::": "two colons", " ": "a blank"}

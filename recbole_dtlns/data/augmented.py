@@ -21,7 +21,7 @@ WEIGHT_FIELD = "dtlns_weight"
 
 
 @dataclass(frozen=True)
-class ExtraPairs:
+class InferredIds:
     """Inferred positives in RecBole's internal ids, none of them a training pair.
 
     Attributes:
@@ -34,20 +34,20 @@ class ExtraPairs:
     weights: np.ndarray
 
     @classmethod
-    def from_tokens(cls, dataset: Any, users: np.ndarray, items: np.ndarray, weights: np.ndarray) -> ExtraPairs:
+    def from_tokens(cls, dataset: Any, users: np.ndarray, items: np.ndarray, weights: np.ndarray) -> InferredIds:
         """Look the tokens up in a RecBole data set; all of them are in its training part."""
         return cls(internal_ids(dataset, "user", users), internal_ids(dataset, "item", items), np.asarray(weights))
 
     def __len__(self) -> int:
         return len(self.users)
 
-    def without(self, barred: sparse.csr_matrix) -> ExtraPairs:
+    def without(self, barred: sparse.csr_matrix) -> InferredIds:
         """The pairs that are not stored in `barred`, CSR [U, I]; only the reference protocol asks for this."""
         kept = ~is_stored(barred, self.users, self.items)
-        return ExtraPairs(self.users[kept], self.items[kept], self.weights[kept])
+        return InferredIds(self.users[kept], self.items[kept], self.weights[kept])
 
 
-def augment(train: Any, extra: ExtraPairs) -> Any:
+def augment(train: Any, extra: InferredIds) -> Any:
     """A copy of a built training data set with the extra pairs as further rows and a weight for every row.
 
     Columns other than the two ids carry the mean of the training column (floats) or padding in the extra rows: no
@@ -74,7 +74,7 @@ def filled(column: torch.Tensor, n: int) -> torch.Tensor:
     return filling.expand(n, *column.shape[1:]).clone()
 
 
-def positives_matrix(train: Any, extra: ExtraPairs | None = None) -> sparse.csr_matrix:
+def positives_matrix(train: Any, extra: InferredIds | None = None) -> sparse.csr_matrix:
     """Pairs that are never drawn as negatives: binary CSR [U, I] in internal ids, training pairs and the extra ones.
 
     The items of prefixes count as pairs of their user.
@@ -97,7 +97,7 @@ def is_stored(matrix: sparse.csr_matrix, rows: np.ndarray, columns: np.ndarray) 
     return np.asarray(matrix[np.array(rows), np.array(columns)]).ravel() != 0
 
 
-def bar_from_stock_sampler(sampler: Any, extra: ExtraPairs) -> None:
+def bar_from_stock_sampler(sampler: Any, extra: InferredIds) -> None:
     """Keep the extra pairs out of the negatives of RecBole's own training sampler, in place.
 
     Its other phases hold sets of their own and do not change. One set is copied for each user with extra pairs.

@@ -10,7 +10,6 @@ from typing import Any
 from recbole.data import create_dataset
 from recbole.utils import ModelType, init_seed
 
-from recbole_dtlns.cache import content_key, damage, file_hash, write_checksums
 from recbole_dtlns.data.atomic_header import read_header
 from recbole_dtlns.data.atomic_loading import atomic_format, files_to_read
 from recbole_dtlns.data.convert import ATOMIC_KEYS, write_atomic
@@ -19,9 +18,10 @@ from recbole_dtlns.data.labels import check_labels
 from recbole_dtlns.data.noise import noisy_train
 from recbole_dtlns.data.split_files import PARTS, read_split, read_train, refuse_overlap
 from recbole_dtlns.data.statistics import SplitStatistics, split_hash, split_statistics
-from recbole_dtlns.data.tokens import token_pairs, train_view
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.tokens import token_pairs, train_split
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.cache import content_key, damage, file_hash, write_checksums
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class BuiltSplit:
     dataset: Any
     parts: list[Any]
     real_train: Any
-    view: TrainView
+    view: TrainSplit
     statistics: SplitStatistics
     split_hash: str
     noise: dict[str, Any] | None
@@ -66,18 +66,20 @@ def build_split(config: Any, cache_dir: Path) -> BuiltSplit:
         logger.info(line)
     train, noise = noisy_train(parts, config.settings, config.split_seed)
     in_use = [train, *parts[1:]]
-    return BuiltSplit(dataset, in_use, parts[0], train_view(train), statistics, split_hash(pairs), noise)
+    return BuiltSplit(dataset, in_use, parts[0], train_split(train), statistics, split_hash(pairs), noise)
 
 
-def read_training_part(config: Any, cache_dir: Path) -> TrainView:
+def read_training_part(config: Any, cache_dir: Path) -> TrainSplit:
     """The training split alone, for `identify`: where parts are files of their own, valid and test are not opened."""
     if config.location.kind == "text":
-        return TrainView.from_pairs(*read_train(config.location.folder, config.settings.text_layout, config.split_seed))
+        return TrainSplit.from_pairs(
+            *read_train(config.location.folder, config.settings.text_layout, config.split_seed)
+        )
     if config["benchmark_filename"]:
         train = config["benchmark_filename"][0]
         config["benchmark_filename"] = [train] * 3  # RecBole insists on three files
     parts = _create(config, cache_dir).build()
-    return train_view(parts[0])
+    return train_split(parts[0])
 
 
 def _create(config: Any, cache_dir: Path) -> Any:

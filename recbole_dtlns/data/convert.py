@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from recbole_dtlns.cache import write_atomically
 from recbole_dtlns.data.atomic_columns import MISSING
 from recbole_dtlns.data.locate import DataLocation
 from recbole_dtlns.data.split_files import PARTS, SplitPairs, read_split
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.cache import write_atomically
 
 logger = logging.getLogger(__name__)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from recbole_dtlns.cache import write_atomically
 from recbole_dtlns.data.atomic_block import AtomicBlock, refuse_bytes
 from recbole_dtlns.data.atomic_columns import check_ids, check_numbers
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.text_lines import quote_line, read_blocks
+from recbole_dtlns.files.cache import write_atomically
+from recbole_dtlns.files.text_lines import quote_line, read_blocks
 
 SEPARATORS = (",", "\t", ";", "|", " ")
 _FIELDS = {"user": "user_id", "item": "item_id"}

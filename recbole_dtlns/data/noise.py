@@ -1,6 +1,6 @@
 """Noise in the training split, for experiments on robustness; the evaluation keeps the real split.
 
-The numeric functions number users and items as `TrainView` does, so that neither the order of rows nor RecBole's
+The numeric functions number users and items as `TrainSplit` does, so that neither the order of rows nor RecBole's
 numbers decide which pairs are drawn.
 """
 
@@ -14,12 +14,12 @@ import torch
 from recbole.data.interaction import Interaction, cat_interactions
 from scipy import sparse
 
+from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.data.augmented import filled, is_stored
-from recbole_dtlns.data.tokens import internal_ids, positions, token_pairs, train_view
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.tokens import internal_ids, positions, token_pairs, train_split
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.data.unseen import random_unseen
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ def noisy_train(parts: list[Any], settings: Settings, split_seed: int) -> tuple[
     if rate == 0:
         return train, None
     seed = split_seed if settings.noise_seed is None else settings.noise_seed
-    view, rng = train_view(train), np.random.default_rng(seed)
+    view, rng = train_split(train), np.random.default_rng(seed)
     number = round(rate * view.matrix.nnz)
     if kind == ADDED:
         users, items = added_pairs(view.matrix, _held_out(view, parts[1:]), number, rng)
@@ -140,7 +140,7 @@ def without_pairs(train: Any, users: np.ndarray, items: np.ndarray) -> Any:
     return train.copy(Interaction({name: column[kept] for name, column in rows.items()}))
 
 
-def _held_out(view: TrainView, parts: list[Any]) -> sparse.csr_matrix:
+def _held_out(view: TrainSplit, parts: list[Any]) -> sparse.csr_matrix:
     """The pairs of valid and test in the numbering of train, CSR; users and items that train lacks are left out."""
     pairs = [token_pairs(part) for part in parts]
     users = positions(view.users, np.concatenate([one for one, _ in pairs]))

@@ -10,7 +10,7 @@ import numpy as np
 
 from recbole_dtlns.data.pair_codes import Pairs, pair_codes
 from recbole_dtlns.data.split_files import PARTS
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def split_hash(parts: Mapping[str, Pairs]) -> str:
         users, items = parts[part]
         if not all(column.dtype.kind in "UO" for column in (users, items)):
             raise TypeError(f"{part} holds {users.dtype} and {items.dtype}; expected tokens (str).")
-        digest.update(TrainView.from_pairs(users, items).train_hash.encode())
+        digest.update(TrainSplit.from_pairs(users, items).train_hash.encode())
     return digest.hexdigest()
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from recbole_dtlns.data.train_view import PAD
+from recbole_dtlns.data.train_split import PAD
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.text_lines import quote_line, unix_lines
+from recbole_dtlns.files.text_lines import quote_line, unix_lines
 
 LONGEST_WORD = 1000  # bytes; arrays of str are as wide as their longest word, so one run-away line would fill memory
 _SPACE = np.isin(np.arange(256), list(b" \t\n\v\f"))

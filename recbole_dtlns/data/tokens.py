@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from recbole_dtlns.data.sequences import interactions
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 
 Side = Literal["user", "item"]
 
@@ -39,7 +39,7 @@ def token_pairs(dataset: Any) -> tuple[np.ndarray, np.ndarray]:
     return tokens_of(dataset, "user")[users], tokens_of(dataset, "item")[items]
 
 
-def train_view(train: Any) -> TrainView:
+def train_split(train: Any) -> TrainSplit:
     """A built training part as identification sees it: its pairs, and those of the prefixes of its sequences."""
     users, items = interactions(train)
-    return TrainView.from_pairs(tokens_of(train, "user")[users], tokens_of(train, "item")[items])
+    return TrainSplit.from_pairs(tokens_of(train, "user")[users], tokens_of(train, "item")[items])

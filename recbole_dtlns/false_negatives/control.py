@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 
 from recbole_dtlns.data.tokens import positions
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.data.unseen import random_unseen
-from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.inferred import InferredPositives
 
 SEED = 0
 """Of the control: what it draws follows from the training tokens and from how many positives each user has."""
 
 
-def random_instead(view: TrainView, inferred: InferredPositives) -> InferredPositives:
+def random_instead(view: TrainSplit, inferred: InferredPositives) -> InferredPositives:
     """Replace each user's inferred positives by as many random unseen items of train.
 
     Probabilities and weights stay with their user and go to the new items at random. An inferred positive may be drawn
@@ -40,7 +40,7 @@ def random_instead(view: TrainView, inferred: InferredPositives) -> InferredPosi
     )
 
 
-def random_candidates(view: TrainView, candidates: Candidates) -> Candidates:
+def random_candidates(view: TrainSplit, candidates: Candidates) -> Candidates:
     """Replace each user's candidates by as many random unseen items of train; ranks and scores stay. O(n log n + E)."""
     counts = np.bincount(candidates.users, minlength=len(view.users))
     items = random_unseen(view.matrix, counts, np.random.default_rng(SEED))  # user by user, as candidates are

@@ -9,7 +9,7 @@ from scipy import special
 
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.topk import position_in_run
+from recbole_dtlns.false_negatives.candidates.topk import position_in_run
 
 KINDS = ("per_user", "threshold", "rate", "calibrated")
 _FIVE = Budget(5)
@@ -83,7 +83,7 @@ def decide(
         users: int64 [n], in any order.
         ranks: candidate ranks, int64 [n], 0 = best.
         raw: float64 [n], NaN = no verdict, never accepted.
-        tokens_order: place of the item's token among all, int64 [n]; in a TrainView that is the item's number.
+        tokens_order: place of the item's token among all, int64 [n]; in a TrainSplit that is the item's number.
         settings: how to decide.
         history: training items of each user, int64 [U + 1]; index 0 is padding.
         probability: of "positive", float64 [n], NaN where raw is; None: `probability_of(raw, None)`.

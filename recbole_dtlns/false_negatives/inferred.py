@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.decide import Decision
 from recbole_dtlns.false_negatives.textfile import Lines, floats, read_lines, write_described
 
@@ -40,7 +40,7 @@ class InferredPositives:
 
     @classmethod
     def from_decision(
-        cls, view: TrainView, candidates: Candidates, decision: Decision, positive_weight: float
+        cls, view: TrainSplit, candidates: Candidates, decision: Decision, positive_weight: float
     ) -> InferredPositives:
         """The accepted ones of n candidate pairs; weight = positive_weight x probability. O(n log n)."""
         rows = np.flatnonzero(decision.accepted)

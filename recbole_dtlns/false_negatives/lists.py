@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recbole_dtlns.data.train_view import TrainView
-from recbole_dtlns.false_negatives.candidates import Candidates
-from recbole_dtlns.false_negatives.topk import best_of_rows
+from recbole_dtlns.data.train_split import TrainSplit
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates
+from recbole_dtlns.false_negatives.candidates.topk import best_of_rows
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class JudgedLists:
         return len(self.users)
 
     @classmethod
-    def from_values(cls, view: TrainView, candidates: Candidates, values: np.ndarray, size: int) -> JudgedLists:
+    def from_values(cls, view: TrainSplit, candidates: Candidates, values: np.ndarray, size: int) -> JudgedLists:
         """The `size` best candidates of each user; of equal ones the better candidate rank. O(n log n).
 
         Args:
@@ -43,7 +43,7 @@ class JudgedLists:
         return cls._best(view, candidates.take(rows), values[rows], size)
 
     @classmethod
-    def whole(cls, view: TrainView, candidates: Candidates, values: np.ndarray) -> JudgedLists:
+    def whole(cls, view: TrainSplit, candidates: Candidates, values: np.ndarray) -> JudgedLists:
         """All candidates of each user in the judge's order; of equal ones the better candidate rank. O(n log n).
 
         Args:
@@ -54,7 +54,7 @@ class JudgedLists:
         return cls._best(view, candidates, np.nan_to_num(values), len(candidates))
 
     @classmethod
-    def _best(cls, view: TrainView, candidates: Candidates, values: np.ndarray, size: int) -> JudgedLists:
+    def _best(cls, view: TrainSplit, candidates: Candidates, values: np.ndarray, size: int) -> JudgedLists:
         picked, _ = best_of_rows(candidates.users, values.astype(np.float32), np.full(len(view.users), size))
         best = candidates.take(picked)
         return cls(view.users[best.users], view.items[best.items], values[picked].astype(np.float32))

@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 
 
 def user_hashes(tokens: np.ndarray) -> np.ndarray:

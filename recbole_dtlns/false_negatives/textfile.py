@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from recbole_dtlns.cache import write_atomically
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.provenance import sidecar
-from recbole_dtlns.text_lines import BLOCK_BYTES, read_blocks
+from recbole_dtlns.files.cache import write_atomically
+from recbole_dtlns.files.origin import sidecar
+from recbole_dtlns.files.text_lines import BLOCK_BYTES, read_blocks
 
 _WHITESPACE = b" \t\n\x0b\x0c"
 _TABS = b"\t\n"

@@ -14,8 +14,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from recbole_dtlns.cache import damage, write_checksums
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.cache import damage, write_checksums
 from recbole_dtlns.llm.identity import file_identity
 from recbole_dtlns.llm.memory import GB, shape_of
 from recbole_dtlns.llm.packages import need_packages, quiet

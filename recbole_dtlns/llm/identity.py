@@ -6,7 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from recbole_dtlns.cache import file_hash
+from recbole_dtlns.files.cache import file_hash
 
 _WEIGHTS = frozenset({".safetensors", ".bin", ".pt", ".pth"})
 _SETTINGS = frozenset({".json", ".jinja", ".model", ".txt", ".tiktoken"})

@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.shipped import PROPERTIES
+from recbole_dtlns.files.shipped import PROPERTIES
 from recbole_dtlns.trees.codes import MAX_DIGIT
 
 MISSING = "none"

@@ -1,1 +1,1 @@
-"""How RecBole's models are asked for scores, layers and weighted losses without touching their code."""
+"""Adapters moved to `recbole_dtlns.training.layers`; this import path keeps working for plugins."""

@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
-from recbole_dtlns.parsers import Key
-from recbole_dtlns.samplers.history import History
-from recbole_dtlns.samplers.proposal import Proposal
-from recbole_dtlns.samplers.view import Choice, EpochView, View
+from recbole_dtlns.config.parsers import Key
+from recbole_dtlns.samplers.batch import Batch, Choice, EpochView
+from recbole_dtlns.samplers.parts.history import History
+from recbole_dtlns.samplers.parts.proposal import Proposal
 from recbole_dtlns.trees.similarity import TreeSimilarity
 
 
@@ -51,7 +51,7 @@ class Sampler(Protocol):
     def propose(self, users: Tensor, n: int) -> Tensor:
         """Candidates for each user: int64 [R] -> int64 [R, N]; N is n unless the sampler needs more."""
 
-    def score(self, view: View) -> Tensor:
+    def score(self, batch: Batch) -> Tensor:
         """Worth of each candidate as a negative: [R, N], or [R, N, H] for a pick in each layer. Without gradient."""
 
     def bonus(self, scores: Tensor, similarity: Tensor) -> Tensor:
@@ -60,10 +60,10 @@ class Sampler(Protocol):
     def pick(self, scores: Tensor) -> Tensor:
         """Positions of the chosen candidates: [R, N] -> int64 [R, K], or [R, N, H] -> int64 [R, K, H]."""
 
-    def choose(self, view: View, picked: Tensor, scores: Tensor) -> Choice:
+    def choose(self, batch: Batch, picked: Tensor, scores: Tensor) -> Choice:
         """Turn picked positions into negatives; gradients may flow here, and nowhere else."""
 
-    def epoch_end(self, view: EpochView) -> None:
+    def epoch_end(self, batch: EpochView) -> None:
         """Called after each training epoch."""
 
     def state_dict(self) -> dict[str, Any]:
@@ -107,9 +107,9 @@ class BaseSampler:
         """Draw n free items for each user, all alike: int64 [R] -> int64 [R, n]."""
         return self.context.uniform.draw(users, n, self.context.generator)
 
-    def score(self, view: View) -> Tensor:
+    def score(self, batch: Batch) -> Tensor:
         """No preference among the candidates: zeros [R, N], so that the first, a plain draw, is picked."""
-        return torch.zeros(view.candidates.shape, device=view.candidates.device)
+        return torch.zeros(batch.candidates.shape, device=batch.candidates.device)
 
     def bonus(self, scores: Tensor, similarity: Tensor) -> Tensor:
         """Scores moved to [0, 1] over the candidates of each positive (and layer), plus the similarities."""
@@ -119,11 +119,11 @@ class BaseSampler:
         """Position of the highest score; of equal ones the first: [R, N, ...] -> int64 [R, 1, ...]."""
         return scores.argmax(dim=1, keepdim=True)
 
-    def choose(self, view: View, picked: Tensor, scores: Tensor) -> Choice:
+    def choose(self, batch: Batch, picked: Tensor, scores: Tensor) -> Choice:
         """The picked items themselves."""
-        return Choice(take(view.candidates, picked))
+        return Choice(take(batch.candidates, picked))
 
-    def epoch_end(self, view: EpochView) -> None:
+    def epoch_end(self, batch: EpochView) -> None:
         """Nothing to do."""
 
     def state_dict(self) -> dict[str, Any]:

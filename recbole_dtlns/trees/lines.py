@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.text_lines import unix_lines
+from recbole_dtlns.files.text_lines import unix_lines
 
 
 def read_lines(path: Path, expected: str) -> list[str]:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from recbole_dtlns.data.train_view import TrainView
-from recbole_dtlns.provenance import external_input
+from recbole_dtlns.data.train_split import TrainSplit
+from recbole_dtlns.files.origin import external_input
 from recbole_dtlns.trees.codes import CodeTable, read_codes
 from recbole_dtlns.trees.item_graph import cooccurrence_bound, jaccard_graph
 from recbole_dtlns.trees.spectral import spectral_embedding
@@ -57,7 +57,7 @@ class CodeFile:
     external: dict[str, Any]
 
 
-def graph_vectors(view: TrainView) -> VectorSource:
+def graph_vectors(view: TrainSplit) -> VectorSource:
     """Spectral embedding of the item graph, which is capped where it would not fit into memory."""
     train = view.matrix[1:, 1:]
 
@@ -70,7 +70,7 @@ def item_graph(train: sparse.csr_matrix) -> sparse.csr_matrix:
 
 
 def item_vectors(
-    choice: str, view: TrainView, allow_foreign: bool, item_embeddings: tuple[str, np.ndarray] | None
+    choice: str, view: TrainSplit, allow_foreign: bool, item_embeddings: tuple[str, np.ndarray] | None
 ) -> VectorSource:
     """Vectors of the semantic tree.
 
@@ -96,7 +96,7 @@ def item_vectors(
     return _given(name, np.asarray(embeddings)[1:])
 
 
-def code_file(kind: str, file: str | None, view: TrainView, allow_foreign: bool) -> CodeFile | None:
+def code_file(kind: str, file: str | None, view: TrainSplit, allow_foreign: bool) -> CodeFile | None:
     """Codes from the file that the key `kind` names; None where it names none.
 
     Raises:

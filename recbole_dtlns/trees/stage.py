@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from recbole_dtlns.cache import StageCache, content_key
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.cache import StageCache, content_key
 from recbole_dtlns.trees.agreement import leaf_agreement
 from recbole_dtlns.trees.codes import CodeTable
 from recbole_dtlns.trees.index_tree import build_codes
@@ -75,7 +75,7 @@ class Trees:
 
 
 def build_trees(
-    view: TrainView,
+    view: TrainSplit,
     settings: TreeSettings,
     cache: StageCache,
     item_embeddings: tuple[str, np.ndarray] | None = None,
@@ -120,7 +120,7 @@ def build_trees(
 
 
 def _tree(
-    stage: str, source: VectorSource | CodeFile, view: TrainView, settings: TreeSettings, cache: StageCache
+    stage: str, source: VectorSource | CodeFile, view: TrainSplit, settings: TreeSettings, cache: StageCache
 ) -> tuple[CodeTable, bool]:
     """The tree of a source, and whether nothing had to be computed for it."""
     if isinstance(source, CodeFile):

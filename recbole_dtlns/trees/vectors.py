@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from recbole_dtlns.data.tokens import positions
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.text_lines import quote_line
+from recbole_dtlns.files.text_lines import quote_line
 from recbole_dtlns.trees.lines import read_lines, refuse_duplicates, refuse_unknown
 from recbole_dtlns.trees.spectral import component_embedding
 

@@ -17,8 +17,8 @@ def made_report(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of its report; do not change it."""
     pytest.importorskip("matplotlib")
     pytest.importorskip("jinja2")
-    from recbole_dtlns.comparison.records import read_comparison
     from recbole_dtlns.comparison.report import write_report
+    from recbole_dtlns.comparison.run.records import read_comparison
 
     folder = tmp_path_factory.mktemp("report")
     assert write_report(read_comparison(made), folder) == folder / "report.html"

@@ -4,10 +4,10 @@ import json
 import sys
 from pathlib import Path
 
-from recbole_dtlns.comparison.plan import ComparisonPlan
-from recbole_dtlns.comparison.rows import make_row
-from recbole_dtlns.comparison.runs import Run, run_config, run_flags
-from recbole_dtlns.run_folder import CONFIG, RESULT, write_config
+from recbole_dtlns.comparison.plan.plan import ComparisonPlan
+from recbole_dtlns.comparison.plan.rows import make_row
+from recbole_dtlns.comparison.run.runs import Run, run_config, run_flags
+from recbole_dtlns.files.run_folder import CONFIG, RESULT, write_config
 from recbole_dtlns.version import __version__
 
 FIXED = {"data_path": "data", "epochs": 2, "embedding_size": 8, "train_batch_size": 64, "stopping_step": 5}

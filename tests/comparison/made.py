@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import yaml
 
-from recbole_dtlns.comparison.plan import ComparisonPlan
-from recbole_dtlns.comparison.records import CHOSEN, FAILED, PLAN, RUNS
-from recbole_dtlns.comparison.rows import make_row
-from recbole_dtlns.comparison.runs import Run, runs_of
+from recbole_dtlns.comparison.plan.plan import ComparisonPlan
+from recbole_dtlns.comparison.plan.rows import make_row
+from recbole_dtlns.comparison.run.records import CHOSEN, FAILED, PLAN, RUNS
+from recbole_dtlns.comparison.run.runs import Run, runs_of
 
 ROWS = ("recbole:uniform", "dns", "mixgcf", "dtl_ns", "EASE")
 REFERENCE_MARK = "reference protocol (uses test labels)"

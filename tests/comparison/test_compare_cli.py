@@ -8,7 +8,7 @@ from toy import toy_split, write_pairs
 
 from recbole_dtlns import cli
 from recbole_dtlns.commands import compare
-from recbole_dtlns.comparison.records import read_comparison
+from recbole_dtlns.comparison.run.records import read_comparison
 from recbole_dtlns.quick_start import run_recbole_dtlns
 
 pytest.importorskip("matplotlib")

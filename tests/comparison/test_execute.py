@@ -13,11 +13,11 @@ import pytest
 from fake_runs import FIXED, FakeProgram, made_result, small_plan
 
 import recbole_dtlns
-from recbole_dtlns.comparison import execute
-from recbole_dtlns.comparison.campaign import carry_out, write_plan
-from recbole_dtlns.comparison.chain import Chain
-from recbole_dtlns.comparison.estimate import Estimate, spoken
-from recbole_dtlns.comparison.execute import (
+from recbole_dtlns.comparison.run import execute
+from recbole_dtlns.comparison.run.campaign import carry_out, write_plan
+from recbole_dtlns.comparison.run.chain import Chain
+from recbole_dtlns.comparison.run.estimate import Estimate, spoken
+from recbole_dtlns.comparison.run.execute import (
     DONE,
     FAILED_RUN,
     INTERRUPTED,
@@ -28,12 +28,12 @@ from recbole_dtlns.comparison.execute import (
     run_seconds,
     valid_score,
 )
-from recbole_dtlns.comparison.outlook import least_epochs, so_far
-from recbole_dtlns.comparison.processes import interruptible, only_one
-from recbole_dtlns.comparison.progress import Progress
-from recbole_dtlns.comparison.records import read_comparison
-from recbole_dtlns.comparison.runs import runs_of
-from recbole_dtlns.comparison.same_inputs import SameInputs
+from recbole_dtlns.comparison.run.outlook import least_epochs, so_far
+from recbole_dtlns.comparison.run.processes import interruptible, only_one
+from recbole_dtlns.comparison.run.progress import Progress
+from recbole_dtlns.comparison.run.records import read_comparison
+from recbole_dtlns.comparison.run.runs import runs_of
+from recbole_dtlns.comparison.run.same_inputs import SameInputs
 from recbole_dtlns.errors import UserError
 
 DIE = "import sys; print('INFO  epoch 1'); print('ValueError: no such thing', file=sys.stderr); sys.exit(1)"

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from recbole_dtlns.comparison.campaign import write_plan
-from recbole_dtlns.comparison.cell_config import CellConfig
-from recbole_dtlns.comparison.plan import ComparisonPlan
-from recbole_dtlns.comparison.plan_file import DEFAULT_ROWS, check_cells, make_plan, read_plan
-from recbole_dtlns.comparison.rows import make_row
-from recbole_dtlns.config import Config
+from recbole_dtlns.comparison.plan.cell_config import CellConfig
+from recbole_dtlns.comparison.plan.plan import ComparisonPlan
+from recbole_dtlns.comparison.plan.plan_file import DEFAULT_ROWS, check_cells, make_plan, read_plan
+from recbole_dtlns.comparison.plan.rows import make_row
+from recbole_dtlns.comparison.run.campaign import write_plan
+from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.judges import JUDGES, RuleJudge
-from recbole_dtlns.run_folder import config_hash
+from recbole_dtlns.files.run_folder import config_hash
 from recbole_dtlns.samplers import SAMPLERS
 
 PLANS = sorted((Path(__file__).parents[2] / "benchmarks" / "plans").glob("*.yaml"))
@@ -358,7 +358,7 @@ def test_the_configuration_of_a_cell_is_that_of_its_runs() -> None:
     found = plan(samplers="dns+tree+pos", epochs="3", seed="4", split_seed="6", judges="keep_all")
     config = CellConfig(found, found.cells()[0], {"neg_candidates": 7, "alpha_se": 0.5})
     assert (config["model"], config["epochs"], config["seed"], config.split_seed) == ("BPR", 3, 4, 6)
-    assert (config.plan.effective, config.plan.judge) == ("dns+tree", "keep_all")
+    assert (config.method.effective, config.method.judge) == ("dns+tree", "keep_all")
     assert (config["neg_candidates"], config["alpha_se"]) == (7, 0.5)
     assert "ItemCoverage" in config["metrics"]
 

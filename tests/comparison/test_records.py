@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from fake_runs import made_result, small_plan, write_made
 
-from recbole_dtlns.comparison.campaign import write_plan
-from recbole_dtlns.comparison.records import FAILED, Comparison, read_comparison
-from recbole_dtlns.comparison.runs import runs_of
+from recbole_dtlns.comparison.run.campaign import write_plan
+from recbole_dtlns.comparison.run.records import FAILED, Comparison, read_comparison
+from recbole_dtlns.comparison.run.runs import runs_of
 from recbole_dtlns.errors import UserError
 
 

@@ -6,20 +6,20 @@ import pytest
 import yaml
 from fake_runs import FIXED, small_plan, write_made
 
-from recbole_dtlns import model_kinds
 from recbole_dtlns.cli import main
-from recbole_dtlns.comparison.campaign import write_plan
-from recbole_dtlns.comparison.cell_config import CellConfig, check_cells
-from recbole_dtlns.comparison.outlook import cost_text, so_far
-from recbole_dtlns.comparison.plan import ComparisonPlan
-from recbole_dtlns.comparison.plan_file import make_plan
-from recbole_dtlns.comparison.records import read_comparison
-from recbole_dtlns.comparison.rows import REFERENCES, make_row
-from recbole_dtlns.comparison.runs import run_flags, runs_of, seeds_of
-from recbole_dtlns.comparison.search import number_of_trials, ranges_of, trial_keys
-from recbole_dtlns.comparison.space import Space
+from recbole_dtlns.comparison.plan.cell_config import CellConfig, check_cells
+from recbole_dtlns.comparison.plan.plan import ComparisonPlan
+from recbole_dtlns.comparison.plan.plan_file import make_plan
+from recbole_dtlns.comparison.plan.rows import REFERENCES, make_row
+from recbole_dtlns.comparison.run.campaign import write_plan
+from recbole_dtlns.comparison.run.outlook import cost_text, so_far
+from recbole_dtlns.comparison.run.records import read_comparison
+from recbole_dtlns.comparison.run.runs import run_flags, runs_of, seeds_of
+from recbole_dtlns.comparison.search.search import number_of_trials, ranges_of, trial_keys
+from recbole_dtlns.comparison.search.space import Space
+from recbole_dtlns.config.run_config import model_kinds
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.shipped import PROPERTIES
+from recbole_dtlns.files.shipped import PROPERTIES
 
 PEERS = ("SLIMElastic", "RecVAE", "SimpleX", "NCL")
 TRAINED = ("RecVAE", "SimpleX", "NCL")
@@ -35,9 +35,9 @@ def test_a_peer_is_recboles_model_on_recboles_own_path(toy: Path, name: str) -> 
     pinned = {"learning_rate": 0.5, "reg_weight": 7.0, "num_negatives": 9, "weight_decay": 0.1, "learner": "sgd"}
     config = config_of(name, **pinned, positives_loss="list", neg_candidates=3)
     assert config["model"] == name
-    assert config.plan.base is None
-    assert config.plan.judge == "none"
-    assert config.plan.effective == ("recbole:uniform" if name in ("SimpleX", "NCL") else None)
+    assert config.method.base is None
+    assert config.method.judge == "none"
+    assert config.method.effective == ("recbole:uniform" if name in ("SimpleX", "NCL") else None)
     if name in TRAINED:
         assert (config["learning_rate"], config["weight_decay"], config["learner"]) == (0.001, 0.0, "adam")
         assert config["train_batch_size"] == 2048
@@ -164,7 +164,7 @@ def test_the_judge_ranks_under_the_keys_of_all_judged_rows(toy: Path) -> None:
     check_cells(plan)
     configs = [CellConfig(plan, cell) for cell in plan.cells() if cell.row.name == "judge" and not cell.noise]
     assert [str(config.settings.candidate_topk) for config in configs] == ["15", "7"]
-    assert all(config.plan.ranks_lists and config.plan.positives_loss is None for config in configs)
+    assert all(config.method.ranks_lists and config.method.positives_loss is None for config in configs)
 
 
 def test_the_judge_stands_beside_every_model_in_the_report(tmp_path: Path) -> None:

@@ -17,15 +17,15 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
 from recbole_dtlns.cli import main
-from recbole_dtlns.comparison.records import RunRecord, read_comparison
 from recbole_dtlns.comparison.report.plots.style import look_of
 from recbole_dtlns.comparison.report.section import Section
 from recbole_dtlns.comparison.report.sections import sections_of
 from recbole_dtlns.comparison.report.source import Source, best_of
+from recbole_dtlns.comparison.run.records import RunRecord, read_comparison
+from recbole_dtlns.comparison.run.summary import summary_text
 from recbole_dtlns.comparison.statistics import OVER_SEEDS, OVER_USERS, over_seeds, over_users
-from recbole_dtlns.comparison.summary import summary_text
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.leaks import LeakChecks
+from recbole_dtlns.evaluation.leaks import LeakChecks
 
 GROUP = "ml-100k-BPR"
 

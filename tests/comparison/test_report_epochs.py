@@ -12,12 +12,12 @@ from made import make_comparison
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
-from recbole_dtlns.comparison.records import read_comparison
 from recbole_dtlns.comparison.report.plots import hardness as hardness_plots
 from recbole_dtlns.comparison.report.plots import noise as noise_plots
 from recbole_dtlns.comparison.report.section import Section
 from recbole_dtlns.comparison.report.sections import sections_of
 from recbole_dtlns.comparison.report.source import Source
+from recbole_dtlns.comparison.run.records import read_comparison
 
 NAME = "epochs-ml-100k-BPR.csv"
 

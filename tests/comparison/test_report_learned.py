@@ -7,8 +7,8 @@ import pytest
 from test_report import GROUP, lines_of, page_of, section_of, sections, small
 
 from recbole_dtlns.cli import main
+from recbole_dtlns.comparison.plan.rows import make_row
 from recbole_dtlns.comparison.report.table import Interval
-from recbole_dtlns.comparison.rows import make_row
 
 
 def measure(value: float) -> dict[str, float]:

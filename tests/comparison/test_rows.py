@@ -2,10 +2,10 @@
 
 import pytest
 
-from recbole_dtlns.comparison.rows import ALIASES, CONTROLS, REFERENCES, make_row
+from recbole_dtlns.comparison.plan.rows import ALIASES, CONTROLS, REFERENCES, make_row
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.shipped import PROPERTIES
 from recbole_dtlns.samplers import SAMPLERS, STOCK
-from recbole_dtlns.shipped import PROPERTIES
 
 
 @pytest.mark.parametrize(

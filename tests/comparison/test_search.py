@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from recbole_dtlns.cli import main
-from recbole_dtlns.comparison.plan import ComparisonPlan
-from recbole_dtlns.comparison.plan_file import make_plan
-from recbole_dtlns.comparison.rows import make_row
-from recbole_dtlns.comparison.search import (
+from recbole_dtlns.comparison.plan.plan import ComparisonPlan
+from recbole_dtlns.comparison.plan.plan_file import make_plan
+from recbole_dtlns.comparison.plan.rows import make_row
+from recbole_dtlns.comparison.search.search import (
     OptunaTrials,
     Range,
     number_of_trials,
@@ -19,10 +19,10 @@ from recbole_dtlns.comparison.search import (
     ranges_of,
     trial_keys,
 )
+from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.shipped import PROPERTIES
 from recbole_dtlns.samplers import SAMPLERS
-from recbole_dtlns.settings import Settings
-from recbole_dtlns.shipped import PROPERTIES
 
 
 def plan(**entries) -> ComparisonPlan:

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from recbole_dtlns.comparison.records import Comparison, RunRecord
+from recbole_dtlns.comparison.run.records import Comparison, RunRecord
 from recbole_dtlns.comparison.statistics import against_ours, all_pairs, default_ours, over_seeds, over_users
 from recbole_dtlns.comparison.statistics.multiple import benjamini_hochberg, holm
 from recbole_dtlns.comparison.statistics.users import UserComparison, compare_users

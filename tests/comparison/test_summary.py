@@ -5,10 +5,10 @@ import csv
 import pytest
 from fake_runs import made_result, small_plan, write_made
 
-from recbole_dtlns.comparison.checks import OTHER_MASKS, comparison_checks
-from recbole_dtlns.comparison.records import gather
-from recbole_dtlns.comparison.runs import runs_of
-from recbole_dtlns.comparison.summary import SUMMARY, write_summary
+from recbole_dtlns.comparison.run.checks import OTHER_MASKS, comparison_checks
+from recbole_dtlns.comparison.run.records import gather
+from recbole_dtlns.comparison.run.runs import runs_of
+from recbole_dtlns.comparison.run.summary import SUMMARY, write_summary
 
 PLAN = small_plan("dns", "mixgcf+pos", trials=2, judges=("rule",))
 

@@ -18,7 +18,7 @@ from recbole_dtlns.data import atomic_loading
 from recbole_dtlns.data.atomic_check import Wanted, check_atomic
 from recbole_dtlns.data.atomic_header import AtomicFormat
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.run_folder import read_result
+from recbole_dtlns.files.run_folder import read_result
 
 HEADER = "user_id:token\titem_id:token\trating:float\ttimestamp:float"
 ROWS = [f"u{user}\ti{(user * 3 + place) % 17}\t{place % 5 + 1}\t{place}" for user in range(12) for place in range(8)]

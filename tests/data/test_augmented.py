@@ -10,11 +10,11 @@ import torch
 from recbole.data.interaction import Interaction
 from toy import toy_split
 
-from recbole_dtlns.config import Config
+from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data import sequences
 from recbole_dtlns.data.augmented import (
     WEIGHT_FIELD,
-    ExtraPairs,
+    InferredIds,
     augment,
     bar_from_stock_sampler,
     is_stored,
@@ -22,9 +22,9 @@ from recbole_dtlns.data.augmented import (
 )
 from recbole_dtlns.data.build import BuiltSplit, build_split
 from recbole_dtlns.data.loaders import PositiveDataLoader
-from recbole_dtlns.data.tokens import internal_ids, positions, token_pairs, tokens_of, train_view
-from recbole_dtlns.identification import identify
-from recbole_dtlns.training import prepare
+from recbole_dtlns.data.tokens import internal_ids, positions, token_pairs, tokens_of, train_split
+from recbole_dtlns.false_negatives.identification.stage import identify
+from recbole_dtlns.training.assemble import prepare
 
 
 @pytest.fixture
@@ -34,10 +34,10 @@ def built(toy_data: Path) -> tuple[Config, BuiltSplit]:
     return config, build_split(config, toy_data / "cache")
 
 
-def unseen(split: BuiltSplit, n: int = 20) -> ExtraPairs:
+def unseen(split: BuiltSplit, n: int = 20) -> InferredIds:
     free = np.argwhere(positives_matrix(split.parts[0]).toarray() == 0)
     free = free[(free > 0).all(axis=1)][:: max(1, len(free) // n)][:n]
-    return ExtraPairs(free[:, 0], free[:, 1], np.linspace(0.1, 0.9, len(free)))
+    return InferredIds(free[:, 0], free[:, 1], np.linspace(0.1, 0.9, len(free)))
 
 
 def test_augmenting_adds_weighted_rows_and_touches_nothing_else(built: Any) -> None:
@@ -64,7 +64,7 @@ def test_the_switches_decide_where_inferred_positives_go(toy_data: Path, in_loss
     config = Config("LightGCN", "toy", config_dict=keys)
     config["checkpoint_dir"] = str(toy_data / "saved")
     split = build_split(config, toy_data / "cache")
-    found = identify(split.view, config.settings, config.plan, toy_data / "cache")
+    found = identify(split.view, config.settings, config.method, toy_data / "cache")
     ready = prepare(config, split, found.inferred, found.trees)
     assert ready.extra is not None
     real, more = len(split.parts[0]), len(ready.extra)
@@ -87,7 +87,7 @@ def test_rows_are_drawn_in_proportion_to_weight(built: Any) -> None:
     config, split = built
     train = split.parts[0]
     extra = unseen(split, 1)
-    extra = ExtraPairs(extra.users, extra.items, np.array([50.0]))
+    extra = InferredIds(extra.users, extra.items, np.array([50.0]))
     loader = PositiveDataLoader(config, augment(train, extra), None, shuffle=True)
     loader.draw_rows_by_weight()
     hits = total = 0
@@ -129,7 +129,7 @@ def test_models_without_bpr_loss_get_weights_by_drawn_rows(toy_data: Path) -> No
     )
     config["checkpoint_dir"] = str(toy_data / "saved")
     split = build_split(config, toy_data / "cache")
-    found = identify(split.view, config.settings, config.plan, toy_data / "cache")
+    found = identify(split.view, config.settings, config.method, toy_data / "cache")
     ready = prepare(config, split, found.inferred, found.trees)
     assert ready.train_data._row_weights is not None
     assert ready.train_data._row_weights.min() == pytest.approx(0.5)
@@ -157,7 +157,7 @@ def test_tokens_and_numbers_are_one_mapping(built: Any) -> None:
     assert positions(np.array(["[PAD]", "b", "a"]), np.array(["a", "zz", "b", "[PAD]"])).tolist() == [2, 0, 1, 0]
     users, items = token_pairs(split.parts[0])
     assert set(zip(users.tolist(), items.tolist(), strict=True)) == set(toy_split()["train"])
-    view = train_view(split.parts[0])
+    view = train_split(split.parts[0])
     assert view.users[1:].tolist() == sorted(set(users.tolist()))
     assert view.matrix[0].nnz == view.matrix[:, 0].nnz == 0
 

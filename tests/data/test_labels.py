@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from recbole_dtlns.cli import main
-from recbole_dtlns.run_folder import read_result
+from recbole_dtlns.files.run_folder import read_result
 
 KEYS = ["--epochs=1", "--judge=none"]
 ROWS = [(f"u{user}", f"i{(user * 3 + place) % 31}", place % 5 + 1) for user in range(12) for place in range(10)]

@@ -11,16 +11,16 @@ from recbole.data.interaction import Interaction
 from scipy import sparse
 from toy import toy_split, write_pairs
 
-from recbole_dtlns import results
 from recbole_dtlns.cli import main
-from recbole_dtlns.config import Config
-from recbole_dtlns.data.augmented import ExtraPairs
+from recbole_dtlns.config.run_config import Config
+from recbole_dtlns.data.augmented import InferredIds
 from recbole_dtlns.data.build import BuiltSplit, build_split
 from recbole_dtlns.data.noise import added_pairs, hidden_pairs, with_pairs, without_pairs
 from recbole_dtlns.data.tokens import token_pairs
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.loading import load_run
-from recbole_dtlns.run_folder import read_result
+from recbole_dtlns.evaluation import result as results
+from recbole_dtlns.evaluation.loading import load_run
+from recbole_dtlns.files.run_folder import read_result
 
 Pair = tuple[str, str]
 
@@ -191,7 +191,7 @@ def test_recovered_pairs_are_counted_beside_chance(toy_data: Path) -> None:
     noisy = split(toy_data, noise_rate=0.1, noise_kind="false_negatives")
     hidden = sorted(pairs(noisy.real_train) - pairs(noisy.parts[0]))[:4]
     users, items = (np.array(side) for side in zip(*hidden, toy_split()["test"][0], strict=True))
-    extra = ExtraPairs.from_tokens(noisy.dataset, users, items, np.ones(5))
+    extra = InferredIds.from_tokens(noisy.dataset, users, items, np.ones(5))
     found = results.noise(noisy, extra)
     assert found is not None
     assert (found["pairs"], found["recovered"]) == (58, 4)

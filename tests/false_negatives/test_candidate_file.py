@@ -3,14 +3,14 @@ import json
 import numpy as np
 import pytest
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.candidate_file import read_candidates
+from recbole_dtlns.false_negatives.candidates.candidate_file import read_candidates
 
 # numbers: users 10 -> 1, 9 -> 2, x -> 3; items a .. e -> 1 .. 5
-VIEW = TrainView.from_pairs(np.array(["10", "9", "9", "x"]), np.array(["a", "b", "c", "d"]))
-VIEW5 = TrainView.from_pairs(np.array(["10", "9", "9", "x", "x"]), np.array(["a", "b", "c", "d", "e"]))
+VIEW = TrainSplit.from_pairs(np.array(["10", "9", "9", "x"]), np.array(["a", "b", "c", "d"]))
+VIEW5 = TrainSplit.from_pairs(np.array(["10", "9", "9", "x", "x"]), np.array(["a", "b", "c", "d", "e"]))
 
 
 def write(tmp_path, text, name="candidates.txt"):
@@ -108,7 +108,7 @@ def test_a_file_from_another_split_is_refused(tmp_path):
 
 
 def test_tokens_with_spaces_are_separated_by_tabs(tmp_path):
-    view = TrainView.from_pairs(np.array(["Ann Lee", "Bo"]), np.array(["The Sea", "Up"]))
+    view = TrainSplit.from_pairs(np.array(["Ann Lee", "Bo"]), np.array(["The Sea", "Up"]))
     found = read_candidates(write(tmp_path, "Ann Lee\tUp\nBo\tThe Sea\n"), view)
     assert pairs(found, view) == [("Ann Lee", "Up", 0), ("Bo", "The Sea", 0)]
     with pytest.raises(UserError, match="separate the columns by tabs"):

@@ -3,19 +3,19 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives import ease as ease_module
-from recbole_dtlns.false_negatives import item_knn as item_knn_module
 from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.ease import EASE
-from recbole_dtlns.false_negatives.item_knn import ItemKNN
+from recbole_dtlns.false_negatives.candidates.ease import EASE
+from recbole_dtlns.false_negatives.candidates.item_knn import ItemKNN
+from recbole_dtlns.false_negatives.candidates.ranking import ease as ease_module
+from recbole_dtlns.false_negatives.candidates.ranking import item_knn as item_knn_module
 
 
 def view_of(dense):
     rows, columns = np.nonzero(dense)
     width = len(str(max(dense.shape)))
-    return TrainView.from_pairs(np.char.zfill(rows.astype(str), width), np.char.zfill(columns.astype(str), width))
+    return TrainSplit.from_pairs(np.char.zfill(rows.astype(str), width), np.char.zfill(columns.astype(str), width))
 
 
 def checkerboard(size):
@@ -111,14 +111,14 @@ def test_item_knn_by_hand(neighbors, shrink, cells, monkeypatch):
 
 def test_item_knn_on_three_users():
     """a: u1 u2, b: u1 u2 u3, c: u3. s(a, b) = 2 / sqrt(6), s(b, c) = 1 / sqrt(3), s(a, c) = 0."""
-    view = TrainView.from_pairs(np.array(["1", "1", "2", "2", "3", "3"]), np.array(["a", "b", "a", "b", "b", "c"]))
+    view = TrainSplit.from_pairs(np.array(["1", "1", "2", "2", "3", "3"]), np.array(["a", "b", "a", "b", "b", "c"]))
     scores = ItemKNN().fit(view).score_block(np.array([1, 3]))
     ab, bc, no = 2 / 6**0.5, 1 / 3**0.5, -np.inf
     np.testing.assert_allclose(scores, [[no, ab, ab, bc], [no, ab, bc, bc]], rtol=1e-6)
 
 
 def test_item_knn_leaves_out_what_has_no_neighbour():
-    view = TrainView.from_pairs(np.array(["1", "1", "2", "2", "3"]), np.array(["a", "b", "c", "d", "a"]))
+    view = TrainSplit.from_pairs(np.array(["1", "1", "2", "2", "3"]), np.array(["a", "b", "c", "d", "a"]))
     found = ItemKNN().fit(view).top(view, Budget.parse(5))
     assert list(zip(found.users.tolist(), found.items.tolist(), strict=True)) == [(3, 2)]
 

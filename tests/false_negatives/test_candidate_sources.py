@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from recbole_dtlns.cache import StageCache
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.candidates import top_unseen
-from recbole_dtlns.false_negatives.ease import EASE
-from recbole_dtlns.false_negatives.item_knn import ItemKNN
-from recbole_dtlns.false_negatives.sources import SOURCES, CandidateSettings, find_candidates, unknown_source
+from recbole_dtlns.false_negatives.candidates.ease import EASE
+from recbole_dtlns.false_negatives.candidates.item_knn import ItemKNN
+from recbole_dtlns.false_negatives.candidates.ranking import top_unseen
+from recbole_dtlns.false_negatives.candidates.sources import SOURCES, CandidateSettings, find_candidates, unknown_source
+from recbole_dtlns.files.cache import StageCache
 
 COLUMNS = ("users", "items", "ranks", "scores")
 
@@ -16,7 +16,7 @@ COLUMNS = ("users", "items", "ranks", "scores")
 @pytest.fixture
 def view():
     rows, columns = np.nonzero(np.random.default_rng(0).random((40, 25)) < 0.3)
-    return TrainView.from_pairs(rows.astype(str), columns.astype(str))
+    return TrainSplit.from_pairs(rows.astype(str), columns.astype(str))
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_a_second_run_finds_the_first(view, cache, monkeypatch, name):
 
 
 def test_whatever_decides_the_result_is_part_of_the_key(view, cache):
-    other = TrainView.from_pairs(view.users[[1, 2, 3]], view.items[[1, 2, 3]])
+    other = TrainSplit.from_pairs(view.users[[1, 2, 3]], view.items[[1, 2, 3]])
     settings = CandidateSettings(topk=Budget.parse(4))
     find_candidates(view, settings, cache)
     assert not find_candidates(other, settings, cache).cached

@@ -5,16 +5,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.blocks import blocks
 from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.candidates import ranked_by_order, top_unseen
-from recbole_dtlns.false_negatives.topk import sparse_entries
+from recbole_dtlns.false_negatives.candidates.ranking import ranked_by_order, top_unseen
+from recbole_dtlns.false_negatives.candidates.topk import sparse_entries
 
 
 def view_of(dense):
     rows, columns = np.nonzero(dense)
-    return TrainView.from_pairs(rows.astype("U3"), columns.astype("U3"))
+    return TrainSplit.from_pairs(rows.astype("U3"), columns.astype("U3"))
 
 
 def slow_top(view, budget, scores):

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.decide import Decision
 from recbole_dtlns.false_negatives.inferred import InferredPositives, read_inferred, write_inferred
 
@@ -47,7 +47,7 @@ def test_writing_what_was_read_changes_no_byte(tmp_path_factory, rows):
 
 
 def test_from_a_decision():
-    view = TrainView.from_pairs(np.array(["9", "10", "10"]), np.array(["a", "b", "c"]))  # 10 sorts before 9
+    view = TrainSplit.from_pairs(np.array(["9", "10", "10"]), np.array(["a", "b", "c"]))  # 10 sorts before 9
     found = Candidates(np.array([1, 2, 2]), np.array([1, 3, 2]), np.array([0, 0, 1]), np.zeros(3, np.float32), "test")
     decision = Decision(np.array([0.4, 0.8, 1.0]), np.array([False, True, True]))
     inferred = InferredPositives.from_decision(view, found, decision, 0.5)

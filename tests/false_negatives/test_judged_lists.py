@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from recbole_dtlns.data.train_view import TrainView
-from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.data.train_split import TrainSplit
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.lists import JudgedLists, share_of_best
 
 
@@ -14,7 +14,7 @@ def test_the_share_of_the_users_best_score():
 
 
 def test_lists_hold_the_best_values_of_each_user_by_token():
-    view = TrainView.from_pairs(np.array(["x", "y", "z"]), np.array(["a", "b", "c"]))
+    view = TrainSplit.from_pairs(np.array(["x", "y", "z"]), np.array(["a", "b", "c"]))
     users, items = np.array([1, 1, 1, 2, 2, 3, 3]), np.array([2, 3, 1, 1, 3, 1, 2])
     ranks = np.array([0, 1, 2, 0, 1, 0, 1])
     candidates = Candidates(users, items, ranks, -ranks.astype(np.float32), "made")

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.candidates import Candidates, top_unseen
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates, top_unseen
 from recbole_dtlns.false_negatives.judges import JudgeContext
-from recbole_dtlns.false_negatives.judging import judge_pairs
-from recbole_dtlns.false_negatives.store import VerdictStore
+from recbole_dtlns.false_negatives.judges.judging import judge_pairs
+from recbole_dtlns.false_negatives.judges.store import VerdictStore
 
 
 class Counting:
@@ -40,7 +40,7 @@ def setting(n_users=20, n_items=30, topk=4):
     dense = rng.random((n_users, n_items)) < 0.3
     dense[:, 0] = True
     rows, columns = np.nonzero(dense)
-    view = TrainView.from_pairs(np.char.zfill(rows.astype(str), 3), np.char.zfill(columns.astype(str), 3))
+    view = TrainSplit.from_pairs(np.char.zfill(rows.astype(str), 3), np.char.zfill(columns.astype(str), 3))
     numbers = np.arange(view.n_items + 1, dtype=np.int16)
     codes = np.stack([numbers // 6, numbers % 6], axis=1) - np.int16(numbers[:, None] == 0)
     scores = rng.random(view.matrix.shape)

@@ -1,7 +1,7 @@
 import numpy as np
 from scipy import sparse
 
-from recbole_dtlns.false_negatives.long_history import nearest_history
+from recbole_dtlns.false_negatives.judges.long_history import nearest_history
 from recbole_dtlns.trees.similarity import lcp_similarity
 
 
@@ -47,7 +47,7 @@ def test_the_cut_follows_from_codes_and_not_from_the_order_of_candidates():
 
 
 def test_small_blocks_change_nothing(monkeypatch):
-    from recbole_dtlns.false_negatives import long_history
+    from recbole_dtlns.false_negatives.judges import long_history
 
     matrix, co, se, users, items = setting()
     whole = nearest_history(matrix, co, se, users, items, 4)

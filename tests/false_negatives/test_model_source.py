@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives import model_source
 from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.model_source import RecBoleSource, recbole_source
+from recbole_dtlns.false_negatives.candidates.model_source import RecBoleSource, recbole_source
+from recbole_dtlns.false_negatives.candidates.ranking import model_source
 
 
 class Trained:
@@ -20,7 +20,7 @@ class Trained:
 
 def test_scores_and_candidates_come_from_the_model_fitted_on_the_view(monkeypatch):
     monkeypatch.setattr(model_source, "train_candidate_model", lambda name, view, keys: Trained(view))
-    view = TrainView.from_pairs(np.array(["a", "b"]), np.array(["1", "2"]))
+    view = TrainSplit.from_pairs(np.array(["a", "b"]), np.array(["1", "2"]))
     source = RecBoleSource("BPR", {})
     for too_early in (lambda: source.score_block(np.array([1])), lambda: source.top(view, Budget(1))):
         with pytest.raises(ValueError, match="fit first"):

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives import user_knn as user_knn_module
 from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.item_knn import ItemKNN
-from recbole_dtlns.false_negatives.low_pass import LowPass
-from recbole_dtlns.false_negatives.rp3beta import RP3beta
-from recbole_dtlns.false_negatives.user_knn import UserKNN
+from recbole_dtlns.false_negatives.candidates.item_knn import ItemKNN
+from recbole_dtlns.false_negatives.candidates.low_pass import LowPass
+from recbole_dtlns.false_negatives.candidates.ranking import user_knn as user_knn_module
+from recbole_dtlns.false_negatives.candidates.rp3beta import RP3beta
+from recbole_dtlns.false_negatives.candidates.user_knn import UserKNN
 
 
 def random_view(seed=0, users=30, items=17, share=0.25):
@@ -18,7 +18,7 @@ def random_view(seed=0, users=30, items=17, share=0.25):
     dense[np.arange(items), np.arange(items)] = True
     dense[:, 0] |= ~dense.any(axis=1)
     rows, columns = np.nonzero(dense)
-    return TrainView.from_pairs(np.char.zfill(rows.astype(str), 2), np.char.zfill(columns.astype(str), 2))
+    return TrainSplit.from_pairs(np.char.zfill(rows.astype(str), 2), np.char.zfill(columns.astype(str), 2))
 
 
 def dense_of(view):

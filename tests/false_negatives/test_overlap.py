@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recbole_dtlns.false_negatives.overlap import looks_filtered, overlap_with
+from recbole_dtlns.false_negatives.report.overlap import looks_filtered, overlap_with
 
 
 def test_by_hand():

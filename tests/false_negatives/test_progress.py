@@ -5,10 +5,10 @@ import logging
 import numpy as np
 import pytest
 
-from recbole_dtlns.false_negatives import progress
+from recbole_dtlns.false_negatives.judges import progress
 from recbole_dtlns.false_negatives.judges.base import Usage
+from recbole_dtlns.false_negatives.judges.progress import JudgingProgress
 from recbole_dtlns.false_negatives.judges.rule import RuleJudge
-from recbole_dtlns.false_negatives.progress import JudgingProgress
 
 
 @pytest.fixture

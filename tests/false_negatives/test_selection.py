@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recbole_dtlns.false_negatives.candidates import ranked_by_order
+from recbole_dtlns.false_negatives.candidates.ranking import ranked_by_order
 from recbole_dtlns.false_negatives.selection import pairs_to_judge
 
 TOKENS = np.array(["[PAD]", *(f"user-{number}" for number in range(50))])

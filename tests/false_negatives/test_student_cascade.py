@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.candidates import ranked_by_order
+from recbole_dtlns.false_negatives.candidates.ranking import ranked_by_order
+from recbole_dtlns.false_negatives.judges.judging import Verdicts
 from recbole_dtlns.false_negatives.judges.rule import RuleJudge
-from recbole_dtlns.false_negatives.judging import Verdicts
 from recbole_dtlns.false_negatives.student.cascade import CascadeSettings, judge_with_student
 from recbole_dtlns.false_negatives.student.model import SURE, student_scores
 from recbole_dtlns.false_negatives.student.report import imitation, least_certain

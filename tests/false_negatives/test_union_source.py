@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from recbole_dtlns.cache import StageCache
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.candidates import ranked_by_order
-from recbole_dtlns.false_negatives.sources import CandidateSettings, find_candidates, resolve_source
-from recbole_dtlns.false_negatives.union_source import UnionSource
+from recbole_dtlns.false_negatives.candidates.ranking import ranked_by_order
+from recbole_dtlns.false_negatives.candidates.sources import CandidateSettings, find_candidates, resolve_source
+from recbole_dtlns.false_negatives.candidates.union_source import UnionSource
+from recbole_dtlns.files.cache import StageCache
 
 
 class Fixed:
@@ -32,7 +32,7 @@ class Fixed:
 @pytest.fixture
 def view():
     rows, columns = np.nonzero(np.random.default_rng(0).random((40, 25)) < 0.3)
-    return TrainView.from_pairs(rows.astype(str), columns.astype(str))
+    return TrainSplit.from_pairs(rows.astype(str), columns.astype(str))
 
 
 def test_heads_are_taken_by_turns_and_each_item_once(view):

@@ -5,16 +5,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.candidates import top_unseen
+from recbole_dtlns.false_negatives.candidates.ranking import top_unseen
 from recbole_dtlns.false_negatives.decide import Calibration, DecisionSettings, decide, probability_of
-from recbole_dtlns.false_negatives.exchange import check_exchange_path, write_verdicts
-from recbole_dtlns.false_negatives.judging import Verdicts
-from recbole_dtlns.false_negatives.verdict_file import read_verdicts
+from recbole_dtlns.false_negatives.judges.exchange import check_exchange_path, write_verdicts
+from recbole_dtlns.false_negatives.judges.judging import Verdicts
+from recbole_dtlns.false_negatives.judges.verdict_file import read_verdicts
 
-VIEW = TrainView.from_pairs(np.array(["10", "9", "9", "x", "x"]), np.array(["a", "b", "c", "d", "e"]))
+VIEW = TrainSplit.from_pairs(np.array(["10", "9", "9", "x", "x"]), np.array(["a", "b", "c", "d", "e"]))
 
 
 def judged(view=VIEW, unjudged=0, seed=0):
@@ -35,7 +35,7 @@ def judged(view=VIEW, unjudged=0, seed=0):
 def test_what_goes_out_comes_back(tmp_path, suffix, spaces):
     rows, columns = np.nonzero(np.random.default_rng(1).random((12, 9)) < 0.4)
     tokens = [np.char.add("a b" if spaces else "é", numbers.astype(str)) for numbers in (rows, columns)]
-    view = TrainView.from_pairs(*tokens)
+    view = TrainSplit.from_pairs(*tokens)
     found, verdicts, decision, settings = judged(view)
     path = tmp_path / f"verdicts{suffix}"
     write_verdicts(path, view, found, verdicts, decision, {"judge": "rule", "revision": "1", "settings": {"a": 1}})
@@ -59,7 +59,7 @@ def test_what_goes_out_comes_back(tmp_path, suffix, spaces):
 def test_log_odds_and_their_calibration_decide_alike_from_a_file(tmp_path, suffix, line, kind):
     rng = np.random.default_rng(3)
     rows, columns = np.nonzero(rng.random((15, 12)) < 0.4)
-    view = TrainView.from_pairs(np.char.add("u", rows.astype(str)), np.char.add("i", columns.astype(str)))
+    view = TrainSplit.from_pairs(np.char.add("u", rows.astype(str)), np.char.add("i", columns.astype(str)))
     scores = rng.random(view.matrix.shape)
     found = top_unseen(view, Budget.parse(5), lambda users: scores[users], "test")
     raw = rng.choice([-900.0, -41.5, -0.1, 0.1 + 0.2, 1 / 3, 40.25, 41.0, 900.0], len(found))
@@ -134,7 +134,7 @@ def test_only_these_endings(tmp_path, monkeypatch):
 
 
 def test_tokens_that_a_tsv_cannot_hold(tmp_path):
-    view = TrainView.from_pairs(np.array(["u\tv", "w"]), np.array(["a", "b"]))
+    view = TrainSplit.from_pairs(np.array(["u\tv", "w"]), np.array(["a", "b"]))
     found, verdicts, decision, _ = judged(view)
     with pytest.raises(UserError, match="holds a tab or a line end"):
         write_verdicts(tmp_path / "v.tsv", view, found, verdicts, decision, {})
@@ -146,7 +146,7 @@ def test_another_split_and_a_missing_file(tmp_path):
         read_verdicts(tmp_path / "none.tsv", VIEW)
     found, verdicts, decision, _ = judged()
     write_verdicts(tmp_path / "v.tsv", VIEW, found, verdicts, decision, {})
-    other = TrainView.from_pairs(VIEW.users[[1, 2, 3, 3, 3, 3]], VIEW.items[[1, 2, 3, 4, 5, 1]])
+    other = TrainSplit.from_pairs(VIEW.users[[1, 2, 3, 3, 3, 3]], VIEW.items[[1, 2, 3, 4, 5, 1]])
     with pytest.raises(UserError, match="another training split"):
         read_verdicts(tmp_path / "v.tsv", other)
     assert read_verdicts(tmp_path / "v.tsv", other, allow_foreign=True).external["foreign"]

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.verdict_file import read_verdicts
+from recbole_dtlns.false_negatives.judges.verdict_file import read_verdicts
 
-VIEW = TrainView.from_pairs(np.array(["10", "9", "9", "x", "x"]), np.array(["a", "b", "c", "d", "e"]))
+VIEW = TrainSplit.from_pairs(np.array(["10", "9", "9", "x", "x"]), np.array(["a", "b", "c", "d", "e"]))
 
 
 def write(tmp_path, text, name="verdicts.tsv"):
@@ -81,7 +81,7 @@ def test_unknown_tokens(tmp_path):
 
 def test_parquet_forms_and_faults(tmp_path):
     path = tmp_path / "v.parquet"
-    numbers = TrainView.from_pairs(np.array(["1", "2"]), np.array(["5", "6"]))
+    numbers = TrainSplit.from_pairs(np.array(["1", "2"]), np.array(["5", "6"]))
     pd.DataFrame({"user": [1, 2, 1], "item": [6, 5, 5]}).to_parquet(path)
     found = read_verdicts(path, numbers)
     assert (named(found, numbers), found.dropped) == ([("1", "6", 1.0), ("2", "5", 1.0)], 1)

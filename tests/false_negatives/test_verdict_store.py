@@ -7,9 +7,9 @@ import pytest
 from scipy import sparse
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives import store as store_module
 from recbole_dtlns.false_negatives.judges import JudgeContext
-from recbole_dtlns.false_negatives.store import VerdictStore
+from recbole_dtlns.false_negatives.judges import store as store_module
+from recbole_dtlns.false_negatives.judges.store import VerdictStore
 
 
 class Named:

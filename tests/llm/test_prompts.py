@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.shipped import PROPERTIES
 from recbole_dtlns.llm.prompts import Prompt, path_texts
-from recbole_dtlns.shipped import PROPERTIES
 
 HISTORY = [("0-1", "2"), ("0-3", "1-1")]
 

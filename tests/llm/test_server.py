@@ -8,11 +8,11 @@ from fake_server import MASS, FakeServer, listed, logprobs_of, margin_of
 from scipy import sparse
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.judges.base import JudgeContext
+from recbole_dtlns.false_negatives.judges.judging import judge_pairs
 from recbole_dtlns.false_negatives.judges.server import ServerJudge
-from recbole_dtlns.false_negatives.judging import judge_pairs
-from recbole_dtlns.false_negatives.store import VerdictStore
+from recbole_dtlns.false_negatives.judges.store import VerdictStore
 from recbole_dtlns.llm.prompts import Prompt
 from recbole_dtlns.llm.server import client as client_module
 

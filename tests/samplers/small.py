@@ -7,12 +7,12 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
+from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.samplers.base import SamplerContext
-from recbole_dtlns.samplers.history import History
-from recbole_dtlns.samplers.layers import BatchLayers
-from recbole_dtlns.samplers.proposal import FreeItems, popularity_weights
-from recbole_dtlns.samplers.view import View
-from recbole_dtlns.settings import Settings
+from recbole_dtlns.samplers.batch import Batch
+from recbole_dtlns.samplers.parts.history import History
+from recbole_dtlns.samplers.parts.layers import BatchLayers
+from recbole_dtlns.samplers.parts.proposal import FreeItems, popularity_weights
 from recbole_dtlns.trees.similarity import TreeSimilarity
 
 N_USERS, N_ITEMS = 3, 7
@@ -60,7 +60,7 @@ def small_layers(
     return BatchLayers(queries, items, sizes, lambda: users, mean_pooled=mean_pooled)
 
 
-def view(
+def batch(
     rows: int = 2,
     n: int = 5,
     seed: int = 0,
@@ -69,7 +69,7 @@ def view(
     candidates: Tensor | None = None,
     positives: Tensor | None = None,
     epoch: int = 0,
-) -> View:
+) -> Batch:
     """A batch of user 1. `scores` [R, N], and 0 for the positive, instead of layers give a view of the id path."""
     generator = torch.Generator().manual_seed(seed)
     if candidates is None:
@@ -86,4 +86,4 @@ def view(
         return scores if ids.shape == scores.shape else torch.zeros(ids.shape)
 
     own = torch.Generator().manual_seed(seed + 1)
-    return View(users, positives, candidates, epoch, own, layers=layers, predict=None if scores is None else predict)
+    return Batch(users, positives, candidates, epoch, own, layers=layers, predict=None if scores is None else predict)

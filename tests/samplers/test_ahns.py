@@ -2,17 +2,17 @@
 
 import pytest
 import torch
-from small import context, view
+from small import batch, context
 from torch import Tensor
 
-from recbole_dtlns.samplers.ahns import AHNS
-from recbole_dtlns.samplers.dns import DNS
-from recbole_dtlns.samplers.view import View
+from recbole_dtlns.samplers.batch import Batch
+from recbole_dtlns.samplers.methods.ahns import AHNS
+from recbole_dtlns.samplers.methods.dns import DNS
 
 CANDIDATES = torch.tensor([[2, 3, 4]])
 
 
-def of_positive(score: float, candidates: list[float]) -> View:
+def of_positive(score: float, candidates: list[float]) -> Batch:
     """A view whose positive, item 1, has this score."""
     table = torch.tensor([candidates])
 
@@ -20,10 +20,10 @@ def of_positive(score: float, candidates: list[float]) -> View:
         return table if ids.shape == table.shape else torch.full(ids.shape, score)
 
     users = torch.tensor([1])
-    return View(users, torch.tensor([1]), CANDIDATES, 0, torch.Generator(), predict=predict)
+    return Batch(users, torch.tensor([1]), CANDIDATES, 0, torch.Generator(), predict=predict)
 
 
-def picked(seen: View, **options: float) -> list[int]:
+def picked(seen: Batch, **options: float) -> list[int]:
     sampler = AHNS()
     sampler.setup(context(**options))
     return sampler.pick(sampler.score(seen)).tolist()[0]
@@ -51,7 +51,7 @@ def test_at_and_below_the_pole_the_target_is_large_and_positive(score: float) ->
 
 
 def test_a_target_without_bound_is_dns() -> None:
-    seen, hardest = view(rows=60), DNS()
+    seen, hardest = batch(rows=60), DNS()
     hardest.setup(context())
     sampler = AHNS()
     sampler.setup(context(ahns_beta=1e9))

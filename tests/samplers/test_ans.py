@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from small import context, small_layers, view
+from small import batch, context, small_layers
 from torch import Tensor
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.samplers.ans import ANS
-from recbole_dtlns.samplers.tree_view import TreeView
-from recbole_dtlns.samplers.view import Choice, View
+from recbole_dtlns.samplers.batch import Batch, Choice
+from recbole_dtlns.samplers.methods.ans import ANS
+from recbole_dtlns.samplers.parts.tree_view import TreeView
 
 H, C = 2, 4
 
@@ -19,7 +19,7 @@ def made(seed: int = 0, **options: float) -> ANS:
     return sampler
 
 
-def chosen(sampler: ANS | TreeView, seen: View) -> Choice:
+def chosen(sampler: ANS | TreeView, seen: Batch) -> Choice:
     scores = sampler.score(seen)
     return sampler.choose(seen, sampler.pick(scores), scores)
 
@@ -27,7 +27,7 @@ def chosen(sampler: ANS | TreeView, seen: View) -> Choice:
 class Pair:
     """One layer [C] of user, positive and candidate, taken apart as the method says."""
 
-    def __init__(self, sampler: ANS, seen: View, row: int, item: int, h: int) -> None:
+    def __init__(self, sampler: ANS, seen: Batch, row: int, item: int, h: int) -> None:
         items, part = seen.the_layers.items, slice(h * C, (h + 1) * C)
         self.user, self.negative = seen.the_layers.users()[row, part], items[item, part]
         positive = items[int(seen.positives[row]), part]
@@ -42,7 +42,7 @@ class Pair:
         self.moved = self.noise * margin * torch.sign(self.positive_easy - self.easy)
 
 
-def plain_loss(sampler: ANS, seen: View, items_of: list[list[list[int]]]) -> Tensor:
+def plain_loss(sampler: ANS, seen: Batch, items_of: list[list[list[int]]]) -> Tensor:
     """sns + dis over items_of[row][layer], pair by pair."""
     total, rows = torch.zeros(()), len(items_of)
     for row in range(rows):
@@ -69,7 +69,7 @@ def equal_gradients(found: Tensor, plain: Tensor, leaves: list[Tensor]) -> bool:
 @pytest.mark.parametrize("mean_pooled", [True, False])
 @pytest.mark.parametrize("epsilon", [0.0, 1.5])
 def test_scores_are_those_of_a_plain_loop(mean_pooled: bool, epsilon: float) -> None:
-    sampler, seen = made(ans_epsilon=epsilon), view(rows=6, layers=small_layers(6, mean_pooled=mean_pooled))
+    sampler, seen = made(ans_epsilon=epsilon), batch(rows=6, layers=small_layers(6, mean_pooled=mean_pooled))
     scores = sampler.score(seen)
     assert not scores.requires_grad
     for row in range(6):
@@ -82,7 +82,7 @@ def test_scores_are_those_of_a_plain_loop(mean_pooled: bool, epsilon: float) -> 
 
 
 def test_the_noise_is_positive_of_the_length_asked_for_and_drawn_afresh() -> None:
-    sampler, seen = made(ans_noise=0.3), view(rows=6, layers=small_layers(6))
+    sampler, seen = made(ans_noise=0.3), batch(rows=6, layers=small_layers(6))
     sampler.score(seen)
     first = seen.scratch["noise"]
     assert torch.allclose(first.norm(dim=-1), torch.tensor(0.3))
@@ -94,7 +94,7 @@ def test_the_noise_is_positive_of_the_length_asked_for_and_drawn_afresh() -> Non
 @pytest.mark.parametrize("mean_pooled", [True, False])
 def test_the_negative_is_the_picked_item_moved_and_has_the_gradients_of_a_plain_loop(mean_pooled: bool) -> None:
     sampler, layers = made(), small_layers(6, mean_pooled=mean_pooled)
-    seen = view(rows=6, layers=layers)
+    seen = batch(rows=6, layers=layers)
     scores = sampler.score(seen)
     choice = sampler.choose(seen, sampler.pick(scores), scores)
     assert torch.equal(choice.ids[:, 0], seen.candidates.gather(1, scores.argmax(1)))
@@ -114,9 +114,11 @@ def test_the_negative_is_the_picked_item_moved_and_has_the_gradients_of_a_plain_
 def test_the_loss_and_its_gradients_are_those_of_a_plain_loop(
     everything: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recbole_dtlns.samplers.gates._NUMBERS", 5 * H * C * 2)  # two rows in a block, three blocks
+    monkeypatch.setattr(
+        "recbole_dtlns.samplers.parts.gates._NUMBERS", 5 * H * C * 2
+    )  # two rows in a block, three blocks
     sampler, layers = made(ans_gamma=0.3, ans_all_candidates=everything), small_layers(5)
-    seen = view(rows=5, layers=layers)
+    seen = batch(rows=5, layers=layers)
     choice = chosen(sampler, seen)
     if everything:
         items_of = [[ids, ids] for ids in seen.candidates.tolist()]
@@ -131,7 +133,7 @@ def test_the_loss_and_its_gradients_are_those_of_a_plain_loop(
 
 def test_embeddings_and_every_gate_learn() -> None:
     sampler, layers = made(ans_gamma=0.1), small_layers(6)
-    choice = chosen(sampler, view(rows=6, layers=layers))
+    choice = chosen(sampler, batch(rows=6, layers=layers))
     assert choice.negatives is not None
     assert choice.aux_loss is not None
     total = layers.scores(choice.negatives).sum() + choice.aux_loss.sum()
@@ -140,7 +142,7 @@ def test_embeddings_and_every_gate_learn() -> None:
 
 
 def test_without_gamma_there_is_no_further_loss_and_without_noise_the_item_stays() -> None:
-    seen = view(rows=6, layers=small_layers(6))
+    seen = batch(rows=6, layers=small_layers(6))
     choice = chosen(made(ans_gamma=0, ans_noise=0), seen)
     assert choice.aux_loss is None
     assert choice.negatives is not None
@@ -155,7 +157,7 @@ def test_gradients_stay_finite_where_the_margins_denominator_and_layers_are_zero
         layers.items.zero_()  # items without a neighbour have empty layers
         for parameter in sampler.modules().margin.parameters():
             parameter.zero_()
-    choice = chosen(sampler, view(rows=4, layers=layers))
+    choice = chosen(sampler, batch(rows=4, layers=layers))
     assert choice.negatives is not None
     assert choice.aux_loss is not None
     total = choice.negatives.sum() + choice.aux_loss.sum()
@@ -166,7 +168,7 @@ def test_gradients_stay_finite_where_the_margins_denominator_and_layers_are_zero
 def test_the_order_of_candidates_does_not_matter() -> None:
     ids, layers = torch.tensor([[3, 4, 5, 6]] * 8), small_layers(8)
     orders = ([0, 1, 2, 3], [2, 0, 3, 1])
-    one, other = (chosen(made(), view(layers=layers, candidates=ids[:, order])) for order in orders)
+    one, other = (chosen(made(), batch(layers=layers, candidates=ids[:, order])) for order in orders)
     assert torch.equal(one.ids, other.ids)
     assert one.negatives is not None
     assert other.negatives is not None
@@ -177,7 +179,7 @@ def test_the_order_of_candidates_does_not_matter() -> None:
 
 
 def test_a_batch_of_one() -> None:
-    choice = chosen(made(), view(layers=small_layers(1), candidates=torch.tensor([[3]])))
+    choice = chosen(made(), batch(layers=small_layers(1), candidates=torch.tensor([[3]])))
     assert choice.ids.tolist() == [[[3, 3]]]
     assert choice.negatives is not None
     assert choice.negatives.shape == (1, 1, H * C)
@@ -191,7 +193,7 @@ def test_gates_start_from_the_generator_alone_and_survive_a_restart() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
     def scores(sampler: ANS) -> Tensor:
-        return sampler.score(view(rows=9, layers=small_layers(9)))
+        return sampler.score(batch(rows=9, layers=small_layers(9)))
 
     assert torch.equal(scores(one), scores(same))
     assert not torch.equal(scores(one), scores(other))
@@ -202,7 +204,7 @@ def test_gates_start_from_the_generator_alone_and_survive_a_restart() -> None:
 def test_a_tree_view_without_weight_picks_what_it_picks_alone() -> None:
     viewed = TreeView(ANS())
     viewed.setup(context(alpha_co=0, alpha_se=0))
-    one, other = (chosen(sampler, view(rows=9, layers=small_layers(9))) for sampler in (viewed, made()))
+    one, other = (chosen(sampler, batch(rows=9, layers=small_layers(9))) for sampler in (viewed, made()))
     assert torch.equal(one.ids, other.ids)
 
 

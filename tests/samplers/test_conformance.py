@@ -10,9 +10,9 @@ from small import context, small_layers
 
 from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.samplers.base import Sampler
-from recbole_dtlns.samplers.layers import BatchLayers
-from recbole_dtlns.samplers.tree_view import TreeView
-from recbole_dtlns.samplers.view import Choice, EpochView, View
+from recbole_dtlns.samplers.batch import Batch, Choice, EpochView
+from recbole_dtlns.samplers.parts.layers import BatchLayers
+from recbole_dtlns.samplers.parts.tree_view import TreeView
 
 NAMES = sorted(SAMPLERS)
 PAIRS = sparse.csr_matrix((np.ones(6), ([1, 1, 2, 3, 4, 4], [1, 3, 2, 6, 4, 5])), shape=(5, 7))
@@ -30,21 +30,21 @@ def generator_of(sampler: Sampler) -> torch.Generator:
     return base.context.generator  # type: ignore[attr-defined]
 
 
-def batch(sampler: Sampler, rows: int = 40, epoch: int = 0, seed: int = 0) -> View:
+def batch(sampler: Sampler, rows: int = 40, epoch: int = 0, seed: int = 0) -> Batch:
     """Training pairs in turn, with what the sampler proposes for them."""
     users, positives = (torch.as_tensor(ids.astype(np.int64)) for ids in PAIRS.nonzero())
     order = torch.arange(rows) % len(users)
     with torch.no_grad():
         candidates = sampler.propose(users[order], N)
     layers = small_layers(rows, seed=seed)
-    return View(users[order], positives[order], candidates, epoch, generator_of(sampler), layers=layers)
+    return Batch(users[order], positives[order], candidates, epoch, generator_of(sampler), layers=layers)
 
 
-def choose(sampler: Sampler, view: View) -> Choice:
+def choose(sampler: Sampler, batch: Batch) -> Choice:
     with torch.no_grad():
-        scores = sampler.score(view)
+        scores = sampler.score(batch)
         picked = sampler.pick(scores)
-    return sampler.choose(view, picked, scores)
+    return sampler.choose(batch, picked, scores)
 
 
 class Asked:
@@ -176,7 +176,7 @@ def test_scores_follow_the_candidates_whatever_their_order(name: str, viewed: bo
     sampler = made(name, viewed=viewed)
     seen = batch(sampler)
     order = torch.tensor([2, 0, 3, 1])
-    mixed = View(seen.users, seen.positives, seen.candidates[:, order], 0, seen.generator, layers=seen.layers)
+    mixed = Batch(seen.users, seen.positives, seen.candidates[:, order], 0, seen.generator, layers=seen.layers)
     state = seen.generator.get_state()
     with torch.no_grad():
         scores = sampler.score(seen)
@@ -194,7 +194,7 @@ def test_the_distribution_of_what_is_chosen(name: str) -> None:
     candidates = sampler.propose(users, N)
     layers = small_layers(1, seed=3).detach()
     wide = BatchLayers(layers.queries.expand(rows, -1), layers.items, layers.sizes, layers.users)
-    found = choose(sampler, View(users, positives, candidates, 0, generator_of(sampler), layers=wide)).ids
+    found = choose(sampler, Batch(users, positives, candidates, 0, generator_of(sampler), layers=wide)).ids
     observed = np.bincount(found.reshape(-1).numpy(), minlength=7)[free]
     if name == "dns":  # the k-th easiest is the hardest of N draws with probability (k / 4)^N - ((k - 1) / 4)^N
         rank = np.argsort(np.argsort((layers.queries * layers.items[free]).sum(1).numpy())) + 1

@@ -4,13 +4,13 @@ import math
 
 import pytest
 import torch
-from small import context, small_layers, view
+from small import batch, context, small_layers
 from torch import Tensor
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.samplers.dens import DENS
-from recbole_dtlns.samplers.tree_view import TreeView
-from recbole_dtlns.samplers.view import Choice, View
+from recbole_dtlns.samplers.batch import Batch, Choice
+from recbole_dtlns.samplers.methods.dens import DENS
+from recbole_dtlns.samplers.parts.tree_view import TreeView
 
 H, C = 2, 4
 
@@ -21,7 +21,7 @@ def made(seed: int = 0, **options: float) -> DENS:
     return sampler
 
 
-def chosen(sampler: DENS | TreeView, seen: View) -> Choice:
+def chosen(sampler: DENS | TreeView, seen: Batch) -> Choice:
     scores = sampler.score(seen)
     return sampler.choose(seen, sampler.pick(scores), scores)
 
@@ -42,7 +42,7 @@ def layer(rows: Tensor, number: int) -> Tensor:
 
 
 @torch.no_grad()
-def plain_scores(sampler: DENS, seen: View, share: float) -> list[list[list[float]]]:
+def plain_scores(sampler: DENS, seen: Batch, share: float) -> list[list[list[float]]]:
     users, items = seen.the_layers.users(), seen.the_layers.items
     return [
         [
@@ -64,7 +64,7 @@ def plain_scores(sampler: DENS, seen: View, share: float) -> list[list[list[floa
     ]
 
 
-def plain_loss(sampler: DENS, seen: View, ids: Tensor, mean_pooled: bool, gamma: float) -> Tensor:
+def plain_loss(sampler: DENS, seen: Batch, ids: Tensor, mean_pooled: bool, gamma: float) -> Tensor:
     """The loss of the gates with the same picks, pair by pair; ids [R, H]."""
     users, items = seen.the_layers.users(), seen.the_layers.items
     total = torch.zeros(())
@@ -96,14 +96,14 @@ def test_one_column_by_hand() -> None:
     with torch.no_grad():
         layers.items.copy_(torch.tensor([[0.0], [1], [3], [-1]]))
         layers.queries.fill_(2)
-    seen = view(layers=layers, candidates=torch.tensor([[2, 3]]), positives=torch.tensor([1]))
+    seen = batch(layers=layers, candidates=torch.tensor([[2, 3]]), positives=torch.tensor([1]))
     assert sampler.score(seen)[0, :, 0].tolist() == pytest.approx([3, -1])  # 2 (n - n / 2)
     choice = chosen(sampler, seen)
     assert choice.ids.tolist() == [[[2]]]
     gaps = (1 - 1, 3 - 3, 3 - 1, 1 - 3)
     assert choice.aux_loss is not None
     assert choice.aux_loss.item() == pytest.approx(0.1 * sum(math.log(1 + math.exp(gap)) for gap in gaps))
-    late = view(layers=layers, candidates=torch.tensor([[2, 3]]), positives=torch.tensor([1]), epoch=100)
+    late = batch(layers=layers, candidates=torch.tensor([[2, 3]]), positives=torch.tensor([1]), epoch=100)
     assert sampler.score(late)[0, :, 0].tolist() == pytest.approx([-3, 1])  # only -n_r is left
 
 
@@ -111,7 +111,7 @@ def test_one_column_by_hand() -> None:
 @pytest.mark.parametrize(("epoch", "warmup", "share"), [(0, 100, 0), (25, 100, 0.25), (300, 100, 1), (0, 0, 1)])
 def test_scores_are_those_of_a_plain_loop(mean_pooled: bool, epoch: int, warmup: int, share: float) -> None:
     sampler = made(dens_warmup=warmup)
-    seen = view(rows=7, layers=small_layers(7, mean_pooled=mean_pooled), epoch=epoch)
+    seen = batch(rows=7, layers=small_layers(7, mean_pooled=mean_pooled), epoch=epoch)
     assert torch.allclose(sampler.score(seen), torch.tensor(plain_scores(sampler, seen, share)), atol=1e-5)
 
 
@@ -119,7 +119,7 @@ def test_scores_are_those_of_a_plain_loop(mean_pooled: bool, epoch: int, warmup:
 def test_the_loss_and_its_gradients_are_those_of_a_plain_loop(mean_pooled: bool) -> None:
     sampler = made(dens_gamma=0.7)
     layers = small_layers(6, mean_pooled=mean_pooled)
-    seen = view(rows=6, layers=layers)
+    seen = batch(rows=6, layers=layers)
     choice = chosen(sampler, seen)
     plain = plain_loss(sampler, seen, choice.ids[:, 0], mean_pooled, 0.7)
     assert choice.aux_loss is not None
@@ -133,7 +133,7 @@ def test_the_loss_and_its_gradients_are_those_of_a_plain_loop(mean_pooled: bool)
 
 def test_the_picked_items_are_the_negative_and_selection_leaves_no_graph() -> None:
     sampler = made()
-    seen = view(rows=9, layers=small_layers(9))
+    seen = batch(rows=9, layers=small_layers(9))
     scores = sampler.score(seen)
     assert not scores.requires_grad
     choice = chosen(sampler, seen)
@@ -143,9 +143,9 @@ def test_the_picked_items_are_the_negative_and_selection_leaves_no_graph() -> No
 
 
 def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    sampler, seen = made(), view(rows=9, layers=small_layers(9))
+    sampler, seen = made(), batch(rows=9, layers=small_layers(9))
     whole = sampler.score(seen)
-    monkeypatch.setattr("recbole_dtlns.samplers.gates._NUMBERS", 5 * H * C * 2)  # two rows at once
+    monkeypatch.setattr("recbole_dtlns.samplers.parts.gates._NUMBERS", 5 * H * C * 2)  # two rows at once
     assert torch.allclose(sampler.score(seen), whole, atol=1e-6)
 
 
@@ -153,11 +153,11 @@ def test_a_row_is_chosen_alike_alone_and_in_a_batch() -> None:
     sampler = made()
     layers = small_layers(1, mean_pooled=False)
     wide = small_layers(3, mean_pooled=False)
-    alone = view(layers=layers, candidates=torch.tensor([[3, 4, 5]]), positives=torch.tensor([1]))
+    alone = batch(layers=layers, candidates=torch.tensor([[3, 4, 5]]), positives=torch.tensor([1]))
     with torch.no_grad():
         wide.users()[:] = layers.users()
         wide.items[:] = layers.items
-    several = view(layers=wide, candidates=torch.tensor([[3, 4, 5]] * 3), positives=torch.tensor([1] * 3))
+    several = batch(layers=wide, candidates=torch.tensor([[3, 4, 5]] * 3), positives=torch.tensor([1] * 3))
     one, three = chosen(sampler, alone), chosen(sampler, several)
     assert torch.equal(one.ids.expand(3, 1, H), three.ids)
     assert one.aux_loss is not None
@@ -169,8 +169,8 @@ def test_the_order_of_candidates_does_not_matter() -> None:
     sampler, order = made(), torch.tensor([2, 0, 3, 1])
     ids = torch.tensor([[3, 4, 5, 6]] * 8)
     layers = small_layers(8)
-    one = chosen(sampler, view(layers=layers, candidates=ids))
-    other = chosen(sampler, view(layers=layers, candidates=ids[:, order]))
+    one = chosen(sampler, batch(layers=layers, candidates=ids))
+    other = chosen(sampler, batch(layers=layers, candidates=ids[:, order]))
     assert torch.equal(one.ids, other.ids)
 
 
@@ -178,7 +178,7 @@ def test_gates_start_from_the_generator_alone_and_survive_a_restart() -> None:
     before = torch.get_rng_state()
     one, same, other = made(1), made(1), made(2)
     assert torch.equal(torch.get_rng_state(), before)
-    seen = view(rows=9, layers=small_layers(9))
+    seen = batch(rows=9, layers=small_layers(9))
     assert torch.equal(one.score(seen), same.score(seen))
     assert not torch.allclose(one.score(seen), other.score(seen))
     other.modules().load_state_dict(one.modules().state_dict())
@@ -188,7 +188,7 @@ def test_gates_start_from_the_generator_alone_and_survive_a_restart() -> None:
 
 
 def test_a_tree_view_without_weight_picks_what_it_picks_alone() -> None:
-    seen, viewed = view(rows=9, layers=small_layers(9)), TreeView(DENS())
+    seen, viewed = batch(rows=9, layers=small_layers(9)), TreeView(DENS())
     viewed.setup(context(alpha_co=0, alpha_se=0))
     assert torch.equal(chosen(viewed, seen).ids, chosen(made(), seen).ids)
 

@@ -4,15 +4,15 @@ import math
 
 import pytest
 import torch
-from small import context, small_layers, view
+from small import batch, context, small_layers
 
-from recbole_dtlns.samplers.dins import DINS
-from recbole_dtlns.samplers.layers import BatchLayers
-from recbole_dtlns.samplers.mixgcf import MixGCF
-from recbole_dtlns.samplers.view import Choice, View
+from recbole_dtlns.samplers.batch import Batch, Choice
+from recbole_dtlns.samplers.methods.dins import DINS
+from recbole_dtlns.samplers.methods.mixgcf import MixGCF
+from recbole_dtlns.samplers.parts.layers import BatchLayers
 
 
-def chosen(seen: View, **options: float) -> Choice:
+def chosen(seen: Batch, **options: float) -> Choice:
     sampler = DINS()
     sampler.setup(context(**options))
     scores = sampler.score(seen)
@@ -24,7 +24,7 @@ def test_by_hand() -> None:
     items = torch.tensor([[0.0, 0], [3, -1], [0, 0], [2, 1]])
     user = torch.tensor([[1.0, 2]])
     layers = BatchLayers(user, items, (2,), lambda: user)
-    seen = view(layers=layers, candidates=torch.tensor([[2, 3]]), positives=torch.tensor([1]))
+    seen = batch(layers=layers, candidates=torch.tensor([[2, 3]]), positives=torch.tensor([1]))
     choice = chosen(seen, dins_alpha=2)
     weights = [math.exp(un) / (math.exp(un) + 2 * math.exp(up)) for un, up in ((2, 3), (2, -2))]
     expected = [(1 - w) * p + w * n for w, p, n in zip(weights, (3, -1), (2, 1), strict=True)]
@@ -35,7 +35,7 @@ def test_by_hand() -> None:
 
 @pytest.mark.parametrize("mean_pooled", [True, False])
 def test_without_alpha_it_is_dns_in_each_layer(mean_pooled: bool) -> None:
-    seen = view(layers=small_layers(20, mean_pooled=mean_pooled), rows=20)
+    seen = batch(layers=small_layers(20, mean_pooled=mean_pooled), rows=20)
     hops = MixGCF()
     hops.setup(context())
     choice = chosen(seen, dins_alpha=0)
@@ -45,14 +45,14 @@ def test_without_alpha_it_is_dns_in_each_layer(mean_pooled: bool) -> None:
 
 
 def test_a_large_alpha_leaves_the_positive() -> None:
-    seen = view()
+    seen = batch()
     negatives = chosen(seen, dins_alpha=1e30).negatives
     assert negatives is not None
     assert torch.allclose(negatives[:, 0], seen.the_layers.rows(seen.positives), atol=1e-5)
 
 
 def test_the_user_is_the_pooled_one_and_gradients_flow_through_the_weights() -> None:
-    seen = view(rows=6, layers=small_layers(6))
+    seen = batch(rows=6, layers=small_layers(6))
     layers = seen.the_layers
     choice = chosen(seen)
     users = layers.users().unflatten(1, (2, 4)).mean(1).repeat(1, 2).unsqueeze(1)

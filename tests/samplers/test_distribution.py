@@ -7,11 +7,11 @@ from scipy import stats
 from small import small_layers
 from test_conformance import PAIRS, choose, generator_of, made
 
-from recbole_dtlns.models.step import drawn_by_weight
 from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.samplers.base import Sampler
-from recbole_dtlns.samplers.layers import BatchLayers
-from recbole_dtlns.samplers.view import Choice, View
+from recbole_dtlns.samplers.batch import Batch, Choice
+from recbole_dtlns.samplers.parts.layers import BatchLayers
+from recbole_dtlns.training.step import drawn_by_weight
 
 USER, POSITIVE, FREE = 4, 5, np.array([1, 2, 3, 6])
 N, ROWS = 4, 4000
@@ -27,14 +27,14 @@ def alike(rows: int) -> BatchLayers:
     return BatchLayers(one.queries.expand(rows, -1), one.items, one.sizes, lambda: users, mean_pooled=True)
 
 
-def view(sampler: Sampler, candidates: torch.Tensor) -> View:
+def batch(sampler: Sampler, candidates: torch.Tensor) -> Batch:
     rows = len(candidates)
     users, positives = torch.full((rows,), USER), torch.full((rows,), POSITIVE)
-    return View(users, positives, candidates, 0, generator_of(sampler), layers=alike(rows))
+    return Batch(users, positives, candidates, 0, generator_of(sampler), layers=alike(rows))
 
 
 def chosen(sampler: Sampler) -> Choice:
-    return choose(sampler, view(sampler, sampler.propose(torch.full((ROWS,), USER), N)))
+    return choose(sampler, batch(sampler, sampler.propose(torch.full((ROWS,), USER), N)))
 
 
 def counts(ids: torch.Tensor) -> np.ndarray:
@@ -47,7 +47,7 @@ def test_the_best_of_n_draws_in_each_layer(name: str) -> None:
     sampler = made(name)
     if name == "stabcf":
         sampler.context.options["stabcf_history"] = 0  # type: ignore[attr-defined]  # nothing else is drawn
-    scores = sampler.score(view(sampler, torch.as_tensor(FREE).unsqueeze(0))).reshape(len(FREE), -1)
+    scores = sampler.score(batch(sampler, torch.as_tensor(FREE).unsqueeze(0))).reshape(len(FREE), -1)
     ids = chosen(sampler).ids.reshape(ROWS, -1)
     for layer in range(ids.shape[1]):
         rank = scores[:, layer].argsort().argsort().numpy() + 1
@@ -78,7 +78,7 @@ def test_a_loss_of_one_id_draws_by_weight() -> None:
 def test_noise_makes_ans_choose_otherwise_now_and_then_and_none_is_dns_in_each_layer() -> None:
     sampler = made("ans")
     sampler.context.options["ans_noise"] = 0.0  # type: ignore[attr-defined]
-    scores = sampler.score(view(sampler, torch.as_tensor(FREE).unsqueeze(0)))[0]
+    scores = sampler.score(batch(sampler, torch.as_tensor(FREE).unsqueeze(0)))[0]
     expected = torch.stack(
         [(alike(1).users() * alike(1).items[FREE])[:, part].sum(1) for part in (slice(4), slice(4, 8))]
     )

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from recbole_dtlns.samplers.diversity import distinct_items, diverse_items
+from recbole_dtlns.samplers.parts.diversity import distinct_items, diverse_items
 
 
 def vectors(n_items: int = 30, width: int = 4, seed: int = 0) -> Tensor:

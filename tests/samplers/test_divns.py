@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 from scipy import sparse
-from small import PAIRS, context, small_layers, view
+from small import PAIRS, batch, context, small_layers
 from torch import Tensor
 
-from recbole_dtlns.samplers.divns import DivNS
-from recbole_dtlns.samplers.dns import DNS
-from recbole_dtlns.samplers.layers import BatchLayers
-from recbole_dtlns.samplers.rings import ItemRings
-from recbole_dtlns.samplers.tree_view import TreeView
-from recbole_dtlns.samplers.view import Choice, EpochView, View
+from recbole_dtlns.samplers.batch import Batch, Choice, EpochView
+from recbole_dtlns.samplers.methods.divns import DivNS
+from recbole_dtlns.samplers.methods.dns import DNS
+from recbole_dtlns.samplers.parts.layers import BatchLayers
+from recbole_dtlns.samplers.parts.rings import ItemRings
+from recbole_dtlns.samplers.parts.tree_view import TreeView
 
 WIDE = sparse.csr_matrix((np.ones(9), ([1, 1, 1, 2, 2, 2, 2, 3, 3], [1, 5, 9, 2, 7, 11, 12, 3, 20])), shape=(4, 40))
 USERS = torch.tensor([1, 1, 1, 2, 2, 2, 2, 3, 3])
@@ -37,14 +37,14 @@ def made(pairs: sparse.csr_matrix = PAIRS, seed: int = 0, **options: float) -> D
     return sampler
 
 
-def chosen(sampler: DivNS, seen: View) -> Choice:
+def chosen(sampler: DivNS, seen: Batch) -> Choice:
     scores = sampler.score(seen)
     return sampler.choose(seen, sampler.pick(scores), scores)
 
 
-def batch(sampler: DivNS, seed: int) -> View:
+def drawn_batch(sampler: DivNS, seed: int) -> Batch:
     layers = small_layers(len(USERS), n_items=40, seed=seed)
-    return View(USERS, POSITIVES, sampler.propose(USERS, 8), 0, sampler.context.generator, layers=layers)
+    return Batch(USERS, POSITIVES, sampler.propose(USERS, 8), 0, sampler.context.generator, layers=layers)
 
 
 def end(sampler: DivNS, seed: int) -> None:
@@ -53,7 +53,7 @@ def end(sampler: DivNS, seed: int) -> None:
 
 
 def test_the_first_epoch_is_dns() -> None:
-    seen = view(rows=50)
+    seen = batch(rows=50)
     dns = DNS()
     dns.setup(context())
     choice = chosen(made(), seen)
@@ -68,7 +68,7 @@ def test_runners_up_are_cached_best_last_and_the_pick_is_not() -> None:
     sampler = made(divns_keep=3)
     layers = small_layers(2, sizes=(1,), mean_pooled=False)
     layers = dataclasses.replace(layers, queries=torch.ones(2, 1), items=torch.arange(7.0).unsqueeze(1))
-    seen = view(candidates=torch.tensor([[2, 6, 4, 3, 6], [5, 3, 2, 4, 6]]), layers=layers)
+    seen = batch(candidates=torch.tensor([[2, 6, 4, 3, 6], [5, 3, 2, 4, 6]]), layers=layers)
     assert chosen(sampler, seen).ids.tolist() == [[6], [6]]
     # row 0: 6 is picked, its repeat is no runner-up, so 3, 4; row 1: 3, 4, 5; the oldest of the five gives way
     assert sorted(sampler.cache.rows(torch.tensor([1]))[0].tolist()) == [3, 4, 4, 5]
@@ -78,13 +78,13 @@ def test_runners_up_are_cached_best_last_and_the_pick_is_not() -> None:
 def test_the_negative_is_mixed_with_a_diverse_item_of_the_user() -> None:
     sampler = made(WIDE, divns_lambda=0.6)
     for seed in range(3):
-        chosen(sampler, batch(sampler, seed))
+        chosen(sampler, drawn_batch(sampler, seed))
     end(sampler, 0)
     diverse = [set(row) - {0} for row in sampler.diverse.rows(torch.arange(4)).tolist()]
     assert [len(row) for row in diverse] == [0, 3, 4, 2]  # as many as training items
     met: set[tuple[int, int]] = set()
     for seed in range(20):
-        seen = batch(sampler, seed)
+        seen = drawn_batch(sampler, seed)
         choice = chosen(sampler, seen)
         assert choice.negatives is not None
         hard = seen.the_layers.rows(choice.ids)
@@ -139,9 +139,9 @@ def test_caps_on_hard_negatives_and_diverse_items() -> None:
 
 def test_gradients_reach_both_items() -> None:
     sampler = made(WIDE)
-    chosen(sampler, batch(sampler, 0))
+    chosen(sampler, drawn_batch(sampler, 0))
     end(sampler, 0)
-    seen = batch(sampler, 1)
+    seen = drawn_batch(sampler, 1)
     choice = chosen(sampler, seen)
     assert choice.negatives is not None
     choice.negatives.sum().backward()
@@ -152,7 +152,7 @@ def test_gradients_reach_both_items() -> None:
 def test_a_restored_sampler_goes_on_alike() -> None:
     sampler, other = made(WIDE), made(WIDE, seed=9)
     for seed in range(2):
-        chosen(sampler, batch(sampler, seed))
+        chosen(sampler, drawn_batch(sampler, seed))
         end(sampler, seed)
     other.load_state_dict(sampler.state_dict())
     for name in ("cache", "hard", "diverse"):
@@ -160,7 +160,7 @@ def test_a_restored_sampler_goes_on_alike() -> None:
         assert torch.equal(*rows), name
     other.context.generator.set_state(sampler.context.generator.get_state())
     for seed in range(2, 5):
-        one, two = chosen(sampler, batch(sampler, seed)), chosen(other, batch(other, seed))
+        one, two = chosen(sampler, drawn_batch(sampler, seed)), chosen(other, drawn_batch(other, seed))
         assert torch.equal(one.ids, two.ids)
         assert torch.equal(one.negatives, two.negatives)
         end(sampler, seed)
@@ -169,7 +169,7 @@ def test_a_restored_sampler_goes_on_alike() -> None:
 
 def test_the_order_of_candidates_matters_neither_to_the_pick_nor_to_the_cache() -> None:
     sampler, other = made(WIDE), made(WIDE)
-    seen = batch(sampler, 0)
+    seen = drawn_batch(sampler, 0)
     mixed = dataclasses.replace(seen, candidates=seen.candidates[:, torch.randperm(8)])
     assert torch.equal(chosen(sampler, seen).ids, chosen(other, mixed).ids)
     everyone = torch.arange(4)
@@ -177,18 +177,18 @@ def test_the_order_of_candidates_matters_neither_to_the_pick_nor_to_the_cache() 
 
 
 def test_a_tree_view_without_weight_is_the_base() -> None:
-    seen = view(rows=30)
+    seen = batch(rows=30)
     tree = TreeView(DivNS())
     tree.setup(context(alpha_co=0, alpha_se=0))
     scores = tree.score(seen)
-    assert torch.equal(tree.choose(seen, tree.pick(scores), scores).ids, chosen(made(), view(rows=30)).ids)
+    assert torch.equal(tree.choose(seen, tree.pick(scores), scores).ids, chosen(made(), batch(rows=30)).ids)
 
 
 @pytest.mark.parametrize("budget", [1, 1 << 22])
 def test_blocks_hold_every_user_with_a_cache_once(budget: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recbole_dtlns.samplers.divns._NUMBERS", budget)
+    monkeypatch.setattr("recbole_dtlns.samplers.methods.divns._NUMBERS", budget)
     sampler = made(WIDE)
-    chosen(sampler, batch(sampler, 0))
+    chosen(sampler, drawn_batch(sampler, 0))
     blocks = list(sampler._blocks(8))
     assert sorted(torch.cat(blocks).tolist()) == [1, 2, 3]
     assert len(blocks) == (3 if budget == 1 else 1)
@@ -196,7 +196,7 @@ def test_blocks_hold_every_user_with_a_cache_once(budget: int, monkeypatch: pyte
 
 def test_a_single_candidate_leaves_nothing_to_cache() -> None:
     sampler = made()
-    seen = view(rows=1, n=1)
+    seen = batch(rows=1, n=1)
     assert chosen(sampler, seen).ids.tolist() == seen.candidates.tolist()
     sampler.epoch_end(EpochView(0, Items(torch.ones(7, 8)), sampler.context.generator))
     assert sampler.cache.counts.tolist() == sampler.diverse.counts.tolist() == [0, 0, 0]

@@ -3,27 +3,27 @@
 import pytest
 import torch
 from scipy import stats
-from small import context, view
+from small import batch, context
 from torch import Tensor
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.samplers.dns import DNS
-from recbole_dtlns.samplers.dns_mn import DNSMN
-from recbole_dtlns.samplers.view import Choice, View
+from recbole_dtlns.samplers.batch import Batch, Choice
+from recbole_dtlns.samplers.methods.dns import DNS
+from recbole_dtlns.samplers.methods.dns_mn import DNSMN
 
 SCORES = torch.tensor([[0.5, 3.0, -1.0, 2.0, 1.0]])
 CANDIDATES = torch.tensor([[2, 3, 4, 5, 6]])
 
 
-def chosen(seen: View, **options: object) -> Choice:
+def chosen(seen: Batch, **options: object) -> Choice:
     sampler = DNSMN()
     sampler.setup(context(**options))
     scores = sampler.score(seen)
     return sampler.choose(seen, sampler.pick(scores), scores)
 
 
-def many(rows: int) -> View:
-    return view(scores=SCORES.repeat(rows, 1), candidates=CANDIDATES.repeat(rows, 1))
+def many(rows: int) -> Batch:
+    return batch(scores=SCORES.repeat(rows, 1), candidates=CANDIDATES.repeat(rows, 1))
 
 
 def counts(ids: Tensor) -> list[int]:
@@ -39,7 +39,7 @@ def test_it_picks_each_of_the_m_highest_alike_and_no_other() -> None:
 def test_m_of_one_is_dns() -> None:
     sampler = DNS()
     sampler.setup(context())
-    seen = view(rows=100)
+    seen = batch(rows=100)
     assert torch.equal(chosen(seen, dns_mn_m=1).ids, seen.candidates.gather(1, sampler.pick(sampler.score(seen))))
 
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from recbole_dtlns.samplers import gates
-from recbole_dtlns.samplers.gates import linear, row_blocks
+from recbole_dtlns.samplers.parts import gates
+from recbole_dtlns.samplers.parts.gates import linear, row_blocks
 
 
 def test_linear_maps_start_as_torchs_own_from_the_generator_alone() -> None:

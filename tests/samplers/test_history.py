@@ -3,7 +3,7 @@
 import torch
 from scipy import sparse, stats
 
-from recbole_dtlns.samplers.history import History
+from recbole_dtlns.samplers.parts.history import History
 
 
 def test_every_draw_is_one_of_the_users_items_alike_and_on_its_own() -> None:

@@ -10,10 +10,10 @@ from small import CODES_CO, CODES_SE, context, small_layers
 
 from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.samplers.base import Sampler
-from recbole_dtlns.samplers.exclude import FarFromHistory, HistorySimilarity
-from recbole_dtlns.samplers.layers import BatchLayers
-from recbole_dtlns.samplers.tree_view import TreeView
-from recbole_dtlns.samplers.view import Choice, EpochView, View
+from recbole_dtlns.samplers.batch import Batch, Choice, EpochView
+from recbole_dtlns.samplers.parts.exclude import FarFromHistory, HistorySimilarity
+from recbole_dtlns.samplers.parts.layers import BatchLayers
+from recbole_dtlns.samplers.parts.tree_view import TreeView
 
 pytestmark = pytest.mark.device
 
@@ -42,17 +42,17 @@ def generator_of(sampler: Sampler) -> torch.Generator:
     return base.context.generator  # type: ignore[attr-defined]
 
 
-def batch(sampler: Sampler, device: str, epoch: int = 0, candidates: torch.Tensor | None = None) -> View:
+def batch(sampler: Sampler, device: str, epoch: int = 0, candidates: torch.Tensor | None = None) -> Batch:
     """Training pairs in turn, with what the sampler proposes for them."""
     users, positives = (torch.as_tensor(ids.astype(np.int64)) for ids in PAIRS.nonzero())
     order = torch.arange(ROWS) % len(users)
     users, positives = users[order].to(device), positives[order].to(device)
     candidates = sampler.propose(users, N) if candidates is None else candidates.to(device)
     layers = small_layers(ROWS, seed=epoch, device=device)
-    return View(users, positives, candidates, epoch, generator_of(sampler), layers=layers)
+    return Batch(users, positives, candidates, epoch, generator_of(sampler), layers=layers)
 
 
-def choose(sampler: Sampler, seen: View) -> Choice:
+def choose(sampler: Sampler, seen: Batch) -> Choice:
     with torch.no_grad():
         scores = sampler.score(seen)
         picked = sampler.pick(scores)

@@ -10,10 +10,10 @@ import torch
 from recbole.model.general_recommender import LightGCN
 
 from recbole_dtlns.cli import main
-from recbole_dtlns.models.layers import LAYER_SOURCES
+from recbole_dtlns.files.run_folder import RESULT
 from recbole_dtlns.quick_start import run_recbole_dtlns
-from recbole_dtlns.run_folder import RESULT
 from recbole_dtlns.samplers import SAMPLERS
+from recbole_dtlns.training.layers import LAYER_SOURCES
 
 DOC = Path(__file__).parents[2] / "docs" / "add_a_sampler.md"
 SAMPLER, ADAPTER = re.findall(r"```python\n(.*?)```", DOC.read_text(encoding="utf-8"), re.S)

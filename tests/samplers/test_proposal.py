@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.samplers.proposal import FreeItems, popularity_weights
+from recbole_dtlns.samplers.parts.proposal import FreeItems, popularity_weights
 
 N_USERS, N_ITEMS = 30, 25
 

@@ -8,7 +8,7 @@ from test_conformance import batch, choose, epoch, made
 
 from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.samplers.base import Sampler
-from recbole_dtlns.samplers.view import Choice
+from recbole_dtlns.samplers.batch import Choice
 
 DOC = (Path(__file__).parents[2] / "docs" / "samplers.md").read_text(encoding="utf-8")
 ROWS = {

@@ -5,10 +5,10 @@ import ast
 import pytest
 import yaml
 
-from recbole_dtlns.config import Config
+from recbole_dtlns.config.run_config import Config
+from recbole_dtlns.config.settings import Settings, our_keys, sampler_keys
+from recbole_dtlns.files.shipped import PROPERTIES
 from recbole_dtlns.samplers import SAMPLERS
-from recbole_dtlns.settings import Settings, our_keys, sampler_keys
-from recbole_dtlns.shipped import PROPERTIES
 
 FOLDER = PROPERTIES / "sampler"
 
@@ -42,7 +42,7 @@ def test_its_ranges_are_of_known_keys_and_hold_values_they_accept(name: str) -> 
 @pytest.mark.parametrize("name", sorted(SAMPLERS))
 def test_it_can_be_given_as_a_configuration_file(name: str, caplog: pytest.LogCaptureFixture) -> None:
     config = Config("BPR", "ml-100k", [f"sampler/{name}.yaml"], {"neg_sampler": name})
-    assert config.plan.sampler == name
+    assert config.method.sampler == name
     assert "Unknown key" not in caplog.text
     assert "search" not in config.resolved()
 

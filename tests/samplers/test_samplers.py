@@ -2,18 +2,18 @@
 
 import pytest
 import torch
-from small import N_ITEMS, context, small_layers, view
+from small import N_ITEMS, batch, context, small_layers
 from torch import Tensor
 
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.samplers import SAMPLERS, require_sampler
 from recbole_dtlns.samplers.base import BaseSampler, min_max, take
-from recbole_dtlns.samplers.dns import DNS
-from recbole_dtlns.samplers.mixgcf import MixGCF
-from recbole_dtlns.samplers.popularity import Popularity
-from recbole_dtlns.samplers.tree_view import TreeView
-from recbole_dtlns.samplers.uniform import Uniform
-from recbole_dtlns.samplers.view import Choice, View
+from recbole_dtlns.samplers.batch import Batch, Choice
+from recbole_dtlns.samplers.methods.dns import DNS
+from recbole_dtlns.samplers.methods.mixgcf import MixGCF
+from recbole_dtlns.samplers.methods.popularity import Popularity
+from recbole_dtlns.samplers.methods.uniform import Uniform
+from recbole_dtlns.samplers.parts.tree_view import TreeView
 
 
 def ready(sampler: BaseSampler | TreeView, **options: object) -> BaseSampler | TreeView:
@@ -22,13 +22,13 @@ def ready(sampler: BaseSampler | TreeView, **options: object) -> BaseSampler | T
     return sampler
 
 
-def picks(sampler: BaseSampler | TreeView, seen: View, **options: object) -> Tensor:
+def picks(sampler: BaseSampler | TreeView, seen: Batch, **options: object) -> Tensor:
     """Positions that it picks."""
     ready(sampler, **options)
     return sampler.pick(sampler.score(seen))
 
 
-def chosen(sampler: BaseSampler | TreeView, seen: View) -> Choice:
+def chosen(sampler: BaseSampler | TreeView, seen: Batch) -> Choice:
     """What a sampler that is set up makes of a batch."""
     scores = sampler.score(seen)
     return sampler.choose(seen, sampler.pick(scores), scores)
@@ -36,12 +36,12 @@ def chosen(sampler: BaseSampler | TreeView, seen: View) -> Choice:
 
 def test_dns_picks_the_highest_model_score() -> None:
     scores = torch.tensor([[1.0, 3, 2.5], [9, 2, 8]])
-    seen = view(scores=scores, candidates=torch.tensor([[3, 4, 5], [4, 5, 6]]))
+    seen = batch(scores=scores, candidates=torch.tensor([[3, 4, 5], [4, 5, 6]]))
     assert chosen(ready(DNS()), seen).ids.tolist() == [[4], [4]]
 
 
 def test_mixgcf_picks_in_each_layer_and_mixes_the_positive_in() -> None:
-    seen = view(rows=200)
+    seen = batch(rows=200)
     choice = chosen(ready(MixGCF()), seen)
     assert torch.equal(choice.ids[:, 0], seen.candidates.gather(1, seen.layer_scores.argmax(1)))
     assert choice.negatives is not None
@@ -55,7 +55,7 @@ def test_mixgcf_picks_in_each_layer_and_mixes_the_positive_in() -> None:
 
 
 def test_mixgcf_learns_from_both_items_of_the_mixture() -> None:
-    seen = view(candidates=torch.tensor([[3]]), positives=torch.tensor([1]))
+    seen = batch(candidates=torch.tensor([[3]]), positives=torch.tensor([1]))
     negatives = chosen(ready(MixGCF()), seen).negatives
     assert negatives is not None
     (found,) = torch.autograd.grad(negatives.sum(), seen.the_layers.items)
@@ -63,25 +63,25 @@ def test_mixgcf_learns_from_both_items_of_the_mixture() -> None:
 
 
 def test_mixgcf_with_one_layer_is_dns_with_positive_mixing() -> None:
-    seen = view(rows=50, layers=small_layers(50, sizes=(8,)))
+    seen = batch(rows=50, layers=small_layers(50, sizes=(8,)))
     assert torch.equal(picks(MixGCF(), seen)[..., 0], picks(DNS(), seen))
 
 
 @pytest.mark.parametrize("base", sorted(SAMPLERS))
 def test_a_tree_view_without_weight_picks_what_its_base_picks(base: str) -> None:
-    with_view = picks(TreeView(SAMPLERS[base]()), view(rows=100), alpha_co=0, alpha_se=0)
-    assert torch.equal(with_view, picks(SAMPLERS[base](), view(rows=100)))
+    with_view = picks(TreeView(SAMPLERS[base]()), batch(rows=100), alpha_co=0, alpha_se=0)
+    assert torch.equal(with_view, picks(SAMPLERS[base](), batch(rows=100)))
 
 
 @pytest.mark.parametrize("base", [DNS, MixGCF])
 def test_a_tiny_weight_decides_nothing_but_ties(base: type[BaseSampler]) -> None:
-    seen = view(rows=100)
+    seen = batch(rows=100)
     assert torch.equal(picks(TreeView(base()), seen, alpha_co=1e-6, alpha_se=1e-6), picks(base(), seen))
 
 
 def test_tree_view_by_hand() -> None:
     """q = minmax(score) + 0.1 sim_co + 0.3 sim_se for positive 1 and candidates 2, 3, 6."""
-    seen = view(scores=torch.tensor([[0.0, 1, 4]]), candidates=torch.tensor([[2, 3, 6]]), positives=torch.tensor([1]))
+    seen = batch(scores=torch.tensor([[0.0, 1, 4]]), candidates=torch.tensor([[2, 3, 6]]), positives=torch.tensor([1]))
     # items 1 and 2 share a structural leaf; 1 and 3 share the first of two levels in both trees
     expected = [0 + 0.1 * 1 + 0.3 * 0, 0.25 + 0.1 * 0.5 + 0.3 * 0.5, 1.0]
     assert ready(TreeView(DNS())).score(seen).tolist()[0] == pytest.approx(expected, abs=1e-6)
@@ -89,7 +89,7 @@ def test_tree_view_by_hand() -> None:
 
 
 def test_the_two_trees_have_weights_of_their_own() -> None:
-    seen = view(scores=torch.zeros(1, 2), candidates=torch.tensor([[2, 5]]), positives=torch.tensor([1]))
+    seen = batch(scores=torch.zeros(1, 2), candidates=torch.tensor([[2, 5]]), positives=torch.tensor([1]))
     assert picks(TreeView(DNS()), seen, alpha_co=1, alpha_se=0).tolist() == [[0]]  # item 2 shares the structural leaf
     assert picks(TreeView(DNS()), seen, alpha_co=0, alpha_se=1).tolist() == [[1]]  # item 5 the semantic one
 
@@ -108,7 +108,7 @@ def test_take_follows_layers() -> None:
 
 
 def test_uniform_takes_the_first_draw_unless_the_view_prefers_another() -> None:
-    seen = view(rows=30)
+    seen = batch(rows=30)
     assert picks(Uniform(), seen).eq(0).all()
     assert not picks(TreeView(Uniform()), seen).eq(0).all()
 

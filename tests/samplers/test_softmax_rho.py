@@ -5,24 +5,24 @@ import math
 import numpy as np
 import pytest
 import torch
-from small import context, view
+from small import batch, context
 
 from recbole_dtlns.samplers.base import BaseSampler
-from recbole_dtlns.samplers.softmax_rho import SoftmaxRho
-from recbole_dtlns.samplers.tree_view import TreeView
-from recbole_dtlns.samplers.view import Choice, View
+from recbole_dtlns.samplers.batch import Batch, Choice
+from recbole_dtlns.samplers.methods.softmax_rho import SoftmaxRho
+from recbole_dtlns.samplers.parts.tree_view import TreeView
 
 
-def chosen(seen: View, sampler: BaseSampler | TreeView | None = None, **options: object) -> Choice:
+def chosen(seen: Batch, sampler: BaseSampler | TreeView | None = None, **options: object) -> Choice:
     sampler = sampler or SoftmaxRho()
     sampler.setup(context(**options))
     scores = sampler.score(seen)
     return sampler.choose(seen, sampler.pick(scores), scores)
 
 
-def small_view() -> View:
+def small_view() -> Batch:
     """Positive 1 has score 0; candidates 2, 3, 6 have scores -1, 0.5, 2."""
-    return view(
+    return batch(
         scores=torch.tensor([[-1.0, 0.5, 2.0]]), candidates=torch.tensor([[2, 3, 6]]), positives=torch.tensor([1])
     )
 
@@ -46,7 +46,7 @@ def test_a_larger_radius_means_harder_negatives_and_none_the_mean() -> None:
 
 
 def test_equal_candidates_weigh_alike() -> None:
-    seen = view(scores=torch.ones(2, 4), candidates=torch.tensor([[2, 3, 4, 5]] * 2))
+    seen = batch(scores=torch.ones(2, 4), candidates=torch.tensor([[2, 3, 4, 5]] * 2))
     weights = chosen(seen).weights
     assert weights is not None
     assert torch.allclose(weights, torch.full((2, 4), 0.25))

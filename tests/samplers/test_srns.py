@@ -9,12 +9,12 @@ from scipy import sparse, stats
 from small import PAIRS, context, small_layers
 from torch import Tensor
 
-from recbole_dtlns.samplers.layers import BatchLayers
-from recbole_dtlns.samplers.proposal import FreeItems
-from recbole_dtlns.samplers.snapshots import Snapshots
-from recbole_dtlns.samplers.srns import SRNS, repeats
-from recbole_dtlns.samplers.tree_view import TreeView
-from recbole_dtlns.samplers.view import EpochView, View
+from recbole_dtlns.samplers.batch import Batch, EpochView
+from recbole_dtlns.samplers.methods.srns import SRNS, repeats
+from recbole_dtlns.samplers.parts.layers import BatchLayers
+from recbole_dtlns.samplers.parts.proposal import FreeItems
+from recbole_dtlns.samplers.parts.snapshots import Snapshots
+from recbole_dtlns.samplers.parts.tree_view import TreeView
 
 WIDE = sparse.csr_matrix((np.ones(8), ([1, 1, 1, 2, 2, 3, 3, 3], [1, 5, 9, 2, 7, 3, 20, 35])), shape=(4, 40))
 
@@ -37,25 +37,25 @@ def made(pairs: sparse.csr_matrix = PAIRS, seed: int = 0, **options: float) -> S
     return sampler
 
 
-def seen(sampler: SRNS, users: Tensor, positives: Tensor, scores: Tensor, epoch: int = 25, **found: Tensor) -> View:
+def seen(sampler: SRNS, users: Tensor, positives: Tensor, scores: Tensor, epoch: int = 25, **found: Tensor) -> Batch:
     """A view of the id path over a table of scores [U, I]."""
     candidates = found.get("candidates")
     if candidates is None:
         candidates = sampler.propose(users, 2)
     generator = sampler.context.generator
-    return View(*(users, positives, candidates, epoch, generator), predict=lambda ids: scores[users.unsqueeze(1), ids])
+    return Batch(*(users, positives, candidates, epoch, generator), predict=lambda ids: scores[users.unsqueeze(1), ids])
 
 
 def end(sampler: SRNS, number: int, scores: Tensor) -> None:
     sampler.epoch_end(EpochView(number, Table(scores), sampler.context.generator))
 
 
-def chosen(sampler: SRNS, view: View) -> Tensor:
-    scores = sampler.score(view)
-    return sampler.choose(view, sampler.pick(scores), scores).ids
+def chosen(sampler: SRNS, batch: Batch) -> Tensor:
+    scores = sampler.score(batch)
+    return sampler.choose(batch, sampler.pick(scores), scores).ids
 
 
-def by_hand(positive: int = 1) -> tuple[SRNS, View]:
+def by_hand(positive: int = 1) -> tuple[SRNS, Batch]:
     """User 1 holds items 3 and 5; after two epochs item 3 has gone from 0 to 2, and is 0 now, where item 5 is at 1."""
     sampler = made()
     sampler.memory[1] = torch.tensor([3, 5])
@@ -70,29 +70,29 @@ def by_hand(positive: int = 1) -> tuple[SRNS, View]:
 
 def test_by_hand() -> None:
     """P + 5 * 25/50 * std, std being that of sigmoid(0) and sigmoid(2); item 4 is not in the memory."""
-    sampler, view = by_hand()
+    sampler, batch = by_hand()
     high = 1 / (1 + np.exp(-2))
     expected = [0.5 + 2.5 * (high - 0.5) / 2, 1 / (1 + np.exp(-1)), -np.inf]
-    assert sampler.score(view)[0].tolist() == pytest.approx(expected, abs=1e-6)
-    assert chosen(sampler, view).tolist() == [[3]]
+    assert sampler.score(batch)[0].tolist() == pytest.approx(expected, abs=1e-6)
+    assert chosen(sampler, batch).tolist() == [[3]]
 
 
 def test_the_weight_of_the_deviation_grows_from_zero() -> None:
-    sampler, view = by_hand()
-    early = View(view.users, view.positives, view.candidates, 0, view.generator, predict=view.predict)
-    late = View(view.users, view.positives, view.candidates, 400, view.generator, predict=view.predict)
+    sampler, batch = by_hand()
+    early = Batch(batch.users, batch.positives, batch.candidates, 0, batch.generator, predict=batch.predict)
+    late = Batch(batch.users, batch.positives, batch.candidates, 400, batch.generator, predict=batch.predict)
     assert sampler.pick(sampler.score(early)).tolist() == [[1]]
     assert sampler.score(late)[0, 0].item() == pytest.approx(0.5 + 5 * (1 / (1 + np.exp(-2)) - 0.5) / 2, abs=1e-6)
 
 
 def test_models_without_tables_have_no_deviation() -> None:
-    sampler, view = by_hand()
+    sampler, batch = by_hand()
     alone = made()
     alone.memory.copy_(sampler.memory)
     no_tables = SimpleNamespace(everyone=lambda: None)
     for number in range(3):
         alone.epoch_end(EpochView(number, no_tables, alone.context.generator))
-    assert alone.score(view)[0, :2].tolist() == pytest.approx([0.5, 1 / (1 + np.exp(-1))])
+    assert alone.score(batch)[0, :2].tolist() == pytest.approx([0.5, 1 / (1 + np.exp(-1))])
 
 
 def test_snapshots_are_copies_of_the_models_scores() -> None:
@@ -139,8 +139,8 @@ def test_the_memory_is_renewed_in_proportion_to_exp_of_score_by_temperature() ->
     users = torch.arange(1, n_users)
     scores = torch.tensor([0, 0, 0, 0, 1.0, 3.0, 9]).expand(n_users, -1)
     candidates = torch.tensor([[3, 4, 5]]).expand(len(users), -1)
-    view = seen(sampler, users, torch.ones_like(users), scores, candidates=candidates)
-    sampler.choose(view, torch.zeros(len(users), 1, dtype=torch.long), torch.zeros(len(users), 3))
+    batch = seen(sampler, users, torch.ones_like(users), scores, candidates=candidates)
+    sampler.choose(batch, torch.zeros(len(users), 1, dtype=torch.long), torch.zeros(len(users), 3))
     observed = torch.bincount(sampler.memory[1:].reshape(-1), minlength=7)[3:6].numpy()
     expected = np.exp([0, 0.5, 1.5])
     assert stats.chisquare(observed, expected / expected.sum() * len(users)).pvalue > 1e-3
@@ -152,23 +152,23 @@ def test_the_memory_holds_free_items_once_and_moves_only_for_users_of_the_batch(
     before = sampler.memory.clone()
     users, positives = torch.tensor([1, 3, 1, 1, 3]), torch.tensor([1, 3, 5, 9, 20])
     for _ in range(20):
-        view = seen(sampler, users, positives, scores)
-        assert view.candidates.shape == (5, 25)
-        assert not torch.as_tensor(WIDE.toarray())[users.unsqueeze(1), view.candidates].any()
-        ids = chosen(sampler, view)
-        assert (ids == view.candidates[:, :5]).any(1).all()  # only the memory is picked from
+        batch = seen(sampler, users, positives, scores)
+        assert batch.candidates.shape == (5, 25)
+        assert not torch.as_tensor(WIDE.toarray())[users.unsqueeze(1), batch.candidates].any()
+        ids = chosen(sampler, batch)
+        assert (ids == batch.candidates[:, :5]).any(1).all()  # only the memory is picked from
         for user in (1, 3):
             row = int((users == user).nonzero()[0])
-            assert set(sampler.memory[user].tolist()) <= set(view.candidates[row].tolist())
+            assert set(sampler.memory[user].tolist()) <= set(batch.candidates[row].tolist())
     assert not repeats(sampler.memory[[1, 3]]).any()
     assert torch.equal(sampler.memory[2], before[2])
     assert not torch.equal(sampler.memory[[1, 3]], before[[1, 3]])
 
 
 def test_scores_are_taken_from_the_positives() -> None:
-    sampler, view = by_hand()
+    sampler, batch = by_hand()
     table = torch.tensor([0, 2, 0, 0, 9, 1.0, 0]).expand(3, -1)
-    early = seen(sampler, view.users, view.positives, table, epoch=0, candidates=view.candidates)
+    early = seen(sampler, batch.users, batch.positives, table, epoch=0, candidates=batch.candidates)
     expected = [1 / (1 + np.exp(2)), 1 / (1 + np.exp(1)), -np.inf]
     assert sampler.score(early)[0].tolist() == pytest.approx(expected, abs=1e-6)
 
@@ -192,10 +192,10 @@ def test_the_order_of_candidates_does_not_matter() -> None:
     for number in range(3):
         end(sampler, number, scores * number)
     users, positives = torch.tensor([1, 2, 3]), torch.tensor([1, 7, 20])
-    view = seen(sampler, users, positives, scores)
+    batch = seen(sampler, users, positives, scores)
     order = torch.tensor([3, 6, 1, 4, 0, 5, 2])
-    mixed = seen(sampler, users, positives, scores, candidates=view.candidates[:, order])
-    assert torch.equal(sampler.score(view)[:, order], sampler.score(mixed))
+    mixed = seen(sampler, users, positives, scores, candidates=batch.candidates[:, order])
+    assert torch.equal(sampler.score(batch)[:, order], sampler.score(mixed))
 
 
 def test_a_restored_sampler_goes_on_alike() -> None:
@@ -225,13 +225,13 @@ def test_the_tree_view_normalises_the_memory_alone_and_never_picks_another_item(
     found = sampler.bonus(scores, torch.tensor([[0.1, 0.0, 0.2, 9.0]]))
     assert found[0].tolist() == pytest.approx([0.1, 1.0, 0.7, -np.inf])
     for alphas in ({"alpha_co": 0, "alpha_se": 0}, {"alpha_co": 0, "alpha_se": 5}):
-        base, view = by_hand()
+        base, batch = by_hand()
         state = base.state_dict()  # setting up begins anew
         tree = TreeView(base)
         tree.setup(context(0, PAIRS, None, neg_candidates=2, srns_extra=1, **alphas))
         base.load_state_dict(state)
-        assert tree.score(view)[0, 2] == -torch.inf
-        assert tree.pick(tree.score(view)).item() == (
+        assert tree.score(batch)[0, 2] == -torch.inf
+        assert tree.pick(tree.score(batch)).item() == (
             0 if alphas["alpha_se"] == 0 else 1
         )  # item 5 shares a leaf with 1
 
@@ -243,8 +243,8 @@ def test_a_memory_of_inferred_positives_alone_gives_way_to_another_item() -> Non
     barred[1, [3, 5]] = 1
     sampler.context.uniform.exclude(barred.tocsr())  # type: ignore[attr-defined]
     candidates = torch.tensor([[3, 5, 4]])
-    view = seen(sampler, torch.tensor([1]), torch.tensor([1]), torch.zeros(3, 7), candidates=candidates)
-    assert chosen(sampler, view).tolist() == [[4]]
+    batch = seen(sampler, torch.tensor([1]), torch.tensor([1]), torch.zeros(3, 7), candidates=candidates)
+    assert chosen(sampler, batch).tolist() == [[4]]
 
 
 def test_several_negatives_of_a_positive_are_the_best_the_second_best_and_so_on() -> None:

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 from scipy import sparse
-from small import context, small_layers, view
+from small import batch, context, small_layers
 from torch import Tensor
 
-from recbole_dtlns.samplers.layers import BatchLayers
-from recbole_dtlns.samplers.mixgcf import MixGCF
-from recbole_dtlns.samplers.stabcf import StabCF
-from recbole_dtlns.samplers.tree_view import TreeView
-from recbole_dtlns.samplers.view import Choice, View
+from recbole_dtlns.samplers.batch import Batch, Choice
+from recbole_dtlns.samplers.methods.mixgcf import MixGCF
+from recbole_dtlns.samplers.methods.stabcf import StabCF
+from recbole_dtlns.samplers.parts.layers import BatchLayers
+from recbole_dtlns.samplers.parts.tree_view import TreeView
 
 PAIRS = sparse.csr_matrix((np.ones(4), ([1, 1, 1, 2], [1, 2, 4, 2])), shape=(3, 7))  # user 1 has items 1, 2, 4
 
@@ -24,13 +24,13 @@ def made(**options: float) -> StabCF:
     return sampler
 
 
-def chosen(sampler: StabCF | TreeView, seen: View) -> Choice:
+def chosen(sampler: StabCF | TreeView, seen: Batch) -> Choice:
     scores = sampler.score(seen)
     return sampler.choose(seen, sampler.pick(scores), scores)
 
 
 def plain(
-    seen: View, user: list[Tensor], row: int, sizes: tuple[int, ...], alpha: float
+    seen: Batch, user: list[Tensor], row: int, sizes: tuple[int, ...], alpha: float
 ) -> tuple[Tensor, Tensor, list]:
     """p* and the negative of one row, layer by layer with raw exponentials, and the items n1 and n2 of each layer."""
     items = seen.the_layers.items
@@ -69,7 +69,7 @@ def test_one_column_by_hand() -> None:
     sampler = StabCF()
     sampler.setup(context(pairs=pairs, stabcf_alpha=2, stabcf_history=1))
     layers = BatchLayers(user, items, (1,), lambda: user)
-    choice = chosen(sampler, view(layers=layers, candidates=torch.tensor([[4, 5]]), positives=torch.tensor([3])))
+    choice = chosen(sampler, batch(layers=layers, candidates=torch.tensor([[4, 5]]), positives=torch.tensor([3])))
     star = (2 * math.exp(2) + 4 * 2 * math.exp(4)) / (math.exp(2) + 2 * math.exp(4))
     weights = [2 * math.exp(star), math.exp(1), math.exp(1)]
     assert choice.ids.tolist() == [[[5]]]
@@ -84,7 +84,7 @@ def test_one_column_by_hand() -> None:
 @pytest.mark.parametrize(("sizes", "mean_pooled"), [((4, 4), True), ((4, 4), False), ((3, 5), False)])
 def test_choice_and_gradients_are_those_of_a_plain_loop(sizes: tuple[int, ...], mean_pooled: bool) -> None:
     layers = small_layers(8, sizes, mean_pooled)
-    seen = view(rows=8, layers=layers)
+    seen = batch(rows=8, layers=layers)
     choice = chosen(made(stabcf_alpha=3, stabcf_history=4), seen)
     assert choice.negatives is not None
     assert choice.positives is not None
@@ -104,7 +104,7 @@ def test_choice_and_gradients_are_those_of_a_plain_loop(sizes: tuple[int, ...], 
 
 
 def test_scores_are_those_of_both_picks_without_gradient() -> None:
-    seen = view(rows=5, layers=small_layers(5))
+    seen = batch(rows=5, layers=small_layers(5))
     sampler = made()
     scores = sampler.score(seen)
     assert scores.shape == (5, 5, 4)
@@ -117,21 +117,21 @@ def test_scores_are_those_of_both_picks_without_gradient() -> None:
 
 
 def test_the_history_is_the_users_own() -> None:
-    seen = view(rows=200, layers=small_layers(200))
+    seen = batch(rows=200, layers=small_layers(200))
     made(stabcf_history=6).score(seen)
     assert seen.scratch["history"].shape == (200, 6)
     assert set(seen.scratch["history"].unique().tolist()) == {1, 2, 4}
 
 
 def test_without_history_the_positive_stays() -> None:
-    seen = view(rows=4, layers=small_layers(4))
+    seen = batch(rows=4, layers=small_layers(4))
     positives = chosen(made(stabcf_history=0), seen).positives
     assert positives is not None
     assert torch.allclose(positives, seen.the_layers.rows(seen.positives), atol=1e-6)
 
 
 def test_the_two_ends_of_alpha() -> None:
-    seen = view(rows=4, layers=small_layers(4))
+    seen = batch(rows=4, layers=small_layers(4))
     much, none = chosen(made(stabcf_alpha=1e20), seen), chosen(made(stabcf_alpha=0), seen)
     real = seen.the_layers.rows(seen.positives)
     assert much.positives is not None
@@ -147,7 +147,7 @@ def test_large_scores_do_not_overflow() -> None:
     """e^400 is no float."""
     layers = small_layers(4)
     big = BatchLayers(layers.queries * 400, layers.items, layers.sizes, layers.users, mean_pooled=True)
-    choice = chosen(made(), view(rows=4, layers=big))
+    choice = chosen(made(), batch(rows=4, layers=big))
     assert choice.positives is not None
     assert choice.negatives is not None
     total = choice.positives.sum() + choice.negatives.sum()
@@ -155,7 +155,7 @@ def test_large_scores_do_not_overflow() -> None:
 
 
 def test_a_batch_of_one_and_the_same_seed() -> None:
-    runs = [chosen(made(), view(layers=small_layers(1), candidates=torch.tensor([[3, 5, 6]]))) for _ in range(2)]
+    runs = [chosen(made(), batch(layers=small_layers(1), candidates=torch.tensor([[3, 5, 6]]))) for _ in range(2)]
     assert runs[0].positives is not None
     assert runs[1].positives is not None
     assert torch.equal(runs[0].positives, runs[1].positives)
@@ -166,7 +166,7 @@ def test_a_batch_of_one_and_the_same_seed() -> None:
 
 def test_the_order_of_candidates_does_not_matter() -> None:
     ids, layers = torch.tensor([[3, 5, 6]] * 8), small_layers(8)
-    one, other = (chosen(made(), view(layers=layers, candidates=ids[:, order])) for order in ([0, 1, 2], [2, 0, 1]))
+    one, other = (chosen(made(), batch(layers=layers, candidates=ids[:, order])) for order in ([0, 1, 2], [2, 0, 1]))
     assert torch.equal(one.ids, other.ids)
     assert one.negatives is not None
     assert other.negatives is not None
@@ -174,15 +174,15 @@ def test_the_order_of_candidates_does_not_matter() -> None:
 
 
 def test_the_first_pick_is_that_of_mixgcf_and_the_tree_view_sees_both() -> None:
-    seen, hops = view(rows=9, layers=small_layers(9)), MixGCF()
+    seen, hops = batch(rows=9, layers=small_layers(9)), MixGCF()
     hops.setup(context())
     picked = hops.pick(hops.score(seen))
     assert torch.equal(chosen(made(), seen).ids[:, 0], seen.candidates.gather(1, picked[:, 0]))
     plain_view, strong = TreeView(StabCF()), TreeView(StabCF())
     plain_view.setup(context(pairs=PAIRS, alpha_co=0, alpha_se=0))
     strong.setup(context(pairs=PAIRS, alpha_co=50, alpha_se=0))
-    same = view(rows=9, layers=small_layers(9))
+    same = batch(rows=9, layers=small_layers(9))
     assert torch.equal(plain_view.pick(plain_view.score(same))[:, 0, :2], picked[:, 0])
     ids = torch.tensor([[6, 2, 5]])  # item 2 shares a structural leaf with positive 1
-    near = view(layers=small_layers(1), candidates=ids, positives=torch.tensor([1]))
+    near = batch(layers=small_layers(1), candidates=ids, positives=torch.tensor([1]))
     assert strong.pick(strong.score(near)).tolist() == [[[1, 1, 1, 1]]]

@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 import torch
-from small import small_layers, view
+from small import batch, small_layers
 
-from recbole_dtlns.samplers.view import Choice
+from recbole_dtlns.samplers.batch import Choice
 
 
 @pytest.mark.parametrize("sizes", [(4, 4), (2, 5, 1)])
 def test_scores_are_the_products_of_all_layers_added_up(sizes: tuple[int, ...]) -> None:
     layers = small_layers(3, sizes, mean_pooled=False)
-    seen = view(rows=3, layers=layers)
+    seen = batch(rows=3, layers=layers)
     pairs = zip(layers.queries.split(sizes, 1), layers.items.split(sizes, 1), strict=True)
     by_layer = torch.stack([users @ items.T for users, items in pairs], 2)  # [R, I, H]
     rows = torch.arange(3)

@@ -1,18 +1,18 @@
 import numpy as np
 import pytest
 
-from recbole_dtlns.cache import StageCache
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
+from recbole_dtlns.files.cache import StageCache
 from recbole_dtlns.trees import sources, stage
 
 
 @pytest.fixture
-def view() -> TrainView:
+def view() -> TrainSplit:
     """Two groups of 20 items, each with its own users."""
     rng = np.random.default_rng(0)
     users = np.repeat(np.arange(60), 8)
     items = np.concatenate([rng.choice(20, 8, replace=False) + 20 * (user % 2) for user in range(60)])
-    return TrainView.from_pairs(users.astype(str), items.astype(str))
+    return TrainSplit.from_pairs(users.astype(str), items.astype(str))
 
 
 @pytest.fixture

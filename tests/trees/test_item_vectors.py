@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from recbole_dtlns.data.train_view import PAD
+from recbole_dtlns.data.train_split import PAD
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.trees import eigen
 from recbole_dtlns.trees.vectors import read_vectors, svd_vectors

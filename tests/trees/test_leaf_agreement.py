@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recbole_dtlns.data.train_view import PAD
+from recbole_dtlns.data.train_split import PAD
 from recbole_dtlns.trees.agreement import leaf_agreement
 from recbole_dtlns.trees.codes import CodeTable
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recbole_dtlns.data.train_view import PAD
+from recbole_dtlns.data.train_split import PAD
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.trees.codes import CodeTable, read_codes, write_codes
 

@@ -4,8 +4,8 @@ import json
 import numpy as np
 import pytest
 
-from recbole_dtlns.cache import StageCache
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.cache import StageCache
 from recbole_dtlns.trees.codes import write_codes
 from recbole_dtlns.trees.stage import TreeSettings, build_trees
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recbole_dtlns.cache import StageCache
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.cache import StageCache
 from recbole_dtlns.trees import sources, stage
 from recbole_dtlns.trees.codes import write_codes
 from recbole_dtlns.trees.stage import Trees, TreeSettings, build_trees
@@ -44,7 +44,7 @@ def test_both_trees_cover_every_item_and_find_the_groups(view, cache, caplog):
 def test_order_of_the_pairs_does_not_matter(view, tmp_path):
     rows, columns = view.matrix.nonzero()
     order = np.random.default_rng(5).permutation(len(rows))
-    again = TrainView.from_pairs(view.users[rows[order]], view.items[columns[order]])
+    again = TrainSplit.from_pairs(view.users[rows[order]], view.items[columns[order]])
     assert_same(
         build_trees(view, SMALL, StageCache(tmp_path / "a")), build_trees(again, SMALL, StageCache(tmp_path / "b"))
     )
@@ -89,7 +89,7 @@ def test_whatever_decides_a_tree_gives_it_another_file(view, cache, monkeypatch)
     build_trees(view, TreeSettings(leaf_size=6), cache)
     build_trees(view, TreeSettings(leaf_size=5, branching=3), cache)
     assert len(files(cache)) == 6
-    other = TrainView.from_pairs(view.users[view.matrix.nonzero()[0]][1:], view.items[view.matrix.nonzero()[1]][1:])
+    other = TrainSplit.from_pairs(view.users[view.matrix.nonzero()[0]][1:], view.items[view.matrix.nonzero()[1]][1:])
     build_trees(other, SMALL, cache)
     assert len(files(cache)) == 8
     monkeypatch.setattr(stage, "VERSION", -1)
@@ -164,13 +164,13 @@ def test_the_two_trees_are_shuffled_differently(view, cache, tmp_path):
 
 
 def test_catalogue_of_one_item(cache):
-    trees = build_trees(TrainView.from_pairs(np.array(["u", "v"]), np.array(["i", "i"])), SMALL, cache)
+    trees = build_trees(TrainSplit.from_pairs(np.array(["u", "v"]), np.array(["i", "i"])), SMALL, cache)
     assert trees.co.codes.tolist() == trees.se.codes.tolist() == [[-1], [0]]
 
 
 def test_no_items(cache):
     with pytest.raises(UserError, match="no items"):
-        build_trees(TrainView.from_pairs(np.array([], dtype=str), np.array([], dtype=str)), SMALL, cache)
+        build_trees(TrainSplit.from_pairs(np.array([], dtype=str), np.array([], dtype=str)), SMALL, cache)
 
 
 def test_graph_is_capped_where_it_would_not_fit(view, cache, monkeypatch):

@@ -6,9 +6,9 @@ import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
-from recbole_dtlns.cache import write_atomically
-from recbole_dtlns.comparison.records import Comparison
+from recbole_dtlns.comparison.run.records import Comparison
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.cache import write_atomically
 
 PAGE, PARTS = "report.html", "report"
 WRITTEN = "files.txt"

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from recbole_dtlns.comparison.records import RunRecord
 from recbole_dtlns.comparison.report.table import Spread, spread
+from recbole_dtlns.comparison.run.records import RunRecord
 from recbole_dtlns.errors import UserError
 
 Log = dict[int, dict[str, float | None]]

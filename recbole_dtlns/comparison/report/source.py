@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from recbole_dtlns.comparison.records import Comparison
+from recbole_dtlns.comparison.plan.rows import METHOD_ROWS
 from recbole_dtlns.comparison.report.row import Row, problem_of
-from recbole_dtlns.comparison.rows import METHOD_ROWS
+from recbole_dtlns.comparison.run.records import Comparison
 from recbole_dtlns.comparison.statistics import Compared, significance
 from recbole_dtlns.comparison.statistics.values import row_values
 from recbole_dtlns.errors import UserError

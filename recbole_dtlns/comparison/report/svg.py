@@ -64,7 +64,7 @@ def inline(svg: str, name: str, title: str, alt: str) -> str:
 
 def write_figure(folder: Path, figure: Figure, name: str, title: str, alt: str) -> str:
     """Write NAME.svg and NAME.png; returns the SVG for the page."""
-    from recbole_dtlns.cache import write_atomically
+    from recbole_dtlns.files.cache import write_atomically
 
     svg = svg_text(figure, name)
     figure.set_layout_engine("none")  # what was laid out stays: doing so again would take as long as drawing

@@ -8,8 +8,8 @@ from itertools import combinations
 
 import numpy as np
 
-from recbole_dtlns.comparison.records import Comparison, RunRecord
-from recbole_dtlns.comparison.rows import METHOD_ROWS
+from recbole_dtlns.comparison.plan.rows import METHOD_ROWS
+from recbole_dtlns.comparison.run.records import Comparison, RunRecord
 from recbole_dtlns.comparison.statistics.multiple import benjamini_hochberg, holm
 from recbole_dtlns.comparison.statistics.seeds import SeedComparison, compare_seeds
 from recbole_dtlns.comparison.statistics.users import UserComparison, compare_columns

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recbole_dtlns.comparison.records import RunRecord
+from recbole_dtlns.comparison.run.records import RunRecord
 from recbole_dtlns.errors import UserError
 
 

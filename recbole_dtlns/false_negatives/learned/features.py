@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from recbole_dtlns.data.train_view import TrainView
-from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.data.train_split import TrainSplit
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.learned.nearness import (
     STATISTICS,
     Similarity,
@@ -46,7 +46,7 @@ class Features:
 
 
 def pair_features(
-    view: TrainView,
+    view: TrainSplit,
     codes: tuple[np.ndarray, np.ndarray] | None,
     candidates: Candidates,
     scorers: list[str],
@@ -77,7 +77,7 @@ def pair_features(
 
 
 def _columns(
-    view: TrainView,
+    view: TrainSplit,
     codes: tuple[np.ndarray, np.ndarray] | None,
     candidates: Candidates,
     scorers: list[str],
@@ -100,7 +100,7 @@ def _columns(
 
 
 def _near(
-    name: str, group: str, view: TrainView, candidates: Candidates, similarity: Similarity
+    name: str, group: str, view: TrainSplit, candidates: Candidates, similarity: Similarity
 ) -> Iterator[tuple[str, str, np.ndarray]]:
     values = history_statistics(view, candidates, similarity)
     for number, statistic in enumerate(STATISTICS):

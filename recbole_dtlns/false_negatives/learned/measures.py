@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from recbole_dtlns.false_negatives.topk import position_in_run
+from recbole_dtlns.false_negatives.candidates.topk import position_in_run
 
 MEASURES = ("log_loss", "auc", "ndcg@20")
 _DEPTH = 20

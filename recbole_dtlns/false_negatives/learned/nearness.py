@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from scipy import sparse
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.blocks import CELLS, blocks
-from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.trees.similarity import lcp_similarity
 
 Similarity = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -25,7 +25,7 @@ def tree_similarity(codes: np.ndarray) -> Similarity:
     return lambda candidates, history: lcp_similarity(codes[candidates], codes[history], "min")
 
 
-def cosine_similarity(view: TrainView) -> Similarity:
+def cosine_similarity(view: TrainSplit) -> Similarity:
     """|U_i & U_j| / sqrt(|U_i| |U_j|), U_i = users of item i.
 
     The rows of X'X that candidates need are made in blocks and let go: memory O(block). Comparisons that come sorted by
@@ -62,7 +62,7 @@ def _entries(matrix: sparse.csr_matrix, rows: np.ndarray, columns: np.ndarray) -
     return np.where(known[place] == wanted, values[place], 0)
 
 
-def history_statistics(view: TrainView, candidates: Candidates, similarity: Similarity) -> np.ndarray:
+def history_statistics(view: TrainSplit, candidates: Candidates, similarity: Similarity) -> np.ndarray:
     """Largest, mean, and mean of the three largest similarities of each candidate to its user's history.
 
     Returns:

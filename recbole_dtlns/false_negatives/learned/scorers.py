@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.blocks import CELLS, blocks
-from recbole_dtlns.false_negatives.candidates import Candidates
-from recbole_dtlns.false_negatives.ease import EASE
-from recbole_dtlns.false_negatives.item_knn import ItemKNN
-from recbole_dtlns.false_negatives.low_pass import LowPass
-from recbole_dtlns.false_negatives.rp3beta import RP3beta
-from recbole_dtlns.false_negatives.sources import CandidateSource
-from recbole_dtlns.false_negatives.user_knn import UserKNN
+from recbole_dtlns.false_negatives.candidates.ease import EASE
+from recbole_dtlns.false_negatives.candidates.item_knn import ItemKNN
+from recbole_dtlns.false_negatives.candidates.low_pass import LowPass
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates
+from recbole_dtlns.false_negatives.candidates.rp3beta import RP3beta
+from recbole_dtlns.false_negatives.candidates.sources import CandidateSource
+from recbole_dtlns.false_negatives.candidates.user_knn import UserKNN
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ _MOST_WORK = 4e9  # products of UserKNN, some minutes
 
 
 def affordable_scorers(
-    views: tuple[TrainView, ...], memory_gb: float, source: Mapping[str, Any]
+    views: tuple[TrainSplit, ...], memory_gb: float, source: Mapping[str, Any]
 ) -> tuple[list[str], dict[str, str]]:
     """Names of the scorers that are computed, and of the others, why not.
 
@@ -59,7 +59,7 @@ def affordable_scorers(
     return [name for name in SCORERS if name not in left_out], left_out
 
 
-def scores_of_pairs(scorer: CandidateSource, view: TrainView, candidates: Candidates) -> np.ndarray:
+def scores_of_pairs(scorer: CandidateSource, view: TrainSplit, candidates: Candidates) -> np.ndarray:
     """Scores of candidate pairs by a fitted scorer, float32 [n]; 0 where it gives no finite number.
 
     Users are scored in blocks: memory O(block), time that of scoring all items of every user.
@@ -76,7 +76,7 @@ def scores_of_pairs(scorer: CandidateSource, view: TrainView, candidates: Candid
     return scores
 
 
-def fitted_scores(names: list[str], view: TrainView, candidates: Candidates) -> Iterator[tuple[str, np.ndarray]]:
+def fitted_scores(names: list[str], view: TrainSplit, candidates: Candidates) -> Iterator[tuple[str, np.ndarray]]:
     """Name and scores, float32 [n], of one scorer after the other; a fitted one is let go before the next."""
     for name in names:
         yield name, scores_of_pairs(SCORERS[name]().fit(view), view, candidates)

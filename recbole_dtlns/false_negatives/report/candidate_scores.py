@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from recbole_dtlns.cache import StageCache, content_key
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.blocks import CELLS, blocks
-from recbole_dtlns.false_negatives.candidates import ScoreBlock
-from recbole_dtlns.false_negatives.sources import CandidateSettings, CandidateSource, resolve_source
+from recbole_dtlns.false_negatives.candidates.ranking import ScoreBlock
+from recbole_dtlns.false_negatives.candidates.sources import CandidateSettings, CandidateSource, resolve_source
+from recbole_dtlns.files.cache import StageCache, content_key
 
 _STAGE = "report_scores"
 _REVISION = 1
 
 
 def pair_scores(
-    view: TrainView,
+    view: TrainSplit,
     users: np.ndarray,
     items: np.ndarray,
     settings: CandidateSettings,
@@ -60,7 +60,7 @@ def pair_scores(
 
 
 def mean_ranks(
-    view: TrainView, users: np.ndarray, items: np.ndarray, score_block: ScoreBlock, block_cells: int = CELLS
+    view: TrainSplit, users: np.ndarray, items: np.ndarray, score_block: ScoreBlock, block_cells: int = CELLS
 ) -> np.ndarray:
     """Rank of each pair among the unseen items of its user, 0 = best; ties share their mean rank.
 
@@ -90,7 +90,7 @@ def mean_ranks(
     return ranks
 
 
-def _unseen(view: TrainView, users: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def _unseen(view: TrainSplit, users: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """A copy of scores [n, I + 1] with NaN for padding and train."""
     seen = view.matrix[users]
     scores = scores.astype(np.float32)

@@ -8,7 +8,7 @@ import numpy as np
 
 from recbole_dtlns.data.split_files import choose_share
 from recbole_dtlns.data.tokens import positions
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,13 @@ class HeldIn:
         dropped: held-in pairs left out because `view` does not have the item any more.
     """
 
-    view: TrainView
+    view: TrainSplit
     users: np.ndarray
     items: np.ndarray
     dropped: int
 
 
-def hold_in(full: TrainView, seed: int = 0, parts: int = 10, least: int = 2) -> HeldIn:
+def hold_in(full: TrainSplit, seed: int = 0, parts: int = 10, least: int = 2) -> HeldIn:
     """Take one of `parts` of each user's training pairs out: at least one, but none of a user with fewer than `least`.
 
     The choice depends on the set of training pairs and the seed alone. O(E log E).
@@ -36,7 +36,7 @@ def hold_in(full: TrainView, seed: int = 0, parts: int = 10, least: int = 2) -> 
     users = np.repeat(np.arange(len(full.users)), full.history)  # [E]
     items = full.matrix.indices.astype(np.int64)
     out = choose_share(users, users * len(full.items) + items, seed, parts, least)
-    view = TrainView.from_pairs(full.users[users[~out]], full.items[items[~out]])
+    view = TrainSplit.from_pairs(full.users[users[~out]], full.items[items[~out]])
     held_users = positions(view.users, full.users)[users[out]]
     held_items = positions(view.items, full.items)[items[out]]
     known = (held_users > 0) & (held_items > 0)

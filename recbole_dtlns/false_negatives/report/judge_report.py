@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.decide import Calibration
 from recbole_dtlns.false_negatives.judges.base import JudgeContext
 from recbole_dtlns.false_negatives.report.auc import auc, within_user_auc
@@ -22,8 +22,8 @@ from recbole_dtlns.trees.stage import Trees
 
 logger = logging.getLogger(__name__)
 
-TreesOf = Callable[[TrainView], Trees]
-ScoresOf = Callable[[TrainView, np.ndarray, np.ndarray], "np.ndarray | None"]
+TreesOf = Callable[[TrainSplit], Trees]
+ScoresOf = Callable[[TrainSplit, np.ndarray, np.ndarray], "np.ndarray | None"]
 AskJudge = Callable[[JudgeContext, Candidates], np.ndarray]
 
 
@@ -83,7 +83,7 @@ class JudgeReport:
 
 
 def judge_report(
-    full: TrainView,
+    full: TrainSplit,
     trees_of: TreesOf,
     scores_of: ScoresOf,
     judges: Mapping[str, AskJudge],

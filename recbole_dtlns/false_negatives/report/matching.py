@@ -8,9 +8,9 @@ from hashlib import blake2b
 import numpy as np
 
 from recbole_dtlns.data.tokens import positions
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.blocks import CELLS, blocks
-from recbole_dtlns.false_negatives.candidates import Candidates, ranked_by_order
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates, ranked_by_order
 from recbole_dtlns.false_negatives.report.held_in import HeldIn
 
 _NEAREST = 4
@@ -35,7 +35,7 @@ class ReportPairs:
     lost: int
 
 
-def report_pairs(held: HeldIn, full: TrainView, limit: int, seed: int = 0) -> ReportPairs:
+def report_pairs(held: HeldIn, full: TrainSplit, limit: int, seed: int = 0) -> ReportPairs:
     """Choose held-in pairs and match each with an unseen item of its user.
 
     Whole users are chosen, in an order given by a hash of their tokens, as long as their pairs and matches fit into
@@ -65,17 +65,17 @@ def report_pairs(held: HeldIn, full: TrainView, limit: int, seed: int = 0) -> Re
     return ReportPairs(candidates, by_pair < len(users), int((~matched).sum()))
 
 
-def popularity(view: TrainView) -> np.ndarray:
+def popularity(view: TrainSplit) -> np.ndarray:
     """Training users of each item, int64 [I + 1]; 0 for padding."""
     return np.bincount(view.matrix.indices, minlength=len(view.items))
 
 
-def _popularity_order(view: TrainView, rng: np.random.Generator) -> np.ndarray:
+def _popularity_order(view: TrainSplit, rng: np.random.Generator) -> np.ndarray:
     """All items from rare to popular, int64 [I], those of one count in random order."""
     return np.lexsort((rng.random(view.n_items), popularity(view)[1:])) + 1
 
 
-def _history_codes(view: TrainView, full: TrainView) -> np.ndarray:
+def _history_codes(view: TrainSplit, full: TrainSplit) -> np.ndarray:
     """Codes user * (I + 1) + item of all training pairs in the numbering of `view`, sorted int64."""
     users = np.repeat(positions(view.users, full.users), full.history)
     items = positions(view.items, full.items)[full.matrix.indices]

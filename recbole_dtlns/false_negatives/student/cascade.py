@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.candidates import Candidates
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.judges.base import JudgeContext
-from recbole_dtlns.false_negatives.judging import Verdicts
+from recbole_dtlns.false_negatives.judges.judging import Verdicts
 from recbole_dtlns.false_negatives.student.features import pair_features
 from recbole_dtlns.false_negatives.student.model import Student, student_scores
 from recbole_dtlns.false_negatives.student.report import StudentReport, imitation, least_certain

@@ -6,24 +6,24 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.candidates import Candidates
-from recbole_dtlns.false_negatives.ease import EASE
+from recbole_dtlns.false_negatives.candidates.ease import EASE
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates
+from recbole_dtlns.false_negatives.candidates.user_knn import UserKNN
 from recbole_dtlns.false_negatives.learned import nearness as nearness_module
 from recbole_dtlns.false_negatives.learned import scorers as scorers_module
 from recbole_dtlns.false_negatives.learned.features import GROUPS, pair_features
 from recbole_dtlns.false_negatives.learned.nearness import cosine_similarity, history_statistics, tree_similarity
 from recbole_dtlns.false_negatives.learned.scorers import SCORERS, affordable_scorers, fitted_scores, scores_of_pairs
 from recbole_dtlns.false_negatives.lists import share_of_best
-from recbole_dtlns.false_negatives.user_knn import UserKNN
 from recbole_dtlns.trees.similarity import lcp_similarity
 
 
 @pytest.fixture
 def view():
     rows, columns = np.nonzero(np.random.default_rng(0).random((40, 25)) < 0.25)
-    return TrainView.from_pairs(np.char.zfill(rows.astype(str), 2), np.char.zfill(columns.astype(str), 2))
+    return TrainSplit.from_pairs(np.char.zfill(rows.astype(str), 2), np.char.zfill(columns.astype(str), 2))
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_the_cosine_never_holds_all_of_the_product(monkeypatch):
     monkeypatch.setattr(nearness_module, "CELLS", 1 << 14)
     monkeypatch.setattr(nearness_module, "_CHUNK", 1 << 13)
     rows, columns = np.nonzero(np.random.default_rng(3).random((300, 1500)) < 0.08)
-    view = TrainView.from_pairs(rows.astype(str), columns.astype(str))
+    view = TrainSplit.from_pairs(rows.astype(str), columns.astype(str))
     pairs = 3000
     users = np.sort(np.random.default_rng(4).integers(1, view.n_users + 1, pairs))
     items = np.random.default_rng(5).integers(1, view.n_items + 1, pairs)

@@ -1,20 +1,20 @@
 import numpy as np
 import pytest
 
-from recbole_dtlns.cache import StageCache
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.ease import EASE
-from recbole_dtlns.false_negatives.item_knn import ItemKNN
+from recbole_dtlns.false_negatives.candidates.ease import EASE
+from recbole_dtlns.false_negatives.candidates.item_knn import ItemKNN
+from recbole_dtlns.false_negatives.candidates.sources import SOURCES, CandidateSettings
 from recbole_dtlns.false_negatives.report.candidate_scores import mean_ranks, pair_scores
-from recbole_dtlns.false_negatives.sources import SOURCES, CandidateSettings
+from recbole_dtlns.files.cache import StageCache
 
 
 @pytest.fixture
 def view():
     rows, columns = np.nonzero(np.random.default_rng(0).random((40, 25)) < 0.2)
-    return TrainView.from_pairs(rows.astype(str), columns.astype(str))
+    return TrainSplit.from_pairs(rows.astype(str), columns.astype(str))
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_the_rank_is_that_of_the_candidates(view, cache, name, source):
 
 @pytest.mark.parametrize("cells", [1, 60, 1 << 22])
 def test_mean_ranks_by_hand(cells):
-    view = TrainView.from_pairs(np.array(["a", *"bbbbb"]), np.array(["1", *"12345"]))
+    view = TrainSplit.from_pairs(np.array(["a", *"bbbbb"]), np.array(["1", *"12345"]))
     table = np.array([[9.0] * 6, [99, 99, 5, 7, 7, -np.inf], [np.nan] * 6])
     users, items = np.array([1, 1, 2, 1, 1, 1]), np.array([3, 5, 3, 2, 1, 4])
     found = mean_ranks(view, users, items, lambda block: table[block], cells)
@@ -57,7 +57,7 @@ def test_mean_ranks_by_hand(cells):
 
 
 def test_ties_at_minus_infinity_share_their_rank():
-    view = TrainView.from_pairs(np.array(["a", *"bbbb"]), np.array(["1", *"1234"]))
+    view = TrainSplit.from_pairs(np.array(["a", *"bbbb"]), np.array(["1", *"1234"]))
     table = np.array([[0.0] * 5, [0, 0, 1, -np.inf, -np.inf]])
     found = mean_ranks(view, np.array([1, 1, 1]), np.array([2, 3, 4]), lambda block: table[block])
     np.testing.assert_array_equal(found, [0, 1.5, 1.5])
@@ -67,7 +67,7 @@ def test_a_second_run_finds_the_first_and_others_do_not(view, cache, monkeypatch
     users, items = unseen(view)
     settings = CandidateSettings("ItemKNN", options={"neighbors": 5})
     first = pair_scores(view, users, items, settings, None, cache)
-    other = TrainView.from_pairs(*(tokens[1:] for tokens in (view.users[:21], view.items[:21])))
+    other = TrainSplit.from_pairs(*(tokens[1:] for tokens in (view.users[:21], view.items[:21])))
     monkeypatch.setattr(ItemKNN, "fit", lambda *_: pytest.fail("fitted again"))
     np.testing.assert_array_equal(pair_scores(view, users, items, settings, None, cache), first)
     for changed in (

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.report.held_in import hold_in
 
 
 def random_view(seed=0, users=50, items=80):
     dense = np.random.default_rng(seed).random((users, items)) < np.linspace(0.02, 0.6, users)[:, None]
     rows, columns = np.nonzero(dense)
-    return TrainView.from_pairs(np.char.add("u", rows.astype(str)), np.char.add("i", columns.astype(str)))
+    return TrainSplit.from_pairs(np.char.add("u", rows.astype(str)), np.char.add("i", columns.astype(str)))
 
 
 def token_pairs(view, users=None, items=None):
@@ -42,7 +42,7 @@ def test_the_order_of_the_rows_does_not_matter_and_the_seed_does():
     full = random_view()
     rows, columns = full.matrix.nonzero()
     mixed = np.random.default_rng(5).permutation(len(rows))
-    again = hold_in(TrainView.from_pairs(full.users[rows[mixed]], full.items[columns[mixed]]))
+    again = hold_in(TrainSplit.from_pairs(full.users[rows[mixed]], full.items[columns[mixed]]))
     first, other = hold_in(full), hold_in(full, seed=1)
     assert token_pairs(first.view, first.users, first.items) == token_pairs(again.view, again.users, again.items)
     assert first.view.train_hash == again.view.train_hash
@@ -51,7 +51,7 @@ def test_the_order_of_the_rows_does_not_matter_and_the_seed_does():
 
 def test_items_without_another_user_are_dropped_and_counted():
     users = np.repeat(["a", "b", "c"], [2, 2, 1])
-    view = TrainView.from_pairs(users, np.array(["1", "2", "3", "4", "5"]))
+    view = TrainSplit.from_pairs(users, np.array(["1", "2", "3", "4", "5"]))
     held = hold_in(view)
     assert (len(held.users), held.dropped) == (0, 2)
     assert held.view.n_items == 3

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from toy import toy_split
 
-from recbole_dtlns.cache import StageCache
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
+from recbole_dtlns.false_negatives.candidates.sources import CandidateSettings
 from recbole_dtlns.false_negatives.decide import Calibration
 from recbole_dtlns.false_negatives.judges.keep_all import KeepAllJudge
 from recbole_dtlns.false_negatives.judges.rule import RuleJudge
 from recbole_dtlns.false_negatives.report.candidate_scores import pair_scores
 from recbole_dtlns.false_negatives.report.held_in import hold_in
 from recbole_dtlns.false_negatives.report.judge_report import judge_report
-from recbole_dtlns.false_negatives.sources import CandidateSettings
+from recbole_dtlns.files.cache import StageCache
 from recbole_dtlns.trees.stage import TreeSettings, build_trees
 
 EVERYTHING = 1 << 40
@@ -23,7 +23,7 @@ EVERYTHING = 1 << 40
 @pytest.fixture(scope="module")
 def full():
     users, items = np.array(toy_split(n_users=300)["train"]).T
-    return TrainView.from_pairs(users, items)
+    return TrainSplit.from_pairs(users, items)
 
 
 @pytest.fixture(scope="module")

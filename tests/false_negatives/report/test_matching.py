@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recbole_dtlns.data.train_view import TrainView
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.report import matching
 from recbole_dtlns.false_negatives.report.auc import auc, within_user_auc
 from recbole_dtlns.false_negatives.report.held_in import HeldIn, hold_in
@@ -16,7 +16,7 @@ def skewed(seed=0, users=400, items=300, share=0.08):
     weight = 1 / np.arange(1, items + 1)
     chance = np.minimum(share * items * weight / weight.sum(), 0.5)
     rows, columns = np.nonzero(rng.random((users, items)) < chance)
-    return TrainView.from_pairs(np.char.add("u", rows.astype(str)), np.char.add("i", columns.astype(str)))
+    return TrainSplit.from_pairs(np.char.add("u", rows.astype(str)), np.char.add("i", columns.astype(str)))
 
 
 def pairs_of(full, limit=EVERYTHING, seed=0):
@@ -89,7 +89,7 @@ def test_a_user_too_large_for_the_limit_does_not_block_the_others():
     rows = np.repeat(["whale1", "whale2", *(f"u{n}" for n in range(30))], [200, 200, *[5] * 30])
     columns = np.concatenate([np.arange(200), np.arange(200), *(np.arange(n, n + 5) for n in range(30))]).astype(str)
     for seed in range(5):  # in another order of users each time
-        held, asked = pairs_of(TrainView.from_pairs(rows, columns), limit=20, seed=seed)
+        held, asked = pairs_of(TrainSplit.from_pairs(rows, columns), limit=20, seed=seed)
         assert len(asked.candidates) == 20
         assert not set(held.view.users[asked.candidates.users]) & {"whale1", "whale2"}
 
@@ -115,7 +115,7 @@ def test_the_order_of_the_rows_does_not_matter():
     rows, columns = full.matrix.nonzero()
     mixed = np.random.default_rng(3).permutation(len(rows))
     held, asked = pairs_of(full, 100)
-    again_held, again = pairs_of(TrainView.from_pairs(full.users[rows[mixed]], full.items[columns[mixed]]), 100)
+    again_held, again = pairs_of(TrainSplit.from_pairs(full.users[rows[mixed]], full.items[columns[mixed]]), 100)
     assert by_token(held, asked) == by_token(again_held, again)
 
 
@@ -135,7 +135,7 @@ def test_windows_grow_until_something_is_free(window, cells, monkeypatch):
     dense = np.arange(40)[:, None] < np.linspace(40, 2, 40).astype(int)[None]
     dense[0, -3:] = False  # user 0
     rows, columns = np.nonzero(dense)
-    full = TrainView.from_pairs(np.char.zfill(rows.astype(str), 2), np.char.zfill(columns.astype(str), 2))
+    full = TrainSplit.from_pairs(np.char.zfill(rows.astype(str), 2), np.char.zfill(columns.astype(str), 2))
     held = HeldIn(full, np.array([1, 1, 1, 1]), np.array([1, 2, 3, 4]), 0)
     asked = report_pairs(held, full, EVERYTHING)
     assert sorted(asked.candidates.items[~asked.positive].tolist()) == [38, 39, 40]
@@ -147,7 +147,7 @@ def test_the_nearest_in_popularity_are_taken(monkeypatch):
     counts = np.arange(1, 31)
     rows = np.concatenate([np.arange(count) for count in counts])
     columns = np.repeat(counts, counts)
-    full = TrainView.from_pairs(np.char.zfill(rows.astype(str), 2), np.char.zfill(columns.astype(str), 2))
+    full = TrainSplit.from_pairs(np.char.zfill(rows.astype(str), 2), np.char.zfill(columns.astype(str), 2))
     rare_user = full.n_users  # knows item 30 alone
     held = HeldIn(full, np.array([rare_user]), np.array([15]), 0)
     asked = [report_pairs(held, full, 2, seed).candidates.items for seed in range(20)]
@@ -155,6 +155,6 @@ def test_the_nearest_in_popularity_are_taken(monkeypatch):
 
 
 def test_nothing_held_in():
-    full = TrainView.from_pairs(np.array(["a", "b"]), np.array(["1", "1"]))
+    full = TrainSplit.from_pairs(np.array(["a", "b"]), np.array(["1", "1"]))
     _, asked = pairs_of(full)
     assert len(asked.candidates) == len(asked.positive) == asked.lost == 0

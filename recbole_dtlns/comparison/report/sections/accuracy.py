@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from recbole_dtlns.comparison.records import RunRecord
 from recbole_dtlns.comparison.report.measures import why_marked
 from recbole_dtlns.comparison.report.plots import accuracy as plots
 from recbole_dtlns.comparison.report.section import Picture, Section
 from recbole_dtlns.comparison.report.source import SPREAD_OF_LISTS, Group, Row, Source, best_of, is_accuracy
 from recbole_dtlns.comparison.report.table import Column, Line, Table, Value, filled
+from recbole_dtlns.comparison.run.records import RunRecord
 from recbole_dtlns.comparison.statistics.words import metric_name
 
 _NOTE = "Mean ± standard deviation over seeds. Bold: the best mean of a column among rows without marks."

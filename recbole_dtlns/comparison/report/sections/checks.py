@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from recbole_dtlns.comparison.checks import OTHER_MASKS, comparison_checks, of_other_mask
-from recbole_dtlns.comparison.records import RunRecord
 from recbole_dtlns.comparison.report.section import Point, Section
 from recbole_dtlns.comparison.report.source import Source
 from recbole_dtlns.comparison.report.table import Column, Line, Table
+from recbole_dtlns.comparison.run.checks import OTHER_MASKS, comparison_checks, of_other_mask
+from recbole_dtlns.comparison.run.records import RunRecord
 
 LOOKS_FILTERED = "looks filtered by held-out labels"
 _FILTER = "inferred positives were not filtered by "  # as `leaks` names it; "not passed" would negate it twice

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from recbole_dtlns.comparison.records import RunRecord
 from recbole_dtlns.comparison.report.measures import fields, means, number
 from recbole_dtlns.comparison.report.source import Group, Row, Source
 from recbole_dtlns.comparison.report.table import Column, Line, Table, Value, filled
+from recbole_dtlns.comparison.run.records import RunRecord
 
 LANGUAGE_MODELS = ("llm", "server", "student")
 _ASKED = {"llm_calls": "LLM calls", "prompt_tokens": "Prompt tokens", "unreadable": "Unreadable"}

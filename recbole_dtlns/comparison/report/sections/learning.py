@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from recbole_dtlns.comparison.records import RunRecord
 from recbole_dtlns.comparison.report.measures import why_marked
 from recbole_dtlns.comparison.report.plots import curves, scatter
 from recbole_dtlns.comparison.report.row import problem_of
 from recbole_dtlns.comparison.report.section import Picture, Section
 from recbole_dtlns.comparison.report.source import Group, Source
 from recbole_dtlns.comparison.report.table import Column, Line, Table, Value
+from recbole_dtlns.comparison.run.records import RunRecord
 from recbole_dtlns.comparison.statistics.words import metric_name
 
 

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from recbole_dtlns.comparison.plan import ComparisonPlan
-from recbole_dtlns.comparison.records import RunRecord
+from recbole_dtlns.comparison.plan.plan import ComparisonPlan
 from recbole_dtlns.comparison.report.section import Commands, Section
 from recbole_dtlns.comparison.report.sections.accuracy import chosen_of
 from recbole_dtlns.comparison.report.source import Group, Row, Source
 from recbole_dtlns.comparison.report.table import Column, Line, Table, filled
-from recbole_dtlns.comparison.runs import Run, command
+from recbole_dtlns.comparison.run.records import RunRecord
+from recbole_dtlns.comparison.run.runs import Run, command
 
 # Where a run writes and what sets its seeds apart is no difference between rows; what it ran on is a table of its own.
 _PLACES = frozenset({"run_dir", "cache_dir", "checkpoint_dir", "seed", "show_progress", "state", "gpu_id", "device"})

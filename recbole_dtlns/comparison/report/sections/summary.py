@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from recbole_dtlns.comparison.plan.rows import METHOD_ROWS
 from recbole_dtlns.comparison.report.formats import shown
 from recbole_dtlns.comparison.report.measures import labels_by_mark
 from recbole_dtlns.comparison.report.section import Point, Section
 from recbole_dtlns.comparison.report.sections.checks import failed_checks
 from recbole_dtlns.comparison.report.source import Group, Row, Source
-from recbole_dtlns.comparison.rows import METHOD_ROWS
 from recbole_dtlns.comparison.statistics import Compared, over_seeds, over_users
 from recbole_dtlns.comparison.statistics.words import metric_name, turned
 

@@ -1,0 +1,63 @@
+"""The offline stage as a run of its own."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+from recbole_dtlns.config.method import check_judge
+from recbole_dtlns.config.run_config import raw_value
+from recbole_dtlns.data.build import read_training_part
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.evaluation import result as results
+from recbole_dtlns.false_negatives.identification.stage import identify
+from recbole_dtlns.files.run_folder import (
+    CONFIG,
+    INFERRED,
+    LOG,
+    RESULT,
+    cache_folder,
+    make_run_dir,
+    start_log,
+    write_config,
+)
+from recbole_dtlns.quick_start import Inputs, write_found
+
+logger = logging.getLogger(__name__)
+
+
+def run_identification(inputs: Inputs) -> Path:
+    """The offline stage alone: no model, no valid or test pairs, no metrics. Returns the run folder."""
+    named = inputs.model or raw_value("model", inputs.command_line, inputs.config_dict, inputs.config_file_list)
+    config = replace(inputs, model=named or "BPR").config()
+    if config.method.judge == "none":
+        raise UserError("identify needs a judge: set --judge=rule, llm, ... (or leave neg_sampler at dtl_ns).")
+    if config.settings.candidate_checkpoint is not None:
+        raise UserError(
+            "identify reads train alone, but the model of a candidate_checkpoint is loaded with the whole split it was "
+            "trained on. Use it in a training run, or train one here with --candidate_source=MODEL."
+        )
+    if config.settings.noise_rate > 0:
+        raise UserError(
+            f"noise_rate={config.settings.noise_rate}: identify reads train alone, and noise is made with the whole "
+            "split, for experiments. Use it in a training run or in `compare`, which identify for themselves."
+        )
+    check_judge(config.settings, config.method)
+    run_dir = make_run_dir(config.settings.run_dir, f"identify-{config.dataset}-{config.method.judge}")
+    start_log(run_dir / LOG, config["state"])
+    config["checkpoint_dir"] = str(run_dir)
+    resolved = config.resolved()
+    write_config(run_dir / CONFIG, resolved)
+    cache_dir = cache_folder(config.settings.cache_dir, config.dataset)
+    view = read_training_part(config, cache_dir)
+    logger.info("Training split: %d users, %d items, %d pairs", view.n_users, view.n_items, view.matrix.nnz)
+    found = identify(view, config.settings, config.method, cache_dir)
+    write_found(run_dir, view, found, config)
+    if found.interrupted:  # without a result the same command takes up the same folder
+        raise KeyboardInterrupt
+    counts = results.data_counts(view, None, None if found.inferred is None else len(found.inferred))
+    fields = results.result_fields(config, resolved, found, counts) | {"model": None}
+    results.write_result(run_dir / RESULT, fields)
+    logger.info("Wrote %s and %s", run_dir / INFERRED, run_dir / RESULT)
+    return run_dir

@@ -1,0 +1,1 @@
+"""What is compared: plan files, rows, and the configuration of each run."""

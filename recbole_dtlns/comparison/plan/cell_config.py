@@ -1,0 +1,132 @@
+"""The configuration that the runs of a cell will have, to be checked before there is any."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from recbole_dtlns.comparison.plan.plan import Cell, ComparisonPlan
+from recbole_dtlns.comparison.plan.plan_keys import sample_values
+from recbole_dtlns.comparison.search.ranges import parse_range
+from recbole_dtlns.config.method import check_judge
+from recbole_dtlns.config.model_kinds import check_packages
+from recbole_dtlns.config.run_config import Config
+from recbole_dtlns.config.settings import nearest, our_keys
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.training.proposals import check_exclude
+
+_SHOWN = 5  # bad cells in an error message
+
+
+class CellConfig(Config):
+    """The configuration of a run: files, the keys that all runs share as one file more, and the cell's own on top.
+
+    Args:
+        plan: of the comparison.
+        cell: one of its cells.
+        keys: of the run: seed and those of the trial; they win over the cell's.
+
+    Attributes:
+        strangers: shared keys that nothing in this cell reads; those of another model of the plan may be among them.
+        known: every key that something reads.
+
+    Raises:
+        UserError: as `Config`.
+    """
+
+    file_config_dict: dict[str, Any]  # RecBole's
+
+    def __init__(self, plan: ComparisonPlan, cell: Cell, keys: Mapping[str, Any] | None = None) -> None:
+        self._shared = dict(plan.fixed)
+        own = {**cell.keys(), "seed": plan.seeds[0], "split_seed": plan.split_seed, **(keys or {})}
+        super().__init__(cell.model, cell.dataset, list(plan.config_files), None, own)
+
+    def _load_config_files(self, file_list: Any) -> dict[str, Any]:
+        return {**super()._load_config_files(file_list), **self._shared}
+
+    def _check_keys(self) -> None:
+        """Without a warning for each shared key that belongs to another model; `check_cells` looks at these."""
+        listed = {key for keys in self.parameters.values() for key in keys}
+        self.known = frozenset(our_keys() | listed | set(self.internal_config_dict))
+        self.strangers = frozenset(self._shared) - self.known
+        all_keys = self.file_config_dict
+        self.file_config_dict = {key: value for key, value in all_keys.items() if key not in self.strangers}
+        super()._check_keys()
+        self.file_config_dict = all_keys
+
+
+def check_cells(plan: ComparisonPlan) -> None:
+    """Build the configuration of every cell, so that what cannot work is found before anything runs.
+
+    Raises:
+        UserError: names the cells and what is wrong with them, or a key that nothing in any cell reads.
+    """
+    found: list[tuple[Cell, CellConfig]] = []
+    problems: dict[str, list[str]] = {}
+    seen: set[tuple[str, str, str, bool]] = set()
+    for cell in plan.cells():
+        identity = (cell.dataset, cell.model, cell.label, cell.noise > 0)  # one level of noise is like another
+        if identity in seen:
+            continue
+        seen.add(identity)
+        try:
+            found.append((cell, _checked_cell(plan, cell)))
+        except UserError as error:
+            problems.setdefault(str(error), []).append(cell.folder.as_posix())
+    if problems:
+        raise UserError(_cells_message(problems))
+    _check_shared_keys(plan, found)
+    _check_shared_ranges(plan, found)
+
+
+def _checked_cell(plan: ComparisonPlan, cell: Cell) -> CellConfig:
+    config = CellConfig(plan, cell)
+    check_packages(config["model"])
+    check_judge(config.settings, config.method)
+    check_exclude(config)
+    if config.method.judge == "file" and config.settings.judge_file is None:
+        raise UserError(
+            "judge=file reads verdicts from a file; name it with --judge_file=PATH, or in the plan file as "
+            "judge_keys: {file: {judge_file: PATH}}."
+        )
+    return config
+
+
+def _cells_message(problems: Mapping[str, list[str]]) -> str:
+    """One line a problem: the first cell that has it, and how many more."""
+    lines = []
+    for said, names in list(problems.items())[:_SHOWN]:
+        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        lines.append(f"  {names[0]}{others}: {said}")
+    left = sum(len(names) for names in list(problems.values())[_SHOWN:])
+    more = f"\n  and {left} more, for other reasons" if left else ""
+    count = sum(map(len, problems.values()))
+    return f"{count} {'cell' if count == 1 else 'cells'} of the plan cannot run:\n" + "\n".join(lines) + more
+
+
+def _check_shared_keys(plan: ComparisonPlan, found: list[tuple[Cell, CellConfig]]) -> None:
+    """Raise UserError for a shared key that no cell reads, or a shared range that a cell does not."""
+    known = frozenset[str]().union(*(config.known for _, config in found))
+    for key in plan.fixed:
+        if key not in known:
+            raise UserError(f"Unknown key {key!r}: nothing in any run reads it{nearest(key, known) or '.'}")
+    for cell, config in found:
+        for key in plan.shared_search if cell.row.model is None else ():
+            if key not in config.known:
+                near = nearest(key, config.known) or "."
+                raise UserError(
+                    f"Range of {key}: {cell.folder.as_posix()} has no such key{near} A range is tried in every row of "
+                    "every model."
+                )
+
+
+def _check_shared_ranges(plan: ComparisonPlan, found: list[tuple[Cell, CellConfig]]) -> None:
+    """Raise UserError if a shared range holds a value that a model does not accept."""
+    first = {cell.model: cell for cell, _ in reversed(found) if cell.row.model is None}
+    for cell in first.values():
+        for key, text in plan.shared_search.items():
+            for value in sample_values(parse_range(key, text)):
+                try:
+                    CellConfig(plan, cell, {key: value})
+                except UserError as error:
+                    raise UserError(f"Range of {key}, value {value!r}: {error}") from error

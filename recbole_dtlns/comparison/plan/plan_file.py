@@ -1,0 +1,179 @@
+"""The plan of a comparison from flags and a YAML file, with everything checked that needs no data."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from recbole_dtlns.comparison.plan.cell_config import check_cells
+from recbole_dtlns.comparison.plan.plan import ComparisonPlan
+from recbole_dtlns.comparison.plan.plan_keys import (
+    METRICS,
+    check_files,
+    check_ranges,
+    deal_out,
+    judge_keys_of,
+    shared_keys,
+)
+from recbole_dtlns.comparison.plan.plan_values import LARGEST_SEED, is_list, mapping, numbers, one, seeds, words
+from recbole_dtlns.comparison.plan.rows import REFERENCES, make_row, require_judge
+from recbole_dtlns.comparison.search.search import KINDS, number_of_trials
+from recbole_dtlns.config.parsers import number, one_of, whole
+from recbole_dtlns.config.plugins import load_plugins
+from recbole_dtlns.config.positives_loss import LEARNED
+from recbole_dtlns.config.run_config import raw_value, read_yaml, require_model
+from recbole_dtlns.config.settings import nearest
+from recbole_dtlns.errors import UserError
+
+__all__ = ["DEFAULT_ROWS", "check_cells", "make_plan", "read_plan"]
+
+# Entries of a plan that are flags too; the rest of them; other names.
+_FLAGS = ("datasets", "models", "samplers", "judges", "seeds", "seed", "split_seed", "trials", "search", "noise")
+_FILE_ONLY = ("ranges", "fixed", "judge_keys", "config_files")
+_OTHER_NAMES = {"rows": "samplers"}
+DEFAULT_ROWS = ["recbole:uniform", "uniform", "dns", "mixgcf", "dtl_ns"]
+
+
+def read_plan(path: Path | str) -> ComparisonPlan:
+    """The plan of a YAML file alone.
+
+    Raises:
+        UserError: as `make_plan`.
+    """
+    return make_plan({"plan": str(path)})
+
+
+def make_plan(flags: Mapping[str, str], config_files: Sequence[str] = ()) -> ComparisonPlan:
+    """The plan of a command line.
+
+    Args:
+        flags: raw text by key: `plan` (a YAML file, whose entries the other flags override), `datasets`, `models`,
+            `samplers` (or `rows`), `judges`, `seeds`, `seed`, `split_seed`, `trials`, `search`, `noise`; every other
+            key goes to all runs.
+        config_files: YAML files for all runs; without any, those of the plan file.
+
+    Raises:
+        UserError: a name, type, range or key that cannot be used; no work has been done then.
+    """
+    given = _renamed(flags)
+    entries = _entries(Path(given.pop("plan"))) if "plan" in given else {}
+    fixed = mapping("fixed", entries.pop("fixed", None))
+    if "seed" in fixed:
+        entries.setdefault("seed", fixed.pop("seed"))
+    if "seed" not in given and is_list(given.get("seeds")):
+        entries.pop("seed", None)  # the file's first seed belongs to its own number of seeds
+    if "seeds" in given and not is_list(given["seeds"]) and is_list(entries.get("seeds")):
+        entries.setdefault("seed", seeds(entries["seeds"], None)[0])  # a number of seeds counts from the file's first
+    for key, value in given.items():
+        if key in _FILE_ONLY:
+            raise UserError(f"--{key} is no flag: {key} stands in a plan file (--plan=FILE).")
+        (entries if key in _FLAGS else fixed)[key] = value
+    files = list(config_files)
+    if not files and entries.get("config_files"):
+        files = words("config_files", entries["config_files"])
+    files = _absolute(files)
+    plugins = raw_value("plugins", fixed, files)
+    if isinstance(plugins, str):
+        fixed["plugins"] = " ".join(_absolute(plugins.replace(",", " ").split()))
+    load_plugins(fixed.get("plugins"))
+    return _checked(entries, fixed, files, set(given))
+
+
+def _absolute(names: Sequence[str]) -> list[str]:
+    """Paths of files that are here, so that the plan can be read from elsewhere too; shipped ones stay names.
+
+    So does one whose full path has a space: such names stand in lists that spaces separate.
+    """
+    paths = [(name, Path(name).absolute()) for name in names]
+    return [str(path) if path.is_file() and len(str(path).split()) == 1 else name for name, path in paths]
+
+
+def _renamed(entries: Mapping[str, Any]) -> dict[str, Any]:
+    found = {_OTHER_NAMES.get(key, key): value for key, value in entries.items()}
+    if len(found) < len(entries):
+        raise UserError("rows and samplers are two names of one entry. Give one of them.")
+    return found
+
+
+def _entries(path: Path) -> dict[str, Any]:
+    """The entries of a plan file by their first names; what is left empty is not there."""
+    if not path.is_file():
+        raise UserError(f"There is no plan file {path}. Give the path of a YAML file: --plan=FILE.")
+    entries = _renamed(read_yaml(path, yaml.SafeLoader))
+    known = (*_FLAGS, *_FILE_ONLY)
+    for key in entries:
+        if key not in known:
+            near = nearest(str(key), known) or "."
+            raise UserError(
+                f"{path}: a plan has no entry {key!r}{near} Entries are {', '.join(known)}; keys of RecBole and of "
+                "recbole_dtlns that all runs share stand under fixed."
+            )
+    return {key: value for key, value in entries.items() if value is not None}
+
+
+def _checked(
+    entries: Mapping[str, Any], fixed: Mapping[str, Any], files: Sequence[str], flags: Collection[str]
+) -> ComparisonPlan:
+    if "datasets" not in entries:
+        raise UserError("No data set was named. Give --datasets=A,B, or datasets: [A, B] in a plan file.")
+    check_files(files)
+    shared = shared_keys(fixed)
+    if raw_value("metrics", shared, files) is None:
+        shared["metrics"] = list(METRICS)
+    first = entries.get("seed")
+    if first is None and not is_list(entries.get("seeds")):
+        first = raw_value("seed", files)
+    chosen_seeds = seeds(entries.get("seeds", 1), first)
+    split_seed = entries.get("split_seed", raw_value("split_seed", files))
+    rows = tuple(dict.fromkeys(map(make_row, words("samplers", entries.get("samplers", DEFAULT_ROWS)))))
+    judges = tuple(map(_judge, words("judges", entries.get("judges", [LEARNED]))))
+    named = [*judges, *(row.judge for row in rows if row.judge is not None)]
+    judge_keys = deal_out(shared, judge_keys_of(mapping("judge_keys", entries.get("judge_keys"))), named, flags)
+    plan = ComparisonPlan(
+        datasets=tuple(map(_data_set, words("datasets", entries["datasets"]))),
+        models=tuple(map(_model, words("models", entries.get("models", ["LightGCN"])))),
+        rows=rows,
+        judges=judges,
+        seeds=chosen_seeds,
+        split_seed=chosen_seeds[0] if split_seed is None else one("split_seed", split_seed, whole(0, LARGEST_SEED)),
+        trials=one("trials", entries.get("trials", 0), whole(0)),
+        search=one("search", entries.get("search", "random"), one_of(*KINDS)),
+        noise=tuple(numbers("noise", entries.get("noise", [0.0]), number(0, 1))),
+        fixed=shared,
+        shared_search=mapping("ranges", entries.get("ranges")),
+        judge_keys=judge_keys,
+        config_files=tuple(files),
+    )
+    check_ranges(plan)
+    if plan.search == "grid" and plan.trials == 0:
+        raise UserError(
+            "search=grid needs trials, the most settings that are tried in a row: --trials=20. It is the same for all "
+            "rows, as rows with a larger grid would be tuned longer otherwise. Leave search out for no search."
+        )
+    if plan.search == "grid" and plan.trials > 1 and all(number_of_trials(row, plan) == 1 for row in plan.rows):
+        raise UserError(
+            "search=grid: the grid is empty, since none of the rows has a range to search. Add ranges to the plan "
+            "file, name other samplers, or leave search out."
+        )
+    return plan
+
+
+def _data_set(name: str) -> str:
+    if "/" in name or "\\" in name or name.startswith("."):
+        raise UserError(f"datasets: {name!r} is a path; give the name of a data set, and its folder as --data_path.")
+    return name
+
+
+def _model(name: str) -> str:
+    if name in REFERENCES and make_row(name).keys["neg_sampler"] is None:
+        raise UserError(f"models: {name} draws no negatives. It is a reference row: name it in samplers.")
+    require_model(name)
+    return name
+
+
+def _judge(name: str) -> str:
+    require_judge(name)
+    return name

@@ -1,0 +1,247 @@
+"""One run of a comparison: found finished, or made by a process of its own."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+import os
+import queue
+import re
+import signal
+import subprocess
+import sysconfig
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import recbole_dtlns
+from recbole_dtlns.comparison.plan.plan import ComparisonPlan
+from recbole_dtlns.comparison.run.records import RUNS
+from recbole_dtlns.comparison.run.runs import Run, command, run_config
+from recbole_dtlns.comparison.run.same_inputs import SameInputs
+from recbole_dtlns.comparison.run.usable import WHAT_TO_DO, usable_result
+from recbole_dtlns.config.run_config import Config, read_yaml
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.run_folder import CONFIG, RESULT, config_hash, identity_keys
+from recbole_dtlns.training.trainer import CHECKPOINT
+from recbole_dtlns.version import __version__
+
+logger = logging.getLogger(__name__)
+
+STDERR = "stderr.txt"
+DONE, READY, FAILED_RUN, INTERRUPTED = "done", "ready", "failed", "interrupted"
+_DIFFERENCES = 5  # that an error message lists
+_LONGEST_REASON = 600
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run and the keys that the search tries in it, or has chosen for it."""
+
+    run: Run
+    keys: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        job: what was to be done.
+        status: `done`; `ready`, it was found finished; `failed`; or `interrupted`, to be gone on with at another time.
+        seconds: it took, of the clock.
+        result: its `result.json` where it is done or ready.
+        score: the valid metric of early stopping, with the sign that makes more better; None where there is none.
+        reason: of a failure.
+    """
+
+    job: Job
+    status: str
+    seconds: float = 0.0
+    result: dict[str, Any] | None = None
+    score: float | None = None
+    reason: str = ""
+
+
+class Runner:
+    """Makes runs, several at a time where it is called from several threads.
+
+    Args:
+        plan: of the comparison.
+        folder: of the comparison.
+        jobs: number of runs at a time.
+        gpus: numbers of the GPUs to deal out, one a run; empty leaves the device to the configuration.
+        inherit: file descriptors that the processes hold open too.
+        same_inputs: what the runs found at the start were made from.
+    """
+
+    def __init__(
+        self,
+        plan: ComparisonPlan,
+        folder: Path,
+        jobs: int,
+        gpus: Sequence[str] = (),
+        inherit: Sequence[int] = (),
+        same_inputs: SameInputs | None = None,
+    ) -> None:
+        self._plan, self._folder, self._inherit = plan, folder, tuple(inherit)
+        self._same_inputs = same_inputs or SameInputs()
+        self._environment = environment(jobs, on_gpu=bool(gpus))
+        self._slots: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        for slot in itertools.islice(itertools.cycle(gpus or [None]), jobs):
+            self._slots.put(slot)
+        self._lock, self._configuring = threading.Lock(), threading.Lock()
+        self._children: set[subprocess.Popen[bytes]] = set()
+        self._stopped = False
+
+    @property
+    def running(self) -> int:
+        """Number of processes at work."""
+        return len(self._children)
+
+    def __call__(self, job: Job) -> Outcome:
+        """Make a run unless it is finished; what goes wrong with it is said in the outcome, not raised."""
+        home = self._folder / RUNS / job.run.run_id
+        try:
+            with self._configuring:  # RecBole's Config changes the environment
+                config = run_config(self._plan, job.run, job.keys)
+            if (home / RESULT).is_file():
+                result = reusable_result(home, config)
+                return self._finished(job, READY, run_seconds(result), result, config)
+            return self._make(job, home, config)
+        except (UserError, OSError) as error:
+            return Outcome(job, FAILED_RUN, reason=str(error))
+        except Exception as error:  # one run must never end the others
+            logger.exception("%s failed in a way that was not foreseen.", job.run.run_id)
+            return Outcome(job, FAILED_RUN, reason=f"{type(error).__name__}: {error}")
+
+    def _finished(self, job: Job, status: str, seconds: float, result: dict[str, Any], config: Config) -> Outcome:
+        """What a finished run comes to; it keeps nothing that is of no use any more.
+
+        A run that outlived a killed comparison is found finished with its output and checkpoint still there.
+        """
+        home = self._folder / RUNS / job.run.run_id
+        self._same_inputs.check(job.run.cell.dataset, job.run.cell.model, result, home)
+        (home / STDERR).unlink(missing_ok=True)
+        if job.run.trial is not None:
+            (home / CHECKPOINT).unlink(missing_ok=True)
+        return Outcome(job, status, seconds, result, valid_score(result, config))
+
+    def interrupt(self, number: int = signal.SIGINT) -> None:
+        """Start no more runs, and send a signal to those at work: at SIGINT they save their state."""
+        with self._lock:
+            self._stopped = True
+            for child in self._children:
+                child.send_signal(number)
+
+    def _make(self, job: Job, home: Path, config: Config) -> Outcome:
+        home.mkdir(parents=True, exist_ok=True)
+        slot, started = self._slots.get(), time.perf_counter()
+        try:
+            child = self._start(command(self._plan, job.run, job.keys, self._folder, slot), home)
+            status = None if child is None else child.wait()
+        finally:
+            self._slots.put(slot)
+        if child is not None:
+            with self._lock:
+                self._children.discard(child)
+        seconds = time.perf_counter() - started
+        if status == 0:
+            return self._finished(job, DONE, seconds, usable_result(home), config)
+        if self._stopped or status is None:
+            (home / STDERR).unlink(missing_ok=True)
+            return Outcome(job, INTERRUPTED, seconds)
+        return Outcome(job, FAILED_RUN, seconds, reason=failure_reason(status, home / STDERR))
+
+    def _start(self, words: list[str], home: Path) -> subprocess.Popen[bytes] | None:
+        """Start a process, out of reach of the terminal's Ctrl-C: `interrupt` sends it just one."""
+        with self._lock, (home / STDERR).open("wb") as said:
+            if self._stopped:
+                return None
+            child = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                env=self._environment,
+                start_new_session=True,
+                pass_fds=self._inherit,
+            )
+            self._children.add(child)
+            return child
+
+
+def environment(jobs: int, on_gpu: bool) -> dict[str, str]:
+    """Environment of the processes: this very package, and on a CPU the cores shared out where the user has not."""
+    found = dict(os.environ)
+    home = str(Path(recbole_dtlns.__file__).parents[1])
+    if home != sysconfig.get_paths()["purelib"]:
+        found["PYTHONPATH"] = os.pathsep.join([home, *filter(None, [found.get("PYTHONPATH")])])
+    if not on_gpu:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        found.setdefault("OMP_NUM_THREADS", str(max(1, cores // jobs)))
+    return found
+
+
+def reusable_result(home: Path, config: Config) -> dict[str, Any]:
+    """The `result.json` of a finished run.
+
+    Raises:
+        UserError: it is damaged, made by another version of this package, or under another configuration.
+    """
+    result = usable_result(home)
+    made_by = result["versions"].get("recbole_dtlns")
+    if made_by != __version__:
+        raise UserError(f"{home} was made by version {made_by} of recbole_dtlns; this is {__version__}. {WHAT_TO_DO}")
+    if not (home / CONFIG).is_file():
+        raise UserError(f"{home} holds a result but no {CONFIG}. {WHAT_TO_DO}")
+    recorded, wanted = read_yaml(home / CONFIG, yaml.SafeLoader), config.resolved()
+    if config_hash(recorded) != config_hash(wanted):
+        raise UserError(
+            f"{home} holds a run under another configuration: {differences(recorded, wanted)}. {WHAT_TO_DO}"
+        )
+    return result
+
+
+def differences(recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """`epochs is 5, the plan asks for 9`, and so on for the first few keys that differ."""
+    there, asked = identity_keys(recorded), identity_keys(wanted)
+    keys = [key for key in sorted({*there, *asked}) if there.get(key) != asked.get(key)]
+    said = [f"{key} is {there.get(key)}, the plan asks for {asked.get(key)}" for key in keys[:_DIFFERENCES]]
+    return "; ".join(said) + (f"; and {len(keys) - _DIFFERENCES} more keys" if len(keys) > _DIFFERENCES else "")
+
+
+def valid_score(result: Mapping[str, Any], config: Config) -> float | None:
+    """The valid metric of a run, negative where less of it is better; None where the result has none."""
+    value = (result["best_valid_result"] or {}).get(str(config["valid_metric"]).lower())
+    if value is None or math.isnan(value):
+        return None
+    return float(value) if config["valid_metric_bigger"] else -float(value)
+
+
+def run_seconds(result: Mapping[str, Any]) -> float:
+    """Seconds of all stages of a run; those of sampling are among those of training."""
+    return sum(value for stage, value in result["seconds"].items() if stage != "sampling" and value is not None)
+
+
+def failure_reason(status: int, said: Path) -> str:
+    """Why a process ended: what the program says of it, else its last line; also written into `said`."""
+    if status < 0:
+        name = signal.Signals(-status).name if -status in set(signal.Signals) else str(-status)
+        hint = " (out of memory is a common cause)" if name == "SIGKILL" else ""
+        reason = f"Killed by signal {name}{hint}."
+        with said.open("a", encoding="utf-8") as file:
+            file.write(f"{reason}\n")
+        return reason
+    lines = [line.strip() for line in said.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    for pattern in (r"^recbole-dtlns: (.*)", r"\bERROR\s+(Failed: .*)"):
+        found = [match[1] for match in (re.search(pattern, line) for line in lines) if match]
+        if found:
+            return found[-1][:_LONGEST_REASON]
+    return (lines[-1] if lines else f"ended with status {status} and said nothing")[:_LONGEST_REASON]

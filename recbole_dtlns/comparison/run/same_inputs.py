@@ -1,0 +1,68 @@
+"""Whether the runs of a comparison were made from the same data and from the same files."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from recbole.utils import ModelType
+
+from recbole_dtlns.comparison.run.records import RunRecord
+from recbole_dtlns.comparison.run.usable import WHAT_TO_DO
+from recbole_dtlns.config.run_config import model_class
+from recbole_dtlns.errors import UserError
+
+_SHOWN = 12  # characters of a hash in a message
+Input = tuple[str, ...]
+
+
+class SameInputs:
+    """What the finished runs of a comparison were made from; a run that was made from something else is refused.
+
+    The identity of a configuration leaves out where data lie, and has files by name. Here the content counts: the split
+    of each data set, and each file made elsewhere. Models that read their data in another form, as sequential ones do,
+    have a split of their own. May be used from several threads.
+
+    Args:
+        records: runs found at the start. What most of them have is what the others must have; an input that none of
+            them has is set by the first run that does.
+    """
+
+    def __init__(self, records: Iterable[RunRecord] = ()) -> None:
+        counts: dict[Input, Counter[str]] = defaultdict(Counter)
+        for record in records:
+            for name, content in _inputs(record.dataset, record.model, record.result).items():
+                counts[name][content] += 1
+        self._known = {name: counter.most_common(1)[0][0] for name, counter in counts.items()}
+        self._lock = threading.Lock()
+
+    def check(self, dataset: str, model: str, result: Mapping[str, Any], home: Path) -> None:
+        """Keep what a run was made from.
+
+        Raises:
+            UserError: it is not what the other runs were made from; names both.
+        """
+        found = _inputs(dataset, model, result)
+        with self._lock:
+            for name, content in found.items():
+                known = self._known.get(name, content)
+                if content != known:
+                    raise UserError(
+                        f"{home} was made from other data than the other runs of {dataset}: {name[-1]} is "
+                        f"{content[:_SHOWN]}, theirs is {known[:_SHOWN]}. {WHAT_TO_DO}"
+                    )
+            self._known |= found
+
+
+def _inputs(dataset: str, model: str, result: Mapping[str, Any]) -> dict[Input, str]:
+    """Content by input, whose last word names it; what has no hash is left out."""
+    kind = model_class(model).type
+    form = ModelType.GENERAL if kind == ModelType.TRADITIONAL else kind
+    found: dict[Input, Any] = {(dataset, form.name, "the split_hash"): result["data"].get("split_hash")}
+    for entry in result.get("external") or []:
+        path = result["config"].get(entry["kind"])
+        found[dataset, str(path), f"the sha256 of {entry['kind']}"] = entry.get("sha256")
+    return {name: content for name, content in found.items() if content is not None}

@@ -1,0 +1,1 @@
+"""Trials on valid: which values are searched, and how."""

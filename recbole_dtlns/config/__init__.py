@@ -1,0 +1,1 @@
+"""From keys to a run: settings, their checks, which sampler, view and judge run, plugins."""

@@ -1,0 +1,278 @@
+"""RecBole's Config with our keys, our property files and no surprises."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import logging
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import recbole
+import yaml
+from recbole.config import Config as StockConfig
+from recbole.utils import ModelType, get_model
+
+from recbole_dtlns.config.method import RunMethod, make_method
+from recbole_dtlns.config.nested_keys import check_nested_keys
+from recbole_dtlns.config.settings import Settings, nearest, our_keys
+from recbole_dtlns.config.stock_keys import check_stock_values, fitting_valid_metric
+from recbole_dtlns.data.convert import reading_keys
+from recbole_dtlns.data.locate import DataLocation, locate
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.shipped import PROPERTIES
+from recbole_dtlns.training.judged import OWN_MODELS
+
+logger = logging.getLogger(__name__)
+
+# Keys that RecBole computes, and where this run writes.
+_DERIVED = frozenset(
+    {
+        *("MODEL_TYPE", "MODEL_INPUT_TYPE", "eval_type", "device", "single_spec", "local_rank", "valid_metric_bigger"),
+        *("valid_neg_sample_args", "test_neg_sample_args", "checkpoint_dir", "run_dir", "config_files", "search"),
+    }
+)
+# "search" holds the ranges of properties/sampler/*.yaml; a run does not read it.
+_ENTRY_KEYS = frozenset({"model", "dataset", "config_files", "search", "neg_sampling", "training_neg_sample_num"})
+
+
+class Config(StockConfig):
+    """Command line > dict > files > our properties > RecBole's properties.
+
+    Args:
+        model: name or class of a RecBole model.
+        dataset: name of the data set.
+        config_file_list: YAML files; one that is not found is looked up in the shipped `properties/`.
+        config_dict: keys from Python.
+        command_line: `--key=value` flags as raw text; `sys.argv` is never read.
+
+    Attributes:
+        settings: our keys, typed.
+        location: where the data lies.
+        plan: which sampler, view and judge will run.
+
+    Raises:
+        UserError: an unknown key, a value of the wrong type, a missing file, or a combination that cannot be had.
+    """
+
+    def __init__(
+        self,
+        model: Any = None,
+        dataset: str | None = None,
+        config_file_list: Sequence[str] | None = None,
+        config_dict: Mapping[str, Any] | None = None,
+        command_line: Mapping[str, str] | None = None,
+    ) -> None:
+        self._raw_command_line = dict(command_line or {})
+        try:
+            super().__init__(model, dataset, config_file_list, dict(config_dict or {}))
+        except (KeyError, ValueError, TypeError, AttributeError, NotImplementedError, RuntimeError) as error:
+            if isinstance(error, UserError):
+                raise
+            said = str(error.args[0] if error.args else error)
+            if "loss_type is CE" in said:
+                said += (
+                    ". With --loss_type=BPR it takes negatives of ours; to train on CE as RecBole does, give "
+                    "--train_neg_sample_args=None and leave neg_sampler out"
+                )
+            raise UserError(f"The configuration cannot be used: {said}") from error
+        self._check_keys()
+        check_stock_values(self.final_config_dict, self.external_config_dict)
+        self.settings = Settings.parse(self.final_config_dict)
+        self.final_config_dict.update(self.settings.as_dict())
+        self.method: RunMethod = make_method(self.settings, self, "train_neg_sample_args" in self.external_config_dict)
+        self._set_stock_sampler()
+
+    @property
+    def split_seed(self) -> int:
+        """Seed of the data split: `split_seed`, or `seed` where it is not set."""
+        seed = self.settings.split_seed
+        return int(self["seed"]) if seed is None else seed
+
+    @property
+    def pairs_in_loss(self) -> bool:
+        """Whether inferred positives are further rows of the loss."""
+        return self.settings.augment_loss and self.method.positives_loss != "list"
+
+    def resolved(self) -> dict[str, Any]:
+        """Every key with the value in force, fit to be given as a configuration file again."""
+        derived = _DERIVED | set(self._reading_keys)
+        values = {key: value for key, value in self.final_config_dict.items() if key not in derived}
+        values.update(dataset=self.dataset, data_path=str(self.location.folder.parent))
+        if self.settings.neg_sampler is not None or self.method.base is not None:
+            del values["train_neg_sample_args"]  # made from our keys; both together are refused
+        elif values["train_neg_sample_args"]["distribution"] == "none":
+            values["train_neg_sample_args"] = None  # as users write it
+        return values
+
+    def _load_config_files(self, file_list: Sequence[str] | None) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        for name in file_list or []:
+            merged.update(read_yaml(find_config_file(name), self.yaml_loader))
+        return merged
+
+    def _load_variable_config_dict(self, config_dict: dict[str, Any]) -> dict[str, Any]:
+        return {key: typed(key, value) for key, value in config_dict.items()}
+
+    def _load_cmd_line(self) -> dict[str, Any]:
+        return {key: typed(key, value) for key, value in self._raw_command_line.items()}
+
+    def _load_internal_config_dict(self, model: str, model_class: Any, dataset: str) -> None:
+        super()._load_internal_config_dict(model, model_class, dataset)
+        for key, value in _inherited_keys(model_class, self.yaml_loader).items():
+            self.internal_config_dict.setdefault(key, value)
+        for name in ("overall", f"model/{model}", f"dataset/{dataset}"):
+            path = PROPERTIES / f"{name}.yaml"
+            if path.is_file():
+                self.internal_config_dict.update(self._fitting(read_yaml(path, self.yaml_loader)))
+
+    def _fitting(self, keys: dict[str, Any]) -> dict[str, Any]:
+        """Without our ranking metrics for models that RecBole evaluates by value (AUC, LogLoss)."""
+        if self.internal_config_dict["MODEL_TYPE"] in {ModelType.CONTEXT, ModelType.DECISIONTREE}:
+            return {key: value for key, value in keys.items() if key not in {"topk", "valid_metric"}}
+        return keys
+
+    def _get_model_and_dataset(self, model: Any, dataset: str | None) -> tuple[str, Any, str]:
+        name = self.external_config_dict.get("model") if model is None else model
+        if name is None or (dataset is None and "dataset" not in self.external_config_dict):
+            missing = "model" if name is None else "dataset"
+            raise UserError(
+                f"No {missing} was named. Give --{missing}=NAME, or {missing}: NAME in a configuration file."
+            )
+        if isinstance(name, str) and name not in OWN_MODELS:
+            require_model(name)
+        result: tuple[str, Any, str] = super()._get_model_and_dataset(OWN_MODELS.get(name, model), dataset)
+        return result
+
+    def _set_default_parameters(self) -> None:
+        given = self.external_config_dict
+        if "valid_metric" not in given:
+            self.final_config_dict["valid_metric"] = fitting_valid_metric(self.final_config_dict)
+        default = str(self.internal_config_dict.get("data_path", "dataset"))
+        self.location: DataLocation = locate(
+            self.dataset, given.get("data_path"), default, given.get("benchmark_filename")
+        )
+        self._reading_keys = {key: value for key, value in reading_keys(self.location).items() if key not in given}
+        self.final_config_dict.update(self._reading_keys)
+        check_nested_keys(given, self.location.presplit)
+        super()._set_default_parameters()
+        if "show_progress" not in self.external_config_dict and not sys.stderr.isatty():
+            self.final_config_dict["show_progress"] = False  # a bar in a log file is noise
+        self.final_config_dict["data_path"] = str(self.location.folder)
+
+    def _check_keys(self) -> None:
+        """Stop at a key that nothing reads, with the nearest names; in a file it is a warning."""
+        listed = {key for keys in self.parameters.values() for key in keys}
+        known = our_keys() | _ENTRY_KEYS | listed | set(self.internal_config_dict)
+        for source, given in (("command line", self.cmd_config_dict), ("dict", self.variable_config_dict)):
+            for key in given:
+                if key not in known and key not in self.file_config_dict:
+                    raise UserError(f"Unknown key {key!r} ({source}){nearest(key, known)}")
+        for key in self.file_config_dict:
+            if key not in known:
+                near = nearest(str(key), known)
+                logger.warning("Unknown key %r in a configuration file; nothing reads it%s", key, near)
+
+    def _set_stock_sampler(self) -> None:
+        """Translate `recbole:...` into `train_neg_sample_args`, and tell models how many negatives they will get."""
+        settings, arguments = self.settings, self.final_config_dict["train_neg_sample_args"]
+        if self.method.base is not None:
+            arguments["sample_num"] = settings.num_negatives
+        elif settings.neg_sampler is not None and self.method.sampler is not None:
+            kind = self.method.sampler.removeprefix("recbole:")
+            arguments.update(
+                distribution="popularity" if kind == "popularity" else "uniform",
+                sample_num=settings.num_negatives,
+                alpha=settings.popularity_exponent,
+                dynamic=kind == "dynamic",
+                candidate_num=settings.neg_candidates if kind == "dynamic" else 0,
+            )
+
+
+def _inherited_keys(model_class: Any, loader: Any) -> dict[str, Any]:
+    """Start values of the RecBole model that a class of the user's own is derived from."""
+    folder = Path(recbole.__file__).parent / "properties" / "model"
+    for base in model_class.__mro__:
+        path = folder / f"{base.__name__}.yaml"
+        if path.is_file():
+            return read_yaml(path, loader)
+    return {}
+
+
+def model_class(name: str) -> Any:
+    """The class of that name: RecBole's, or one of ours."""
+    return OWN_MODELS[name] if name in OWN_MODELS else get_model(name)
+
+
+def require_model(name: str) -> None:
+    """Raise UserError, with near names, unless RecBole has a model of this name."""
+    home = Path(recbole.__file__).parent
+    modules = home.glob(f"model/*_recommender/{name.lower()}.py")
+    if not any(
+        re.search(rf"^class {re.escape(name)}\b", module.read_text(encoding="utf-8"), re.M) for module in modules
+    ):
+        known = {path.stem.lower(): path.stem for path in home.glob("properties/model/*.yaml")}
+        near = [known[match] for match in difflib.get_close_matches(name.lower(), list(known), n=3)]
+        raise UserError(f"RecBole has no model {name!r}" + (f"; did you mean {', '.join(near)}?" if near else "."))
+
+
+def typed(key: str, value: Any) -> Any:
+    """Raw text of RecBole's keys as the literal it spells; ours stay text and are typed by their table."""
+    if not isinstance(value, str) or key in our_keys():
+        return value
+    if value.lower() in {"true", "false"}:
+        return value.lower() == "true"
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return value
+
+
+def raw_value(key: str, *sources: Any) -> Any:
+    """The first value of a key in command line, dict and files (a list of names), before anything is checked."""
+    for source in sources:
+        if isinstance(source, Mapping):
+            if key in source:
+                return source[key]
+            continue
+        for name in reversed(list(source or [])):
+            held = read_yaml(find_config_file(name), yaml.SafeLoader)
+            if key in held:
+                return held[key]
+    return None
+
+
+def find_config_file(name: str) -> Path:
+    """The file itself, or the one of that name in the shipped `properties/`.
+
+    Raises:
+        UserError: neither exists; the message lists the shipped ones.
+    """
+    for path in (Path(name), PROPERTIES / name):
+        if path.is_file():
+            return path
+    shipped = sorted(path.relative_to(PROPERTIES).as_posix() for path in PROPERTIES.rglob("*.yaml"))
+    raise UserError(
+        f"There is no configuration file {name!r}, neither here nor among the shipped ones{nearest(name, shipped)} "
+        f"Shipped: {', '.join(shipped)}."
+    )
+
+
+def read_yaml(path: Path, loader: Any) -> dict[str, Any]:
+    """Keys of a YAML file; an empty file has none.
+
+    Raises:
+        UserError: the file is not YAML, or not a mapping.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UserError(f"{path} should hold `key: value` lines, but holds a {type(content).__name__}.")
+    return content

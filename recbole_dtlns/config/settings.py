@@ -1,0 +1,226 @@
+"""Our configuration keys: each is typed, documented and checked here and nowhere else.
+
+Values arrive as raw text (command line) or as YAML values; they are parsed by the table below and never evaluated.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from recbole_dtlns.config.parsers import (
+    Key,
+    Parser,
+    flag,
+    mapping_or_path,
+    number,
+    one_of,
+    or_none,
+    text,
+    unless_empty,
+    whole,
+)
+from recbole_dtlns.config.parsers import shard as shard_of
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.false_negatives.budget import Budget
+from recbole_dtlns.false_negatives.decide import KINDS
+from recbole_dtlns.llm.scoring import METHODS
+from recbole_dtlns.llm.server.connect import APIS
+from recbole_dtlns.samplers import SAMPLERS
+
+_FIVE = Budget(5)
+_TOPK, _TOPK_LEARNED = Budget(20), Budget(50)
+
+
+def _key(default: Any, parse: Parser, meaning: str) -> Any:
+    return field(default=default, metadata={"parse": parse, "meaning": meaning})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The keys of recbole_dtlns with their start values; DESIGN's table, in its order.
+
+    A value of None for `neg_sampler`, `tree_view`, `judge`, `positives_loss` and `split_seed` means "not set by the
+    user": `plan.py` resolves it.
+    """
+
+    neg_sampler: str | None = _key(None, or_none(text), "sampler of ours, or recbole:uniform|popularity|dynamic")
+    neg_candidates: int = _key(10, whole(1), "candidates drawn for each negative")
+    num_negatives: int = _key(1, whole(1), "negatives of each positive; batch sizes count positives")
+    popularity_exponent: float = _key(1.0, number(0, 10), "popularity: P(item) ~ (train count) ** exponent")
+    tree_view: bool | None = _key(None, or_none(flag), "tree similarities on top of the sampler's scores")
+    alpha_co: float = _key(0.1, number(0), "weight of the similarity in the structural tree")
+    alpha_se: float = _key(0.3, number(0), "weight of the similarity in the semantic tree")
+    tree_exclude: float | None = _key(
+        None, or_none(number(0, 1)), "no candidate that is more similar to the user's history than this"
+    )
+    tree_similarity: str = _key("min", one_of("min", "depth"), "LCP divided by the shorter code, or by the depth")
+    tree_branching: int = _key(4, whole(2), "children of a node of the index trees")
+    tree_leaf_size: int = _key(30, whole(1), "largest leaf that is not split further")
+    item_vectors: str = _key("auto", text, "auto, or a file of item vectors for the semantic tree")
+    codes_co: str | None = _key(None, or_none(text), "ready codes of the structural tree (`item: 0-1-2` lines)")
+    codes_se: str | None = _key(None, or_none(text), "ready codes of the semantic tree")
+    shuffle_codes: bool = _key(False, flag, "a control: codes are dealt out to other items at random")
+    candidate_source: str = _key(
+        "EASE", text, "EASE, ItemKNN, LowPass, RP3beta, UserKNN, several of them, file, or a RecBole recommender"
+    )
+    candidate_topk: Budget | None = _key(
+        None, or_none(Budget.parse), "candidates of a user: 20, 50% or 5+50%; unset: 50 for judge=learned, else 20"
+    )
+    candidate_config: Any = _key(None, or_none(mapping_or_path), "keys of the candidate source (mapping or YAML file)")
+    candidate_checkpoint: str | None = _key(None, or_none(text), "run folder whose model makes the candidates")
+    candidate_file: str | None = _key(None, or_none(text), "candidates made elsewhere, with candidate_source=file")
+    candidate_memory_gb: float = _key(4.0, number(0), "memory that EASE may take; above it ItemKNN is used")
+    judge: str | None = _key(
+        None, unless_empty(text), "none, rule, keep_all, learned, llm, server, student, file; unset: by sampler"
+    )
+    learned_from: str | None = _key(
+        None, or_none(text), "judges whose raw scores judge=learned reads too: llm, student, server, rule, a plugin's"
+    )
+    judge_decision: str = _key("per_user", one_of(*KINDS), "how verdicts become positives")
+    judge_threshold: float | None = _key(
+        None, or_none(number(0, 1)), "lowest probability that is accepted; unset: 0.5, for learned under per_user 0"
+    )
+    judge_rate: float = _key(0.2, number(0, 1), "rate: share of all judged pairs that is accepted")
+    positives_per_user: Budget = _key(_FIVE, Budget.parse, "per_user: the n best accepted of each user")
+    judge_report: bool | None = _key(None, or_none(flag), "AUC on held-in pairs; unset: where a language model judges")
+    judge_report_pairs: int = _key(2000, whole(2), "pairs of that report, half of them held-in positives")
+    judge_refresh: int | None = _key(None, or_none(whole(1)), "judge the current model's candidates every n epochs")
+    judge_file: str | None = _key(None, or_none(text), "verdicts made elsewhere, with judge=file")
+    export_verdicts: str | None = _key(None, or_none(text), "write all verdicts to this .tsv or .parquet file")
+    student_teacher: str = _key("llm", text, "judge that labels for judge=student: llm, server or a plugin's")
+    student_users: int = _key(150, whole(8), "users whose candidates the teacher labels")
+    student_share: float = _key(0.2, number(0, 1), "share of all pairs, the least certain, that the teacher judges too")
+    llm_model: str | None = _key(None, or_none(text), "hub name, local folder or GGUF file of a causal language model")
+    llm_revision: str | None = _key(None, or_none(text), "revision (branch, tag or commit) on the hub")
+    llm_quantization: str | None = _key(
+        None, unless_empty(one_of("nf4", "int8", "none")), "nf4, int8 or none; unset: nf4 on CUDA, none on a CPU"
+    )
+    llm_double_quantization: bool = _key(True, flag, "nf4: quantise the scales too, .4 bit a weight less")
+    llm_compute_dtype: str | None = _key(
+        None, or_none(one_of("bfloat16", "float16", "float32")), "type of the arithmetic; unset: bfloat16"
+    )
+    llm_device_map: str | None = _key(None, or_none(text), "cpu, cuda, cuda:1 or auto; unset: the first GPU, else cpu")
+    llm_memory_gb: float | None = _key(None, or_none(number(0)), "memory that the model may take; unset: what is free")
+    llm_offline: bool = _key(False, flag, "read the model from local files alone")
+    llm_prompt: str = _key("compact", text, "compact, reference, or a .yaml file")
+    llm_method: str = _key("auto", one_of(*METHODS, "generate"), "how a prompt is read; generate: the paper's way")
+    llm_max_history: int = _key(30, whole(1), "history items in a prompt, those nearest to the candidates")
+    llm_max_pairs: int | None = _key(None, or_none(whole(0)), "most candidate pairs judged; the report comes on top")
+    llm_batch_tokens: int | None = _key(None, or_none(whole(64)), "tokens held at once; unset: by the device")
+    server_url: str | None = _key(None, or_none(text), "address of an OpenAI-compatible server, with judge=server")
+    server_model: str | None = _key(None, or_none(text), "model's name there; unset: the only one it has")
+    server_api: str = _key("auto", one_of(*APIS), "endpoint that is asked")
+    server_concurrency: int = _key(8, whole(1), "users asked about at the same time")
+    server_timeout: float = _key(60.0, number(0.1), "seconds until a request counts as lost")
+    server_retries: int = _key(5, whole(0), "times that a lost or refused request is repeated")
+    shard: str | None = _key(None, or_none(shard_of), "i/n: judge this part of the users only (identify)")
+    random_positives: bool = _key(False, flag, "a control: as many random unseen items in place of the inferred")
+    positive_weight: float = _key(0.5, number(0), "weight of an inferred positive = this x its probability")
+    positives_loss: str | None = _key(
+        None, unless_empty(one_of("pairs", "list")), "pairs: weighted rows; list: a soft target; unset: by sampler"
+    )
+    list_weight: float = _key(1.0, number(0), "weight of the list loss beside the model's own")
+    list_size: int = _key(50, whole(2), "candidates in a user's list, the best ones by the judge's probability")
+    list_negatives: int = _key(512, whole(0), "random items that stand in each list's softmax too")
+    list_users: int = _key(256, whole(1), "users of a batch whose lists are trained on")
+    list_temperature: float = _key(1.0, number(1e-6), "the model's scores are divided by this in the softmax")
+    augment_loss: bool = _key(True, flag, "inferred positives are positives of the loss")
+    augment_graph: bool = _key(False, flag, "inferred positives are edges of the model's graph")
+    exclude_inferred: bool = _key(True, flag, "inferred positives are never drawn as negatives")
+    protocol: str = _key("honest", one_of("honest", "reference"), "honest, or reference (uses test labels)")
+    ignore_labels: bool = _key(False, flag, "interactions with label 0, or below threshold, are positives too")
+    eval_mask: str = _key("train_valid", one_of("train_valid", "train"), "what the test ranking leaves out")
+    evaluate_test: bool = _key(True, flag, "false: test is not read, as in a trial of a search")
+    split_seed: int | None = _key(None, or_none(whole(0)), "seed of the data split; unset: `seed`")
+    noise_rate: float = _key(0.0, number(0, 1), "robustness: pairs added to train or hidden from it, as a share of it")
+    noise_kind: str = _key(
+        "false_positives", one_of("false_positives", "false_negatives"), "add random pairs, or hide true ones"
+    )
+    noise_seed: int | None = _key(None, or_none(whole(0)), "seed of the noise; unset: split_seed")
+    text_layout: str = _key("auto", one_of("auto", "pairs", "lists"), "lines of plain text files")
+    allow_foreign: bool = _key(False, flag, "use inputs made from another training split; results are marked")
+    plugins: str | None = _key(None, or_none(text), "Python file(s) with your own samplers and judges")
+    run_dir: str | None = _key(None, or_none(text), "folder of this run; unset: a fresh one under saved/")
+    cache_dir: str | None = _key(None, or_none(text), "trees, candidates, verdicts; unset: saved/cache/DATASET")
+    checkpoint_seconds: float = _key(60.0, number(0), "least time between two saves of the state to resume from")
+    sampler_keys: Mapping[str, Any] = field(default_factory=dict)  # of all samplers, those of plugins too
+
+    def __post_init__(self) -> None:
+        start = {name: key.default for name, key in sampler_keys().items()}
+        object.__setattr__(self, "sampler_keys", {**start, **self.sampler_keys})
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Settings:
+        """Type the values of our keys in a mapping; other keys are left alone.
+
+        Raises:
+            UserError: a value is not of its key's type; the message names key, value and what is accepted.
+        """
+        ours = {
+            name: _parsed(name, entry.metadata["parse"], values) for name, entry in _TABLE.items() if name in values
+        }
+        keys = {name: _parsed(name, key.parse, values) for name, key in sampler_keys().items() if name in values}
+        return cls(**ours, sampler_keys=keys)
+
+    @property
+    def learned_from_names(self) -> list[str]:
+        """The judges that `learned_from` names."""
+        return [name.strip() for name in (self.learned_from or "").split(",") if name.strip()]
+
+    def candidates_of(self, judge: str) -> Budget:
+        """How many candidates of a user this judge is asked about: `candidate_topk`, or what fits the judge."""
+        if self.candidate_topk is not None:
+            return self.candidate_topk
+        return _TOPK_LEARNED if judge == "learned" else _TOPK
+
+    def threshold_of(self, judge: str) -> float:
+        """The lowest probability that is accepted: `judge_threshold`, or what fits the judge.
+
+        Of the learned judge's candidates few are likelier true than not, and yet its best ones are the best there are.
+        """
+        if self.judge_threshold is not None:
+            return self.judge_threshold
+        return 0.0 if judge == "learned" and self.judge_decision == "per_user" else 0.5
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every key with a value that JSON and YAML can hold."""
+        ours = {name: getattr(self, name) for name in _TABLE}
+        ours.update(self.sampler_keys)
+        return {name: str(value) if isinstance(value, Budget) else value for name, value in ours.items()}
+
+
+_TABLE = {entry.name: entry for entry in dataclasses.fields(Settings) if "parse" in entry.metadata}
+
+
+def sampler_keys() -> dict[str, Key]:
+    """The keys of every registered sampler, by name."""
+    return {name: key for kind in SAMPLERS.values() for name, key in kind.keys.items()}
+
+
+def our_keys() -> frozenset[str]:
+    """Names of all our keys: the table above and those of the samplers."""
+    return frozenset(_TABLE) | frozenset(sampler_keys())
+
+
+def meaning(key: str) -> str:
+    """The one-line meaning of one of our keys."""
+    if key in _TABLE:
+        return str(_TABLE[key].metadata["meaning"])
+    return sampler_keys()[key].meaning
+
+
+def _parsed(name: str, parse: Parser, values: Mapping[str, Any]) -> Any:
+    try:
+        return parse(values[name])
+    except ValueError as error:
+        raise UserError(f"{name}={values[name]!r}: expected {error}.") from None
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`; did you mean a, b?`, or nothing when no known name is near."""
+    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
+    return f"; did you mean {', '.join(near)}?" if near else ""

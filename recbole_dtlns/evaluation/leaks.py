@@ -1,0 +1,121 @@
+"""Leak checks before and after a run, with their outcome for `result.json` and the report (docs/evaluation.md)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recbole_dtlns.config.run_config import Config
+from recbole_dtlns.data.augmented import is_stored, positives_matrix
+from recbole_dtlns.data.build import BuiltSplit
+from recbole_dtlns.data.loaders import mask_differences, masked_pairs
+from recbole_dtlns.data.pair_codes import pair_codes
+from recbole_dtlns.data.split_files import PARTS
+from recbole_dtlns.data.tokens import internal_ids, token_pairs
+from recbole_dtlns.false_negatives.inferred import InferredPositives
+from recbole_dtlns.false_negatives.report.overlap import looks_filtered
+from recbole_dtlns.files.run_folder import INFERRED
+from recbole_dtlns.training.assemble import Prepared, honest_masks
+
+# Under the reference protocol these do not pass: that is what such a run is marked for.
+MASK_CHECKS = {part: f"the ranking of {part} leaves out seen pairs alone" for part in PARTS[1:]}
+_READINGS = ("test is not read", "test is read once", "test is read once under each mask")
+
+
+class LeakChecks:
+    """What must hold of a run; made before training, finished after it.
+
+    Args:
+        config: of the run.
+        split: the real split, and the training part in use.
+        prepared: loaders and trainer, before training.
+        inferred: inferred positives of the offline stage, if any.
+        run_dir: holds `inferred_positives.tsv`.
+
+    Attributes:
+        outcomes: `{"when", "name", "passed", "found"}` of each check so far.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        split: BuiltSplit,
+        prepared: Prepared,
+        inferred: InferredPositives | None,
+        run_dir: Path,
+    ) -> None:
+        self.outcomes: list[dict[str, Any]] = []
+        self._prepared, self._run_dir = prepared, run_dir
+        self._parts(split)
+        self._masks(config, split)
+        if inferred is not None:
+            self._inferred(split, inferred)
+        self._before = self._digest()
+
+    def finish(self, overlap: Mapping[str, float] | None, readings: int) -> list[dict[str, Any]]:
+        """All outcomes, those after training included.
+
+        Args:
+            overlap: of the inferred positives with held-out pairs; None without inferred positives or without test.
+            readings: of test: 1, 2 for a run that reads it under two masks, 0 for a trial of a search.
+        """
+        same = self._digest() == self._before
+        self._add(
+            "after",
+            "masks and inferred positives are as before training",
+            same,
+            "unchanged" if same else "changed during training",
+        )
+        read = self._prepared.trainer.times_evaluated[id(self._prepared.test_data._dataset)]
+        self._add("after", _READINGS[readings], read == readings, f"{read} readings")
+        for part in ("valid", "test") if overlap is not None else ():
+            hits, chance = overlap[part], overlap[f"{part}_chance"]  # type: ignore[index]
+            filtered = looks_filtered(int(hits), chance)
+            found = f"{hits:.0f} are in {part}, by chance {chance:.1f}"
+            self._add("after", f"inferred positives were not filtered by {part}", not filtered, found)
+        return self.outcomes
+
+    def _add(self, when: str, name: str, passed: bool, found: str) -> None:
+        self.outcomes.append({"when": when, "name": name, "passed": bool(passed), "found": found})
+
+    def _parts(self, split: BuiltSplit) -> None:
+        """Pairs in two parts; data with repeated interactions that RecBole splits may have some."""
+        codes = pair_codes([token_pairs(part) for part in (split.real_train, *split.parts[1:])])
+        sizes = [len(np.unique(one)) for one in codes]
+        shared = sum(sizes) - len(np.unique(np.concatenate(codes)))
+        name = f"no pair stands in two of {', '.join(PARTS)}"
+        self._add("before", name, shared == 0, f"{shared} pairs")
+
+    def _masks(self, config: Config, split: BuiltSplit) -> None:
+        loaders = (self._prepared.valid_data, self._prepared.test_data)
+        for part, loader, allowed in zip(PARTS[1:], loaders, honest_masks(config, split), strict=True):
+            found = mask_differences(loader, allowed)
+            if found is None:  # RecBole masks nothing in sequential and in sampled rankings
+                continue
+            foreign, missing = found
+            said = f"{foreign} further pairs are left out, {missing} are not"
+            self._add("before", MASK_CHECKS[part], foreign == missing == 0, said)
+
+    def _inferred(self, split: BuiltSplit, inferred: InferredPositives) -> None:
+        view = split.view
+        train = positives_matrix(split.parts[0])
+        users = internal_ids(split.dataset, "user", inferred.users)
+        items = internal_ids(split.dataset, "item", inferred.items)
+        seen = int(is_stored(train, users, items).sum())
+        strangers = int((~(np.isin(inferred.users, view.users[1:]) & np.isin(inferred.items, view.items[1:]))).sum())
+        name = "inferred positives are unseen pairs of train's own users and items"
+        found = f"{seen} of {len(inferred)} are in train, {strangers} have a user or an item that train lacks"
+        self._add("before", name, seen == strangers == 0, found)
+
+    def _digest(self) -> str:
+        digest = hashlib.sha256()
+        for loader in (self._prepared.valid_data, self._prepared.test_data):
+            masked = masked_pairs(loader)
+            digest.update(b"" if masked is None else masked.tobytes())
+        path = self._run_dir / INFERRED
+        digest.update(path.read_bytes() if path.is_file() else b"")
+        return digest.hexdigest()

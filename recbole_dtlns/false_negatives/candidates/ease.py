@@ -1,0 +1,91 @@
+"""EASE: a linear item-item model in closed form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.linalg import lapack
+
+from recbole_dtlns.data.train_split import TrainSplit
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.false_negatives.blocks import CELLS, blocks
+from recbole_dtlns.false_negatives.budget import Budget
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates, top_unseen
+
+
+class EASE:
+    """Embarrassingly shallow autoencoder: scores X B with B = I - P diag(1 / diag(P)), P = (X'X + l2 I)^-1.
+
+    Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019, https://arxiv.org/abs/1905.03375. In float32
+    with one dense matrix [I + 1, I + 1] that is inverted in place. Time O(I^3), memory O(I^2).
+    """
+
+    def __init__(self, l2: float = 100.0) -> None:
+        if not l2 > 0:
+            raise UserError(f"EASE needs l2 > 0, found {l2}. Its authors use 100 to 1000.")
+        self.l2 = float(l2)
+
+    def settings(self) -> dict[str, Any]:
+        """What decides the result besides the training split."""
+        return {"l2": self.l2}
+
+    @staticmethod
+    def memory_gb(n_items: int) -> float:
+        """Peak memory in GiB: the dense matrix, and 0.4 for the blocks that fill and read it."""
+        return (n_items + 1) ** 2 * 4 / 2**30 + 0.4
+
+    def fit(self, view: TrainSplit) -> EASE:
+        """Fit on the training pairs.
+
+        Raises:
+            UserError: the matrix is not positive definite in float32, l2 being too small for it.
+        """
+        self._matrix = view.matrix
+        gram = _gram(view)
+        gram[np.diag_indices_from(gram)] += np.float32(self.l2)
+        weights = _inverse(gram, self.l2)
+        weights /= -weights.diagonal().copy()  # column j of B is -P[:, j] / P[j, j]
+        np.fill_diagonal(weights, 0.0)
+        self._weights = weights  # [I + 1, I + 1]; row and column 0 are 0: padding has no pairs
+        return self
+
+    def score_block(self, users: np.ndarray) -> np.ndarray:
+        """Scores of users int64 [n] -> float32 [n, I + 1]; column 0 (padding) is 0. O(history I)."""
+        return self._matrix[users] @ self._weights
+
+    def item_embeddings(self) -> None:
+        """There are none."""
+
+    def top(self, view: TrainSplit, budget: Budget) -> Candidates:
+        """The best unseen items of every user."""
+        return top_unseen(view, budget, self.score_block, "EASE")
+
+
+def _gram(view: TrainSplit) -> np.ndarray:
+    """X'X, float32 [I + 1, I + 1], filled in blocks of rows so that the sparse product is never held whole."""
+    size = view.n_items + 1
+    transposed = view.matrix.T.tocsr()
+    gram = np.empty((size, size), dtype=np.float32)
+    for start, stop in _row_blocks(size):
+        (transposed[start:stop] @ view.matrix).toarray(out=gram[start:stop])
+    return gram
+
+
+def _inverse(matrix: np.ndarray, l2: float) -> np.ndarray:
+    """Inverse of a symmetric positive definite float32 [n, n] by Cholesky, in its own memory."""
+    factor, failed = lapack.spotrf(matrix.T, lower=0, clean=0, overwrite_a=1)  # .T: column-major without a copy
+    if not failed:
+        factor, failed = lapack.spotri(factor, lower=0, overwrite_c=1)
+    if failed:
+        raise UserError(f"EASE cannot be solved in float32 with l2={l2:g}: give a larger l2, such as 100.")
+    inverse = factor.T  # [n, n]; only its lower triangle was computed
+    for start, stop in _row_blocks(len(inverse)):
+        inverse[start:stop, stop:] = inverse[stop:, start:stop].T
+        corner = inverse[start:stop, start:stop]
+        corner[:] = np.tril(corner) + np.tril(corner, -1).T
+    return inverse
+
+
+def _row_blocks(size: int) -> list[tuple[int, int]]:
+    return list(blocks(np.full(size, size), CELLS))

@@ -1,0 +1,187 @@
+"""The verdict store: every raw answer of every judge, on disk as soon as it is there."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import struct
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.false_negatives.judges.base import Judge, JudgeContext
+from recbole_dtlns.false_negatives.judges.keys import PairKeys
+
+logger = logging.getLogger(__name__)
+
+_VERSION = 2  # 1 had no checksums
+_AT_ONCE = 10_000
+_WAIT_SECONDS = 60.0
+_CREATE = """CREATE TABLE IF NOT EXISTS verdicts
+(key BLOB PRIMARY KEY, raw REAL NOT NULL, label_mass REAL, checksum INTEGER) WITHOUT ROWID"""
+
+
+class VerdictStore:
+    """A table key -> (raw, label mass, checksum) in an SQLite file; a context manager.
+
+    Each `put` is one transaction in the write-ahead log, so it survives the death of the process, and several processes
+    may use one file. Keys come from `PairKeys`: the store knows neither users nor items. A row that is not as it was
+    written counts as absent and is reported.
+
+    Args:
+        path: the file; it and its folder are made where missing.
+
+    Raises:
+        UserError: the file is damaged, no store of ours, or cannot be used. It is never changed or deleted then.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        with self._explained():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(self.path, timeout=_WAIT_SECONDS, isolation_level=None)
+            try:
+                self._open()
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def __enter__(self) -> VerdictStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        with self._explained():
+            return int(self._connection.execute("SELECT count(*) FROM verdicts").fetchone()[0])
+
+    def close(self) -> None:
+        """Close the file; what was put is on disk already."""
+        self._connection.close()
+
+    def keys(self, context: JudgeContext, judge: Judge, users: np.ndarray, items: np.ndarray) -> list[bytes]:
+        """Keys of pairs int64 [n]. This reads all codes; for many blocks of pairs make one `PairKeys` instead."""
+        return PairKeys(context, judge).of(users, items)
+
+    def get(self, keys: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
+        """Look up n keys: (raw, label mass), float64 [n] each, NaN where there is none. O(n log rows)."""
+        wanted = list(dict.fromkeys(keys))
+        found: dict[bytes, tuple[float, float | None]] = {}
+        damaged = 0
+        with self._explained():
+            for start in range(0, len(wanted), _AT_ONCE):
+                part = wanted[start : start + _AT_ONCE]
+                query = (
+                    f"SELECT key, raw, label_mass, checksum FROM verdicts WHERE key IN ({','.join('?' * len(part))})"
+                )
+                rows = self._connection.execute(query, part).fetchall()
+                kept = {key: (raw, mass) for key, raw, mass, checksum in rows if _checksum(key, raw, mass) == checksum}
+                damaged += len(rows) - len(kept)
+                found.update(kept)
+        if damaged:
+            logger.warning(
+                "%d answers in the verdict store %s are not as they were written; they are asked for again. Check the "
+                "disk.",
+                damaged,
+                self.path,
+            )
+        nothing = (np.nan, None)
+        answers = np.array([found.get(key, nothing) for key in keys], dtype=np.float64).reshape(-1, 2)  # None -> NaN
+        return answers[:, 0].copy(), answers[:, 1].copy()
+
+    def put(self, keys: Sequence[bytes], raw: np.ndarray, mass: np.ndarray | None = None) -> None:
+        """Save n answers in one transaction; an answer for a known key replaces it, NaN (no answer) is not saved.
+
+        Args:
+            keys: n keys.
+            raw: float64 [n].
+            mass: label mass, float64 [n], NaN or None = there is none.
+        """
+        masses = [None] * len(keys) if mass is None else [None if one != one else one for one in mass.tolist()]
+        rows = [
+            (key, score, one, _checksum(key, score, one))
+            for key, score, one in zip(keys, raw.tolist(), masses, strict=True)
+            if score == score
+        ]
+        with self._explained(), self._transaction():
+            self._connection.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?)", rows)
+
+    def _open(self) -> None:
+        # One snapshot for both: another process may be making the store between two reads.
+        self._connection.execute("BEGIN")
+        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = self._connection.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'").fetchone()[0]
+        self._connection.execute("COMMIT")
+        if version not in (1, _VERSION) and (version or tables):
+            raise UserError(
+                f"{self.path} is no verdict store of this version (found {version}, expected {_VERSION}). Move it away "
+                "to begin a new store there, or set another cache_dir."
+            )
+        self._begin_write_ahead_log()
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        with self._transaction():
+            self._connection.execute(_CREATE)
+            if self._connection.execute("PRAGMA user_version").fetchone()[0] == 1:
+                self._add_checksums()
+            self._connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+    def _add_checksums(self) -> None:
+        """Bring a store of version 1 up to date; its rows are taken as they stand."""
+        self._connection.execute("ALTER TABLE verdicts ADD COLUMN checksum INTEGER")
+        self._connection.create_function("checksum_of", 3, _checksum, deterministic=True)
+        self._connection.execute("UPDATE verdicts SET checksum = checksum_of(key, raw, label_mass)")
+
+    def _begin_write_ahead_log(self) -> None:
+        """SQLite does not wait here while another process does the same, so we do."""
+        until = time.monotonic() + _WAIT_SECONDS
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.OperationalError, OSError) as error:
+            raise UserError(
+                f"The verdict store {self.path} cannot be used: {error}. Check that its folder can be written, that "
+                "the disk has room and that no other program holds it, or set another cache_dir."
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise UserError(
+                f"The verdict store {self.path} is damaged: {error}. Move it away (and its -wal and -shm files) to "
+                "begin a new store; nothing has been deleted."
+            ) from error
+
+
+def _checksum(key: Any, raw: Any, mass: Any) -> int | None:
+    """CRC-32 of a row; None where a value has not even the type that was written."""
+    if not (isinstance(key, bytes) and isinstance(raw, float) and (mass is None or isinstance(mass, float))):
+        return None
+    return zlib.crc32(key + struct.pack("<dd", raw + 0.0, float("nan") if mass is None else mass + 0.0))

@@ -1,0 +1,1 @@
+"""What lies on disk: run folders, cache, the one reader of text files, and where a file comes from."""

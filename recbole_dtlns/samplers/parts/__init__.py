@@ -1,0 +1,1 @@
+"""What several samplers share: histories, exclusion, layers, gates, the tree view."""

@@ -1,0 +1,187 @@
+"""Adapters that give the layer embeddings of RecBole's models, computed once a batch for sampler and loss alike.
+
+Write one for your own model: a class that takes the model, and whose call gives `LayerTables`. Add it to
+`LAYER_SOURCES` under the model's name, from your own file (docs/add_a_sampler.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from recbole_dtlns.samplers.parts.layers import BatchLayers
+from recbole_dtlns.training.propagation import PooledLayers, SymmetricPropagation, side_by_side
+
+
+@dataclass(frozen=True)
+class LayerTables:
+    """Every layer of every user and item after one propagation, with gradient. W = sum of the widths.
+
+    `concatenated` and `mean_pooled` make one in the two usual cases.
+
+    Attributes:
+        queries: user side of the score, laid out like `items`: int64 [R] ids -> float [R, W], such that the product
+            with an item's row, summed, is the model's score.
+        users: layers of the users themselves, int64 [R] ids -> float [R, W].
+        items: layers of all items side by side, float [I, W]; row 0 is padding.
+        sizes: width of each layer, H numbers.
+        forward: what the model's own `forward()` would return, or None where it is cheap to call again.
+        mean_pooled: the model scores by the means of the layers, so that `queries` repeats the user's mean / H.
+        pooled_items: these means of the items, float [I, C], for scores from a narrower table; None without.
+    """
+
+    queries: Callable[[Tensor], Tensor]
+    users: Callable[[Tensor], Tensor]
+    items: Tensor
+    sizes: tuple[int, ...]
+    forward: Any = None
+    mean_pooled: bool = False
+    pooled_items: Tensor | None = None
+
+    def batch(self, users: Tensor) -> BatchLayers:
+        """The layers of one batch, for users int64 [R]."""
+        queries = self.queries(users)
+        return BatchLayers(
+            *(queries, self.items, self.sizes, lambda: self.users(users)),
+            *(self.forward, self.mean_pooled, self.pooled_items),
+        )
+
+
+def concatenated(users: Tensor, items: Tensor, sizes: tuple[int, ...], forward: Any = None) -> LayerTables:
+    """Tables of a model that scores each layer by itself and adds the products up.
+
+    Args:
+        users, items: layers side by side, float [U, W] and [I, W].
+        sizes: width of each layer.
+        forward: what the model's `forward()` returns.
+    """
+
+    def rows(ids: Tensor) -> Tensor:
+        return functional.embedding(ids, users)
+
+    return LayerTables(rows, rows, items, sizes, forward)
+
+
+def mean_pooled(layers: list[Tensor], n_users: int, forward: Any = None) -> LayerTables:
+    """Tables of a model that scores by the mean of its layers, so that each is scored against the pooled user / H.
+
+    Args:
+        layers: H tables of users and, below them, items: float [U + I, C].
+        n_users: U.
+        forward: what the model's `forward()` returns, so that the loss need not call it again; unset: it will.
+    """
+    pooled = sum(layers[1:], layers[0]) / len(layers)
+    side_by_side = torch.cat([layer[n_users:] for layer in layers], dim=1)
+    return _pooled_tables(PooledLayers(pooled[:n_users], pooled[n_users:], side_by_side, tuple(layers)), forward)
+
+
+def _pooled_tables(pooled: PooledLayers, forward: Any = None) -> LayerTables:
+    users, layers, n_layers = pooled.users, pooled.layers, len(pooled.layers)
+
+    def queries(ids: Tensor) -> Tensor:
+        return (functional.embedding(ids, users) / n_layers).repeat(1, n_layers)
+
+    def rows(ids: Tensor) -> Tensor:
+        return torch.cat([functional.embedding(ids, layer) for layer in layers], dim=1)
+
+    sizes = (layers[0].shape[1],) * n_layers
+    return LayerTables(
+        *(queries, rows, pooled.side_by_side, sizes, forward), mean_pooled=True, pooled_items=pooled.items
+    )
+
+
+class LayerSource(Protocol):
+    """Gives the layers of one model."""
+
+    def __call__(self) -> LayerTables:
+        """Propagate once."""
+
+
+class BPRLayers:
+    """Matrix factorisation: one layer, the embedding tables themselves."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def __call__(self) -> LayerTables:
+        """The tables; nothing is computed."""
+        items = self.model.item_embedding.weight
+        return concatenated(self.model.user_embedding.weight, items, (items.shape[1],))
+
+
+class LightGCNLayers:
+    """LightGCN: layer 0 to n_layers, pooled by their mean."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.propagate = SymmetricPropagation(model.norm_adj_matrix)
+
+    def __call__(self) -> LayerTables:
+        """n_layers products with the normalised adjacency, O(E C) each."""
+        model = self.model
+        pooled = PooledLayers.of(self.propagate, model.get_ego_embeddings(), model.n_layers, model.n_users)
+        return _pooled_tables(pooled, (pooled.users, pooled.items))
+
+
+class NCLLayers:
+    """NCL: LightGCN's layers, of which its forward pass computes a few more for its contrast."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def __call__(self) -> LayerTables:
+        """One forward pass of the model itself."""
+        output = type(self.model).forward(self.model)
+        return mean_pooled(output[2][: self.model.n_layers + 1], self.model.n_users, output)
+
+
+class SpectralCFLayers:
+    """SpectralCF: its layers are concatenated, so each is scored against the user's own part."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def __call__(self) -> LayerTables:
+        """One forward pass of the model itself."""
+        users, items = type(self.model).forward(self.model)
+        return concatenated(users, items, (self.model.emb_dim,) * (self.model.n_layers + 1), (users, items))
+
+
+class NGCFLayers:
+    """NGCF: its layers are concatenated, so each is scored against the user's own part.
+
+    Without node dropout the layers are computed here with the faster propagation; with it, the model's own forward
+    pass is cut into its layers.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.propagate = SymmetricPropagation(model.norm_adj_matrix) if model.node_dropout == 0 else None
+
+    def __call__(self) -> LayerTables:
+        """One forward pass, message dropout included; O(E C + n C^2) for each layer."""
+        users, items = type(self.model).forward(self.model) if self.propagate is None else self._forward()
+        return concatenated(users, items, tuple(self.model.hidden_size_list), (users, items))
+
+    def _forward(self) -> tuple[Tensor, Tensor]:
+        model = self.model
+        layers = [model.get_ego_embeddings()]
+        for layer in model.GNNlayers:
+            around = self.propagate(layers[-1])  # type: ignore[misc]
+            raw = layer.linear(layers[-1] + around) + layer.interActTransform(around * layers[-1])
+            layers.append(functional.normalize(model.emb_dropout(functional.leaky_relu(raw, 0.2)), p=2, dim=1))
+        return side_by_side(layers, model.n_users)
+
+
+LAYER_SOURCES: dict[str, Callable[[Any], LayerSource]] = {
+    "BPR": BPRLayers,
+    "LightGCN": LightGCNLayers,
+    "NGCF": NGCFLayers,
+    "SpectralCF": SpectralCFLayers,
+    "NCL": NCLLayers,
+}

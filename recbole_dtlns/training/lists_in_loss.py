@@ -1,0 +1,51 @@
+"""From the judged lists of the offline stage to their part of the loss."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import torch
+
+from recbole_dtlns.config.run_config import Config
+from recbole_dtlns.data.augmented import positives_matrix
+from recbole_dtlns.data.build import BuiltSplit
+from recbole_dtlns.data.list_table import list_table
+from recbole_dtlns.false_negatives.lists import JudgedLists
+from recbole_dtlns.samplers.parts.history import History
+from recbole_dtlns.training.list_loss import ListLoss, ListSettings
+
+logger = logging.getLogger(__name__)
+
+
+def make_list_loss(config: Config, split: BuiltSplit, lists: JudgedLists | None) -> ListLoss | None:
+    """The loss of the judged lists; None where there are none, or where they are switched off.
+
+    Args:
+        config, split: of the run.
+        lists: of the offline stage.
+    """
+    settings, device = config.settings, config["device"]
+    if lists is None or not settings.augment_loss or settings.list_weight == 0:
+        return None
+    if len(lists) == 0:
+        logger.warning("No user has a judged list: training runs without the list loss.")
+        return None
+    items, values = list_table(split.dataset, lists)
+    # A seed of its own: with the sampler's, both would draw the same numbers.
+    generator = torch.Generator(device=device)
+    generator.manual_seed(int(np.random.SeedSequence((config["seed"], 1)).generate_state(1)[0]))
+    logger.info("List loss: %d users have a list, of %.1f items in the mean.", *_list_counts(items))
+    return ListLoss(
+        torch.as_tensor(items, device=device),
+        torch.as_tensor(values, device=device),
+        History(positives_matrix(split.parts[0]), device),
+        split.dataset.item_num,
+        ListSettings(settings.list_weight, settings.list_temperature, settings.list_users, settings.list_negatives),
+        generator,
+    )
+
+
+def _list_counts(items: np.ndarray) -> tuple[int, float]:
+    lengths = (items > 0).sum(1)
+    return int((lengths > 0).sum()), float(lengths[lengths > 0].mean())

@@ -1,0 +1,123 @@
+"""The judge and the loss of inferred positives where the user names none, and what stands in the way of others."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy import write_timed
+
+from recbole_dtlns.config.method import check_judge
+from recbole_dtlns.config.positives_loss import default_judge, learned_obstacle, list_obstacle
+from recbole_dtlns.config.run_config import Config
+from recbole_dtlns.errors import UserError
+
+GRAPH = {"inter": ["user_id", "item_id"], "kg": ["head_id", "relation_id", "tail_id"], "link": ["item_id", "entity_id"]}
+SASREC = {"loss_type": "BPR"}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_timed(tmp_path_factory.mktemp("data"))
+
+
+def config_of(data: Path, model: str, keys: dict[str, Any]) -> Config:
+    graph = {"load_col": GRAPH} if model == "CKE" else {}
+    return Config(model, "timed", config_dict={"data_path": str(data), **graph, **keys})
+
+
+@pytest.mark.parametrize(
+    ("model", "keys", "judge", "loss"),
+    [
+        ("BPR", {}, "learned", "list"),
+        ("LightGCN", {"neg_sampler": "dtl_ns"}, "learned", "list"),
+        ("DGCF", {}, "learned", "list"),
+        ("CKE", {}, "learned", "list"),
+        ("SASRec", SASREC, "rule", "pairs"),
+        ("BPR", {"judge_refresh": 2}, "rule", "pairs"),
+        ("BPR", {"protocol": "reference"}, "rule", "pairs"),
+        ("BPR", {"positives_loss": "pairs"}, "rule", "pairs"),
+        ("BPR", {"positives_loss": "list"}, "learned", "list"),
+        ("BPR", {"candidate_source": "file", "candidate_file": "c.tsv"}, "rule", "pairs"),
+        ("BPR", {"candidate_checkpoint": "run"}, "rule", "pairs"),
+        ("BPR", {"candidate_source": "file", "candidate_file": "c.tsv", "positives_loss": "list"}, "rule", "list"),
+        ("BPR", {"judge_decision": "calibrated"}, "rule", "pairs"),
+        ("BPR", {"shard": "1/2"}, "rule", "pairs"),
+        ("BPR", {"random_positives": True}, "learned", "list"),
+        ("BPR", {"neg_sampler": "dns"}, "none", None),
+        ("BPR", {"neg_sampler": "mixgcf", "judge": "learned"}, "learned", "list"),
+        ("BPR", {"neg_sampler": "mixgcf", "judge": "learned", "positives_loss": "pairs"}, "learned", "pairs"),
+        ("BPR", {"judge": "learned", "protocol": "reference"}, "learned", "pairs"),
+        ("BPR", {"neg_sampler": "recbole:uniform", "judge": "learned"}, "learned", "pairs"),
+        ("SASRec", {**SASREC, "judge": "learned"}, "learned", "pairs"),
+        ("BPR", {"judge": "rule"}, "rule", "pairs"),
+        ("BPR", {"judge": "keep_all"}, "keep_all", "pairs"),
+        ("BPR", {"judge": "rule", "positives_loss": "list"}, "rule", "list"),
+        ("BPR", {"judge": "file", "judge_file": "v.tsv"}, "file", "pairs"),
+        ("BPR", {"judge": "none"}, "none", None),
+    ],
+    ids=str,
+)
+def test_judge_and_loss_by_model_and_keys(
+    data: Path, model: str, keys: dict[str, Any], judge: str, loss: str | None
+) -> None:
+    config = config_of(data, model, keys)
+    assert (config.method.judge, config.method.positives_loss) == (judge, loss)
+    if "judge" not in keys and "neg_sampler" not in keys:
+        chosen, why = default_judge(config.settings, config)
+        assert chosen == judge
+        assert (why is None) == (judge == "learned")
+        assert why is None or why in config.method.notes
+
+
+@pytest.mark.parametrize(
+    ("model", "keys", "said"),
+    [
+        ("BPR", {"judge": "file", "judge_file": "v.tsv"}, "a file of verdicts has no candidates.*positives_loss=pairs"),
+        ("SASRec", {**SASREC, "judge": "learned"}, "here SASRec has the negatives of dns.*choose another model"),
+        ("BPR", {"judge": "rule", "judge_refresh": 2}, "leave judge_refresh out"),
+        ("BPR", {"judge": "rule", "protocol": "reference"}, "Use positives_loss=pairs with it"),
+        ("BPR", {"judge": "rule", "neg_sampler": "recbole:uniform"}, "negatives of recbole:uniform"),
+    ],
+    ids=str,
+)
+def test_lists_that_cannot_be_had_are_refused_when_they_are_asked_for(
+    data: Path, model: str, keys: dict[str, Any], said: str
+) -> None:
+    config = config_of(data, model, keys)
+    plan = config.method
+    assert plan.positives_loss == "pairs"
+    assert list_obstacle(config.settings, config, plan.judge, plan.effective, plan.base is not None)
+    with pytest.raises(UserError, match=said):
+        config_of(data, model, {**keys, "positives_loss": "list"})
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"judge_decision": "calibrated"}, "judge_decision=calibrated"),
+        ({"candidate_source": "file", "candidate_file": "c.tsv"}, "--candidate_source=EASE"),
+        ({"candidate_checkpoint": "run"}, "candidate_checkpoint does not allow"),
+        ({"shard": "1/2"}, "Leave shard out"),
+    ],
+    ids=str,
+)
+def test_the_learned_judge_is_refused_where_it_cannot_be_fitted(data: Path, keys: dict[str, Any], said: str) -> None:
+    obstacle = learned_obstacle(config_of(data, "BPR", keys).settings)
+    assert obstacle is not None
+    assert said in obstacle
+    assert learned_obstacle(config_of(data, "BPR", {}).settings) is None
+
+
+def test_a_shard_without_a_named_judge_and_learned_from_without_the_learned_judge_are_refused(data: Path) -> None:
+    for keys, said in (
+        ({"shard": "1/2"}, "shard=1/2 divides the questions"),
+        ({"learned_from": "rule", "judge": "rule"}, "learned_from=rule is read by judge=learned alone"),
+    ):
+        config = config_of(data, "BPR", keys)
+        with pytest.raises(UserError, match=said):
+            check_judge(config.settings, config.method)
+
+
+def test_lists_without_a_judge_are_said_to_change_nothing(data: Path) -> None:
+    notes = config_of(data, "BPR", {"neg_sampler": "dns", "positives_loss": "list"}).method.notes
+    assert any("positives_loss=list changes nothing" in note for note in notes)

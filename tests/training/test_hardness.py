@@ -1,0 +1,418 @@
+"""Hardness in the log, which decides nothing, and the keys that keep likely positives out of the negatives."""
+
+import csv
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from recbole.data.interaction import Interaction
+from recbole_dtlns.training.assemble.hardness import replay
+from samplers import small
+from test_resume import cut_off_in_epoch
+from toy import toy_split, write_pairs
+
+from recbole_dtlns.cli import main
+from recbole_dtlns.config.run_config import Config
+from recbole_dtlns.data.augmented import InferredIds, is_stored, positives_matrix
+from recbole_dtlns.data.build import build_split
+from recbole_dtlns.data.tokens import internal_ids, tokens_of
+from recbole_dtlns.false_negatives.candidates.sources import CandidateSettings, find_candidates
+from recbole_dtlns.false_negatives.identification.stage import identify
+from recbole_dtlns.files.cache import StageCache
+from recbole_dtlns.files.epoch_log import read_epochs, write_row
+from recbole_dtlns.files.run_folder import read_result
+from recbole_dtlns.quick_start import objective_function, run_recbole_dtlns
+from recbole_dtlns.samplers.batch import Choice
+from recbole_dtlns.samplers.parts.exclude import HistorySimilarity
+from recbole_dtlns.training.assemble import prepare
+from recbole_dtlns.training.hardness.held_out import HeldOut
+from recbole_dtlns.training.hardness.log import HARDNESS, line
+from recbole_dtlns.training.hardness.meter import FIELDS, HardnessMeter, ShareMeter, is_hardest
+from recbole_dtlns.training.trainer import CHECKPOINT
+
+SMALL = ["--tree_leaf_size=4", "--embedding_size=8", "--train_batch_size=100", "--learning_rate=0.01"]
+
+
+def train(name: str, *flags: str) -> int:
+    given = {flag.partition("=")[0] for flag in flags}
+    base = ["--model=BPR", "--dataset=toy", "--data_path=data", "--cache_dir=cache", "--epochs=3", f"--run_dir={name}"]
+    if "--neg_sampler" not in given or "--neg_sampler=dtl_ns" in flags:
+        base.append("--judge=rule")  # fast
+    return main([*(flag for flag in [*base, *SMALL] if flag.partition("=")[0] not in given), *flags])
+
+
+def part(users: list[int], items: list[int], n_users: int = 3, n_items: int = 7) -> Any:
+    """What `HeldOut` and `positives_matrix` read of a part of a data set."""
+    rows = Interaction({"user_id": torch.tensor(users), "item_id": torch.tensor(items)})
+    return SimpleNamespace(
+        inter_feat=rows, uid_field="user_id", iid_field="item_id", user_num=n_users, item_num=n_items
+    )
+
+
+def held_out(extra: InferredIds | None = None, bars: bool = True) -> HeldOut:
+    """User 1 has 1 in train and 3, 4 held out; user 2 has 2 in train, and held out too (it is barred) with 6."""
+    return HeldOut(part([1, 2], [1, 2]), part([1, 1, 2, 2], [3, 4, 2, 6]), extra, bars, "cpu")
+
+
+def test_membership_and_chance() -> None:
+    pairs = held_out()
+    inside = pairs.contains(torch.tensor([1, 2]), torch.tensor([[3, 4, 6, 1], [2, 6, 3, 4]]))
+    assert inside.tolist() == [[True, True, False, False], [True, True, False, False]]
+    assert pairs.chance.tolist() == pytest.approx([0, 2 / 5, 1 / 5])
+
+
+def test_pairs_behind_the_last_held_out_one_are_none() -> None:
+    pairs = HeldOut(part([1], [1]), part([1], [3]), None, True, "cpu")
+    assert pairs.contains(torch.tensor([1, 2]), torch.tensor([[3, 6], [3, 6]])).tolist() == [[True, False], [False] * 2]
+
+
+def test_chance_follows_what_is_barred() -> None:
+    extra = InferredIds(np.array([1, 1]), np.array([3, 5]), np.ones(2))
+    assert held_out(extra).chance.tolist() == pytest.approx([0, 1 / 3, 1 / 5])
+    assert held_out(extra, bars=False).chance.tolist() == pytest.approx([0, 2 / 5, 1 / 5])
+    pairs = held_out()
+    pairs.follow(extra)
+    assert pairs.chance.tolist() == pytest.approx([0, 1 / 3, 1 / 5])
+
+
+def test_an_epoch_by_hand() -> None:
+    scores = torch.tensor([[1.0, 5.0, 2.0], [3.0, 3.0, 0.0]])
+    seen = small.view(candidates=torch.tensor([[3, 2, 5], [4, 5, 6]]), scores=scores, positives=torch.tensor([1, 4]))
+    meter = HardnessMeter(held_out(), small.context().similarities)
+    assert seen.scores.tolist() == scores.tolist()
+    meter.add(seen, torch.tensor([[1], [0]]), Choice(torch.tensor([[2], [4]])), torch.tensor(0.25))
+    found = meter.means()
+    assert found["score_gap"] == 0.25
+    assert found["hardest_share"] == 1
+    assert found["similarity_co"] == 1  # 1 and 2 share a leaf, 4 is itself
+    assert found["similarity_se"] == 0.5  # 0-0 and 1-0; 4 is itself
+    assert found["valid_share"] == 0.5  # 4 of user 1
+    assert found["valid_chance"] == pytest.approx(0.4)
+    meter.add(seen, torch.tensor([[0], [1]]), Choice(torch.tensor([[3], [5]])), torch.tensor(0.75))
+    found = meter.means()
+    assert (found["score_gap"], found["hardest_share"], found["valid_share"]) == (0.5, 0.75, 0.5)  # 5 ties with 4
+    meter.begin()
+    assert meter.means() == dict.fromkeys(FIELDS)
+
+
+def test_a_weighted_row_counts_by_its_weights() -> None:
+    seen = small.view(candidates=torch.tensor([[3, 5]]), scores=torch.tensor([[1.0, 2.0]]))
+    assert seen.scores.shape == (1, 2)
+    meter = HardnessMeter(held_out())
+    choice = Choice(torch.tensor([[3, 5]]), weights=torch.tensor([[3.0, 1.0]]))
+    meter.add(seen, torch.tensor([[0, 1]]), choice, None)
+    found = meter.means()
+    assert (found["valid_share"], found["hardest_share"]) == (0.75, 0.25)
+    assert found["score_gap"] is found["similarity_co"] is None
+
+
+def test_a_weight_counts_for_every_layer_of_its_negative() -> None:
+    meter = HardnessMeter(held_out())
+    choice = Choice(torch.tensor([[[5, 3], [5, 5]]]), weights=torch.tensor([[3.0, 1.0]]))
+    meter.add(small.view(rows=1), torch.zeros(1, 2, 2, dtype=torch.long), choice, None)
+    assert meter.means()["valid_share"] == pytest.approx(3 / 8)
+
+
+def test_asking_between_batches_counts_none_twice() -> None:
+    seen, picked, test = small.view(rows=1), torch.zeros(1, 1, dtype=torch.long), ShareMeter(held_out())
+    meter = HardnessMeter(held_out())
+    for item, share in ((3, 1), (5, 0.5)):
+        choice = Choice(torch.tensor([[item]]))
+        meter.add(seen, picked, choice, None)
+        test.add(seen, choice)
+        assert meter.means()["valid_share"] == share
+        assert test.means() == pytest.approx((share, 0.4))
+
+
+def test_a_new_epoch_counts_from_its_beginning() -> None:
+    begun: list[int] = []
+    excluding: Any = [
+        SimpleNamespace(begin=lambda: begun.append(1), counts=lambda counts=counts: counts)
+        for counts in ((10, 2), (30, 8))
+    ]
+    meter = HardnessMeter(held_out(), excluding=excluding)
+    assert meter.kept_share() == 0.25
+    meter.add(small.view(rows=1), torch.zeros(1, 1, dtype=torch.long), Choice(torch.tensor([[3]])), None)
+    begun.clear()
+    meter.begin()
+    assert len(begun) == 2
+    assert meter.means() == dict.fromkeys(FIELDS)
+
+
+def test_a_zero_is_shown_and_the_unknown_is_not() -> None:
+    assert line(4, {"score_gap": 0.0, "hardest_share": None}, 0.0) == (
+        "epoch 4 hardness [score gap: 0, kept above tree_exclude: 0]"
+    )
+
+
+def test_what_was_chosen_instead_of_the_hardest_is_not_the_hardest() -> None:
+    seen = small.view(candidates=torch.tensor([[3, 5]]), scores=torch.tensor([[1.0, 2.0]]))
+    assert seen.scores.shape == (1, 2)
+    picked = torch.tensor([[1]])
+    assert [is_hardest(seen, picked, Choice(torch.tensor([[item]]))).item() for item in (5, 3)] == [True, False]
+
+
+def test_each_layer_has_a_hardest_of_its_own() -> None:
+    seen = small.view(rows=40, n=5)
+    layers = seen.layer_scores
+    picked = torch.stack([layers[..., 0].argmax(1), layers[..., 1].argmin(1)], 1).unsqueeze(1)
+    ids = seen.candidates.gather(1, picked.flatten(1)).reshape(picked.shape)
+    found = is_hardest(seen, picked, Choice(ids))
+    assert found is not None
+    assert found[..., 0].all()
+    assert not found[..., 1].all()
+
+
+def test_scores_are_never_computed_for_the_log() -> None:
+    seen = small.view(rows=3, n=5)
+    picked = torch.zeros(3, 1, dtype=torch.long)
+    choice = Choice(seen.candidates[:, :1])
+    assert is_hardest(seen, picked, choice) is None
+    assert "layer_scores" not in vars(seen)
+    single = small.view(rows=3, n=1)
+    assert single.scores.shape == (3, 1)
+    assert is_hardest(single, picked, Choice(single.candidates)) is None
+
+
+def test_rows_from_a_resumed_epoch_on_are_written_again(tmp_path: Path) -> None:
+    path = tmp_path / HARDNESS
+    for epoch in range(4):
+        write_row(path, epoch, dict.fromkeys(FIELDS, float(epoch)))
+    write_row(path, 2, {**dict.fromkeys(FIELDS, 9.0), "score_gap": None})
+    rows = read_epochs(path)
+    assert list(rows) == [0, 1, 2]
+    assert rows[1]["score_gap"] == 1
+    assert (rows[2]["score_gap"], rows[2]["valid_share"]) == (None, 9)
+    assert read_epochs(tmp_path / "none.csv") == {}
+
+
+@pytest.mark.parametrize(
+    ("flags", "empty"),
+    [
+        (["--neg_sampler=dtl_ns"], set()),
+        (["--neg_sampler=uniform"], {"hardest_share", "similarity_co", "similarity_se"}),
+        (["--neg_sampler=dns"], {"similarity_co", "similarity_se"}),
+        (["--neg_sampler=softmax_rho", "--model=LINE"], {"score_gap", "similarity_co", "similarity_se"}),
+    ],
+)
+def test_every_run_says_how_hard_its_negatives_were(toy: Path, flags: list[str], empty: set[str]) -> None:
+    assert train("run", *flags) == 0
+    with (toy / "run" / HARDNESS).open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["epoch", *FIELDS]
+    assert [row["epoch"] for row in rows] == ["0", "1", "2"]
+    assert {name for name in FIELDS if rows[0][name] == ""} == empty
+    result = read_result(toy / "run")
+    best = rows[result["best_epoch"]]
+    assert {name: result["hardness"][name] for name in FIELDS} == {
+        name: float(best[name]) if best[name] else None for name in FIELDS
+    }
+    assert set(result["hardness"]) == {*FIELDS, "test_share", "test_chance"}
+    assert 0 < result["hardness"]["test_chance"] < 0.1
+    log = (toy / "run" / "run.log").read_text()
+    assert log.count("hardness [") == 3
+    assert log.count("replayed without updates") == 1
+    if "dns" in flags[0]:
+        assert float(best["hardest_share"]) == 1
+
+
+def test_what_valid_holds_changes_no_negative_and_no_weight(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flags = ["--neg_sampler=dtl_ns", "--eval_step=3"]  # one evaluation, so the last epoch is saved either way
+    assert train("run", *flags) == 0
+    parts = toy_split()
+    known = {pair for pairs in parts.values() for pair in pairs}
+    items = sorted({item for _, item in parts["train"]})
+    parts["valid"] = [(user, next(item for item in items if (user, item) not in known)) for user, _ in parts["valid"]]
+    write_pairs(toy / "data" / "toy", parts)
+    assert train("other", *flags) == 0
+    monkeypatch.setattr(HardnessMeter, "add", lambda *arguments: None)
+    assert train("without", *flags) == 0
+    states = [torch.load(toy / name / CHECKPOINT, weights_only=False) for name in ("run", "other", "without")]
+    for name, value in states[0]["state_dict"].items():
+        assert all(torch.equal(value, other["state_dict"][name]) for other in states[1:]), name
+    generators = [state["other_parameter"]["dtlns_sampler_state"]["generator"] for state in states]
+    assert torch.equal(generators[0], generators[1])
+    assert torch.equal(generators[0], generators[2])
+    first, second = (read_epochs(toy / name / HARDNESS) for name in ("run", "other"))
+    assert [row["score_gap"] for row in first.values()] == [row["score_gap"] for row in second.values()]
+    assert [row["valid_share"] for row in first.values()] != [row["valid_share"] for row in second.values()]
+
+
+@pytest.mark.parametrize("flags", [["--neg_sampler=dns", "--tree_exclude=0.6"], ["--neg_sampler=dtl_ns"]])
+def test_resumed_equals_undisturbed(toy: Path, flags: list[str]) -> None:
+    flags = [*flags, "--epochs=6", "--checkpoint_seconds=0"]
+    assert train("whole", *flags) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        cut_off_in_epoch(patch, 3)
+        assert train("broken", *flags) == 130
+    assert list(read_epochs(toy / "broken" / HARDNESS)) == [0, 1, 2, 3]  # kept although the run was cut off
+    assert train("broken", *flags) == 0
+    assert (toy / "broken" / HARDNESS).read_bytes() == (toy / "whole" / HARDNESS).read_bytes()
+    assert read_result(toy / "broken")["hardness"] == read_result(toy / "whole")["hardness"]
+
+
+def test_no_replay_in_trials_nor_without_a_checkpoint(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*arguments: Any) -> None:
+        raise AssertionError("replayed")
+
+    monkeypatch.setattr(replay, "replayed_share", never)
+    keys = {"dataset": "toy", "data_path": "data", "epochs": 2, "neg_sampler": "dns", "embedding_size": 8}
+    objective_function({"model": "BPR", "run_dir": "trial", **keys})
+    field = read_result(toy / "trial")["hardness"]
+    assert field["test_share"] is field["test_chance"] is None
+    assert field["valid_share"] is not None
+    run_recbole_dtlns("BPR", config_dict={"run_dir": "unsaved", **keys}, saved=False)
+    assert set(read_result(toy / "unsaved")["hardness"].values()) == {None}
+    assert train("stock", "--neg_sampler=recbole:uniform") == 0
+    assert read_result(toy / "stock")["hardness"] is None
+    assert not (toy / "stock" / HARDNESS).exists()
+
+
+def ready(folder: Path, model: str = "BPR", **keys: Any) -> Any:
+    """Configuration, split, what identification found and a trainer that has not begun."""
+    given = {"data_path": str(folder / "data"), "tree_leaf_size": 4, "embedding_size": 8, "epochs": 2, **keys}
+    config = Config(model, "toy", config_dict={**given, "show_progress": False})
+    config["checkpoint_dir"] = str(folder / "saved")
+    split = build_split(config, folder / "cache")
+    found = identify(split.view, config.settings, config.method, folder / "cache")
+    prepared = prepare(config, split, found.inferred, found.trees, online=found.online)
+    (folder / "work").mkdir()
+    prepared.trainer.prepare(folder / "work", "", "", split.parts[0])
+    return config, split, found, prepared
+
+
+@pytest.mark.parametrize("keys", [{"model": "NGCF"}, {"judge": "rule", "judge_refresh": 1}], ids=["NGCF", "refresh"])
+def test_a_replay_leaves_no_trace_and_repeats_itself(toy: Path, keys: dict[str, Any]) -> None:
+    config, split, _, prepared = ready(toy, **keys)
+    trainer = prepared.trainer
+    trainer.fit(prepared.train_data, prepared.valid_data, show_progress=False)
+    trainer.evaluate(prepared.test_data, show_progress=False)
+
+    def state() -> list[Any]:
+        loader = trainer.current(prepared.train_data)
+        weights = [value.clone() for value in trainer.model.state_dict().values()]
+        step = trainer.step.state_dict()
+        rest = [torch.tensor([trainer.model.training, step["sampling_seconds"], trainer.step.epoch])]
+        return [*weights, torch.get_rng_state(), step["generator"], loader.generator.get_state(), *rest]
+
+    before, bars = state(), None if trainer.refresher is None else vars(trainer.refresher.extra)
+    first = replay.replayed_share(config, prepared, split)
+    assert all(torch.equal(one, other) for one, other in zip(before, state(), strict=True))
+    if bars is not None:
+        assert all(np.array_equal(bars[name], value) for name, value in vars(trainer.refresher.extra).items())
+    assert first == replay.replayed_share(config, prepared, split)
+    assert 0 <= first[0] < 0.5
+
+
+@pytest.mark.parametrize("keys", [{"judge": "none"}, {"judge": "rule", "judge_refresh": 1}], ids=["none", "refresh"])
+def test_a_replay_draws_as_the_best_checkpoint_would_in_training(
+    toy: Path, monkeypatch: pytest.MonkeyPatch, keys: dict[str, Any]
+) -> None:
+    config, split, _, prepared = ready(toy, neg_sampler="dns", **keys)
+    trainer, test = prepared.trainer, split.parts[2].inter_feat
+    trainer.fit(prepared.train_data, prepared.valid_data, show_progress=False)
+    weight = trainer.model.user_embedding.weight
+    best = torch.load(trainer.saved_model_file, weights_only=False)["state_dict"]["user_embedding.weight"]
+    refresher = trainer.refresher
+    if refresher is not None:
+        now = HeldOut(split.parts[0], split.parts[1], refresher.extra, True, "cpu")
+        assert torch.equal(trainer.step.hardness.valid.chance, now.chance)  # it has followed
+        refresher.best = InferredIds(*(values[:3] for values in vars(refresher.extra).values()))
+    seen, drawn = [], []
+
+    def note(meter: Any, view: Any, choice: Choice) -> None:
+        pairs = meter._held_out.contains(test["user_id"], test["item_id"].unsqueeze(1)).all()
+        seen.append((view.epoch, trainer.model.training, bool(pairs), refresher is None or len(refresher.extra) == 3))
+        drawn.append(choice.ids)
+        trainer.model.user_embedding.weight.data.add_(1)  # as running statistics would move
+
+    monkeypatch.setattr(replay, "BATCHES", 1)
+    monkeypatch.setattr(replay.ShareMeter, "add", note)
+    for seed in range(2):  # whatever model and generator are by now
+        weight.data.mul_(-seed)
+        trainer.step.generator.manual_seed(seed)
+        trainer.step.epoch = 77
+        trainer.model.eval()
+        replay.replayed_share(config, prepared, split)
+        assert (trainer.step.epoch, trainer.model.training) == (77, False)
+        assert torch.equal(weight, best)
+    assert seen == [(trainer.best_epoch, True, True, True)] * 2
+    assert torch.equal(*drawn)
+
+
+def test_a_replay_sees_at_most_so_many_batches(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay, "BATCHES", 2)
+    assert train("run", "--neg_sampler=dns") == 0
+    assert "from 2 training batches replayed" in (toy / "run" / "run.log").read_text()
+
+
+@pytest.mark.parametrize("sampler", ["dns", "uniform", "popularity", "dtl_ns"])
+def test_tree_exclude_holds_for_every_sampler_and_is_named(toy: Path, sampler: str) -> None:
+    config, split, found, prepared = ready(toy, neg_sampler=sampler, judge="none", tree_exclude=0.4)
+    names = tokens_of(split.dataset, "item")
+    codes = [tree.for_tokens(names).codes for tree in (found.trees.co, found.trees.se)]
+    similarity = HistorySimilarity(positives_matrix(split.parts[0]), codes)
+    users = torch.arange(1, split.parts[0].user_num).repeat_interleave(20)
+    above = similarity(users, prepared.trainer.step.sampler.propose(users, 10)) > 0.4
+    drawn, kept = map(sum, zip(*(one.counts() for one in prepared.trainer.step.hardness._excluding), strict=True))
+    assert drawn == len(users) * 10
+    assert int(above.sum()) == kept < 0.5 * drawn
+    plain = torch.randint(1, split.parts[0].item_num, (len(users), 10), generator=torch.Generator().manual_seed(0))
+    assert (similarity(users, plain) > 0.4).double().mean() > 0.5  # a uniform draw is mostly above the bound
+    assert config.method.needs_trees
+
+
+def test_tree_exclude_in_a_run(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("run", "--neg_sampler=dns", "--tree_exclude=0.5") == 0
+    assert read_result(toy / "run")["neg_sampler_effective"] == "dns+exclude"
+    assert json.loads((toy / "run" / "result.json").read_text())["trees"] is not None
+    assert (toy / "run" / "run.log").read_text().count("kept above tree_exclude: ") == 3
+    assert train("again", "--tree_exclude=0.5", "--judge=rule", "--judge_refresh=1") == 0
+    assert train("stock", "--neg_sampler=recbole:uniform", "--tree_exclude=0.5") == 2
+    assert "tree_exclude=0.5" in capsys.readouterr().err
+    assert not (toy / "stock").exists()
+
+
+@pytest.mark.parametrize("augment_loss", [True, False])
+@pytest.mark.parametrize("sampler", ["dns", "popularity", "dtl_ns"])
+def test_accepted_pairs_are_never_drawn_and_rejected_ones_are(toy: Path, sampler: str, augment_loss: bool) -> None:
+    keys = {"neg_sampler": sampler, "judge": "rule", "positives_per_user": 2, "augment_loss": augment_loss}
+    _, split, found, prepared = ready(toy, **keys)
+    train_part = split.parts[0]
+    accepted = positives_matrix(train_part, prepared.extra) - positives_matrix(train_part)
+    assert accepted.nnz == len(prepared.extra) == len(found.inferred) > 0
+    seen: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+    step = prepared.trainer.step
+    choose = step.choose
+
+    def noting(*arguments: Any) -> Any:
+        view, picked, choice = choose(*arguments)
+        seen.append((view.users, view.candidates, choice.ids.flatten(1)))
+        return view, picked, choice
+
+    step.choose = noting
+    for epoch in range(3):
+        prepared.trainer._train_epoch(prepared.train_data, epoch)
+    drawable = set()
+    for users, candidates, chosen in seen:
+        for items in (candidates, chosen):
+            rows = users.repeat_interleave(items.shape[1]).numpy()
+            assert not is_stored(accepted.tocsr(), rows, items.reshape(-1).numpy()).any()
+            drawable |= set(zip(rows.tolist(), items.reshape(-1).tolist(), strict=True))
+    free = {(user, item) for user in range(1, train_part.user_num) for item in range(1, train_part.item_num)}
+    free -= set(zip(*positives_matrix(train_part, prepared.extra).nonzero(), strict=True))
+    assert len(free & drawable) > 0.5 * len(free)
+    rejected = set(zip(*(ids.tolist() for ids in judged_pairs(split, toy)), strict=True)) & free
+    assert len(rejected) == found.counts["pairs"] - accepted.nnz > 0
+    assert len(rejected & drawable) > 0.5 * len(rejected)
+
+
+def judged_pairs(split: Any, folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Internal ids of every candidate of the judge."""
+    pairs = find_candidates(split.view, CandidateSettings(), StageCache(folder / "cache")).candidates
+    users, items = split.view.users[pairs.users], split.view.items[pairs.items]
+    return internal_ids(split.dataset, "user", users), internal_ids(split.dataset, "item", items)

@@ -1,0 +1,149 @@
+"""A run that is cut off and started again ends where an undisturbed one ends."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from toy import toy_split, write_pairs
+
+from recbole_dtlns.cli import main
+from recbole_dtlns.files.epoch_log import EPOCHS, read_epochs
+from recbole_dtlns.files.run_folder import read_result
+from recbole_dtlns.training.trainer import CHECKPOINT, RESUME, RunTrainer
+
+
+def command(folder: Path, *flags: str) -> list[str]:
+    return [
+        *("--dataset=toy", f"--data_path={folder / 'data'}", f"--cache_dir={folder / 'cache'}"),
+        *("--tree_leaf_size=4", "--embedding_size=8", "--train_batch_size=100", "--learning_rate=0.01"),
+        *("--epochs=6", "--checkpoint_seconds=0", *flags),
+    ]
+
+
+def cut_off_in_epoch(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    stock = RunTrainer._train_epoch
+
+    def dying(self: RunTrainer, train_data: Any, epoch_idx: int, *rest: Any, **keys: Any) -> Any:
+        loss = stock(self, train_data, epoch_idx, *rest, **keys)
+        if epoch_idx == number:
+            raise KeyboardInterrupt
+        return loss
+
+    monkeypatch.setattr(RunTrainer, "_train_epoch", dying)
+
+
+def losses(run_dir: Path) -> list[str]:
+    """Training loss of every epoch as the log has it."""
+    return re.findall(r"train loss: ([\d.]+)", (run_dir / "run.log").read_text())
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Whether two nested states hold the same numbers; seconds do not count."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(
+            equal(one[key], other[key]) for key in one if key != "sampling_seconds"
+        )
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(equal, one, other))
+    return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+
+
+@pytest.mark.parametrize("model", ["BPR", "NGCF"])  # NGCF has dropout, so global random states matter
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--neg_sampler=dtl_ns", "--judge=rule"],
+        ["--neg_sampler=recbole:uniform"],
+        ["--neg_sampler=srns", "--judge=rule", "--judge_refresh=2"],
+        ["--neg_sampler=divns", "--judge=rule", "--judge_refresh=2"],
+        ["--neg_sampler=dtl_ns", "--judge=rule", "--positives_loss=list", "--list_users=20", "--list_negatives=9"],
+        ["--neg_sampler=dens", "--hidden_size_list=[8,8]"],
+        ["--neg_sampler=ans", "--hidden_size_list=[8,8]", "--num_negatives=2"],
+    ],
+    ids=" ".join,
+)
+def test_resumed_equals_undisturbed(tmp_path: Path, model: str, flags: list[str]) -> None:
+    write_pairs(tmp_path / "data" / "toy", toy_split())
+    shape = [flag for flag in flags if model == "NGCF" or "hidden_size_list" not in flag]
+    flags = [f"--model={model}", *shape]
+    assert main(command(tmp_path, *flags, f"--run_dir={tmp_path / 'whole'}")) == 0
+    broken = command(tmp_path, *flags, f"--run_dir={tmp_path / 'broken'}")
+    with pytest.MonkeyPatch.context() as patch:
+        cut_off_in_epoch(patch, 3)
+        assert main(broken) == 130
+    assert (tmp_path / "broken" / RESUME).is_file()
+    assert main(broken) == 0
+    assert "Resumed at epoch 3" in (tmp_path / "broken" / "run.log").read_text()
+    whole, resumed = read_result(tmp_path / "whole"), read_result(tmp_path / "broken")
+    for key in ("test_result", "best_valid_result", "best_epoch"):
+        assert whole[key] == resumed[key]
+    states = [torch.load(tmp_path / name / CHECKPOINT, weights_only=False) for name in ("whole", "broken")]
+    for name, value in states[0]["state_dict"].items():
+        assert torch.equal(value, states[1]["state_dict"][name]), name
+    assert equal(*(state["other_parameter"].get("dtlns_sampler_state") for state in states))
+    assert losses(tmp_path / "broken")[-3:] == losses(tmp_path / "whole")[-3:]  # also where the best epoch is earlier
+    assert not (tmp_path / "broken" / RESUME).exists()
+
+
+def test_seconds_since_the_run_began_go_on_where_it_was_cut_off(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "data" / "toy", toy_split())
+    run_dir = tmp_path / "run"
+    arguments = command(tmp_path, "--model=BPR", "--judge=none", f"--run_dir={run_dir}")
+    with pytest.MonkeyPatch.context() as patch:
+        cut_off_in_epoch(patch, 3)
+        assert main(arguments) == 130
+    state = torch.load(run_dir / RESUME, weights_only=False)
+    assert 0 < state["elapsed"] < 1000
+    torch.save({**state, "elapsed": 1000.0}, run_dir / RESUME)
+    assert main(arguments) == 0
+    elapsed = [row["elapsed"] or 0 for row in read_epochs(run_dir / EPOCHS).values()]
+    assert elapsed[2] < 1000 < elapsed[3] < elapsed[5]
+
+
+def test_a_state_of_another_configuration_or_a_damaged_one_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_pairs(tmp_path / "data" / "toy", toy_split())
+    run_dir = tmp_path / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        cut_off_in_epoch(patch, 2)
+        assert main(command(tmp_path, "--model=BPR", "--judge=rule", f"--run_dir={run_dir}")) == 130
+    assert main(command(tmp_path, "--model=BPR", "--judge=rule", f"--run_dir={run_dir}", "--neg_candidates=3")) == 2
+    assert "saved under another configuration" in capsys.readouterr().err
+    assert "neg_candidates: 10" in (run_dir / "config.yaml").read_text()  # still that of the run which began here
+    data = tmp_path / "data" / "toy"
+    swapped = {name: [(f"u{59 - int(user[1:])}", item) for user, item in rows] for name, rows in toy_split().items()}
+    write_pairs(data, swapped)
+    assert main(command(tmp_path, "--model=BPR", "--judge=rule", f"--run_dir={run_dir}")) == 2
+    assert "with other data" in capsys.readouterr().err
+    write_pairs(data, toy_split())
+    (run_dir / RESUME).write_bytes(b"half a file")
+    assert main(command(tmp_path, "--model=BPR", "--judge=rule", f"--run_dir={run_dir}")) == 2
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_a_finished_run_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_pairs(tmp_path / "data" / "toy", toy_split())
+    arguments = command(tmp_path, "--model=BPR", "--judge=rule", f"--run_dir={tmp_path / 'run'}")
+    assert main(arguments) == 0
+    before = (tmp_path / "run" / "result.json").read_bytes()
+    assert main(arguments) == 2
+    assert "already holds a finished run" in capsys.readouterr().err
+    assert (tmp_path / "run" / "result.json").read_bytes() == before
+
+
+def test_same_seed_same_result_and_split_seed_apart(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "data" / "toy", toy_split())
+    results = []
+    for number, seed in enumerate((1, 1, 2)):
+        run_dir = tmp_path / str(number)
+        flags = [f"--seed={seed}", "--split_seed=5", "--model=BPR", "--judge=rule", f"--run_dir={run_dir}"]
+        assert main(command(tmp_path, *flags)) == 0
+        results.append(read_result(run_dir))
+    assert results[0]["test_result"] == results[1]["test_result"]
+    assert results[0]["data"] == results[2]["data"]
+    weights = [torch.load(tmp_path / str(n) / CHECKPOINT, weights_only=False)["state_dict"] for n in (0, 1, 2)]
+    assert torch.equal(weights[0]["user_embedding.weight"], weights[1]["user_embedding.weight"])
+    assert not torch.equal(weights[0]["user_embedding.weight"], weights[2]["user_embedding.weight"])
