@@ -31,9 +31,9 @@ import torch
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from recbole_dtlns.data.train_view import PAD, TrainView
+from recbole_dtlns.data.train_split import PAD, TrainSplit
 from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.item_knn import ItemKNN
+from recbole_dtlns.false_negatives.candidates.item_knn import ItemKNN
 from recbole_dtlns.false_negatives.judges.base import JudgeContext
 from recbole_dtlns.false_negatives.judges.rule import RuleJudge
 from recbole_dtlns.trees.index_tree import build_codes
@@ -46,7 +46,7 @@ TAIL, POPULARITY, SHORTEST = 1.8, 0.8, 5
 VERSIONS = ("numpy", "scipy", "scikit-learn", "torch")
 
 
-def generated_view(n_items: int, seed: int = 0) -> TrainView:
+def generated_view(n_items: int, seed: int = 0) -> TrainSplit:
     """Random pairs of `USERS` x n_items users, made as the head of this file says; O(pairs x log items).
 
     Tokens are numbers. Repeated pairs count once, so there are somewhat fewer than `PAIRS` x n_items.
@@ -70,10 +70,10 @@ def generated_view(n_items: int, seed: int = 0) -> TrainView:
     matrix.sum_duplicates()
     matrix.data[:] = 1
     numbered = [np.concatenate([[PAD], np.arange(count).astype(str)]) for count in (n_users, n_items)]
-    return TrainView(*numbered, matrix, f"generated {n_items} {seed}")
+    return TrainSplit(*numbered, matrix, f"generated {n_items} {seed}")
 
 
-def parts(view: TrainView, topk: int) -> dict[str, Callable[[dict[str, Any]], Any]]:
+def parts(view: TrainSplit, topk: int) -> dict[str, Callable[[dict[str, Any]], Any]]:
     """The parts of the offline stage in their order; each reads the results of earlier ones."""
     train = view.matrix[1:, 1:]
 

@@ -26,7 +26,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from recbole_dtlns.epoch_log import EPOCHS, read_epochs
+from recbole_dtlns.files.epoch_log import EPOCHS, read_epochs
 
 PROGRAM = Path(__file__).resolve().parent.parent / "run_recbole_dtlns.py"
 CORES = len(os.sched_getaffinity(0))
