@@ -11,10 +11,10 @@ from toy import toy_split, write_pairs
 
 from recbole_dtlns.cli import main
 from recbole_dtlns.config.run_config import Config
-from recbole_dtlns.data import loaders
 from recbole_dtlns.data.augmented import positives_matrix
 from recbole_dtlns.data.build import BuiltSplit, build_split
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.evaluation import mask
 from recbole_dtlns.false_negatives.identification.stage import Identification, identify
 from recbole_dtlns.files.run_folder import read_result
 from recbole_dtlns.training.assemble import Prepared, prepare
@@ -96,7 +96,7 @@ def test_the_mask_is_recboles_own_on_the_real_split(toy_data: Path, sampler: str
 
 def test_eval_mask_train_leaves_valid_positives_in_the_test_ranking(toy_data: Path) -> None:
     _, split, _, ready = prepared(toy_data, eval_mask="train")
-    train = pairs_of(split.parts[0])
+    train = pairs_of(split.train)
     assert masked(ready.valid_data) == seen_by(ready.valid_data, train)
     assert masked(ready.test_data) == seen_by(ready.test_data, train)
 
@@ -118,7 +118,7 @@ def test_honest_runs_keep_inferred_positives_that_happen_to_be_held_out(toy_data
     assert ready.extra is not None
     assert found.inferred is not None
     assert len(ready.extra) == len(found.inferred)
-    held = pairs_of(split.parts[1]) | pairs_of(split.parts[2])
+    held = pairs_of(split.valid) | pairs_of(split.test)
     assert held & set(zip(ready.extra.users.tolist(), ready.extra.items.tolist(), strict=True))
 
 
@@ -129,23 +129,23 @@ def test_any_other_pair_in_the_mask_raises(toy_data: Path) -> None:
     unseen = next(item for item in range(1, 40) if item not in seen.tolist())
     ready.valid_data.uid2history_item[user] = torch.cat([seen, torch.tensor([unseen])])
     with pytest.raises(UserError, match="leave out 1 pairs that are not in the real split"):
-        loaders.require_mask(ready.valid_data, positives_matrix(split.parts[0]), "validation")
+        mask.require_mask(ready.valid_data, positives_matrix(split.train), "validation")
 
 
 def test_inferred_pairs_are_never_negatives_and_rejected_ones_may_be(toy_data: Path) -> None:
     _, split, _, ready = prepared(toy_data, judge="keep_all", positives_per_user=3, neg_sampler="dns")
     assert ready.extra is not None
-    barred = positives_matrix(split.parts[0], ready.extra)
-    users = torch.arange(1, split.parts[0].user_num)
+    barred = positives_matrix(split.train, ready.extra)
+    users = torch.arange(1, split.train.user_num)
     drawn = ready.trainer.step.sampler.propose(users, 400)
     hits = barred[np.repeat(users.numpy(), 400), np.array(drawn.reshape(-1))]
     assert np.asarray(hits).sum() == 0
-    free = split.parts[0].item_num - 1 - np.asarray(barred.sum(axis=1)).ravel()[1:]
+    free = split.train.item_num - 1 - np.asarray(barred.sum(axis=1)).ravel()[1:]
     assert [len(row.unique()) for row in drawn] == free.tolist()  # all others are drawn, rejected pairs among them
     drawable = prepared(toy_data, judge="keep_all", neg_sampler="dns", exclude_inferred=False)[3]
     again = drawable.trainer.step.sampler.propose(users, 400)
-    only_train = positives_matrix(split.parts[0])
-    free = split.parts[0].item_num - 1 - np.asarray(only_train.sum(axis=1)).ravel()[1:]
+    only_train = positives_matrix(split.train)
+    free = split.train.item_num - 1 - np.asarray(only_train.sum(axis=1)).ravel()[1:]
     assert [len(row.unique()) for row in again] == free.tolist()
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_resume import cut_off_in_epoch
+from cut_off import cut_off_in_epoch
 from toy import write_timed
 
 from recbole_dtlns.cli import main

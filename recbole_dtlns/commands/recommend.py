@@ -41,7 +41,7 @@ def _write(folder: Path, topk: int, users: list[str] | None, output: str | None)
             f"recommend lists items for general recommenders; {run.config['model']} wants more than a user."
         )
     # Inferred positives are recommendable: only what the user really has is left out.
-    seen = seen_pairs([run.split.real_train, run.split.parts[1]])
+    seen = seen_pairs([run.split.real_train, run.split.valid])
     with _target(output) as target:
         target.write("user\titem\trank\tscore\n")
         for user, item, rank, score in recommend(run.prepared.model, seen, run.split.dataset, topk, users):

@@ -32,21 +32,30 @@ class BuiltSplit:
 
     Attributes:
         dataset: the RecBole data set they were built from.
-        parts: train, valid, test, each with `inter_feat` in internal ids.
-        real_train: train as RecBole split it; `parts[0]` and `view` are the train in use, which noise may have changed.
-        view: the training part as identification sees it.
+        train: the train in use, with `inter_feat` in internal ids; noise may have changed it.
+        valid: RecBole's valid.
+        test: RecBole's test.
+        real_train: train as RecBole split it.
+        view: the train in use as identification sees it.
         statistics: counts of the real split.
         split_hash: identity of the real split.
         noise: `kind`, `rate`, `seed` and number of `pairs` of the noise in train; None without.
     """
 
     dataset: Any
-    parts: list[Any]
+    train: Any
+    valid: Any
+    test: Any
     real_train: Any
     view: TrainSplit
     statistics: SplitStatistics
     split_hash: str
     noise: dict[str, Any] | None
+
+    @property
+    def parts(self) -> list[Any]:
+        """Train, valid and test, in RecBole's order."""
+        return [self.train, self.valid, self.test]
 
 
 def build_split(config: Any, cache_dir: Path) -> BuiltSplit:
@@ -65,8 +74,9 @@ def build_split(config: Any, cache_dir: Path) -> BuiltSplit:
     for line in statistics.lines():
         logger.info(line)
     train, noise = noisy_train(parts, config.settings, config.split_seed)
-    in_use = [train, *parts[1:]]
-    return BuiltSplit(dataset, in_use, parts[0], train_split(train), statistics, split_hash(pairs), noise)
+    identity = split_hash(pairs)
+    real_train, valid, test = parts
+    return BuiltSplit(dataset, train, valid, test, real_train, train_split(train), statistics, identity, noise)
 
 
 def read_training_part(config: Any, cache_dir: Path) -> TrainSplit:

@@ -1,20 +1,17 @@
-"""RecBole's data loaders over the real split, and training loaders that leave negatives or weights to us."""
+"""RecBole's training loaders, and ours that leave negatives or weights to us."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
-from recbole.data.dataloader import FullSortEvalDataLoader, KnowledgeBasedDataLoader, TrainDataLoader
+from recbole.data.dataloader import KnowledgeBasedDataLoader, TrainDataLoader
 from recbole.data.interaction import Interaction
 from recbole.data.utils import get_dataloader
 from recbole.sampler import KGSampler
 from recbole.utils import ModelType
-from scipy import sparse
 
 from recbole_dtlns.data.augmented import WEIGHT_FIELD
-from recbole_dtlns.errors import UserError
 
 
 class WeightedRows:
@@ -114,72 +111,3 @@ def stock_train_loader(config: Any, dataset: Any, train: Any, sampler: Any) -> A
 def _triple_sampler(config: Any, dataset: Any) -> KGSampler:
     arguments = config["train_neg_sample_args"]
     return KGSampler(dataset, arguments["distribution"], arguments["alpha"])
-
-
-def evaluation_loaders(config: Any, parts: list[Any], samplers: tuple[Any, Any, Any]) -> tuple[Any, Any]:
-    """RecBole's loaders of valid and test over the real split."""
-    valid = get_dataloader(config, "valid")(config, parts[1], samplers[1], shuffle=False)
-    test = get_dataloader(config, "test")(config, parts[2], samplers[2], shuffle=False)
-    return valid, test
-
-
-def mask_only(sampler: Any, part: Any, masked: sparse.csr_matrix) -> None:
-    """Let the ranking of this part leave out the pairs of `masked` (CSR [U, I]) and nothing else, in place.
-
-    RecBole leaves out what its sampler has seen, minus the part's own positives, so both are put there.
-    """
-    own = sparse.csr_matrix(
-        (
-            np.ones(len(part), dtype=np.int8),
-            (part.inter_feat[part.uid_field].numpy(), part.inter_feat[part.iid_field].numpy()),
-        ),
-        shape=masked.shape,
-    )
-    seen = (masked.astype(np.int8) + own).tocsr()
-    sampler.used_ids = np.array([set(items.tolist()) for items in np.split(seen.indices, seen.indptr[1:-1])])
-
-
-def require_mask(loader: Any, allowed: sparse.csr_matrix, phase: str) -> None:
-    """Raise if the ranking of this loader leaves out a pair that is not in `allowed` (CSR [U, I], internal ids).
-
-    The rule on honest evaluation: an inferred positive in the mask makes every metric meaningless.
-
-    Raises:
-        UserError: names the phase and the number of foreign pairs.
-    """
-    found = mask_differences(loader, allowed)
-    if found is not None and found[0]:
-        raise UserError(
-            f"The {phase} ranking would leave out {found[0]} pairs that are not in the real split. Results under such "
-            "a mask cannot be compared with others; does a plugin edit the data?"
-        )
-
-
-def masked_pairs(loader: Any) -> np.ndarray | None:
-    """Pairs that the ranking of a loader leaves out, as user * I + item, int64; None where RecBole masks nothing."""
-    if not isinstance(loader, FullSortEvalDataLoader) or loader.is_sequential:
-        return None
-    return _listed_pairs(loader, loader.uid2history_item)
-
-
-def mask_differences(loader: Any, allowed: sparse.csr_matrix) -> tuple[int, int] | None:
-    """How many pairs the ranking leaves out beyond `allowed` (CSR [U, I]), and how many of these it does not.
-
-    The part's own positives are always ranked. None where RecBole masks nothing.
-    """
-    masked = masked_pairs(loader)
-    if masked is None:
-        return None
-    users, width = loader.uid_list.numpy(), allowed.shape[1]
-    rows = allowed[users].tocsr()
-    expected = np.repeat(users, np.diff(rows.indptr)) * width + rows.indices
-    expected = np.setdiff1d(expected, _listed_pairs(loader, loader.uid2positive_item))
-    return len(np.setdiff1d(masked, expected)), len(np.setdiff1d(expected, masked))
-
-
-def _listed_pairs(loader: Any, items_of: Any) -> np.ndarray:
-    users = loader.uid_list.numpy()
-    lists = list(items_of[users])
-    rows = np.repeat(users, [len(items) for items in lists])
-    items = torch.cat(lists).numpy() if lists else np.zeros(0, dtype=np.int64)
-    return np.asarray(rows * loader._dataset.item_num + items)

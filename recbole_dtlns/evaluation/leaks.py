@@ -12,14 +12,14 @@ import numpy as np
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data.augmented import is_stored, positives_matrix
 from recbole_dtlns.data.build import BuiltSplit
-from recbole_dtlns.data.loaders import mask_differences, masked_pairs
 from recbole_dtlns.data.pair_codes import pair_codes
 from recbole_dtlns.data.split_files import PARTS
 from recbole_dtlns.data.tokens import internal_ids, token_pairs
+from recbole_dtlns.evaluation.mask import honest_masks, mask_differences, masked_pairs
 from recbole_dtlns.false_negatives.inferred import InferredPositives
 from recbole_dtlns.false_negatives.report.overlap import looks_filtered
 from recbole_dtlns.files.run_folder import INFERRED
-from recbole_dtlns.training.assemble import Prepared, honest_masks
+from recbole_dtlns.training.assemble import Prepared
 
 # Under the reference protocol these do not pass: that is what such a run is marked for.
 MASK_CHECKS = {part: f"the ranking of {part} leaves out seen pairs alone" for part in PARTS[1:]}
@@ -84,7 +84,7 @@ class LeakChecks:
 
     def _parts(self, split: BuiltSplit) -> None:
         """Pairs in two parts; data with repeated interactions that RecBole splits may have some."""
-        codes = pair_codes([token_pairs(part) for part in (split.real_train, *split.parts[1:])])
+        codes = pair_codes([token_pairs(part) for part in (split.real_train, split.valid, split.test)])
         sizes = [len(np.unique(one)) for one in codes]
         shared = sum(sizes) - len(np.unique(np.concatenate(codes)))
         name = f"no pair stands in two of {', '.join(PARTS)}"
@@ -102,7 +102,7 @@ class LeakChecks:
 
     def _inferred(self, split: BuiltSplit, inferred: InferredPositives) -> None:
         view = split.view
-        train = positives_matrix(split.parts[0])
+        train = positives_matrix(split.train)
         users = internal_ids(split.dataset, "user", inferred.users)
         items = internal_ids(split.dataset, "item", inferred.items)
         seen = int(is_stored(train, users, items).sum())

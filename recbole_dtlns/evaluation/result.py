@@ -78,10 +78,10 @@ def overlap(split: BuiltSplit, extra: InferredIds | None) -> dict[str, float] | 
     """Inferred positives that are held out, beside what chance would give; None without inferred positives."""
     if extra is None:
         return None
-    train = split.parts[0]
+    train = split.train
     counts = np.diff(positives_matrix(train).indptr)
     found: dict[str, float] = {}
-    for name, part in (("valid", split.parts[1]), ("test", split.parts[2])):
+    for name, part in (("valid", split.valid), ("test", split.test)):
         users, items = part.inter_feat[part.uid_field].numpy(), part.inter_feat[part.iid_field].numpy()
         hits, chance = overlap_with(users, items, extra.users, extra.items, train.item_num - 1, counts)
         found[name], found[f"{name}_chance"] = hits, round(chance, 3)
@@ -99,7 +99,7 @@ def noise(split: BuiltSplit, extra: InferredIds | None) -> dict[str, Any] | None
     found: dict[str, Any] = {**split.noise, "recovered": None, "recovered_chance": None}
     if extra is None or split.noise["kind"] != HIDDEN:
         return found
-    train = positives_matrix(split.parts[0])
+    train = positives_matrix(split.train)
     users, items = (positives_matrix(split.real_train) - train).nonzero()
     counts = np.diff(train.indptr)
     hits, chance = overlap_with(users, items, extra.users, extra.items, train.shape[1] - 1, counts)
@@ -117,7 +117,7 @@ def precision(split: BuiltSplit, inferred: InferredPositives | None) -> list[dic
     items = internal_ids(split.dataset, "item", inferred.items)
     tenth = np.clip((inferred.probability * 10).astype(int), 0, 9)
     counts = {"pairs": np.bincount(tenth, minlength=10)}
-    for name, part in (("valid", split.parts[1]), ("test", split.parts[2])):
+    for name, part in (("valid", split.valid), ("test", split.test)):
         held = is_stored(positives_matrix(part), users, items)
         counts[name] = np.bincount(tenth[held], minlength=10)
     return [
@@ -136,7 +136,7 @@ def reliability(split: BuiltSplit, judged: JudgedPairs | None) -> dict[str, list
         return None
     users = internal_ids(split.dataset, "user", split.view.users)[judged.users]
     items = internal_ids(split.dataset, "item", split.view.items)[judged.items]
-    held = is_stored(positives_matrix(split.parts[1]), users, items)
+    held = is_stored(positives_matrix(split.valid), users, items)
     return {"valid": reliability_of(judged.probability, held)}
 
 

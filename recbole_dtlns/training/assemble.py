@@ -17,6 +17,7 @@ from recbole_dtlns.data.augmented import InferredIds
 from recbole_dtlns.data.build import BuiltSplit
 from recbole_dtlns.data.tokens import tokens_of
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.evaluation.mask import evaluation_loaders
 from recbole_dtlns.false_negatives.identification.during_training import OnlineJudge
 from recbole_dtlns.false_negatives.inferred import InferredPositives
 from recbole_dtlns.false_negatives.lists import JudgedLists
@@ -68,17 +69,15 @@ def prepare(
     """
     extra = _extra_pairs(config, split, inferred)
     samplers = create_samplers(config, split.dataset, split.parts)
-    _set_masks(config, split, samplers, extra)
-    train = _augmented(split, extra) if extra is not None and config.pairs_in_loss else split.parts[0]
+    train = _augmented(split, extra) if extra is not None and config.pairs_in_loss else split.train
     train_data = _train_loader(config, split, train, samplers[0], extra)
-    valid_data, test_data = loaders.evaluation_loaders(config, split.parts, samplers)
-    _check_masks(config, split, valid_data, test_data)
+    valid_data, test_data = evaluation_loaders(config, split, samplers, extra)
     model = build_model(config, split, extra)
     if config.method.ranks_lists and lists is not None:  # a finished run has them in its checkpoint
         model.order = judged_order(split.dataset, lists)
     trainer = make_trainer(config, model)
     if for_training:
-        proposals = make_proposals(config, split.parts[0], extra)
+        proposals = make_proposals(config, split.train, extra)
         trainer.use_step(make_step(config, split, model, train_data, extra, trees, proposals, lists))
         if online is not None and extra is not None:
             trainer.refresher = Refresher(online, model, config, split, proposals, extra)
@@ -92,7 +91,7 @@ def build_model(config: Config, split: BuiltSplit, extra: InferredIds | None) ->
     """
     settings = config.settings
     wanted = settings.augment_graph or (config.pairs_in_loss and _reads_users(config))
-    graph = _augmented(split, extra) if extra is not None and wanted else split.parts[0]
+    graph = _augmented(split, extra) if extra is not None and wanted else split.train
     init_seed(config["seed"] + config["local_rank"], config["reproducibility"])
     with compat.trusted_load():  # some models read pre-trained weights of the user's own
         return config.model_class(config, graph).to(config["device"])
@@ -116,7 +115,8 @@ def check_split(config: Config, split: BuiltSplit) -> None:
     if config["eval_type"] == EvaluatorType.RANKING and max(config["topk"]) > split.dataset.item_num:
         raise UserError(f"topk={config['topk']}, but there are only {items} items to rank. Give smaller numbers.")
     seen = sum(
-        (augmented.positives_matrix(part) for part in split.parts[1:]), augmented.positives_matrix(split.parts[0])
+        (augmented.positives_matrix(part) for part in (split.valid, split.test)),
+        augmented.positives_matrix(split.train),
     )
     full = np.flatnonzero(np.diff(seen.tocsr().indptr) >= split.dataset.item_num - 1)
     if len(full):
@@ -128,7 +128,7 @@ def check_split(config: Config, split: BuiltSplit) -> None:
 
 
 def _augmented(split: BuiltSplit, extra: InferredIds) -> Any:
-    return augmented.augment(split.parts[0], extra)
+    return augmented.augment(split.train, extra)
 
 
 def _extra_pairs(config: Config, split: BuiltSplit, inferred: InferredPositives | None) -> InferredIds | None:
@@ -137,46 +137,8 @@ def _extra_pairs(config: Config, split: BuiltSplit, inferred: InferredPositives 
         return None
     extra = InferredIds.from_tokens(split.dataset, inferred.users, inferred.items, inferred.weight)
     if config.settings.protocol == "reference":
-        extra = extra.without(augmented.positives_matrix(split.parts[1]) + augmented.positives_matrix(split.parts[2]))
+        extra = extra.without(augmented.positives_matrix(split.valid) + augmented.positives_matrix(split.test))
     return extra
-
-
-def honest_masks(config: Config, split: BuiltSplit) -> tuple[Any, Any]:
-    """Pairs that the rankings of valid and of test leave out under the honest protocol, CSR [U, I]."""
-    train = augmented.positives_matrix(split.real_train)
-    seen = train if config.settings.eval_mask == "train" else train + augmented.positives_matrix(split.parts[1])
-    return train, seen.tocsr()
-
-
-def honest_test_loader(config: Config, split: BuiltSplit) -> Any:
-    """The loader of test whose ranking leaves out train alone, whatever `eval_mask` is.
-
-    That is the reference mask without the inferred positives: a reference run that is tested with both differs by
-    these alone.
-    """
-    samplers = create_samplers(config, split.dataset, split.parts)
-    loaders.mask_only(samplers[2], split.parts[2], augmented.positives_matrix(split.real_train))
-    return loaders.evaluation_loaders(config, split.parts, samplers)[1]
-
-
-def _set_masks(config: Config, split: BuiltSplit, samplers: tuple[Any, Any, Any], extra: InferredIds | None) -> None:
-    """Depart from what RecBole's samplers know only where `protocol`, `eval_mask` or noise in train asks for it."""
-    if config.settings.protocol == "reference":
-        masks = (augmented.positives_matrix(split.real_train, extra),) * 2
-    elif config.settings.eval_mask == "train" or split.noise is not None:
-        masks = honest_masks(config, split)
-    else:
-        return
-    for sampler, part, masked in zip(samplers[1:], split.parts[1:], masks, strict=True):
-        loaders.mask_only(sampler, part, masked)
-
-
-def _check_masks(config: Config, split: BuiltSplit, valid_data: Any, test_data: Any) -> None:
-    if config.settings.protocol == "reference":
-        return
-    valid, test = honest_masks(config, split)
-    loaders.require_mask(valid_data, valid, "validation")
-    loaders.require_mask(test_data, test, "test")
 
 
 def _train_loader(config: Config, split: BuiltSplit, train: Any, sampler: Any, extra: InferredIds | None) -> Any:

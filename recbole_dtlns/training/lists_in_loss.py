@@ -10,10 +10,10 @@ import torch
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data.augmented import positives_matrix
 from recbole_dtlns.data.build import BuiltSplit
-from recbole_dtlns.data.list_table import list_table
 from recbole_dtlns.false_negatives.lists import JudgedLists
 from recbole_dtlns.samplers.parts.history import History
 from recbole_dtlns.training.list_loss import ListLoss, ListSettings
+from recbole_dtlns.training.list_table import list_table
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def make_list_loss(config: Config, split: BuiltSplit, lists: JudgedLists | None)
     return ListLoss(
         torch.as_tensor(items, device=device),
         torch.as_tensor(values, device=device),
-        History(positives_matrix(split.parts[0]), device),
+        History(positives_matrix(split.train), device),
         split.dataset.item_num,
         ListSettings(settings.list_weight, settings.list_temperature, settings.list_users, settings.list_negatives),
         generator,

@@ -114,7 +114,7 @@ def _hardness_meter(
     config: Config, split: BuiltSplit, extra: InferredIds | None, context: SamplerContext
 ) -> HardnessMeter:
     bars_inferred = config.settings.exclude_inferred
-    valid = HeldOut(split.parts[0], split.parts[1], extra, bars_inferred, config["device"])
+    valid = HeldOut(split.train, split.valid, extra, bars_inferred, config["device"])
     excluding = [one for one in (context.uniform, context.popularity) if isinstance(one, FarFromHistory)]
     return HardnessMeter(valid, context.similarities, excluding)
 
@@ -122,7 +122,7 @@ def _hardness_meter(
 def _score_source(config: Config, split: BuiltSplit, model: Any) -> ScoreSource:
     if config["MODEL_TYPE"] != ModelType.SEQUENTIAL:
         return scoring(model)
-    train, transform = split.parts[0], construct_transform(config)
+    train, transform = split.train, construct_transform(config)
     of_user = torch.as_tensor(longest_rows(train)).clamp_min(0)  # who is not in train is never asked about
 
     def as_loaded(rows: torch.Tensor) -> Interaction:
@@ -139,7 +139,7 @@ def _sampler_context(
     trees: Trees | None,
     proposals: tuple[FreeItems, ...],
 ) -> SamplerContext:
-    train, settings, device = split.parts[0], config.settings, config["device"]
+    train, settings, device = split.train, config.settings, config["device"]
     similarities = None
     if trees is not None:
         names = tokens_of(train, "item")

@@ -87,7 +87,7 @@ class Refresher:
 
     def _use(self, extra: InferredIds, train_data: Any) -> None:
         """New rows for the loss and new bars for the sampler; the order of rows goes on where it was."""
-        old, train = self.current(train_data), self.split.parts[0]
+        old, train = self.current(train_data), self.split.train
         self.extra = extra
         if self.config.settings.augment_loss:
             loader = type(old)(self.config, augment(train, extra), old._sampler, shuffle=self.config["shuffle"])

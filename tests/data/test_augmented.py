@@ -35,14 +35,14 @@ def built(toy_data: Path) -> tuple[Config, BuiltSplit]:
 
 
 def unseen(split: BuiltSplit, n: int = 20) -> InferredIds:
-    free = np.argwhere(positives_matrix(split.parts[0]).toarray() == 0)
+    free = np.argwhere(positives_matrix(split.train).toarray() == 0)
     free = free[(free > 0).all(axis=1)][:: max(1, len(free) // n)][:n]
     return InferredIds(free[:, 0], free[:, 1], np.linspace(0.1, 0.9, len(free)))
 
 
 def test_augmenting_adds_weighted_rows_and_touches_nothing_else(built: Any) -> None:
     _, split = built
-    train = split.parts[0]
+    train = split.train
     before = {name: column.clone() for name, column in train.inter_feat.interaction.items()}
     extra = unseen(split)
     result = augment(train, extra)
@@ -67,7 +67,7 @@ def test_the_switches_decide_where_inferred_positives_go(toy_data: Path, in_loss
     found = identify(split.view, config.settings, config.method, toy_data / "cache")
     ready = prepare(config, split, found.inferred, found.trees)
     assert ready.extra is not None
-    real, more = len(split.parts[0]), len(ready.extra)
+    real, more = len(split.train), len(ready.extra)
     assert len(ready.train_data._dataset) == real + more * in_loss
     assert ready.model.norm_adj_matrix._nnz() == 2 * (real + more * in_graph)
 
@@ -75,7 +75,7 @@ def test_the_switches_decide_where_inferred_positives_go(toy_data: Path, in_loss
 def test_ml_100k_keeps_its_other_columns() -> None:
     config = Config("BPR", "ml-100k")
     split = build_split(config, Path("unused"))
-    train = split.parts[0]
+    train = split.train
     result = augment(train, unseen(split))
     assert set(result.inter_feat.columns) == {"user_id", "item_id", "rating", "timestamp", WEIGHT_FIELD}
     added = result.inter_feat["rating"][len(train) :]
@@ -85,7 +85,7 @@ def test_ml_100k_keeps_its_other_columns() -> None:
 
 def test_rows_are_drawn_in_proportion_to_weight(built: Any) -> None:
     config, split = built
-    train = split.parts[0]
+    train = split.train
     extra = unseen(split, 1)
     extra = InferredIds(extra.users, extra.items, np.array([50.0]))
     loader = PositiveDataLoader(config, augment(train, extra), None, shuffle=True)
@@ -101,7 +101,7 @@ def test_rows_are_drawn_in_proportion_to_weight(built: Any) -> None:
 
 def test_rows_drawn_by_weight_come_from_the_loaders_own_generator(built: Any) -> None:
     config, split = built
-    loader = PositiveDataLoader(config, augment(split.parts[0], unseen(split)), None, shuffle=True)
+    loader = PositiveDataLoader(config, augment(split.train, unseen(split)), None, shuffle=True)
     loader.draw_rows_by_weight()
     found = []
     for seed in range(2):
@@ -115,7 +115,7 @@ def test_a_batch_holds_the_rows_asked_for_in_their_order_with_features(
     built: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config, split = built
-    train, joined = split.parts[0], []
+    train, joined = split.train, []
     monkeypatch.setattr(train, "join", lambda batch: joined.append(len(batch)) or batch)
     batch = PositiveDataLoader(config, train, None, shuffle=False).collate_fn([5, 2, 9])
     for name in ("user_id", "item_id"):
@@ -155,9 +155,9 @@ def test_tokens_and_numbers_are_one_mapping(built: Any) -> None:
     assert tokens[0] == "[PAD]"
     assert internal_ids(split.dataset, "item", tokens[1:]).tolist() == list(range(1, len(tokens)))
     assert positions(np.array(["[PAD]", "b", "a"]), np.array(["a", "zz", "b", "[PAD]"])).tolist() == [2, 0, 1, 0]
-    users, items = token_pairs(split.parts[0])
+    users, items = token_pairs(split.train)
     assert set(zip(users.tolist(), items.tolist(), strict=True)) == set(toy_split()["train"])
-    view = train_split(split.parts[0])
+    view = train_split(split.train)
     assert view.users[1:].tolist() == sorted(set(users.tolist()))
     assert view.matrix[0].nnz == view.matrix[:, 0].nnz == 0
 

@@ -144,18 +144,18 @@ KINDS = ["false_positives", "false_negatives"]
 
 def test_without_noise_the_train_in_use_is_recboles(toy_data: Path) -> None:
     built = split(toy_data, noise_kind="false_negatives", noise_seed=3)
-    assert built.real_train is built.parts[0]
+    assert built.real_train is built.train
     assert built.noise is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_train_in_use_is_noisy_and_the_split_keeps_its_identity(toy_data: Path, kind: str) -> None:
     clean, noisy = split(toy_data), split(toy_data, noise_rate=0.2, noise_kind=kind, split_seed=5)
-    train, changed, real = pairs(clean.parts[0]), pairs(noisy.parts[0]), pairs(noisy.real_train)
+    train, changed, real = pairs(clean.train), pairs(noisy.train), pairs(noisy.real_train)
     assert real == train == set(toy_split()["train"])
     assert len(changed ^ train) == round(0.2 * len(train)) == len(changed - train) + len(train - changed)
     assert (changed > train) if kind == "false_positives" else (changed < train)
-    assert not changed & (pairs(noisy.parts[1]) | pairs(noisy.parts[2]))
+    assert not changed & (pairs(noisy.valid) | pairs(noisy.test))
     assert noisy.noise == {"kind": kind, "rate": 0.2, "seed": 5, "pairs": len(changed ^ train)}
     assert noisy.split_hash == clean.split_hash
     assert noisy.statistics == clean.statistics
@@ -167,12 +167,12 @@ def test_the_train_in_use_is_noisy_and_the_split_keeps_its_identity(toy_data: Pa
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_noise_follows_its_seed_alone(toy_data: Path, tmp_path: Path, kind: str) -> None:
     keys = {"noise_rate": 0.2, "noise_kind": kind}
-    first = pairs(split(toy_data, **keys, noise_seed=1, seed=1).parts[0])
+    first = pairs(split(toy_data, **keys, noise_seed=1, seed=1).train)
     parts = {name: list(reversed(rows)) for name, rows in toy_split().items()}  # RecBole numbers them otherwise
     write_pairs(tmp_path / "other" / "toy", parts)
-    assert pairs(split(tmp_path / "other", **keys, noise_seed=1, seed=2).parts[0]) == first
-    assert pairs(split(toy_data, **keys, noise_seed=2).parts[0]) != first
-    assert pairs(split(toy_data, **keys, split_seed=1).parts[0]) == first
+    assert pairs(split(tmp_path / "other", **keys, noise_seed=1, seed=2).train) == first
+    assert pairs(split(toy_data, **keys, noise_seed=2).train) != first
+    assert pairs(split(toy_data, **keys, split_seed=1).train) == first
 
 
 def test_hidden_pairs_follow_from_train_alone(toy_data: Path, tmp_path: Path) -> None:
@@ -189,13 +189,13 @@ def test_too_much_noise_is_refused(toy_data: Path) -> None:
 
 def test_recovered_pairs_are_counted_beside_chance(toy_data: Path) -> None:
     noisy = split(toy_data, noise_rate=0.1, noise_kind="false_negatives")
-    hidden = sorted(pairs(noisy.real_train) - pairs(noisy.parts[0]))[:4]
+    hidden = sorted(pairs(noisy.real_train) - pairs(noisy.train))[:4]
     users, items = (np.array(side) for side in zip(*hidden, toy_split()["test"][0], strict=True))
     extra = InferredIds.from_tokens(noisy.dataset, users, items, np.ones(5))
     found = results.noise(noisy, extra)
     assert found is not None
     assert (found["pairs"], found["recovered"]) == (58, 4)
-    visible = pairs(noisy.parts[0])
+    visible = pairs(noisy.train)
     everything, inferred = pairs(noisy.real_train) - visible, list(zip(users.tolist(), items.tolist(), strict=True))
     chance = 0.0
     for user in {user for user, _ in everything}:
@@ -240,7 +240,7 @@ def test_a_noisy_run_is_ranked_as_one_on_the_real_split(toy: Path, kind: str, fl
     if kind == "false_positives":
         assert len(trained - real) == 115
     else:
-        assert len(set(parts["train"]) - pairs(run.split.parts[0])) == 115
+        assert len(set(parts["train"]) - pairs(run.split.train)) == 115
     assert result["noise"]["pairs"] == 115
     assert result["data"]["train"] == 577
     if result["protocol"] == "honest":  # the mask of the other is no honest one

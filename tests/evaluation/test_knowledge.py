@@ -81,7 +81,7 @@ def test_inferred_positives_are_rows_of_the_recommender_part_alone(data: Path, s
     assert extra is not None
     general = loader.general_dataloader
     assert isinstance(general, PositiveDataLoader) == (sampler == "dns")
-    assert len(general._dataset) == len(split.parts[0]) + len(extra)
+    assert len(general._dataset) == len(split.train) + len(extra)
     rows = next(iter(general))
     assert WEIGHT_FIELD in rows.columns
     triples = next(iter(loader.kg_dataloader))
@@ -106,7 +106,7 @@ def test_models_without_bpr_loss_draw_rows_by_weight(data: Path, model: str) -> 
 
 def test_no_positive_nor_inferred_item_is_drawn(data: Path) -> None:
     split, prepared = ready("CKE", data, judge="keep_all", neg_candidates=20)
-    barred = positives_matrix(split.parts[0], prepared.extra).toarray()
+    barred = positives_matrix(split.train, prepared.extra).toarray()
     users = torch.arange(1, split.dataset.user_num)
     drawn = prepared.trainer.step.sampler.propose(users, 50)
     assert drawn.max() < split.dataset.item_num  # entities that are no items are never drawn

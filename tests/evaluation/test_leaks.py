@@ -119,7 +119,7 @@ def test_pairs_in_two_parts(tmp_path: Path, keys: dict[str, Any], place: int) ->
     write_pairs(tmp_path / "toy", toy_split())
     config, split, found, ready = prepared(tmp_path, **keys)
     held_out = split.parts[place].inter_feat
-    hidden = pairs_of(split.real_train) - pairs_of(split.parts[0])
+    hidden = pairs_of(split.real_train) - pairs_of(split.train)
     user, item = min(hidden or pairs_of(split.real_train))
     held_out[split.dataset.uid_field][0], held_out[split.dataset.iid_field][0] = user, item
     outcomes = LeakChecks(config, split, ready, found.inferred, tmp_path).outcomes

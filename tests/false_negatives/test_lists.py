@@ -49,7 +49,7 @@ def ready(data: Path, model: str = "BPR", **keys: Any) -> tuple[BuiltSplit, Iden
     split = build_split(config, data / "cache")
     found = identify(split.view, config.settings, config.method, data / "cache")
     prepared = prepare(config, split, found.inferred, found.trees, lists=found.lists)
-    prepared.trainer.prepare(data, "", split.split_hash, split.parts[0])
+    prepared.trainer.prepare(data, "", split.split_hash, split.train)
     return split, found, prepared
 
 
@@ -102,17 +102,17 @@ def test_one_propagation_a_step(data: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_accepted_pairs_are_no_rows_but_are_barred_and_edges(data: Path) -> None:
     split, _, prepared = ready(data, neg_sampler="dns", list_size=7, positives_per_user=3, **LISTS)
     rows = list(prepared.train_data)
-    assert sum(map(len, rows)) == len(split.parts[0])
+    assert sum(map(len, rows)) == len(split.train)
     assert WEIGHT_FIELD not in rows[0].columns
     assert prepared.extra is not None
     assert prepared.trainer.step.lists.items.shape == (split.dataset.user_num, 7)
-    barred = positives_matrix(split.parts[0], prepared.extra)
+    barred = positives_matrix(split.train, prepared.extra)
     users = torch.arange(1, split.dataset.user_num)
     drawn = prepared.trainer.step.sampler.propose(users, 200)
     assert np.asarray(barred[np.repeat(users.numpy(), 200), np.array(drawn.flatten())]).sum() == 0
     edges = [ready(data, "LightGCN", augment_graph=wanted, **LISTS)[2].model for wanted in (True, False)]
     counts = [model.norm_adj_matrix.coalesce().values().numel() for model in edges]
-    assert counts[0] > counts[1] == 2 * len(split.parts[0])
+    assert counts[0] > counts[1] == 2 * len(split.train)
 
 
 def negatives(data: Path, **keys: Any) -> list[torch.Tensor]:

@@ -4,8 +4,8 @@ import pytest
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
+from recbole_dtlns.false_negatives.candidates import model_source
 from recbole_dtlns.false_negatives.candidates.model_source import RecBoleSource, recbole_source
-from recbole_dtlns.false_negatives.candidates.ranking import model_source
 
 
 class Trained:

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from cut_off import cut_off_in_epoch
 from recbole.data.interaction import Interaction
-from recbole_dtlns.training.assemble.hardness import replay
 from samplers import small
-from test_resume import cut_off_in_epoch
 from toy import toy_split, write_pairs
 
 from recbole_dtlns.cli import main
@@ -29,6 +28,7 @@ from recbole_dtlns.quick_start import objective_function, run_recbole_dtlns
 from recbole_dtlns.samplers.batch import Choice
 from recbole_dtlns.samplers.parts.exclude import HistorySimilarity
 from recbole_dtlns.training.assemble import prepare
+from recbole_dtlns.training.hardness import replay
 from recbole_dtlns.training.hardness.held_out import HeldOut
 from recbole_dtlns.training.hardness.log import HARDNESS, line
 from recbole_dtlns.training.hardness.meter import FIELDS, HardnessMeter, ShareMeter, is_hardest
@@ -81,7 +81,7 @@ def test_chance_follows_what_is_barred() -> None:
 
 def test_an_epoch_by_hand() -> None:
     scores = torch.tensor([[1.0, 5.0, 2.0], [3.0, 3.0, 0.0]])
-    seen = small.view(candidates=torch.tensor([[3, 2, 5], [4, 5, 6]]), scores=scores, positives=torch.tensor([1, 4]))
+    seen = small.batch(candidates=torch.tensor([[3, 2, 5], [4, 5, 6]]), scores=scores, positives=torch.tensor([1, 4]))
     meter = HardnessMeter(held_out(), small.context().similarities)
     assert seen.scores.tolist() == scores.tolist()
     meter.add(seen, torch.tensor([[1], [0]]), Choice(torch.tensor([[2], [4]])), torch.tensor(0.25))
@@ -100,7 +100,7 @@ def test_an_epoch_by_hand() -> None:
 
 
 def test_a_weighted_row_counts_by_its_weights() -> None:
-    seen = small.view(candidates=torch.tensor([[3, 5]]), scores=torch.tensor([[1.0, 2.0]]))
+    seen = small.batch(candidates=torch.tensor([[3, 5]]), scores=torch.tensor([[1.0, 2.0]]))
     assert seen.scores.shape == (1, 2)
     meter = HardnessMeter(held_out())
     choice = Choice(torch.tensor([[3, 5]]), weights=torch.tensor([[3.0, 1.0]]))
@@ -113,12 +113,12 @@ def test_a_weighted_row_counts_by_its_weights() -> None:
 def test_a_weight_counts_for_every_layer_of_its_negative() -> None:
     meter = HardnessMeter(held_out())
     choice = Choice(torch.tensor([[[5, 3], [5, 5]]]), weights=torch.tensor([[3.0, 1.0]]))
-    meter.add(small.view(rows=1), torch.zeros(1, 2, 2, dtype=torch.long), choice, None)
+    meter.add(small.batch(rows=1), torch.zeros(1, 2, 2, dtype=torch.long), choice, None)
     assert meter.means()["valid_share"] == pytest.approx(3 / 8)
 
 
 def test_asking_between_batches_counts_none_twice() -> None:
-    seen, picked, test = small.view(rows=1), torch.zeros(1, 1, dtype=torch.long), ShareMeter(held_out())
+    seen, picked, test = small.batch(rows=1), torch.zeros(1, 1, dtype=torch.long), ShareMeter(held_out())
     meter = HardnessMeter(held_out())
     for item, share in ((3, 1), (5, 0.5)):
         choice = Choice(torch.tensor([[item]]))
@@ -136,7 +136,7 @@ def test_a_new_epoch_counts_from_its_beginning() -> None:
     ]
     meter = HardnessMeter(held_out(), excluding=excluding)
     assert meter.kept_share() == 0.25
-    meter.add(small.view(rows=1), torch.zeros(1, 1, dtype=torch.long), Choice(torch.tensor([[3]])), None)
+    meter.add(small.batch(rows=1), torch.zeros(1, 1, dtype=torch.long), Choice(torch.tensor([[3]])), None)
     begun.clear()
     meter.begin()
     assert len(begun) == 2
@@ -150,14 +150,14 @@ def test_a_zero_is_shown_and_the_unknown_is_not() -> None:
 
 
 def test_what_was_chosen_instead_of_the_hardest_is_not_the_hardest() -> None:
-    seen = small.view(candidates=torch.tensor([[3, 5]]), scores=torch.tensor([[1.0, 2.0]]))
+    seen = small.batch(candidates=torch.tensor([[3, 5]]), scores=torch.tensor([[1.0, 2.0]]))
     assert seen.scores.shape == (1, 2)
     picked = torch.tensor([[1]])
     assert [is_hardest(seen, picked, Choice(torch.tensor([[item]]))).item() for item in (5, 3)] == [True, False]
 
 
 def test_each_layer_has_a_hardest_of_its_own() -> None:
-    seen = small.view(rows=40, n=5)
+    seen = small.batch(rows=40, n=5)
     layers = seen.layer_scores
     picked = torch.stack([layers[..., 0].argmax(1), layers[..., 1].argmin(1)], 1).unsqueeze(1)
     ids = seen.candidates.gather(1, picked.flatten(1)).reshape(picked.shape)
@@ -168,12 +168,12 @@ def test_each_layer_has_a_hardest_of_its_own() -> None:
 
 
 def test_scores_are_never_computed_for_the_log() -> None:
-    seen = small.view(rows=3, n=5)
+    seen = small.batch(rows=3, n=5)
     picked = torch.zeros(3, 1, dtype=torch.long)
     choice = Choice(seen.candidates[:, :1])
     assert is_hardest(seen, picked, choice) is None
     assert "layer_scores" not in vars(seen)
-    single = small.view(rows=3, n=1)
+    single = small.batch(rows=3, n=1)
     assert single.scores.shape == (3, 1)
     assert is_hardest(single, picked, Choice(single.candidates)) is None
 
@@ -281,7 +281,7 @@ def ready(folder: Path, model: str = "BPR", **keys: Any) -> Any:
     found = identify(split.view, config.settings, config.method, folder / "cache")
     prepared = prepare(config, split, found.inferred, found.trees, online=found.online)
     (folder / "work").mkdir()
-    prepared.trainer.prepare(folder / "work", "", "", split.parts[0])
+    prepared.trainer.prepare(folder / "work", "", "", split.train)
     return config, split, found, prepared
 
 
@@ -313,13 +313,13 @@ def test_a_replay_draws_as_the_best_checkpoint_would_in_training(
     toy: Path, monkeypatch: pytest.MonkeyPatch, keys: dict[str, Any]
 ) -> None:
     config, split, _, prepared = ready(toy, neg_sampler="dns", **keys)
-    trainer, test = prepared.trainer, split.parts[2].inter_feat
+    trainer, test = prepared.trainer, split.test.inter_feat
     trainer.fit(prepared.train_data, prepared.valid_data, show_progress=False)
     weight = trainer.model.user_embedding.weight
     best = torch.load(trainer.saved_model_file, weights_only=False)["state_dict"]["user_embedding.weight"]
     refresher = trainer.refresher
     if refresher is not None:
-        now = HeldOut(split.parts[0], split.parts[1], refresher.extra, True, "cpu")
+        now = HeldOut(split.train, split.valid, refresher.extra, True, "cpu")
         assert torch.equal(trainer.step.hardness.valid.chance, now.chance)  # it has followed
         refresher.best = InferredIds(*(values[:3] for values in vars(refresher.extra).values()))
     seen, drawn = [], []
@@ -355,13 +355,13 @@ def test_tree_exclude_holds_for_every_sampler_and_is_named(toy: Path, sampler: s
     config, split, found, prepared = ready(toy, neg_sampler=sampler, judge="none", tree_exclude=0.4)
     names = tokens_of(split.dataset, "item")
     codes = [tree.for_tokens(names).codes for tree in (found.trees.co, found.trees.se)]
-    similarity = HistorySimilarity(positives_matrix(split.parts[0]), codes)
-    users = torch.arange(1, split.parts[0].user_num).repeat_interleave(20)
+    similarity = HistorySimilarity(positives_matrix(split.train), codes)
+    users = torch.arange(1, split.train.user_num).repeat_interleave(20)
     above = similarity(users, prepared.trainer.step.sampler.propose(users, 10)) > 0.4
     drawn, kept = map(sum, zip(*(one.counts() for one in prepared.trainer.step.hardness._excluding), strict=True))
     assert drawn == len(users) * 10
     assert int(above.sum()) == kept < 0.5 * drawn
-    plain = torch.randint(1, split.parts[0].item_num, (len(users), 10), generator=torch.Generator().manual_seed(0))
+    plain = torch.randint(1, split.train.item_num, (len(users), 10), generator=torch.Generator().manual_seed(0))
     assert (similarity(users, plain) > 0.4).double().mean() > 0.5  # a uniform draw is mostly above the bound
     assert config.method.needs_trees
 
@@ -382,7 +382,7 @@ def test_tree_exclude_in_a_run(toy: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_accepted_pairs_are_never_drawn_and_rejected_ones_are(toy: Path, sampler: str, augment_loss: bool) -> None:
     keys = {"neg_sampler": sampler, "judge": "rule", "positives_per_user": 2, "augment_loss": augment_loss}
     _, split, found, prepared = ready(toy, **keys)
-    train_part = split.parts[0]
+    train_part = split.train
     accepted = positives_matrix(train_part, prepared.extra) - positives_matrix(train_part)
     assert accepted.nnz == len(prepared.extra) == len(found.inferred) > 0
     seen: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []

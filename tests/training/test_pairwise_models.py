@@ -57,7 +57,7 @@ def configured(model: str, data: Path, **keys: Any) -> Config:
 def ready(model: str, data: Path, split: BuiltSplit, **keys: Any) -> Prepared:
     config = configured(model, data, **keys)
     prepared = prepare(config, split, None, None)
-    prepared.trainer.prepare(data, "", split.split_hash, split.parts[0])
+    prepared.trainer.prepare(data, "", split.split_hash, split.train)
     return prepared
 
 
@@ -92,12 +92,12 @@ def test_an_epoch_with_every_sampler_that_returns_ids(
     prepared = ready(model, data, split, neg_sampler=sampler)
     seen = batches_of(prepared.model)
     before = [parameter.detach().clone() for parameter in prepared.model.parameters()]
-    positives = positives_matrix(split.parts[0]).toarray()
+    positives = positives_matrix(split.train).toarray()
     prepared.trainer.fit(prepared.train_data, None, saved=False, show_progress=False)
     after = list(prepared.model.parameters())
     assert any(not torch.equal(old, new) for old, new in zip(before, after, strict=True))
     assert all(parameter.isfinite().all() for parameter in after)
-    assert sum(rows for rows, _, _ in seen) == len(split.parts[0])
+    assert sum(rows for rows, _, _ in seen) == len(split.train)
     for _, users, items in seen:
         assert items.min() > 0
         assert not positives[users.numpy(), items.numpy()].any()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_resume import cut_off_in_epoch, losses
+from cut_off import cut_off_in_epoch, losses
 from toy import toy_split, write_pairs
 
 from recbole_dtlns.cli import main
@@ -39,7 +39,7 @@ def ready(folder: Path, model: str = "BPR", **keys: Any) -> Any:
     split = build_split(config, folder / "cache")
     found = identify(split.view, config.settings, config.method, folder / "cache")
     prepared = prepare(config, split, found.inferred, found.trees, online=found.online)
-    prepared.trainer.prepare(folder, "", "", split.parts[0])
+    prepared.trainer.prepare(folder, "", "", split.train)
     return prepared, split
 
 
@@ -114,7 +114,7 @@ def test_held_out_tokens_never_become_positives(toy: Path) -> None:
 @pytest.mark.parametrize("sampler", ["dtl_ns", "popularity"])
 def test_the_sampler_follows_and_the_evaluator_does_not(toy: Path, sampler: str) -> None:
     prepared, split = ready(toy, neg_sampler=sampler, judge="keep_all")
-    refresher, train_part = prepared.trainer.refresher, split.parts[0]
+    refresher, train_part = prepared.trainer.refresher, split.train
     before = refresher.extra
     masks = [loader.uid2history_item for loader in (prepared.valid_data, prepared.test_data)]
     kept = [[None if items is None else items.tolist() for items in mask] for mask in masks]
@@ -150,9 +150,9 @@ def test_the_bars_and_the_rows_are_keys_of_their_own(toy: Path) -> None:
     prepared, split = ready(toy, judge="keep_all", exclude_inferred=False, neg_sampler="dns")
     refresher = prepared.trainer.refresher
     refresher.before_epoch(2, prepared.train_data, toy)
-    users = torch.arange(1, split.parts[0].user_num)
+    users = torch.arange(1, split.train.user_num)
     drawn = prepared.trainer.step.sampler.propose(users, 500).reshape(-1).numpy()
-    extra = positives_matrix(split.parts[0], refresher.extra) - positives_matrix(split.parts[0])
+    extra = positives_matrix(split.train, refresher.extra) - positives_matrix(split.train)
     assert is_stored(extra.tocsr(), np.repeat(users.numpy(), 500), drawn).any()
     prepared, _ = ready(toy, judge="keep_all", augment_loss=False, neg_sampler="dns")
     assert prepared.trainer.refresher.before_epoch(2, prepared.train_data, toy) is prepared.train_data
@@ -169,7 +169,7 @@ def test_a_model_without_a_bpr_loss_draws_rows_by_the_new_weights(toy: Path) -> 
     drawn = set()
     for batch in loader:
         drawn |= set(zip(batch["user_id"].tolist(), batch["item_id"].tolist(), strict=True))
-    real = positives_matrix(split.parts[0]).nnz
+    real = positives_matrix(split.train).nnz
     assert set(zip(extra.users[:5].tolist(), extra.items[:5].tolist(), strict=True)) <= drawn
     assert len(drawn) < 0.6 * real  # nearly two draws of three go to the five heavy rows
 
@@ -178,7 +178,7 @@ def test_a_refresh_that_leaves_nothing_to_draw_is_refused(toy: Path) -> None:
     prepared, split = ready(toy, judge="rule")
     refresher = prepared.trainer.refresher
     user = 1
-    items = np.setdiff1d(np.arange(1, split.dataset.item_num), positives_matrix(split.parts[0])[user].indices)
+    items = np.setdiff1d(np.arange(1, split.dataset.item_num), positives_matrix(split.train)[user].indices)
     everything = InferredIds(np.full(len(items), user), items, np.ones(len(items)))
     with pytest.raises(UserError, match="no negatives"):
         refresher._use(everything, prepared.train_data)

@@ -1,17 +1,17 @@
 """A run that is cut off and started again ends where an undisturbed one ends."""
 
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from cut_off import cut_off_in_epoch, losses
 from toy import toy_split, write_pairs
 
 from recbole_dtlns.cli import main
 from recbole_dtlns.files.epoch_log import EPOCHS, read_epochs
 from recbole_dtlns.files.run_folder import read_result
-from recbole_dtlns.training.trainer import CHECKPOINT, RESUME, RunTrainer
+from recbole_dtlns.training.trainer import CHECKPOINT, RESUME
 
 
 def command(folder: Path, *flags: str) -> list[str]:
@@ -20,23 +20,6 @@ def command(folder: Path, *flags: str) -> list[str]:
         *("--tree_leaf_size=4", "--embedding_size=8", "--train_batch_size=100", "--learning_rate=0.01"),
         *("--epochs=6", "--checkpoint_seconds=0", *flags),
     ]
-
-
-def cut_off_in_epoch(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    stock = RunTrainer._train_epoch
-
-    def dying(self: RunTrainer, train_data: Any, epoch_idx: int, *rest: Any, **keys: Any) -> Any:
-        loss = stock(self, train_data, epoch_idx, *rest, **keys)
-        if epoch_idx == number:
-            raise KeyboardInterrupt
-        return loss
-
-    monkeypatch.setattr(RunTrainer, "_train_epoch", dying)
-
-
-def losses(run_dir: Path) -> list[str]:
-    """Training loss of every epoch as the log has it."""
-    return re.findall(r"train loss: ([\d.]+)", (run_dir / "run.log").read_text())
 
 
 def equal(one: Any, other: Any) -> bool:

@@ -88,7 +88,7 @@ def test_training_pairs_are_targets_and_items_of_prefixes(data: Path, length: in
     rows, columns = split.view.matrix.nonzero()
     view = split.view
     assert set(zip(view.users[rows].tolist(), view.items[columns].tolist(), strict=True)) == wanted
-    train = split.parts[0]
+    train = split.train
     assert positives_matrix(train).nnz == len(wanted)
     assert len(train) == len(wanted) - len(sequences(data))  # the first item of a user is never a target
     assert len(interactions(train)[0]) == len(wanted)
@@ -96,7 +96,7 @@ def test_training_pairs_are_targets_and_items_of_prefixes(data: Path, length: in
 
 def test_the_longest_row_of_a_user_is_its_last_training_row(data: Path) -> None:
     config = configured("GRU4Rec", data, MAX_ITEM_LIST_LENGTH=3)  # many rows are equally long
-    train = build_split(config, data / "cache").parts[0]
+    train = build_split(config, data / "cache").train
     tokens, rows = train.field2id_token, longest_rows(train)
     assert rows[0] == -1
     for user, items in sequences(data).items():
@@ -108,7 +108,7 @@ def test_the_longest_row_of_a_user_is_its_last_training_row(data: Path) -> None:
 @pytest.mark.parametrize("model", ["SASRec", "GRU4Rec"])
 def test_inferred_items_are_targets_behind_the_training_prefix(data: Path, model: str) -> None:
     _, split, prepared = ready(model, data, judge="keep_all", neg_sampler="dns")
-    extra, train = prepared.extra, split.parts[0]
+    extra, train = prepared.extra, split.train
     assert extra is not None
     assert len(extra) > 20
     rows = prepared.train_data._dataset.inter_feat
@@ -144,7 +144,7 @@ def test_rows_of_valid_and_test_never_change(data: Path) -> None:
 
 def test_no_item_of_a_training_prefix_nor_inferred_one_is_drawn(data: Path) -> None:
     _, split, prepared = ready("GRU4Rec", data, judge="keep_all", neg_sampler="dns", neg_candidates=20)
-    barred = positives_matrix(split.parts[0], prepared.extra).toarray()
+    barred = positives_matrix(split.train, prepared.extra).toarray()
     model, seen = prepared.model, []
 
     def calculate(rows: Interaction) -> torch.Tensor:
@@ -158,7 +158,7 @@ def test_no_item_of_a_training_prefix_nor_inferred_one_is_drawn(data: Path) -> N
 
 
 def sample(split: BuiltSplit, n: int = 12) -> Interaction:
-    return split.parts[0].inter_feat[torch.arange(n)]
+    return split.train.inter_feat[torch.arange(n)]
 
 
 def gradients(model: Any, loss: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -212,7 +212,7 @@ def test_the_forward_pass_is_run_once_a_step_and_a_second_call_is_its_own(data: 
 
 def test_scores_at_the_end_of_an_epoch_are_those_of_the_longest_training_prefix(data: Path) -> None:
     _, split, prepared = ready("SASRec", data, judge="none", neg_sampler="dns")
-    model, train = prepared.model, split.parts[0]
+    model, train = prepared.model, split.train
     everyone = prepared.trainer.step.source.everyone()
     assert len(everyone.queries) == split.dataset.user_num
     model.eval()
@@ -315,7 +315,7 @@ def test_several_negatives_leave_the_batch_size_in_positives(data: Path) -> None
 
 def test_augmenting_leaves_the_real_rows_as_they_are(data: Path) -> None:
     _, split, prepared = ready("GRU4Rec", data, judge="keep_all", neg_sampler="dns")
-    train = split.parts[0]
+    train = split.train
     assert prepared.extra is not None
     result = augment(train, prepared.extra)
     for name, column in train.inter_feat.interaction.items():

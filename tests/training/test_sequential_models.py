@@ -14,7 +14,7 @@ from recbole_dtlns.false_negatives.identification.stage import identify
 from recbole_dtlns.training.assemble import prepare
 from recbole_dtlns.training.sequences import SequenceScores
 
-DOC = (Path(__file__).parents[1] / "docs" / "compatibility.md").read_text(encoding="utf-8")
+DOC = (Path(__file__).parents[2] / "docs" / "compatibility.md").read_text(encoding="utf-8")
 BY_OUTPUT, BY_PREDICT = (
     cells.split(", ") for cells in re.findall(r"^\| sequential, `loss_type=BPR` \| ([^|]+) \|", DOC, re.M)
 )

@@ -67,7 +67,7 @@ def replayed_share(config: Config, prepared: Prepared, split: BuiltSplit) -> tup
             best = vars(trainer.refresher.best)
             trainer.refresher.load_state_dict({"extra": best, "best": best}, prepared.train_data)
         extra = prepared.extra if trainer.refresher is None else trainer.refresher.extra
-        test = HeldOut(split.parts[0], split.parts[2], extra, config.settings.exclude_inferred, trainer.device)
+        test = HeldOut(split.train, split.test, extra, config.settings.exclude_inferred, trainer.device)
         step, meter = trainer.step, ShareMeter(test)
         step.load_state_dict(copy.deepcopy(checkpoint["other_parameter"][SAMPLER_STATE]))
         step.epoch = trainer.best_epoch

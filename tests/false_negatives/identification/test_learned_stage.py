@@ -19,7 +19,7 @@ from recbole_dtlns.false_negatives.judges import JUDGES
 from recbole_dtlns.false_negatives.judges.base import Judge
 from recbole_dtlns.false_negatives.learned.features import GROUPS
 
-PROGRAM = Path(__file__).parents[2] / "run_recbole_dtlns.py"
+PROGRAM = Path(__file__).parents[3] / "run_recbole_dtlns.py"
 LEARNED = {"judge": "learned", "candidate_topk": 12, "judge_report": False}
 
 

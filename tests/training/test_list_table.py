@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from recbole_dtlns.data.list_table import list_table
 from recbole_dtlns.false_negatives.lists import JudgedLists
+from recbole_dtlns.training.list_table import list_table
 
 DATASET = SimpleNamespace(
     uid_field="u",
