@@ -4,8 +4,10 @@
 
 For each size a set with a heavy tail is generated: I items, 2 I users, 25 I pairs. Item i has popularity 1 / rank^0.8
 and a place in a tree of 4 branches a level; a user has a home in that tree and takes items from the subtrees around it,
-more often from small ones; history lengths follow Pareto's law with exponent 1.8. Each size runs in a process of its own,
-one part after another, on the package's own functions. `seconds` is wall-clock, `cpu` what this process computed, `peak_gb`
+more often from small ones; history lengths follow Pareto's law with exponent 1.8. Each size runs in a process of its
+own,
+one part after another, on the package's own functions. `seconds` is wall-clock, `cpu` what this process computed,
+`peak_gb`
 the most memory that it held during the part, what it held before included. The exponent of a part is the slope of log
 cpu seconds over log items between two sizes that follow each other. The last line is one JSON object.
 """

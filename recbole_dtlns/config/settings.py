@@ -24,6 +24,7 @@ from recbole_dtlns.config.parsers import (
     whole,
 )
 from recbole_dtlns.config.parsers import shard as shard_of
+from recbole_dtlns.data.histories import MAX_HISTORY
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.decide import KINDS
@@ -60,6 +61,11 @@ class Settings:
     tree_similarity: str = _key("min", one_of("min", "depth"), "LCP divided by the shorter code, or by the depth")
     tree_branching: int = _key(4, whole(2), "children of a node of the index trees")
     tree_leaf_size: int = _key(30, whole(1), "largest leaf that is not split further")
+    tree_max_history: int | None = _key(
+        MAX_HISTORY,
+        or_none(whole(2)),
+        "items that a history counts with in the item graph; longer ones: a random choice",
+    )
     item_vectors: str = _key("auto", text, "auto, or a file of item vectors for the semantic tree")
     codes_co: str | None = _key(None, or_none(text), "ready codes of the structural tree (`item: 0-1-2` lines)")
     codes_se: str | None = _key(None, or_none(text), "ready codes of the semantic tree")
@@ -146,6 +152,9 @@ class Settings:
     plugins: str | None = _key(None, or_none(text), "Python file(s) with your own samplers and judges")
     run_dir: str | None = _key(None, or_none(text), "folder of this run; unset: a fresh one under saved/")
     cache_dir: str | None = _key(None, or_none(text), "trees, candidates, verdicts; unset: saved/cache/DATASET")
+    torch_threads: int | None = _key(
+        None, or_none(whole(1)), "threads of torch in training; unset: OMP_NUM_THREADS, or 1 where steps are small"
+    )
     checkpoint_seconds: float = _key(60.0, number(0), "least time between two saves of the state to resume from")
     sampler_keys: Mapping[str, Any] = field(default_factory=dict)  # of all samplers, those of plugins too
 

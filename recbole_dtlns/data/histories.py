@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+MAX_HISTORY = 10_000  # start value: one such user costs 10^8 pairs, some ten seconds
 _SEED = 0  # the choice depends on the matrix alone
 
 

@@ -49,7 +49,8 @@ def block_krylov(
             break
     else:
         logger.warning(
-            "The eigenvectors of a graph of %d items have a residual of %.3f after %d restarts (wanted: %g); the tree is "
+            "The eigenvectors of a graph of %d items have a residual of %.3f after %d restarts (wanted: %g); the "
+            "tree is "
             "built from them.",
             *(size, residual, _RESTARTS, tolerance),
         )

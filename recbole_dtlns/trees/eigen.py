@@ -24,22 +24,23 @@ _TOLERANCE = 1e-6
 Product = Callable[[np.ndarray], np.ndarray]
 
 
-def leading_eigenvectors(
-    multiply: Product, size: int, count: int
-) -> tuple[np.ndarray, np.ndarray]:
+def leading_eigenvectors(multiply: Product, size: int, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvectors of the algebraically largest eigenvalues.
 
     Small operators are decomposed in full; for larger ones ARPACK iterates from a fixed start vector, and above
-    `ARPACK_SIZE` a block Krylov iteration (`block_krylov`), on one BLAS thread so that sums are added in one order. Each vector's sign makes its largest entry positive. Time
+    `ARPACK_SIZE` a block Krylov iteration (`block_krylov`), on one BLAS thread so that sums are added in one order.
+    Each vector's sign makes its largest entry positive. Time
     O(count x products) beside O(size x count^2), memory O(size x count).
 
     Args:
-        multiply: the operator, [n] -> [n] or [n, m] -> [n, m] in `precision_of(n)`, with eigenvalues of at most about 1.
+        multiply: the operator, [n] -> [n] or [n, m] -> [n, m] in `precision_of(n)`, with eigenvalues of at most about
+            1.
         size: n.
         count: how many, at least 0; more than n are cut to n.
 
     Returns:
-        Values [c], descending, and vectors [n, c] with columns of length 1, in `precision_of(n)`. c is below `count` only
+        Values [c], descending, and vectors [n, c] with columns of length 1, in `precision_of(n)`. c is below `count`
+        only
         where n is, or where a large operator did not converge, which is logged as a warning.
 
     Source: Lehoucq et al., ARPACK Users' Guide, through `scipy.sparse.linalg.eigsh(which="LA")`.

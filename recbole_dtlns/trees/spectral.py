@@ -22,7 +22,8 @@ def spectral_embedding(graph: sparse.csr_matrix, dimensions: int = 32) -> np.nda
         dimensions: number of columns.
 
     Returns:
-        float64 (above `eigen.ARPACK_SIZE` items float32) [I, dimensions], weighed, brought to length 1 and with components told apart as `component_embedding`
+        float64 (above `eigen.ARPACK_SIZE` items float32) [I, dimensions], weighed, brought to length 1 and with
+        components told apart as `component_embedding`
         describes; zero rows for items without a link.
 
     Source: DTL-NS, `encoding.py` L76-95 of the authors' code, which drops one trivial vector whatever the number of
@@ -72,7 +73,8 @@ def component_embedding(
         dimensions: number of columns.
 
     Returns:
-        float [n, dimensions] of `precision_of(n)` with rows of length 1, or 0 where nothing is known; zero columns beyond the last vector.
+        float [n, dimensions] of `precision_of(n)` with rows of length 1, or 0 where nothing is known; zero columns
+        beyond the last vector.
     """
     n_nodes, n_components = len(mass), int(labels.max()) + 1
     trivial = np.sqrt(mass / np.bincount(labels, mass)[labels]).astype(precision_of(n_nodes))

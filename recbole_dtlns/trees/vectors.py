@@ -12,8 +12,8 @@ from scipy.sparse.csgraph import connected_components
 from recbole_dtlns.data.tokens import positions
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.text_lines import quote_line
-from recbole_dtlns.trees.lines import read_lines, refuse_duplicates, refuse_unknown
 from recbole_dtlns.trees.eigen import precision_of
+from recbole_dtlns.trees.lines import read_lines, refuse_duplicates, refuse_unknown
 from recbole_dtlns.trees.spectral import component_embedding
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,8 @@ def svd_vectors(train: sparse.csr_matrix, dimensions: int = 64) -> np.ndarray:
         dimensions: number of columns.
 
     Returns:
-        float64 (above `eigen.ARPACK_SIZE` items float32) [I, dimensions]; zero rows for items without an interaction, zero columns beyond the rank.
+        float64 (above `eigen.ARPACK_SIZE` items float32) [I, dimensions]; zero rows for items without an interaction,
+        zero columns beyond the rank.
 
     Source: our stand-in for the item vectors of DTL-NS, whose file and producer the authors do not ship.
     """
