@@ -348,7 +348,7 @@ def test_doctor_and_help(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help_keys"]) == 0
     assert "neg_candidates" in capsys.readouterr().out
     assert main(["train_it"]) == 2
-    assert "identify, recommend, convert, doctor" in capsys.readouterr().err
+    assert "identify, recommend, export, convert, doctor" in capsys.readouterr().err
 
 
 def test_a_run_whose_data_changed_is_not_loaded(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from recbole_dtlns.trees.block_krylov import block_krylov
 logger = logging.getLogger(__name__)
 
 DENSE_SIZE = 512  # up to here a full decomposition takes under a second and knows no failure
-ARPACK_SIZE = 50_000  # above it single vectors are too slow, and blocks of them in float32 are iterated
+ARPACK_SIZE = 200_000  # above it blocks of vectors are iterated, in float32: half the memory
 FALLBACK_SIZE = 4096  # up to here one is affordable when the iteration fails: 20 seconds, 400 MB
 _RESTARTS = 300  # ordinary graphs need 10 to 50
 _TOLERANCE = 1e-6
