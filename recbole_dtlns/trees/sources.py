@@ -81,9 +81,8 @@ def item_graph(train: sparse.csr_matrix, max_history: int | None = None) -> spar
     """
     if max_history is not None:
         train = shortened_histories(train, max_history)
-    if cooccurrence_bound(train) <= GRAPH_ENTRIES:
-        return jaccard_graph(train)
-    return jaccard_graph(train, min(MAX_NEIGHBORS, max(MIN_NEIGHBORS, GRAPH_ENTRIES // train.shape[1])))
+    share = min(MAX_NEIGHBORS, max(MIN_NEIGHBORS, GRAPH_ENTRIES // max(train.shape[1], 1)))
+    return jaccard_graph(train, share if cooccurrence_bound(train) > GRAPH_ENTRIES else None)
 
 
 def item_vectors(

@@ -26,11 +26,10 @@ class ItemKNN:
     """
 
     def __init__(self, neighbors: int = 100, shrink: float = 0.0, max_history: int | None = MAX_HISTORY) -> None:
-        if neighbors < 1 or shrink < 0 or (max_history is not None and max_history < 1):
-            raise UserError(
-                f"ItemKNN needs neighbors >= 1, shrink >= 0 and max_history >= 1, found {neighbors}, {shrink} and "
-                f"{max_history}."
-            )
+        if neighbors < 1 or shrink < 0:
+            raise UserError(f"ItemKNN needs neighbors >= 1 and shrink >= 0, found {neighbors} and {shrink}.")
+        if max_history is not None and max_history < 2:
+            raise UserError(f"max_history={max_history}: expected a whole number from 2, or null for whole histories.")
         self.neighbors = int(neighbors)
         self.shrink = float(shrink)
         self.max_history = max_history
