@@ -43,7 +43,7 @@ def other_held_out() -> dict[str, list[tuple[str, str]]]:
         ["--judge=rule"],
         ["--judge=keep_all", "--candidate_source=ItemKNN"],
         ["--judge=rule", "--candidate_source=BPR", "--candidate_config={epochs: 2, embedding_size: 8}"],
-        ["--judge=learned", "--learned_from=rule"],
+        ["--judge=learned", "--learned_from=rule", "--candidate_topk=12"],
     ],
     ids=["rule", "knn", "model", "learned"],
 )
@@ -60,7 +60,8 @@ def test_replacing_valid_and_test_changes_no_inferred_positive(tmp_path: Path, f
 
 
 def prepared(data: Path, **keys: Any) -> tuple[Config, BuiltSplit, Identification, Prepared]:
-    given = {"data_path": str(data), "tree_leaf_size": 4, "embedding_size": 8, **keys}
+    """A run that is ready to train, under the plain rule: no test here is about the judge."""
+    given = {"data_path": str(data), "tree_leaf_size": 4, "embedding_size": 8, "judge": "rule", **keys}
     config = Config("LightGCN", "toy", config_dict=given)
     config["checkpoint_dir"] = str(data / "saved")
     split = build_split(config, data / "cache")
@@ -159,7 +160,7 @@ def test_stock_negatives_avoid_inferred_pairs_too(toy_data: Path) -> None:
 
 
 def test_the_overlap_is_reported_beside_chance(tmp_path: Path, toy_data: Path) -> None:
-    folder = run(tmp_path, toy_data, "--model=BPR", "--epochs=1")
+    folder = run(tmp_path, toy_data, "--model=BPR", "--epochs=1", "--judge=rule")
     result = read_result(folder)
     rows = [line.split("\t")[:2] for line in (folder / "inferred_positives.tsv").read_text().splitlines()[1:]]
     parts = toy_split()
@@ -211,6 +212,6 @@ def test_a_later_run_reuses_everything_that_identify_made(tmp_path: Path, toy_da
     ],
 )
 def test_results_that_need_a_mark_carry_it(tmp_path: Path, toy_data: Path, flags: list[str], mark: str | None) -> None:
-    folder = run(tmp_path, toy_data, "--model=BPR", "--epochs=1", *flags)
+    folder = run(tmp_path, toy_data, "--model=BPR", "--epochs=1", "--judge=rule", *flags)
     assert read_result(folder)["marks"] == ([] if mark is None else [mark])
     assert mark is None or mark in (folder / "run.log").read_text()

@@ -36,7 +36,7 @@ def train(toy: Path, device: str):
         ["--model=LightGCN", "--neg_sampler=divns", "--num_negatives=2", "--tree_exclude=0.9"],
         ["--model=NGCF", "--neg_sampler=ans", "--hidden_size_list=[8,8]"],
         ["--model=NGCF", "--neg_sampler=dns", "--judge=rule", "--augment_graph=true"],
-        ["--model=DGCF", "--neg_sampler=dtl_ns"],
+        ["--model=DGCF", "--neg_sampler=dtl_ns", "--judge=rule", "--n_factors=2", "--n_iterations=1"],
         ["--model=GCMC", "--neg_sampler=dns", "--judge=rule"],
         ["--model=BPR", "--neg_sampler=mixgcf", "--candidate_source=BPR", "--candidate_config={epochs: 2}"],
     ],
@@ -60,7 +60,13 @@ def test_a_sequential_run(toy: Path, train) -> None:
 
 @pytest.mark.parametrize("sampler", ["dtl_ns", "ans", "divns"])
 def test_a_run_that_is_cut_off_ends_where_an_undisturbed_one_ends(sampler: str, train, device: str) -> None:
-    flags = ["--model=LightGCN", "--embedding_size=8", f"--neg_sampler={sampler}", "--checkpoint_seconds=0"]
+    flags = [
+        "--model=LightGCN",
+        "--embedding_size=8",
+        f"--neg_sampler={sampler}",
+        "--checkpoint_seconds=0",
+        "--judge=rule",
+    ]
     assert train("whole", *flags) == 0
     with pytest.MonkeyPatch.context() as patch:
         cut_off_in_epoch(patch, 2)

@@ -11,6 +11,7 @@ from recbole_dtlns.files.run_folder import CONFIG, RESULT, write_config
 from recbole_dtlns.version import __version__
 
 FIXED = {"data_path": "data", "epochs": 2, "embedding_size": 8, "train_batch_size": 64, "stopping_step": 5}
+DIE = "import sys; print('INFO  epoch 1'); print('ValueError: no such thing', file=sys.stderr); sys.exit(1)"
 
 
 def small_plan(*rows: str, **changes) -> ComparisonPlan:

@@ -187,18 +187,22 @@ def test_scores_follow_the_candidates_whatever_their_order(name: str, viewed: bo
 
 @pytest.mark.parametrize("name", ["dns", "uniform", "popularity"])
 def test_the_distribution_of_what_is_chosen(name: str) -> None:
-    """Exact probabilities for user 4, who may be given items 1, 2, 3, 6, with scores fixed by the layers."""
+    """Exact probabilities for user 2, who may be given items 1, 3, 4, 5, 6, with scores fixed by the layers."""
     sampler = made(name)
-    rows, free = 4000, np.array([1, 2, 3, 6])
-    users, positives = torch.full((rows,), 4), torch.full((rows,), 5)
+    rows, free = 4000, np.array([1, 3, 4, 5, 6])
+    users, positives = torch.full((rows,), 2), torch.full((rows,), 2)
     candidates = sampler.propose(users, N)
     layers = small_layers(1, seed=3).detach()
     wide = BatchLayers(layers.queries.expand(rows, -1), layers.items, layers.sizes, layers.users)
     found = choose(sampler, Batch(users, positives, candidates, 0, generator_of(sampler), layers=wide)).ids
     observed = np.bincount(found.reshape(-1).numpy(), minlength=7)[free]
-    if name == "dns":  # the k-th easiest is the hardest of N draws with probability (k / 4)^N - ((k - 1) / 4)^N
+    assert observed.sum() == rows
+    if name == "dns":  # the k-th easiest is the hardest of N draws with probability (k / 5)^N - ((k - 1) / 5)^N
         rank = np.argsort(np.argsort((layers.queries * layers.items[free]).sum(1).numpy())) + 1
-        expected = (rank / 4) ** N - ((rank - 1) / 4) ** N
-    else:  # popularity counts of small.context: 1, 1, 1, and 1 for item 6
-        expected = np.full(4, 0.25)
+        expected = (rank / 5) ** N - ((rank - 1) / 5) ** N
+    elif name == "uniform":
+        expected = np.full(5, 0.2)
+    else:  # the popularity counts of small.context; item 5 has none
+        assert observed[3] == 0
+        observed, expected = np.delete(observed, 3), np.array([1, 1, 8, 1]) / 11
     assert stats.chisquare(observed, expected * rows).pvalue > 1e-3

@@ -1,6 +1,8 @@
 """judge_refresh: inferred positives that follow the model in training."""
 
 import re
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -184,23 +186,43 @@ def test_a_refresh_that_leaves_nothing_to_draw_is_refused(toy: Path) -> None:
         refresher._use(everything, prepared.train_data)
 
 
-@pytest.mark.parametrize("flags", [["--model=BPR"], ["--model=NGCF"], ["--model=SimpleX"]], ids=lambda flags: flags[0])
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """`undisturbed(*flags)`: the folder of a run that nothing cuts off, trained once; do not change it."""
+    home = tmp_path_factory.mktemp("undisturbed")
+    write_pairs(home / "data" / "toy", toy_split())
+
+    @cache
+    def folder(*flags: str) -> Path:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(home)
+            assert train(flags[0].removeprefix("--model="), *flags) == 0
+        return home / flags[0].removeprefix("--model=")
+
+    return folder
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [["--model=BPR"], ["--model=NGCF", "--hidden_size_list=[8,8]", "--train_batch_size=200"], ["--model=SimpleX"]],
+    ids=lambda flags: flags[0],
+)
 @pytest.mark.parametrize("number", [2, 3])  # cut off in the epoch of a refresh, and in the one after it
-def test_resumed_equals_undisturbed(toy: Path, flags: list[str], number: int) -> None:
-    assert train("whole", *flags) == 0
+def test_resumed_equals_undisturbed(toy: Path, undisturbed: Callable[..., Path], flags: list[str], number: int) -> None:
+    folders = [undisturbed(*flags), toy / "broken"]
     with pytest.MonkeyPatch.context() as patch:
         cut_off_in_epoch(patch, number)
         assert train("broken", *flags) == 130
     assert (toy / "broken" / RESUME).is_file()
     assert train("broken", *flags) == 0
     assert f"Resumed at epoch {number}" in (toy / "broken" / "run.log").read_text()
-    whole, resumed = read_result(toy / "whole"), read_result(toy / "broken")
+    whole, resumed = map(read_result, folders)
     for key in ("test_result", "best_valid_result", "best_epoch", "data"):
         assert whole[key] == resumed[key]
-    states = [torch.load(toy / name / CHECKPOINT, weights_only=False)["state_dict"] for name in ("whole", "broken")]
+    states = [torch.load(folder / CHECKPOINT, weights_only=False)["state_dict"] for folder in folders]
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
-    assert losses(toy / "broken")[-3:] == losses(toy / "whole")[-3:]
-    assert (toy / "broken" / REFRESHED).read_bytes() == (toy / "whole" / REFRESHED).read_bytes()
+    assert losses(folders[1])[-3:] == losses(folders[0])[-3:]
+    assert (folders[1] / REFRESHED).read_bytes() == (folders[0] / REFRESHED).read_bytes()
 
 
 def test_a_runs_counts_are_those_of_its_best_epoch(toy: Path) -> None:

@@ -17,8 +17,8 @@ from recbole_dtlns.training.trainer import CHECKPOINT, RESUME
 def command(folder: Path, *flags: str) -> list[str]:
     return [
         *("--dataset=toy", f"--data_path={folder / 'data'}", f"--cache_dir={folder / 'cache'}"),
-        *("--tree_leaf_size=4", "--embedding_size=8", "--train_batch_size=100", "--learning_rate=0.01"),
-        *("--epochs=6", "--checkpoint_seconds=0", *flags),
+        *("--tree_leaf_size=4", "--embedding_size=8", "--train_batch_size=200", "--learning_rate=0.01"),
+        *("--epochs=5", "--checkpoint_seconds=0", *flags),
     ]
 
 
@@ -42,15 +42,15 @@ def equal(one: Any, other: Any) -> bool:
         ["--neg_sampler=srns", "--judge=rule", "--judge_refresh=2"],
         ["--neg_sampler=divns", "--judge=rule", "--judge_refresh=2"],
         ["--neg_sampler=dtl_ns", "--judge=rule", "--positives_loss=list", "--list_users=20", "--list_negatives=9"],
-        ["--neg_sampler=dens", "--hidden_size_list=[8,8]"],
-        ["--neg_sampler=ans", "--hidden_size_list=[8,8]", "--num_negatives=2"],
+        ["--neg_sampler=dens"],
+        ["--neg_sampler=ans", "--num_negatives=2"],
     ],
     ids=" ".join,
 )
 def test_resumed_equals_undisturbed(tmp_path: Path, model: str, flags: list[str]) -> None:
     write_pairs(tmp_path / "data" / "toy", toy_split())
-    shape = [flag for flag in flags if model == "NGCF" or "hidden_size_list" not in flag]
-    flags = [f"--model={model}", *shape]
+    shape = ["--hidden_size_list=[8,8]"] if model == "NGCF" else []
+    flags = [f"--model={model}", *shape, *flags]
     assert main(command(tmp_path, *flags, f"--run_dir={tmp_path / 'whole'}")) == 0
     broken = command(tmp_path, *flags, f"--run_dir={tmp_path / 'broken'}")
     with pytest.MonkeyPatch.context() as patch:
@@ -82,7 +82,7 @@ def test_seconds_since_the_run_began_go_on_where_it_was_cut_off(tmp_path: Path) 
     torch.save({**state, "elapsed": 1000.0}, run_dir / RESUME)
     assert main(arguments) == 0
     elapsed = [row["elapsed"] or 0 for row in read_epochs(run_dir / EPOCHS).values()]
-    assert elapsed[2] < 1000 < elapsed[3] < elapsed[5]
+    assert elapsed[2] < 1000 < elapsed[3] < elapsed[4]
 
 
 def test_a_state_of_another_configuration_or_a_damaged_one_is_refused(

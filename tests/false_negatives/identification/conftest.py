@@ -72,12 +72,22 @@ def warm(tmp_path_factory):
 @pytest.fixture
 def run(warm, tmp_path):
     """`run(judge=..., ...)`: the offline stage with these keys, in a cache of the test's own; `run.folder` holds it."""
-    shutil.copytree(warm, tmp_path, dirs_exist_ok=True)
+    return _runner(warm, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared_run(warm, tmp_path_factory):
+    """`run` in one cache for the tests of a file: what one of them has fitted, the next ones find there."""
+    return _runner(warm, tmp_path_factory.mktemp("shared"))
+
+
+def _runner(warm: Path, folder: Path):
+    shutil.copytree(warm, folder, dirs_exist_ok=True)
 
     def call(**keys):
-        return _run(tmp_path, keys)
+        return _run(folder, keys)
 
-    call.folder = tmp_path
+    call.folder = folder
     return call
 
 
