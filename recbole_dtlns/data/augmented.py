@@ -81,20 +81,20 @@ def positives_matrix(train: Any, extra: InferredIds | None = None) -> sparse.csr
     The items of prefixes count as pairs of their user. The matrix without extra pairs is made once for a part of the
     data and shared: its arrays cannot be written to.
     """
-    known = _MATRICES.get(train)
-    if known is None or known[0] is not train.inter_feat:
-        known = train.inter_feat, _binary(*interactions(train), (train.user_num, train.item_num))
-        for values in (known[1].data, known[1].indices, known[1].indptr):
+    shape = (train.user_num, train.item_num)
+    known = _MATRICES.get(train.inter_feat)
+    if known is None or known.shape != shape:
+        known = _MATRICES[train.inter_feat] = _binary(*interactions(train), shape)
+        for values in (known.data, known.indices, known.indptr):
             values.flags.writeable = False
-        _MATRICES[train] = known
     if extra is None:
-        return known[1]
-    both: sparse.csr_matrix = (known[1] + _binary(extra.users, extra.items, known[1].shape)).tocsr()
+        return known
+    both: sparse.csr_matrix = (known + _binary(extra.users, extra.items, shape)).tocsr()
     both.data[:] = 1
     return both
 
 
-_MATRICES: WeakKeyDictionary[Any, tuple[Any, sparse.csr_matrix]] = WeakKeyDictionary()
+_MATRICES: WeakKeyDictionary[Interaction, sparse.csr_matrix] = WeakKeyDictionary()
 
 
 def _binary(users: np.ndarray, items: np.ndarray, shape: tuple[int, int]) -> sparse.csr_matrix:
