@@ -260,7 +260,7 @@ def test_doctor_and_help(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help_keys"]) == 0
     assert "neg_candidates" in capsys.readouterr().out
     assert main(["train_it"]) == 2
-    assert "identify, recommend, convert, doctor" in capsys.readouterr().err
+    assert "identify, recommend, export, convert, doctor" in capsys.readouterr().err
 
 
 def test_auto_encoders_are_trained_on_inferred_positives(toy: Path) -> None:

@@ -64,6 +64,17 @@ score. What a user has already is left out.
 
 Example: recbole-dtlns recommend saved/mine --topk=10 --output=lists.tsv
 """,
+    "export": """\
+usage: recbole-dtlns export RUN_DIR --output=FOLDER [--format=npy|parquet]
+
+User and item vectors of a trained model, for a vector index: the model's score is their dot product. Models that score
+otherwise are refused.
+
+  --output=FOLDER     where to write
+  --format=NAME       npy: arrays, and a file of tokens beside each; parquet: columns token and vector (npy)
+
+Example: recbole-dtlns export saved/mine --output=vectors
+""",
     "convert": """\
 usage: recbole-dtlns convert SOURCE_FOLDER TARGET [--name=NAME] [--text_layout=pairs] [--seed=2020]
        recbole-dtlns convert FILE.csv TARGET [--name=NAME] [--columns=A,B] [--separator=,] [--header=true]

@@ -10,3 +10,5 @@ SERVER_APIS = ("auto", "chat", "completions", "llamacpp", "generative_scoring", 
 """`server_api`: the endpoint that is asked."""
 JUDGE_NAMES = ("none", "rule", "keep_all", "learned", "llm", "server", "student", "file")
 """`judge`, without those of plugins."""
+MAX_HISTORY = 10_000
+"""Start value of the items that a history counts with: a longer one costs more than 10^8 pairs, some ten seconds."""

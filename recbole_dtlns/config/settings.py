@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from recbole_dtlns.config.choices import DECISIONS, SCORING_METHODS, SERVER_APIS
+from recbole_dtlns.config.choices import DECISIONS, MAX_HISTORY, SCORING_METHODS, SERVER_APIS
 from recbole_dtlns.config.parsers import (
     Key,
     Parser,
@@ -58,6 +58,11 @@ class Settings:
     tree_similarity: str = _key("min", one_of("min", "depth"), "LCP divided by the shorter code, or by the depth")
     tree_branching: int = _key(4, whole(2), "children of a node of the index trees")
     tree_leaf_size: int = _key(30, whole(1), "largest leaf that is not split further")
+    tree_max_history: int | None = _key(
+        MAX_HISTORY,
+        or_none(whole(2)),
+        "items that a history counts with in the item graph; longer ones: a random choice",
+    )
     item_vectors: str = _key("auto", text, "auto, svd, text, or a file of item vectors for the semantic tree")
     item_text: str | None = _key(
         None, or_none(text), "text of items: fields of the .item file, or a file of `item<TAB>text` lines"
@@ -157,6 +162,9 @@ class Settings:
     run_dir: str | None = _key(None, or_none(text), "folder of this run; unset: a fresh one under saved/")
     cache_dir: str | None = _key(None, or_none(text), "trees, candidates, verdicts; unset: saved/cache/DATASET")
     log: str = _key("short", one_of("short", "full"), "console: a line an epoch, or RecBole's own lines too")
+    torch_threads: int | None = _key(
+        None, or_none(whole(1)), "threads of torch in training; unset: OMP_NUM_THREADS, or 1 where steps are small"
+    )
     checkpoint_seconds: float = _key(60.0, number(0), "least time between two saves of the state to resume from")
     sampler_keys: Mapping[str, Any] = field(default_factory=dict)  # of all samplers, those of plugins too
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -77,12 +78,26 @@ def filled(column: torch.Tensor, n: int) -> torch.Tensor:
 def positives_matrix(train: Any, extra: InferredIds | None = None) -> sparse.csr_matrix:
     """Pairs that are never drawn as negatives: binary CSR [U, I] in internal ids, training pairs and the extra ones.
 
-    The items of prefixes count as pairs of their user.
+    The items of prefixes count as pairs of their user. The matrix without extra pairs is made once for a part of the
+    data and shared: its arrays cannot be written to.
     """
-    users, items = interactions(train)
-    if extra is not None:
-        users, items = np.concatenate([users, extra.users]), np.concatenate([items, extra.items])
     shape = (train.user_num, train.item_num)
+    known = _MATRICES.get(train.inter_feat)
+    if known is None or known.shape != shape:
+        known = _MATRICES[train.inter_feat] = _binary(*interactions(train), shape)
+        for values in (known.data, known.indices, known.indptr):
+            values.flags.writeable = False
+    if extra is None:
+        return known
+    both: sparse.csr_matrix = (known + _binary(extra.users, extra.items, shape)).tocsr()
+    both.data[:] = 1
+    return both
+
+
+_MATRICES: WeakKeyDictionary[Interaction, sparse.csr_matrix] = WeakKeyDictionary()
+
+
+def _binary(users: np.ndarray, items: np.ndarray, shape: tuple[int, int]) -> sparse.csr_matrix:
     matrix = sparse.csr_matrix((np.ones(len(users), dtype=np.int8), (users, items)), shape=shape)
     matrix.sum_duplicates()
     matrix.data[:] = 1

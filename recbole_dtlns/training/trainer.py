@@ -26,6 +26,7 @@ from recbole_dtlns.training.hardness.log import HARDNESS, line
 from recbole_dtlns.training.hardness.meter import HardnessMeter
 from recbole_dtlns.training.refresh import Refresher
 from recbole_dtlns.training.step import SampledStep, WeightedStep
+from recbole_dtlns.training.threads import threads_of_a_step, torch_threads
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class RunTrainer:
 
     step: Step | None = None  # stands in for `calculate_loss`; None: the model's own
     refresher: Refresher | None = None  # replaces the inferred positives every few epochs; None: they stay
+    threads: int | None = None  # of torch in an epoch; None: as they are
     run_dir: Path
     identity: str = ""
     split_hash: str = ""
@@ -98,7 +100,7 @@ class RunTrainer:
             train_data = self.refresher.before_epoch(epoch_idx, train_data, self.run_dir)
             if self._hardness is not None:
                 self._hardness.valid.follow(self.refresher.extra)
-        with self._stepping(epoch_idx):
+        with self._stepping(epoch_idx), torch_threads(self.threads):
             loss = super()._train_epoch(train_data, epoch_idx, loss_func, show_progress)  # type: ignore[misc]
         self._report_hardness(epoch_idx)
         list_loss = self._report_lists(epoch_idx)
@@ -295,4 +297,6 @@ def set_random_states(states: tuple[Any, ...]) -> None:
 def make_trainer(config: Any, model: Any) -> Any:
     """RecBole's own trainer class for the model, extended by `RunTrainer`."""
     stock = get_trainer(config["MODEL_TYPE"], config["model"])
-    return type(f"Run{stock.__name__}", (RunTrainer, stock), {})(config, model)
+    trainer = type(f"Run{stock.__name__}", (RunTrainer, stock), {})(config, model)
+    trainer.threads = threads_of_a_step(config, model)
+    return trainer

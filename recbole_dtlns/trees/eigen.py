@@ -4,35 +4,43 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from threadpoolctl import threadpool_limits
 
+from recbole_dtlns.trees.block_krylov import block_krylov
+
 logger = logging.getLogger(__name__)
 
 DENSE_SIZE = 512  # up to here a full decomposition takes under a second and knows no failure
+ARPACK_SIZE = 200_000  # above it blocks of vectors are iterated, in float32: half the memory
 FALLBACK_SIZE = 4096  # up to here one is affordable when the iteration fails: 20 seconds, 400 MB
 _RESTARTS = 300  # ordinary graphs need 10 to 50
 _TOLERANCE = 1e-6
 
 
-def leading_eigenvectors(
-    multiply: Callable[[np.ndarray], np.ndarray], size: int, count: int
-) -> tuple[np.ndarray, np.ndarray]:
+Product = Callable[[np.ndarray], np.ndarray]
+
+
+def leading_eigenvectors(multiply: Product, size: int, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvectors of the algebraically largest eigenvalues.
 
-    Small operators are decomposed in full; for large ones ARPACK iterates from a fixed start vector, on one BLAS
-    thread so that sums are added in one order. Each vector's sign makes its largest entry positive. Time
+    Small operators are decomposed in full; for larger ones ARPACK iterates from a fixed start vector, and above
+    `ARPACK_SIZE` a block Krylov iteration (`block_krylov`), on one BLAS thread so that sums are added in one order.
+    Each vector's sign makes its largest entry positive. Time
     O(count x products) beside O(size x count^2), memory O(size x count).
 
     Args:
-        multiply: the operator, float64 [n] -> [n] or [n, m] -> [n, m], with eigenvalues of at most about 1.
+        multiply: the operator, [n] -> [n] or [n, m] -> [n, m] in `precision_of(n)`, with eigenvalues of at most about
+            1.
         size: n.
         count: how many, at least 0; more than n are cut to n.
 
     Returns:
-        Values float64 [c], descending, and vectors float64 [n, c] with columns of length 1. c is below `count` only
+        Values [c], descending, and vectors [n, c] with columns of length 1, in `precision_of(n)`. c is below `count`
+        only
         where n is, or where a large operator did not converge, which is logged as a warning.
 
     Source: Lehoucq et al., ARPACK Users' Guide, through `scipy.sparse.linalg.eigsh(which="LA")`.
@@ -43,10 +51,17 @@ def leading_eigenvectors(
     with threadpool_limits(limits=1, user_api="blas"):
         if size <= max(DENSE_SIZE, count + 1):
             values, vectors = _dense(multiply, size)
+        elif size > ARPACK_SIZE:
+            values, vectors = block_krylov(multiply, size, count)
         else:
             values, vectors = _iterate(multiply, size, count)
     order = np.argsort(-values, kind="stable")[:count]
     return values[order], with_fixed_signs(vectors[:, order])
+
+
+def precision_of(size: int) -> type[np.floating[Any]]:
+    """The float type in which an operator on `size` nodes is decomposed."""
+    return np.float32 if size > ARPACK_SIZE else np.float64
 
 
 def with_fixed_signs(vectors: np.ndarray) -> np.ndarray:
@@ -57,7 +72,7 @@ def with_fixed_signs(vectors: np.ndarray) -> np.ndarray:
     return vectors * np.where(vectors[leading, np.arange(vectors.shape[1])] < 0, -1.0, 1.0)
 
 
-def _iterate(multiply: Callable[[np.ndarray], np.ndarray], size: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _iterate(multiply: Product, size: int, count: int) -> tuple[np.ndarray, np.ndarray]:
     operator = LinearOperator((size, size), matvec=multiply, matmat=multiply, dtype=np.float64)
     start = np.random.default_rng(0).standard_normal(size)  # not constant: that is an eigenvector of regular graphs
     try:
@@ -74,6 +89,6 @@ def _iterate(multiply: Callable[[np.ndarray], np.ndarray], size: int, count: int
         return failure.eigenvalues, failure.eigenvectors
 
 
-def _dense(multiply: Callable[[np.ndarray], np.ndarray], size: int) -> tuple[np.ndarray, np.ndarray]:
+def _dense(multiply: Product, size: int) -> tuple[np.ndarray, np.ndarray]:
     matrix = multiply(np.eye(size))
     return np.linalg.eigh((matrix + matrix.T) / 2)

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
+from recbole_dtlns.data.histories import shortened_histories
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.files.origin import external_input
 from recbole_dtlns.trees.codes import CodeTable, read_codes
@@ -22,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 GRAPH_ENTRIES = 100_000_000  # a graph that may have more entries is built with at most MAX_NEIGHBORS an item
 MAX_NEIGHBORS = 100
+MIN_NEIGHBORS = 10
 
 
 @dataclass(frozen=True)
@@ -56,15 +59,30 @@ class CodeFile:
     external: dict[str, Any]
 
 
-def graph_vectors(view: TrainSplit) -> VectorSource:
-    """Spectral embedding of the item graph, which is capped where it would not fit into memory."""
+def graph_vectors(view: TrainSplit, max_history: int | None = None) -> VectorSource:
+    """Spectral embedding of the item graph, which is capped where it would not fit into memory.
+
+    Args:
+        view: the training split.
+        max_history: longer histories count with so many of their items (`shortened_histories`); None: with all.
+    """
     train = view.matrix[1:, 1:]
+    decides: dict[str, Any] = {"vectors": "item graph"}
+    if max_history is not None and view.history.max(initial=0) > max_history:
+        decides["max_history"] = max_history
+    return VectorSource("item graph", decides, lambda: spectral_embedding(item_graph(train, max_history)))
 
-    def vectors() -> np.ndarray:
-        cap = MAX_NEIGHBORS if cooccurrence_bound(train) > GRAPH_ENTRIES else None
-        return spectral_embedding(jaccard_graph(train, cap))
 
-    return VectorSource("item graph", {"vectors": "item graph"}, vectors)
+def item_graph(train: sparse.csr_matrix, max_history: int | None = None) -> sparse.csr_matrix:
+    """The item graph of a training matrix, CSR [U, I] without padding, in memory of some `GRAPH_ENTRIES` entries.
+
+    A graph that may have more keeps `MAX_NEIGHBORS` an item, or fewer (at least `MIN_NEIGHBORS`) where there are more
+    than a million items.
+    """
+    if max_history is not None:
+        train = shortened_histories(train, max_history)
+    share = min(MAX_NEIGHBORS, max(MIN_NEIGHBORS, GRAPH_ENTRIES // max(train.shape[1], 1)))
+    return jaccard_graph(train, share if cooccurrence_bound(train) > GRAPH_ENTRIES else None)
 
 
 def item_vectors(

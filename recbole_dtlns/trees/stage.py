@@ -40,6 +40,7 @@ class TreeSettings:
         allow_foreign: take files made from another training split, and drop their items that this one lacks.
         shuffle: deal the finished codes out to other items at random, in each tree otherwise. A control: the trees keep
             their shape and mean nothing.
+        max_history: items that a history counts with in the item graph (`shortened_histories`).
     """
 
     branching: int = 4
@@ -49,6 +50,7 @@ class TreeSettings:
     codes_se: str | None = None
     allow_foreign: bool = False
     shuffle: bool = False
+    max_history: int | None = None
 
 
 @dataclass
@@ -99,7 +101,9 @@ def build_trees(
     if view.n_items == 0:
         raise UserError("The training split has no items, so there is no tree to build. Check the training data.")
     # Files are read here, before anything is computed, so that a bad one is reported at once.
-    co_source = code_file("codes_co", settings.codes_co, view, settings.allow_foreign) or graph_vectors(view)
+    co_source = code_file("codes_co", settings.codes_co, view, settings.allow_foreign) or graph_vectors(
+        view, settings.max_history
+    )
     se_source: VectorSource | CodeFile | None = code_file("codes_se", settings.codes_se, view, settings.allow_foreign)
     if se_source is None and settings.item_vectors == TEXT:
         if text_vectors is None:

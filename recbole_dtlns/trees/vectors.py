@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from recbole_dtlns.data.tokens import positions
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.text_lines import quote_line
+from recbole_dtlns.trees.eigen import precision_of
 from recbole_dtlns.trees.lines import read_lines, refuse_duplicates, refuse_unknown
 from recbole_dtlns.trees.spectral import component_embedding
 
@@ -31,17 +32,19 @@ def svd_vectors(train: sparse.csr_matrix, dimensions: int = 64) -> np.ndarray:
         dimensions: number of columns.
 
     Returns:
-        float64 [I, dimensions]; zero rows for items without an interaction, zero columns beyond the rank.
+        float64 (above `eigen.ARPACK_SIZE` items float32) [I, dimensions]; zero rows for items without an interaction,
+        zero columns beyond the rank.
 
     Source: our stand-in for the item vectors of DTL-NS, whose file and producer the authors do not ship.
     """
-    matrix = sparse.csr_matrix(train, dtype=np.float64, copy=True)
+    precision = precision_of(train.shape[1])
+    matrix = sparse.csr_matrix(train, dtype=precision, copy=True)
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
     matrix.data[:] = 1
     item_degree = np.bincount(matrix.indices, minlength=matrix.shape[1])
     seen = np.flatnonzero(item_degree)
-    vectors = np.zeros((matrix.shape[1], dimensions))
+    vectors = np.zeros((matrix.shape[1], dimensions), dtype=precision)
     if len(seen) == 0:
         return vectors
     matrix, item_degree = matrix[:, seen], item_degree[seen]
@@ -50,7 +53,8 @@ def svd_vectors(train: sparse.csr_matrix, dimensions: int = 64) -> np.ndarray:
     labels = np.unique(labels, return_inverse=True)[1]  # users without items are components too: close the gaps
     user_degree = np.maximum(np.diff(matrix.indptr), 1)
     normal = sparse.diags_array(user_degree**-0.5) @ matrix @ sparse.diags_array(item_degree**-0.5)
-    normal, transposed = normal.tocsr(), normal.T.tocsr()
+    normal = normal.tocsr().astype(precision)
+    transposed = normal.T.tocsr()
     vectors[seen] = component_embedding(lambda x: transposed @ (normal @ x), item_degree, labels, dimensions)
     return vectors
 

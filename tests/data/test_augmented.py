@@ -190,3 +190,15 @@ def test_every_item_of_a_prefix_is_its_users_in_blocks_of_any_size(cells: int, m
     monkeypatch.setattr(sequences, "_CELLS", cells)
     users, items = sequences.interactions(rows([2, 1, 1], [8, 4, 5], [[7, 6], [3, 0], [3, 4]]))
     assert list(zip(users.tolist(), items.tolist(), strict=True)) == [(1, 3), (1, 4), (1, 5), (2, 6), (2, 7), (2, 8)]
+
+
+def test_the_matrix_of_a_part_is_made_once_and_cannot_be_changed(built: Any) -> None:
+    part = built[1].train
+    matrix = positives_matrix(part)
+    assert positives_matrix(part) is matrix
+    with pytest.raises(ValueError, match="read-only"):
+        matrix.data[:] = 0
+    other = part.copy(part.inter_feat[torch.arange(2)])
+    assert positives_matrix(other).nnz < matrix.nnz
+    part.inter_feat = other.inter_feat
+    assert positives_matrix(part).nnz < matrix.nnz

@@ -128,6 +128,8 @@ def test_item_knn_refuses_nonsense():
         ItemKNN(neighbors=0)
     with pytest.raises(UserError, match="found 5 and -1"):
         ItemKNN(neighbors=5, shrink=-1)
+    with pytest.raises(UserError, match="max_history=1: expected a whole number from 2"):
+        ItemKNN(max_history=1)
 
 
 @pytest.mark.parametrize("source", [EASE(), ItemKNN()])

@@ -180,4 +180,6 @@ def test_graph_is_capped_where_it_would_not_fit(view, cache, monkeypatch):
     build_trees(view, SMALL, cache)
     monkeypatch.setattr(sources, "GRAPH_ENTRIES", 100)
     build_trees(view, TreeSettings(leaf_size=6), cache)
-    assert caps == [None, sources.MAX_NEIGHBORS]
+    monkeypatch.setattr(sources, "MIN_NEIGHBORS", 1)
+    build_trees(view, TreeSettings(leaf_size=7), cache)
+    assert caps == [None, 10, 2]  # at least MIN_NEIGHBORS, else an equal share of 100 for each of 40 items

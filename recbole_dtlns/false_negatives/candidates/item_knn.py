@@ -7,6 +7,8 @@ from typing import Any, Self
 import numpy as np
 from scipy import sparse
 
+from recbole_dtlns.config.choices import MAX_HISTORY
+from recbole_dtlns.data.histories import shortened_histories
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.blocks import CELLS, blocks
@@ -20,25 +22,32 @@ class ItemKNN:
 
     s(i, j) = |U_i & U_j| / (sqrt(|U_i| |U_j|) + shrink), U_i = users of item i. Sarwar et al., Item-based Collaborative
     Filtering Recommendation Algorithms, WWW 2001, https://doi.org/10.1145/371920.372071; as in RecBole's ItemKNN, the
-    neighbourhood is the candidate's. Everything stays sparse: memory O(I neighbors), time O(sum of squared histories).
+    neighbourhood is the candidate's. Everything stays sparse: memory O(I neighbors), time O(sum of squared histories),
+    of which none counts with more than `max_history` items (`shortened_histories`; None: with all) when s is made.
     """
 
-    def __init__(self, neighbors: int = 100, shrink: float = 0.0) -> None:
+    def __init__(self, neighbors: int = 100, shrink: float = 0.0, max_history: int | None = MAX_HISTORY) -> None:
         if neighbors < 1 or shrink < 0:
             raise UserError(f"ItemKNN needs neighbors >= 1 and shrink >= 0, found {neighbors} and {shrink}.")
+        if max_history is not None and max_history < 2:
+            raise UserError(f"max_history={max_history}: expected a whole number from 2, or null for whole histories.")
         self.neighbors = int(neighbors)
         self.shrink = float(shrink)
+        self.max_history = max_history
 
     def settings(self) -> dict[str, Any]:
         """What decides the result besides the training split."""
-        return {"neighbors": self.neighbors, "shrink": self.shrink}
+        return {"neighbors": self.neighbors, "shrink": self.shrink, "max_history": self.max_history}
 
     def fit(self, view: TrainSplit) -> Self:
         """Find the neighbours of every item; ties go to the smaller item number."""
         self._matrix = view.matrix
-        transposed, weighed = view.matrix.T.tocsr(), self._weighed(view)
+        pairs = view.matrix if self.max_history is None else shortened_histories(view.matrix, self.max_history)
+        transposed, weighed = pairs.T.tocsr(), self._weighed(pairs)
         users = np.diff(transposed.indptr).astype(np.float64)  # [I + 1] of each item
-        work = np.minimum(transposed @ view.history, view.n_items + 1)  # [I + 1] bound on the co-occurring items
+        work = np.minimum(
+            transposed @ np.diff(pairs.indptr), view.n_items + 1
+        )  # [I + 1] bound on the co-occurring items
         wanted = np.full(len(users), self.neighbors)
         parts = [
             self._nearest(transposed[start:stop] @ weighed, start, users, wanted)
@@ -51,9 +60,9 @@ class ItemKNN:
         self.row_cells = np.minimum(view.matrix @ fans, view.n_items + 1).astype(np.int64)
         return self
 
-    def _weighed(self, view: TrainSplit) -> sparse.csr_matrix:
+    def _weighed(self, pairs: sparse.csr_matrix) -> sparse.csr_matrix:
         """Training pairs as they count in what two items have in common, CSR [U + 1, I + 1]."""
-        return view.matrix
+        return pairs
 
     def _similarity(self, common: np.ndarray, neighbor: np.ndarray, item: np.ndarray) -> np.ndarray:
         """s(i, j) from what i and j have in common and how many users each has, float [n] each."""

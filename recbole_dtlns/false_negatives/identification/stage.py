@@ -281,4 +281,5 @@ def _tree_settings(settings: Settings) -> TreeSettings:
         settings.codes_se,
         settings.allow_foreign,
         settings.shuffle_codes,
+        settings.tree_max_history,
     )

@@ -1,0 +1,53 @@
+"""How many threads of torch a training step gets.
+
+An operation that is split over threads ends when its last part does. A step of a small model is some hundred operations
+of well under a millisecond: a second thread gains next to nothing there, and where another process holds its core, each
+operation waits for the scheduler.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from recbole.utils import ModelType
+
+from recbole_dtlns.config.model_kinds import takes_negatives
+
+_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def threads_of_a_step(config: Any, model: Any) -> int | None:
+    """Threads for the training epochs of a model; None: as many as torch has.
+
+    `torch_threads` decides where it is set, then OMP_NUM_THREADS or MKL_NUM_THREADS. Otherwise a pairwise general
+    recommender on the CPU gets one thread, unless it holds a sparse matrix: a propagation over a graph is large.
+    """
+    if config.settings.torch_threads is not None:
+        return int(config.settings.torch_threads)
+    if config["device"].type != "cpu" or any(name in os.environ for name in _VARIABLES):
+        return None
+    small = config["MODEL_TYPE"] == ModelType.GENERAL and takes_negatives(config) and not _holds_graph(model)
+    return 1 if small else None
+
+
+def _holds_graph(model: torch.nn.Module) -> bool:
+    held = [value for module in model.modules() for value in (*vars(module).values(), *module.buffers(recurse=False))]
+    return any(isinstance(value, torch.Tensor) and value.layout != torch.strided for value in held)
+
+
+@contextmanager
+def torch_threads(count: int | None) -> Iterator[None]:
+    """Let torch use so many threads for a moment; None changes nothing."""
+    if count is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

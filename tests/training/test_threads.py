@@ -1,0 +1,50 @@
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from recbole_dtlns.cli import main
+from recbole_dtlns.training import threads
+from recbole_dtlns.training.step import SampledStep
+from recbole_dtlns.training.threads import torch_threads
+
+SMALL = ["--dataset=toy", "--data_path=data", "--embedding_size=8", "--judge=none", "--neg_sampler=dns", "--epochs=1"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "variable", "expected"),
+    [
+        (["--model=BPR"], None, 1),
+        (["--model=BPR"], "2", 2),
+        (["--model=BPR", "--torch_threads=3"], "2", 3),
+        (["--model=LightGCN"], None, 2),
+    ],
+)
+def test_a_small_step_has_one_thread_unless_the_user_says_otherwise(toy, monkeypatch, flags, variable, expected):
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    if variable is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", variable)
+    used, step = set(), SampledStep.__call__
+
+    def watched(self, *arguments):
+        used.add(torch.get_num_threads())
+        return step(self, *arguments)
+
+    monkeypatch.setattr(SampledStep, "__call__", watched)
+    with torch_threads(2):
+        assert main([*SMALL, *flags, "--run_dir=run"]) == 0
+        assert torch.get_num_threads() == 2
+    assert used == {expected}
+
+
+def test_a_gpu_decides_nothing(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    settings = SimpleNamespace(torch_threads=None)
+
+    class Config(dict):
+        pass
+
+    config = Config(device=torch.device("cuda"))
+    config.settings = settings
+    assert threads.threads_of_a_step(config, torch.nn.Linear(1, 1)) is None
