@@ -6,12 +6,16 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
 from tiny_llama import save_tiny_llama
 from toy import toy_split, write_pairs
+
+from recbole_dtlns.false_negatives.judges import JUDGES
+from recbole_dtlns.samplers import SAMPLERS
 
 torch.set_num_threads(1)
 
@@ -40,6 +44,16 @@ def device(request: pytest.FixtureRequest) -> str:
     if wanted == "cuda" and not torch.cuda.is_available():
         pytest.fail("--device=cuda, but torch sees no GPU. Run without it, or on a machine with a GPU.", pytrace=False)
     return wanted
+
+
+@pytest.fixture(autouse=True)
+def _no_plugin_stays() -> Iterator[None]:
+    """Samplers and judges of plugins go when their test is over."""
+    tables: list[tuple[dict[str, Any], dict[str, Any]]] = [(table, dict(table)) for table in (SAMPLERS, JUDGES)]
+    yield
+    for table, before in tables:
+        table.clear()
+        table.update(before)
 
 
 @pytest.fixture

@@ -39,9 +39,9 @@ def test_help_keys_pages_and_completion_import_nothing_heavy() -> None:
 def test_recbole_is_fixed_when_it_is_imported_after_us() -> None:
     code = (
         "import recbole_dtlns, sys; assert 'torch' not in sys.modules\n"
-        "from recbole.config import Config; from recbole.trainer import Trainer\n"
+        "from recbole.config import Config; from recbole.data.dataset import Dataset\n"
         "assert Config.compatibility_settings.__module__ == 'recbole_dtlns.compat'\n"
-        "assert Trainer.evaluate._recbole_dtlns"
+        "assert Dataset._load_feat._recbole_dtlns"
     )
     python(code)
 

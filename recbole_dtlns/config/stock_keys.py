@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -12,6 +13,8 @@ from recbole.utils import InputType, ModelType
 
 from recbole_dtlns.config.stock_kinds import is_number, is_whole
 from recbole_dtlns.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 _NUMBERS = ("learning_rate", "weight_decay", "reg_weight")
 _LEARNERS = ("adam", "adamw", "sgd", "adagrad", "rmsprop")
@@ -29,9 +32,11 @@ _TRANSFORMS: Mapping[str, tuple[str, ...]] = {
 _NEEDED = {"mask_itemseq": ("mask_ratio",), "crop_itemseq": ("eta",), "reorder_itemseq": ("beta",)}
 _UNREAD = {
     "save_dataloaders": "loaders are made from cache_dir's files in every run",
+    "checkpoint_dir": "a run writes into run_dir",
+}
+_UNPICKLED = {
     "dataset_save_path": "data sets are read from their files, and never unpickled",
     "dataloaders_save_path": "loaders are made in every run, and never unpickled",
-    "checkpoint_dir": "a run writes into run_dir",
 }
 _LARGEST_SEED = 2**32 - 1
 
@@ -46,7 +51,10 @@ def check_stock_values(values: Mapping[str, Any], given: Mapping[str, Any]) -> N
     Raises:
         UserError: names key, value and what is expected.
     """
-    refuse_unread(given)
+    refuse_pickles(given)
+    for key, why in _UNREAD.items():
+        if given.get(key) not in (None, False, "", "saved", "saved/"):
+            logger.warning("%s=%r is not read here: %s.", key, given[key], why)
     if given.get("log_wandb") and find_spec("wandb") is None:
         raise UserError("log_wandb=true needs the package wandb, which is not installed. Install it, or leave it out.")
     for key in _NUMBERS:
@@ -63,10 +71,10 @@ def check_stock_values(values: Mapping[str, Any], given: Mapping[str, Any]) -> N
         _check_valid_metric(values)
 
 
-def refuse_unread(given: Mapping[str, Any]) -> None:
-    """Raise UserError for keys of RecBole that say where it pickles to and from: nothing here reads them."""
-    for key, why in _UNREAD.items():
-        if given.get(key) not in (None, False, "", "saved", "saved/"):
+def refuse_pickles(given: Mapping[str, Any]) -> None:
+    """Raise UserError for keys of RecBole that name files of Python objects: nothing here reads them."""
+    for key, why in _UNPICKLED.items():
+        if given.get(key) not in (None, ""):
             raise UserError(f"{key}={given[key]!r} is not read here: {why}. Leave it out.")
 
 

@@ -15,7 +15,8 @@ _FLAGS = (
     *("enable_amp", "enable_scaler", "repeatable", "normalize_all", "kg_reverse_r", "filter_inter_by_user_or_item"),
 )
 _WHOLE: Mapping[str, tuple[int, int]] = {
-    **dict.fromkeys(("train_batch_size", "eval_batch_size", "eval_step", "MAX_ITEM_LIST_LENGTH"), (1, LARGEST)),
+    **dict.fromkeys(("train_batch_size", "eval_batch_size", "MAX_ITEM_LIST_LENGTH"), (1, LARGEST)),
+    "eval_step": (-LARGEST, LARGEST),  # below 1: valid is never looked at
     **dict.fromkeys(("epochs", "stopping_step", "n_layers"), (0, LARGEST)),
     **dict.fromkeys(("loss_decimal_place", "metric_decimal_place"), (0, 15)),
     "embedding_size": (1, 2**16),

@@ -75,7 +75,7 @@ def test_simplex_takes_many_negatives_from_recboles_loader(toy: Path) -> None:
     many = CellConfig(small_plan("SimpleX"), small_plan("SimpleX").cells()[0], {"num_negatives": 10})
     assert config["train_neg_sample_args"]["sample_num"] == 1
     assert many["train_neg_sample_args"]["sample_num"] == 10
-    assert many.plan.base is None
+    assert many.method.base is None
     assert (
         main(
             [

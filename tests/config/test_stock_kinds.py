@@ -26,7 +26,6 @@ from recbole_dtlns.errors import UserError
         ("LABEL_FIELD=user_id", "Give each field a name of its own"),
         ("learner=sparse_adam", "Use adam"),
         ("dataset_save_path=foo", "never unpickled"),
-        ("checkpoint_dir=foo", "a run writes into run_dir"),
         ("data_path=/nope", "there is no such folder"),
         ("valid_metric=NDCG", "it is not computed"),
         ("load_col={'inter':['user_id','item_id'],'foo':['a']}", "Unknown key load_col.foo"),

@@ -48,7 +48,8 @@ def test_the_default_path_is_not_searched_where_data_path_is_set(tmp_path):
 
 def test_ml_100k_is_bundled_unless_data_path_holds_one(tmp_path):
     folder(tmp_path, "ml-100k", *TEXT)
-    for found in (locate("ml-100k", None, str(tmp_path)), locate("ml-100k", str(tmp_path / "nowhere"))):
+    (tmp_path / "empty").mkdir()
+    for found in (locate("ml-100k", None, str(tmp_path)), locate("ml-100k", str(tmp_path / "empty"))):
         assert (found.kind, found.name, found.presplit) == ("bundled", "ml-100k", False)
         assert (found.folder / "ml-100k.inter").is_file()
     assert locate("ml-100k", str(tmp_path)) == DataLocation("text", "ml-100k", tmp_path / "ml-100k", True)

@@ -107,7 +107,7 @@ def test_codes(content: bytes) -> None:
 @given(BYTES)
 def test_verdicts(content: bytes) -> None:
     found = on_a_file(content, lambda path: read_verdicts(path, VIEW, allow_foreign=True))
-    if found is not None:
+    if found is not None and len(found.probability):
         assert ((found.probability >= 0) & (found.probability <= 1)).all()
         assert not VIEW.matrix[found.candidates.users, found.candidates.items].any()
 
