@@ -116,5 +116,5 @@ def test_values_out_of_range_are_refused(make, said):
 
 
 def test_item_knn_and_rp3beta_do_not_share_settings():
-    assert ItemKNN().settings() == {"neighbors": 100, "shrink": 0.0}
-    assert RP3beta().settings() == {"neighbors": 100, "beta": 0.3}
+    assert ItemKNN().settings() == {"neighbors": 100, "shrink": 0.0, "max_history": 10_000}
+    assert RP3beta().settings() == {"neighbors": 100, "beta": 0.3, "max_history": 10_000}

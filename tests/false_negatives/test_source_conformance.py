@@ -13,9 +13,9 @@ from recbole_dtlns.files.cache import StageCache
 NAMES = [*sorted(SOURCES), "EASE,UserKNN"]
 OTHER = {  # of every key of a source's class, values that a run may have
     "EASE": {"l2": (100.0, 7.0)},
-    "ItemKNN": {"neighbors": (100, 2), "shrink": (0.0, 9.0)},
+    "ItemKNN": {"neighbors": (100, 2), "shrink": (0.0, 9.0), "max_history": (None, 3)},
     "LowPass": {"rank": (20, 3)},
-    "RP3beta": {"neighbors": (100, 2), "beta": (0.3, 1.1)},
+    "RP3beta": {"neighbors": (100, 2), "beta": (0.3, 1.1), "max_history": (None, 3)},
     "UserKNN": {"neighbors": (100, 2)},
 }
 TOPK = Budget.parse(6)
