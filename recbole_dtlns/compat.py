@@ -1,4 +1,6 @@
-"""Every fix that RecBole 1.2.1 needs on current Pythons; only `compat_loading`, called here, patches packages too.
+"""Every fix that RecBole 1.2.1 needs on current Pythons.
+
+Only `compat_loading` and `compat_display`, which are called here, patch packages too.
 
 `apply()` runs when RecBole is imported after this package, or this package after RecBole (`recbole_import`), so the
 fixes are in force in spawned processes too: they unpickle objects of ours and import the package to do so.
@@ -8,16 +10,13 @@ fixes are in force in spawned processes too: they unpickle objects of ours and i
 from __future__ import annotations
 
 import functools
-import os
-import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from recbole_dtlns.compat_display import apply_display
 from recbole_dtlns.compat_loading import apply_loading
-
-RUN_LOG = "_recbole_dtlns_run_log"  # set on the log handlers of a run of ours
 
 
 def apply() -> None:
@@ -34,8 +33,7 @@ def apply() -> None:
     _count_all_of_pops_items()
     _take_no_more_prototypes_than_nodes()
     _fix_dynamic_sampling()
-    _keep_tensorboard_beside_the_log()
-    _clear_bars_that_are_done()
+    apply_display(_wrap_once)
 
 
 def _restore_numpy_names() -> None:
@@ -309,49 +307,6 @@ def _at_most_one_each(stock: Callable[..., Any]) -> Callable[..., Any]:
             self.k = wanted
 
     return fixed
-
-
-def _keep_tensorboard_beside_the_log() -> None:
-    """Reason: RecBole writes to `log_tensorboard/LOGNAME` in the working directory, so two runs share one folder.
-
-    Affects: any stack. Goes when RecBole lets a run choose the folder. Without a log of ours the stock folder is used.
-    """
-    import recbole.trainer.trainer as module
-
-    _wrap_once(module, "get_tensorboard", _beside_the_log)
-
-
-def _beside_the_log(stock: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(stock)
-    def fixed(logger: Any) -> Any:
-        from torch.utils.tensorboard import SummaryWriter
-
-        for handler in logger.handlers:
-            if hasattr(handler, "baseFilename") and getattr(handler, RUN_LOG, False):
-                return SummaryWriter(str(Path(handler.baseFilename).parent / "tensorboard"))
-        return stock(logger)
-
-    return fixed
-
-
-def _clear_bars_that_are_done() -> None:
-    """Reason: the bar of each epoch and each evaluation stays on the terminal, coloured whatever `NO_COLOR` says.
-
-    Affects: any stack. Goes when RecBole lets a run choose.
-    """
-    import recbole.trainer.trainer as module
-
-    _wrap_once(module, "tqdm", _cleared)
-
-
-def _cleared(stock: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(stock, updated=())
-    def bar(*arguments: Any, desc: str | None = None, **options: Any) -> Any:
-        if desc is not None and os.environ.get("NO_COLOR"):
-            desc = re.sub(r"\x1b\[[0-9;]*m", "", desc)
-        return stock(*arguments, desc=desc, leave=False, **options)
-
-    return bar
 
 
 def _wrap_once(owner: Any, name: str, wrapper: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:

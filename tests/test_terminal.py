@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from toy import toy_split, write_pairs
 
-from recbole_dtlns import compat
+from recbole_dtlns import compat_display
 from recbole_dtlns.cli import main
 from recbole_dtlns.commands.arguments import config_files
 from recbole_dtlns.errors import UserError
@@ -91,7 +91,7 @@ def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch, no_color: str, co
     start_log(None, "INFO")
     logging.getLogger("recbole_dtlns.mine").info("\x1b[1;32mours\x1b[0m")
     assert ("\x1b[" in said.getvalue()) is coloured
-    bar = compat._cleared(lambda *arguments, **options: options)([1], desc="\x1b[1;35mTrain\x1b[0m")
+    bar = compat_display._cleared(lambda *arguments, **options: options)([1], desc="\x1b[1;35mTrain\x1b[0m")
     assert bar["leave"] is False  # the bars of finished epochs do not fill the terminal
     assert ("\x1b[" in bar["desc"]) is coloured
 

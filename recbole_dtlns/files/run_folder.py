@@ -17,7 +17,7 @@ import colorlog
 import yaml
 from recbole.utils.logger import RemoveColorFilter, log_colors_config
 
-from recbole_dtlns.compat import RUN_LOG
+from recbole_dtlns.compat_display import RUN_LOG
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import content_key, write_atomically
 from recbole_dtlns.files.owner import RUN_LOCK, only_one
