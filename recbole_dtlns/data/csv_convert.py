@@ -13,7 +13,7 @@ from recbole_dtlns.data.atomic_block import AtomicBlock, refuse_bytes
 from recbole_dtlns.data.atomic_columns import check_ids, check_numbers
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import write_atomically
-from recbole_dtlns.files.text_lines import quote_line, read_blocks
+from recbole_dtlns.files.text_lines import quote_line, read_blocks, reads_as_number
 
 SEPARATORS = (",", "\t", ";", "|", " ")
 _FIELDS = {"user": "user_id", "item": "item_id"}
@@ -101,8 +101,8 @@ def _named(
     named = [name.strip() for name in columns.split(",")]
     if header is None:
         known = {"user", "item"} & set(spelled)
-        words = [cell for name, cell in zip(named, cells, strict=False) if name in _NUMBERS and not _is_number(cell)]
-        header = bool(known or words)
+        numbers = (cell for name, cell in zip(named, cells, strict=False) if name in _NUMBERS)
+        header = bool(known) or not all(map(reads_as_number, numbers))
     return named, header
 
 
@@ -165,11 +165,3 @@ class _Quote:
 
 def _type(name: str) -> str:
     return "float" if name in _NUMBERS else "token"
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True

@@ -13,7 +13,7 @@ import numpy as np
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import write_atomically
 from recbole_dtlns.files.origin import sidecar
-from recbole_dtlns.files.text_lines import BLOCK_BYTES, read_blocks
+from recbole_dtlns.files.text_lines import BLOCK_BYTES, read_blocks, reads_as_number
 
 _WHITESPACE = b" \t\n\x0b\x0c"
 _TABS = b"\t\n"
@@ -85,7 +85,7 @@ def floats(lines: Lines, column: int, expected: str) -> np.ndarray:
     try:
         return fields.astype(np.float64)
     except ValueError:
-        row = next(row for row, field in enumerate(fields) if not _is_number(field))
+        row = next(row for row, field in enumerate(fields) if not reads_as_number(field))
         raise lines.error(row, expected) from None
 
 
@@ -94,14 +94,6 @@ def write_described(path: Path, content: bytes, about: Mapping[str, Any]) -> Non
     sidecar(path).unlink(missing_ok=True)
     write_atomically(path, content)
     write_atomically(sidecar(path), json.dumps(dict(about), indent=1, default=str).encode())
-
-
-def _is_number(field: bytes) -> bool:
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True
 
 
 def _check_utf8(kind: str, path: Path, piece: bytes, first_line: int) -> None:

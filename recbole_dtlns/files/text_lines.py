@@ -66,3 +66,12 @@ def _utf8(file: BinaryIO, path: Path, block_bytes: int, encoding: str) -> Iterat
         yield from (piece.encode() for piece in codecs.iterdecode(pieces, encoding))
     except UnicodeError as error:
         raise UserError(f"{path} is not in the encoding {encoding} ({error}). Set the key encoding.") from error
+
+
+def reads_as_number(field: str | bytes) -> bool:
+    """Whether a field of a text file is written as a number, `nan` and `inf` among them."""
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
