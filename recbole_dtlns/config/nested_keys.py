@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from recbole_dtlns.config.settings import nearest
+from recbole_dtlns.config.stock_kinds import is_number, is_whole
 from recbole_dtlns.errors import UserError
 
 _EVAL_ARGS = ("split", "order", "group_by", "mode")
@@ -76,7 +77,7 @@ def _check_split(found: Any) -> None:
         _one_of("eval_args.split.LS", split["LS"], _LEAVE_OUT)
         return
     ratios = split["RS"]
-    if not (isinstance(ratios, list) and len(ratios) == 3 and all(_is_number(ratio) for ratio in ratios)) or not (
+    if not (isinstance(ratios, list) and len(ratios) == 3 and all(is_number(ratio) for ratio in ratios)) or not (
         ratios[0] > 0 and min(ratios) >= 0
     ):
         raise UserError(
@@ -94,9 +95,9 @@ def _check_negatives(found: Any) -> None:
         return
     _one_of("train_neg_sample_args.distribution", distribution, ("uniform", "popularity", "none"))
     for name, low in (("sample_num", 1), ("candidate_num", 0)):
-        if name in arguments and not (_is_whole(arguments[name]) and arguments[name] >= low):
+        if name in arguments and not (is_whole(arguments[name]) and arguments[name] >= low):
             raise UserError(f"train_neg_sample_args.{name}={arguments[name]!r}: expected a whole number from {low}.")
-    if not (_is_number(arguments.get("alpha", 1.0)) and arguments.get("alpha", 1.0) >= 0):
+    if not (is_number(arguments.get("alpha", 1.0)) and arguments.get("alpha", 1.0) >= 0):
         raise UserError(f"train_neg_sample_args.alpha={arguments['alpha']!r}: expected a number from 0.")
     dynamic = arguments.get("dynamic", False)
     if not isinstance(dynamic, bool):
@@ -137,13 +138,13 @@ def _check_interval(key: str, found: Any) -> None:
 
 def _check_threshold(key: str, found: Any) -> None:
     threshold = _mapping(key, found, "{rating: 4}")
-    if len(threshold) != 1 or not all(_is_number(value) for value in threshold.values()):
+    if len(threshold) != 1 or not all(is_number(value) for value in threshold.values()):
         raise UserError(f"threshold={threshold!r}: expected one field and a number, such as {{rating: 4}}.")
 
 
 def _check_lengths(key: str, found: Any) -> None:
     for field, length in _mapping(key, found, "{title: 20}").items():
-        if not (_is_whole(length) and length >= 1):
+        if not (is_whole(length) and length >= 1):
             raise UserError(f"{key}.{field}={length!r}: expected a whole number from 1.")
 
 
@@ -193,11 +194,3 @@ def _number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -8,6 +8,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
+from recbole_dtlns.config.stock_kinds import is_number
 from recbole_dtlns.errors import UserError
 
 _SYNTAX = "choice [5,10], uniform 0.1,0.9, loguniform -9,-3 (powers of e) or quniform 2,10,2 (low, high, step)"
@@ -77,7 +78,7 @@ def parse_range(key: str, text: Any) -> Range:
         if not values:
             raise UserError(f"Range of {key}: the choice is empty. Name its values, or remove the range.")
         return Range(kind, tuple(values))
-    if len(values) != _BOUNDS[kind] or not all(_is_number(value) for value in values):
+    if len(values) != _BOUNDS[kind] or not all(is_number(value) for value in values):
         raise UserError(f"Range of {key}: {text!r}: expected {_BOUNDS[kind]} numbers. Ranges are {_SYNTAX}.")
     if not values[0] < values[1] or (kind == "quniform" and not values[2] > 0):
         raise UserError(f"Range of {key}: {text!r}: expected low < high, and a step above 0.")
@@ -85,7 +86,3 @@ def parse_range(key: str, text: Any) -> Range:
     if not found.options() and kind == "quniform":
         raise UserError(f"Range of {key}: {text!r}: there is no multiple of {values[2]} between the bounds.")
     return found
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
