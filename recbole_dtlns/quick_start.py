@@ -11,12 +11,10 @@ from typing import Any
 
 from recbole.utils import dict2str
 
-from recbole_dtlns.config.method import check_judge
-from recbole_dtlns.config.model_kinds import check_packages, is_recommendable
+from recbole_dtlns.config.model_kinds import is_recommendable
 from recbole_dtlns.config.plugins import load_named
 from recbole_dtlns.config.run_config import Config, raw_value
 from recbole_dtlns.config.stock_faults import building, running
-from recbole_dtlns.config.stock_keys import check_transform
 from recbole_dtlns.data.build import BuiltSplit, build_split
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
@@ -25,7 +23,7 @@ from recbole_dtlns.evaluation.closing import closing_text
 from recbole_dtlns.evaluation.final_test import both_masks, read_test
 from recbole_dtlns.evaluation.leaks import LeakChecks
 from recbole_dtlns.false_negatives.identification.stage import Identification, identify
-from recbole_dtlns.false_negatives.identification.text import check_text, read_text
+from recbole_dtlns.false_negatives.identification.text import read_text
 from recbole_dtlns.false_negatives.inferred import write_inferred
 from recbole_dtlns.false_negatives.report.overlap import looks_filtered
 from recbole_dtlns.files.origin import sidecar
@@ -45,7 +43,7 @@ from recbole_dtlns.files.run_folder import (
 from recbole_dtlns.files.saved_state import trusting
 from recbole_dtlns.training.assemble import Prepared, check_split, prepare
 from recbole_dtlns.training.hardness.replay import hardness_fields
-from recbole_dtlns.training.proposals import check_exclude
+from recbole_dtlns.training.preflight import check_before_work
 from recbole_dtlns.training.trainer import CHECKPOINT, RESUME
 
 logger = logging.getLogger(__name__)
@@ -120,11 +118,7 @@ def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]
     test = test and config.settings.evaluate_test
     if config.settings.shard is not None:
         raise UserError("shard is for `identify`: judge every part there, then train without it on the same cache_dir.")
-    check_packages(config["model"])
-    check_transform(config)
-    check_judge(config.settings, config.method)
-    check_text(config)
-    check_exclude(config)
+    check_before_work(config)
     cache_dir, trust = cache_folder(config.settings.cache_dir, config.dataset), config.settings.trust_checkpoint
     with own_run_dir(config.settings.run_dir, run_name(config), cache_dir) as run_dir, trusting(trust):
         start_run(config, run_dir)

@@ -109,9 +109,10 @@ def _show_run(model: str, dataset: str, files: list[str], found: dict[str, str])
     Raises:
         UserError: the configuration or a file cannot be used, or something is missing; after what could be said.
     """
-    from recbole_dtlns.commands.doctor_steps import missing_for, run_steps
+    from recbole_dtlns.commands.doctor_steps import run_steps
     from recbole_dtlns.files.run_folder import cache_folder
     from recbole_dtlns.quick_start import Inputs
+    from recbole_dtlns.training.preflight import missing_for
 
     config = Inputs(model, dataset, files, None, found).config()
     file_lines, rows = _file_lines(config)

@@ -1,16 +1,12 @@
-"""What a run would do, step by step in its order, what that would cost, and what is missing for it."""
+"""What a run would do, step by step in its order, and what that would cost."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from recbole_dtlns.config.method import check_judge
-from recbole_dtlns.config.model_kinds import check_packages
-from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.identification.text import check_text
 
 Steps = list[tuple[str, str]]
 _WITHOUT_MODEL = {
@@ -31,22 +27,6 @@ def run_steps(config: Any, rows: int | None) -> Steps:
     reads_test = config.settings.evaluate_test
     steps.append(("test", "read once, at the end" if reads_test else "not read (evaluate_test=false)"))
     return [(f"{number}. {name}", about) for number, (name, about) in enumerate(steps, start=1)]
-
-
-def missing_for(config: Any) -> list[str]:
-    """What a run lacks, a sentence each: packages, models, files, keys."""
-    checks: list[Callable[[], None]] = [
-        lambda: check_packages(config["model"]),
-        lambda: check_judge(config.settings, config.method),
-        lambda: check_text(config),
-    ]
-    missing = []
-    for check in checks:
-        try:
-            check()
-        except UserError as error:
-            missing.append(str(error))
-    return missing
 
 
 def _data_step(config: Any) -> Steps:

@@ -8,13 +8,10 @@ from typing import Any
 from recbole_dtlns.comparison.plan.plan import Cell, ComparisonPlan
 from recbole_dtlns.comparison.plan.plan_keys import sample_values
 from recbole_dtlns.comparison.search.ranges import parse_range
-from recbole_dtlns.config.method import check_judge
-from recbole_dtlns.config.model_kinds import check_packages
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.config.settings import nearest, our_keys
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.identification.text import check_text
-from recbole_dtlns.training.proposals import check_exclude
+from recbole_dtlns.training.preflight import check_before_work
 
 _SHOWN = 5  # bad cells in an error message
 
@@ -82,10 +79,7 @@ def check_cells(plan: ComparisonPlan) -> None:
 
 def _checked_cell(plan: ComparisonPlan, cell: Cell) -> CellConfig:
     config = CellConfig(plan, cell)
-    check_packages(config["model"])
-    check_judge(config.settings, config.method)
-    check_text(config)
-    check_exclude(config)
+    check_before_work(config)
     if config.method.judge == "file" and config.settings.judge_file is None:
         raise UserError(
             "judge=file reads verdicts from a file; name it with --judge_file=PATH, or in the plan file as "
