@@ -13,22 +13,18 @@ is one JSON object.
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
 import os
 import statistics
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from recbole_dtlns.files.epoch_log import EPOCHS, read_epochs
+from epoch_seconds import measure_models, run
 
-PROGRAM = Path(__file__).resolve().parent.parent / "run_recbole_dtlns.py"
 CORES = len(os.sched_getaffinity(0))
 WAYS: dict[str, str | None] = {"one": "1", "all": str(CORES), "auto": None}
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -47,19 +43,10 @@ def neighbour(busy: bool) -> Iterator[None]:
             process.kill()
 
 
-def run(flags: list[str], folder: Path, threads: str | None) -> tuple[list[float], list[float | None]]:
-    """Seconds of each epoch but the first, and the training losses."""
-    environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
-    environment |= {} if threads is None else {"OMP_NUM_THREADS": threads}
-    command = [sys.executable, str(PROGRAM), *flags, f"--run_dir={folder}", "--state=ERROR"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr[-500:]}")
-    rows = read_epochs(folder / EPOCHS)
-    passed = [float(row["seconds"] or 0) for row in rows.values()]
-    return [after - before for before, after in itertools.pairwise(passed)], [
-        row["train_loss"] for row in rows.values()
-    ]
+def environment(threads: str | None) -> dict[str, str]:
+    """The variables of this process, with that number of threads; None: with none, so that the program chooses."""
+    variables = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    return variables | ({} if threads is None else {"OMP_NUM_THREADS": threads})
 
 
 def compare(flags: list[str], rounds: int, folder: Path) -> dict[str, Any]:
@@ -69,7 +56,7 @@ def compare(flags: list[str], rounds: int, folder: Path) -> dict[str, Any]:
     for number, busy, way in itertools.product(range(rounds), (False, True), WAYS):
         name = f"{way}, busy neighbour" if busy else way
         with neighbour(busy):
-            taken, of_run = run(flags, folder / f"{name}-{number}", WAYS[way])
+            taken, of_run = run(flags, folder / f"{name}-{number}", environment(WAYS[way]))
         seconds.setdefault(name, []).extend(taken)
         losses.append(of_run)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
@@ -80,26 +67,5 @@ def compare(flags: list[str], rounds: int, folder: Path) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Print a line a model, then the JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", default="BPR,LightGCN")
-    parser.add_argument("--dataset", default="ml-100k")
-    parser.add_argument("--data_path", type=Path)
-    parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=2)
-    given, more = parser.parse_known_args()
-    flags = [f"--dataset={given.dataset}", f"--epochs={given.epochs}", "--eval_step=0", "--evaluate_test=false", *more]
-    flags += [f"--data_path={given.data_path.resolve()}"] if given.data_path else []
-    load, measured = os.getloadavg()[0], {}
-    with tempfile.TemporaryDirectory() as name:
-        for model in given.models.split(","):
-            folder = Path(name) / model
-            measured[model] = compare([f"--model={model}", *flags, f"--cache_dir={name}/cache"], given.rounds, folder)
-            print(model, measured[model], flush=True)
-    about = f"{given.dataset}, {given.rounds} x {given.epochs} epochs, {' '.join(more) or 'start values'}"
-    print(json.dumps({"measured": about, "cores": CORES, "load": round(load, 1), "models": measured}))
-
-
 if __name__ == "__main__":
-    main()
+    measure_models(__doc__, "", 4, compare, cores=CORES, load=round(os.getloadavg()[0], 1))
