@@ -26,6 +26,17 @@ from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.owner import only_one
 
 
+def ctrl_c_at_work(folder, ctrl_c):
+    """Ctrl-C as soon as a run of the comparison says that it is at work."""
+
+    def once_at_work():
+        while not (folder / "at-work").exists():
+            time.sleep(0.01)
+        ctrl_c(0.0)
+
+    threading.Thread(target=once_at_work, daemon=True).start()
+
+
 def test_an_interrupted_start_forgets_nothing_of_an_earlier_one(compared, toy, monkeypatch):
     """The second start ends before it has looked at any run."""
     bad = "toy/BPR/uniform/seed-4"
@@ -112,12 +123,7 @@ def test_ctrl_c_lets_runs_save_and_the_next_start_goes_on(compared, toy, ctrl_c)
         "except KeyboardInterrupt:\n    pathlib.Path('saved-state').touch(); raise SystemExit(130)"
     )
 
-    def once_at_work():
-        while not (toy / "at-work").exists():
-            time.sleep(0.01)
-        ctrl_c(0.0)
-
-    threading.Thread(target=once_at_work, daemon=True).start()
+    ctrl_c_at_work(toy, ctrl_c)
     with pytest.raises(KeyboardInterrupt):
         compared(small_plan(), {"toy/BPR/uniform/seed-4": waits})
     assert (toy / "saved-state").exists()
@@ -140,12 +146,7 @@ def test_what_a_run_still_finishes_after_ctrl_c_is_kept(compared, toy, ctrl_c):
         "    os.replace(f'{home}/made.json', f'{home}/result.json')"
     )
 
-    def once_at_work():
-        while not (toy / "at-work").exists():
-            time.sleep(0.01)
-        ctrl_c(0.0)
-
-    threading.Thread(target=once_at_work, daemon=True).start()
+    ctrl_c_at_work(toy, ctrl_c)
     with pytest.raises(KeyboardInterrupt):
         compared(small_plan(), {run: finishes})
     assert f"{run},BPR,toy,uniform,none,honest,4,done" in (toy / "compared/summary.csv").read_text()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from recbole_dtlns.comparison.report.measures import fields, number
@@ -45,12 +45,7 @@ def _groups(group: Group, rows: list[Row]) -> Table | None:
         *(Column(f"{key}_lost", f"{title} lost without it", "signed") for key, title in _MEASURES.values()),
         Column("auc_alone", "AUC alone", "metric"),
     )
-    lines = []
-    for row in rows:
-        for known in _of_first_seed(row):
-            for entry in known.get("groups") or []:
-                if "lost" in entry:
-                    lines.append(Line({"row": row.label, **_worth(entry)}, row.marks))
+    lines = _lines(rows, lambda known: [_worth(entry) for entry in known.get("groups") or [] if "lost" in entry])
     return held_table(
         "judge-groups", "What each kind of evidence is worth to the learned judge", group, columns, lines, _GROUPS_NOTE
     )
@@ -67,11 +62,7 @@ def _questions(group: Group, rows: list[Row]) -> Table | None:
         Column("bought", "NDCG@20, a thousand questions", "signed"),
         Column("used", "Answers used"),
     )
-    lines = []
-    for row in rows:
-        for known in _of_first_seed(row):
-            if asked := known.get("asked"):
-                lines.append(Line({"row": row.label, **_bought(asked)}, row.marks))
+    lines = _lines(rows, lambda known: [_bought(known["asked"])] if known.get("asked") else [])
     title = "What the questions to a language model were worth"
     return held_table("questions", title, group, columns, lines, _QUESTIONS_NOTE)
 
@@ -87,6 +78,16 @@ def _bought(asked: Mapping[str, Any]) -> dict[str, Value]:
         "bought": number((asked.get("per_thousand") or {}).get("ndcg@20")),
         "used": "yes" if asked.get("kept") else "no",
     }
+
+
+def _lines(rows: list[Row], values_of: Callable[[Mapping[str, Any]], list[dict[str, Value]]]) -> list[Line]:
+    """A line for each of the values that are made of what is known of the learned judge of a row."""
+    return [
+        Line({"row": row.label, **values}, row.marks)
+        for row in rows
+        for known in _of_first_seed(row)
+        for values in values_of(known)
+    ]
 
 
 def _of_first_seed(row: Row) -> list[Mapping[str, Any]]:
