@@ -17,7 +17,6 @@ from recbole_dtlns.config.run_config import Config, raw_value
 from recbole_dtlns.config.stock_faults import building, running
 from recbole_dtlns.data.build import BuiltSplit, build_split
 from recbole_dtlns.data.train_split import TrainSplit
-from recbole_dtlns.errors import UserError
 from recbole_dtlns.evaluation import result as results
 from recbole_dtlns.evaluation.closing import closing_text
 from recbole_dtlns.evaluation.final_test import both_masks, read_test
@@ -116,8 +115,6 @@ def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]
     began = time.perf_counter()
     config = inputs.config()
     test = test and config.settings.evaluate_test
-    if config.settings.shard is not None:
-        raise UserError("shard is for `identify`: judge every part there, then train without it on the same cache_dir.")
     check_before_work(config)
     cache_dir, trust = cache_folder(config.settings.cache_dir, config.dataset), config.settings.trust_checkpoint
     with own_run_dir(config.settings.run_dir, run_name(config), cache_dir) as run_dir, trusting(trust):

@@ -296,3 +296,10 @@ def test_a_model_class_of_ones_own(toy: Path) -> None:
     keys["judge"] = "rule"
     run_recbole_dtlns(MyBPR, "toy", config_dict=keys, saved=False)
     assert read_result(toy / "mine")["neg_sampler_effective"] == "dns+tree"
+
+
+def test_a_stock_yaml_that_would_pickle_its_data_runs(toy: Path) -> None:
+    Path("stock.yaml").write_text("save_dataset: true\nsave_dataloaders: true\ncheckpoint_dir: mine\neval_step: 1\n")
+    assert train("--config_files=stock.yaml") == 0
+    assert not list(Path("run").glob("*Dataset.pth"))
+    assert not Path("mine").exists()

@@ -98,7 +98,12 @@ def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch, no_color: str, co
 
 @pytest.mark.parametrize(
     ("bigger", "score", "said"),
-    [(True, 0.3, "best so far"), (True, 0.1, "best 0.2000 in epoch 3"), (False, 0.1, "best so far")],
+    [
+        (True, 0.3, "best so far"),
+        (True, 0.2, "best so far"),
+        (True, 0.1, "best 0.2000 in epoch 3"),
+        (False, 0.1, "best so far"),
+    ],
 )
 def test_an_epoch_is_told_beside_the_best_one(bigger: bool, score: float, said: str) -> None:
     trainer = SimpleNamespace(best_valid_score=0.2, cur_step=1, eval_step=2, valid_metric_bigger=bigger)
@@ -144,6 +149,31 @@ def test_doctor_names_the_steps_in_their_order(console: tuple[Path, str], capsys
     assert re.findall(r"^\d\. (\w+)", said, re.M) == ["data", "training", "test"]
     pairs = len(toy_split()["train"])
     assert f"of at most {-(-pairs // 100)} batches," in said
+
+
+@pytest.mark.parametrize(
+    ("flags", "missing"),
+    [
+        (["--shard=1/2", "--judge=rule"], "shard is for `identify`"),
+        (["--neg_sampler=recbole:uniform", "--tree_exclude=0.5"], "tree_exclude"),
+        (["--judge=file"], "name it with --judge_file=PATH"),
+        (["--export_codes=data/toy/train.txt/sub"], "is a file; expected a folder"),
+    ],
+)
+def test_doctor_misses_nothing_that_the_run_refuses(
+    console: tuple[Path, str], capsys: pytest.CaptureFixture[str], flags: list[str], missing: str
+) -> None:
+    for command in (["doctor"], []):
+        assert main([*command, "--model=BPR", "--dataset=toy", "--data_path=data", *flags]) == 2
+        assert missing in capsys.readouterr().err
+
+
+def test_doctor_reads_model_and_data_set_of_a_configuration_file(
+    console: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("mine.yaml").write_text("model: LightGCN\ndataset: toy\ndata_path: data\n")
+    assert main(["doctor", "--config_files=mine.yaml"]) == 0
+    assert "training    LightGCN on cpu" in capsys.readouterr().out
 
 
 def test_doctor_says_what_is_missing_after_what_would_run(

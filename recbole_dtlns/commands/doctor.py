@@ -26,17 +26,27 @@ def main(arguments: list[str]) -> int:
     found = flags(arguments, {"-m": "--model", "-d": "--dataset"})
     for line in [*_version_lines(), *_device_lines(), *_extra_lines()]:
         print(line)
-    model, dataset = found.pop("model", None), found.pop("dataset", None)
-    if dataset is None and "llm_model" in found and model is None and not config_files(dict(found)):
+    files = config_files(found)
+    model, dataset = _named("model", found, files), _named("dataset", found, files)
+    if dataset is None and "llm_model" in found and model is None and not files:
         _print(_lone_model_lines(found))
         return 0
     if dataset is None and (found or model):
         raise UserError("doctor shows what would run for a data set; name it with --dataset=NAME.")
     if dataset is not None:
-        _show_run(model or "BPR", dataset, config_files(found), found)
+        _show_run(model or "BPR", dataset, files, found)
     else:
         print("Name a data set with --dataset=NAME to see what would run, what it would cost and what is missing.")
     return 0
+
+
+def _named(key: str, found: dict[str, str], files: list[str]) -> str | None:
+    """A key of the command line, which is taken out, or else of the configuration files."""
+    if key in found or not files:
+        return found.pop(key, None)
+    from recbole_dtlns.config.run_config import raw_value
+
+    return raw_value(key, files)
 
 
 def _print(lines: Iterator[tuple[str, str]]) -> None:

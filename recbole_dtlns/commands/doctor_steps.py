@@ -64,7 +64,10 @@ def _training_step(config: Any, rows: int | None) -> tuple[str, str]:
     if rows is not None:
         count = math.ceil(rows / int(config["train_batch_size"]))
         batches = f" of at most {count:,} batch{'es' * (count != 1)}"
-    budget = f"at most {config['epochs']} epochs{batches}, stops after {config['stopping_step']} without gain on valid"
+    stop = (
+        f"stops after {config['stopping_step']} without gain on valid" if config["eval_step"] > 0 else "valid not read"
+    )
+    budget = f"at most {config['epochs']} epochs{batches}, {stop}"
     return "training", f"{config['model']} on {config['device']}, {negatives}{base}{positives}; {budget}"
 
 

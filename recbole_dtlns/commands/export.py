@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from recbole_dtlns.commands.arguments import flags, folder_argument
+from recbole_dtlns.commands.saved_run import LOADING, load_allowed
 from recbole_dtlns.errors import UserError
 
 _FORMATS = ("npy", "parquet")
@@ -14,22 +15,21 @@ def main(arguments: list[str]) -> int:
     """Run `export RUN_DIR --output=FOLDER [--format=npy|parquet]`."""
     folder = folder_argument(arguments, "export")
     options = flags(arguments)
-    unknown = set(options) - {"output", "format"}
+    unknown = set(options) - {"output", "format", *LOADING}
     if unknown or "output" not in options:
         raise UserError(
-            "export takes --output=FOLDER, which it needs, and --format=npy or parquet; found "
+            f"export takes --output=FOLDER, which it needs, --format=npy or parquet, --{', --'.join(LOADING)}; found "
             f"{', '.join(sorted(options)) or 'neither'}."
         )
     kind = options.get("format", "npy")
     if kind not in _FORMATS:
         raise UserError(f"--format={kind}: expected {' or '.join(_FORMATS)}.")
     from recbole_dtlns.evaluation.export import check_parquet, export_vectors
-    from recbole_dtlns.evaluation.loading import load_run
     from recbole_dtlns.files.run_folder import start_log
 
     if kind == "parquet":
         check_parquet()
     start_log(None, "WARNING")
-    for path in export_vectors(load_run(folder), Path(options["output"]), kind):
+    for path in export_vectors(load_allowed(folder, options), Path(options["output"]), kind):
         print(f"Wrote {path}.")
     return 0

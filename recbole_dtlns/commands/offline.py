@@ -6,14 +6,13 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-from recbole_dtlns.config.method import check_judge
 from recbole_dtlns.config.run_config import Config, raw_value
 from recbole_dtlns.data.build import read_training_part
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.evaluation import result as results
 from recbole_dtlns.evaluation.closing import seconds_text
 from recbole_dtlns.false_negatives.identification.stage import identify
-from recbole_dtlns.false_negatives.identification.text import check_text, read_text
+from recbole_dtlns.false_negatives.identification.text import read_text
 from recbole_dtlns.files.run_folder import (
     CONFIG,
     INFERRED,
@@ -26,6 +25,8 @@ from recbole_dtlns.files.run_folder import (
 )
 from recbole_dtlns.files.saved_state import trusting
 from recbole_dtlns.quick_start import Inputs, write_found
+from recbole_dtlns.training.preflight import OFFLINE_CHECKS, check_before_work
+from recbole_dtlns.training.trainer import RESUME
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +47,7 @@ def run_identification(inputs: Inputs) -> Path:
             f"noise_rate={config.settings.noise_rate}: identify reads train alone, and noise is made with the whole "
             "split, for experiments. Use it in a training run or in `compare`, which identify for themselves."
         )
-    check_judge(config.settings, config.method)
-    check_text(config)
+    check_before_work(config, OFFLINE_CHECKS)
     name = f"identify-{config.dataset}-{config.method.judge}"
     cache_dir = cache_folder(config.settings.cache_dir, config.dataset)
     with own_run_dir(config.settings.run_dir, name, cache_dir) as run_dir, trusting(config.settings.trust_checkpoint):
@@ -56,6 +56,11 @@ def run_identification(inputs: Inputs) -> Path:
 
 
 def _identify(config: Config, run_dir: Path, cache_dir: Path) -> None:
+    if (run_dir / RESUME).is_file():
+        raise UserError(
+            f"{run_dir} holds a training run that is not finished, and identify would write over it. Repeat the "
+            "command that began it, or choose another run_dir."
+        )
     start_log(run_dir / LOG, config["state"], config.settings.log)
     config["checkpoint_dir"] = str(run_dir)
     resolved = config.resolved()

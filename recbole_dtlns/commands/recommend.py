@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from recbole_dtlns.commands.arguments import flags, folder_argument
-from recbole_dtlns.config.permissions import PERMISSIONS, is_allowed
+from recbole_dtlns.commands.saved_run import LOADING, load_allowed
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import naming, write_atomically
 from recbole_dtlns.files.partial import clear_partials
 
-_KNOWN = {"topk", "users", "output", "plugins", *PERMISSIONS}
+_KNOWN = {"topk", "users", "output", *LOADING}
 
 
 def main(arguments: list[str]) -> int:
@@ -30,6 +30,8 @@ def main(arguments: list[str]) -> int:
     if not (topk.isascii() and topk.isdigit() and 0 < len(topk) < 10):
         raise UserError(f"--topk={topk}: expected a whole number from 1.")
     users = options["users"].split(",") if "users" in options else None
+    if users is not None and not all(users):
+        raise UserError(f"--users={options['users']}: expected tokens of users with commas between them.")
     target = _target(options.get("output"))
     lines = _lines(folder, int(topk), users, options)
     if target is None:
@@ -47,17 +49,11 @@ def main(arguments: list[str]) -> int:
 
 def _lines(folder: Path, topk: int, users: list[str] | None, options: Mapping[str, str]) -> Iterator[str]:
     from recbole_dtlns.config.model_kinds import is_recommendable
-    from recbole_dtlns.evaluation.loading import load_run
     from recbole_dtlns.evaluation.recommend import recommend, seen_pairs
     from recbole_dtlns.files.run_folder import start_log
 
     start_log(None, "WARNING")
-    run = load_run(
-        folder,
-        plugins=options.get("plugins"),
-        allow_plugins=is_allowed("allow_plugins", options),
-        trust_checkpoint=is_allowed("trust_checkpoint", options),
-    )
+    run = load_allowed(folder, options)
     if not is_recommendable(run.config):
         raise UserError(
             f"recommend lists items for general recommenders; {run.config['model']} wants more than a user."

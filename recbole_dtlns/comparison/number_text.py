@@ -33,10 +33,11 @@ def fraction_text(value: float, sign: bool = False) -> str:
 
 def tick_text(value: float) -> str:
     """A tick of an axis: four digits, as few as it needs."""
-    return f"{value:.4g}".replace("-", MINUS).replace("0.", ".", 1) if abs(value) < 1 else f"{value:,.6g}"
+    text = f"{value:.4g}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:,.6g}"
+    return text.replace("-", MINUS)
 
 
 def percent_text(value: float, decimals: int = 1, sign: bool = False) -> str:
     """A share as `12.5 %`; a whole number is written with the decimals too."""
     text = f"{100 * value:{'+' if sign else ''},.{decimals}f}".replace("-", MINUS)
-    return f"{text.removeprefix(MINUS) if not text.strip(MINUS + '0.') else text} %"
+    return f"{text.lstrip(MINUS + '+') if not text.strip(MINUS + '+0.') else text} %"

@@ -175,7 +175,7 @@ _ONLINE = {"rule", "keep_all", "student"}
 def check_judge(settings: Settings, method: RunMethod) -> None:
     """Refuse, before any work, a judge that cannot do what is asked of it.
 
-    This is no part of `make_plan`: a finished run can be read where its judge's packages are not installed.
+    This is no part of `make_method`: a finished run can be read where its judge's packages are not installed.
 
     Raises:
         UserError: no model named, missing packages, or keys that do not go together.
@@ -195,6 +195,11 @@ def check_judge(settings: Settings, method: RunMethod) -> None:
         raise UserError(
             f"llm_budget={settings.llm_budget} is the share of pairs about which judge=learned asks the judges in "
             "learned_from, and none is named. Name one with --learned_from=llm; other judges have llm_max_pairs."
+        )
+    if judge == "file" and settings.judge_file is None:
+        raise UserError(
+            "judge=file reads verdicts from a file; name it with --judge_file=PATH, or in the plan file of a "
+            "comparison as judge_keys: {file: {judge_file: PATH}}."
         )
     if judge == LEARNED:
         _check_learned(settings)
@@ -230,6 +235,11 @@ def _check_learned(settings: Settings) -> None:
         if name not in known:
             raise UserError(f"learned_from: there is no judge {name!r} to learn from. Give one of {', '.join(known)}.")
         _check_asked(name, settings)
+    if settings.llm_budget is not None and set(settings.learned_from_names) <= {"rule"}:
+        raise UserError(
+            f"llm_budget={settings.llm_budget} limits the questions to a language model, and learned_from="
+            f"{settings.learned_from} asks none. Leave it out, or add llm to learned_from."
+        )
     obstacle = learned_obstacle(settings)
     if obstacle is not None:
         raise UserError(obstacle)

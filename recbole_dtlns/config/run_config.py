@@ -57,7 +57,7 @@ class Config(StockConfig):
     Attributes:
         settings: our keys, typed.
         location: where the data lies.
-        plan: which sampler, view and judge will run.
+        method: which sampler, view and judge will run.
 
     Raises:
         UserError: an unknown key, a value of the wrong type, a missing file, or a combination that cannot be had.
@@ -180,11 +180,13 @@ class Config(StockConfig):
         if "show_progress" not in self.external_config_dict and not sys.stderr.isatty():
             self.final_config_dict["show_progress"] = False  # a bar in a log file is noise
         self.final_config_dict["data_path"] = str(self.location.folder)
+        self.final_config_dict["save_dataset"] = False  # RecBole would pickle it, and nothing here reads it
 
     def _check_keys(self) -> None:
         """Stop at a key that nothing reads, with the nearest names; in a file it is a warning."""
         listed = {key for keys in self.parameters.values() for key in keys}
-        known = our_keys() | _ENTRY_KEYS | listed | set(self.internal_config_dict) | also_read(self.final_config_dict)
+        internal = set(self.internal_config_dict) - {"MODEL_TYPE", "MODEL_INPUT_TYPE"}  # of the model's class
+        known = our_keys() | _ENTRY_KEYS | listed | internal | also_read(self.final_config_dict)
         for source, given in (("command line", self.cmd_config_dict), ("dict", self.variable_config_dict)):
             for key in given:
                 if key not in known and key not in self.file_config_dict:

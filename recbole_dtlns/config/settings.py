@@ -39,10 +39,10 @@ def _key(default: Any, parse: Parser, meaning: str) -> Any:
 
 @dataclass(frozen=True)
 class Settings:
-    """The keys of recbole_dtlns with their start values; DESIGN's table, in its order.
+    """The keys of recbole_dtlns with their start values.
 
     A value of None for `neg_sampler`, `tree_view`, `judge`, `positives_loss` and `split_seed` means "not set by the
-    user": `plan.py` resolves it.
+    user": `method.py` resolves it.
     """
 
     neg_sampler: str | None = _key(None, or_none(text), "sampler of ours, or recbole:uniform|popularity|dynamic")

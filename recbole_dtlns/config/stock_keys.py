@@ -31,6 +31,7 @@ _TRANSFORMS: Mapping[str, tuple[str, ...]] = {
 }
 _NEEDED = {"mask_itemseq": ("mask_ratio",), "crop_itemseq": ("eta",), "reorder_itemseq": ("beta",)}
 _UNREAD = {
+    "save_dataset": "data sets are read from their files in every run",
     "save_dataloaders": "loaders are made from cache_dir's files in every run",
     "checkpoint_dir": "a run writes into run_dir",
 }
@@ -144,8 +145,6 @@ def refuse_pairs_without_negatives(config: Any) -> None:
 
 def _check_valid_metric(values: Mapping[str, Any]) -> None:
     topk = values["topk"]
-    if not topk or not all(is_whole(k) for k in topk):
-        raise UserError(f"topk={topk!r}: expected one or more whole numbers from 1.")
     found = str(values["valid_metric"]).lower()
     computed = {str(metric).lower() for metric in values["metrics"]}
     ranked = {f"{metric}@{k}" for metric in computed for k in topk}

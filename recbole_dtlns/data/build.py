@@ -24,9 +24,9 @@ from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import content_key, damage, file_hash, publish, set_aside, write_checksums
 from recbole_dtlns.files.partial import partial_path
-from recbole_dtlns.files.saved_state import is_trusting
 
 logger = logging.getLogger(__name__)
+_EMPTY = "Check the files, the filters (user_inter_num_interval, val_interval, ...) and eval_args."
 
 
 @dataclass(frozen=True)
@@ -103,12 +103,6 @@ def _create(config: Any, cache_dir: Path) -> Any:
                 "Give atomic files with a time column (user_id:token, item_id:token, timestamp:float) and load_col."
             )
         _use_atomic_copy(config, cache_dir)
-    if config["dataset_save_path"] and not is_trusting():
-        raise UserError(
-            f"dataset_save_path={config['dataset_save_path']} names a file of Python objects, which can run code when "
-            "it is read. Leave the key out (the data is read from its own files), or, if you made the file yourself, "
-            "add --trust_checkpoint=true."
-        )
     config["dataset"] = config.location.name
     init_seed(config.split_seed, config["reproducibility"])
     try:
@@ -118,6 +112,8 @@ def _create(config: Any, cache_dir: Path) -> Any:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         said = f"{type(error).__name__}: {error.args[0] if error.args else error}"
+        if "feat is empty" in said:
+            raise UserError(f"{config['dataset']} holds no interaction. {_EMPTY}") from error
         raise UserError(
             f"RecBole read the files of {config['data_path']} and cannot prepare them ({said}). Expected keys of data "
             "(val_interval, normalize_field, preload_weight, alias_of_..., seq_len, ...) that name fields of "
@@ -160,7 +156,4 @@ def _use_atomic_copy(config: Any, cache_dir: Path) -> None:
 def _refuse_empty(parts: list[Any], config: Any) -> None:
     for name, part in zip(PARTS, parts, strict=True):
         if len(part) == 0:
-            raise UserError(
-                f"The {name} part of {config['dataset']} holds no interaction. Check the files, the filters "
-                "(user_inter_num_interval, val_interval, ...) and eval_args."
-            )
+            raise UserError(f"The {name} part of {config['dataset']} holds no interaction. {_EMPTY}")

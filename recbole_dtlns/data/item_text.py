@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from recbole_dtlns.data.atomic_check import Wanted, check_atomic
 from recbole_dtlns.data.atomic_header import AtomicHeader, read_header
 from recbole_dtlns.data.atomic_loading import atomic_format
 from recbole_dtlns.data.tokens import positions
@@ -82,6 +83,8 @@ def _source(config: Any) -> tuple[Path | None, list[str]]:
     if path.is_file() or path.suffix in _ENDINGS or "/" in named:
         return path, []
     fields = [name.strip() for name in named.split(",") if name.strip()]
+    if not fields:
+        raise UserError(f"item_text={named} names nothing. Give fields of .item, or a file of {_TWO_COLUMNS}.")
     return config.location.folder / f"{config.location.name}.item", fields
 
 
@@ -101,6 +104,8 @@ def _header(config: Any, path: Path, fields: list[str]) -> AtomicHeader:
 def _read_fields(config: Any, path: Path, fields: list[str]) -> tuple[np.ndarray, list[str], np.ndarray]:
     """Tokens str [n], texts, and line numbers int64 [n] of a `.item` file."""
     names, form = _header(config, path, fields).names, atomic_format(config)
+    token = config["ITEM_ID_FIELD"]
+    check_atomic(path, form, Wanted({token, *fields}, {token}))  # every line has the header's fields
     try:
         frame = pd.read_csv(
             path,
@@ -117,7 +122,7 @@ def _read_fields(config: Any, path: Path, fields: list[str]) -> tuple[np.ndarray
         raise UserError(f"item_text: {path} cannot be read ({error}). Each line needs a value a field.") from error
     columns = [frame[name].str.replace(form.seq_separator, " ", regex=False).str.strip() for name in fields]
     texts = [", ".join(filter(None, parts)) for parts in zip(*columns, strict=True)]
-    return frame[config["ITEM_ID_FIELD"]].to_numpy(dtype=str), texts, np.arange(2, len(frame) + 2)
+    return frame[token].to_numpy(dtype=str), texts, np.arange(2, len(frame) + 2)
 
 
 def _read_columns(path: Path) -> tuple[np.ndarray, list[str], np.ndarray]:

@@ -20,7 +20,7 @@ def standing(trainer: Any, epoch: int, score: float) -> str:
         score: of validation.
     """
     before = trainer.best_valid_score
-    better = score > before if trainer.valid_metric_bigger else score < before
+    better = score >= before if trainer.valid_metric_bigger else score <= before  # RecBole saves on a tie
     best_epoch = epoch - (trainer.cur_step + 1) * trainer.eval_step
     beside = "best so far" if better else f"best {before:.4f} in epoch {best_epoch}"
     return f"valid {trainer.config['valid_metric']} {score:.4f}, {beside}"

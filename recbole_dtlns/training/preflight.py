@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from recbole_dtlns.config.method import check_judge
 from recbole_dtlns.config.model_kinds import check_packages
 from recbole_dtlns.config.run_config import Config
+from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.config.stock_keys import check_transform
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.identification.text import check_text
 from recbole_dtlns.training.proposals import check_exclude
+from recbole_dtlns.trees.export import check_export_folder
 
+OFFLINE_CHECKS: tuple[Callable[[Config], None], ...] = (
+    lambda config: check_judge(config.settings, config.method),
+    check_text,
+    lambda config: check_export_folder(config.settings.export_codes),
+)
 CHECKS: tuple[Callable[[Config], None], ...] = (
     lambda config: check_packages(config["model"]),
     check_transform,
-    lambda config: check_judge(config.settings, config.method),
-    check_text,
+    *OFFLINE_CHECKS,
     check_exclude,
+    lambda config: _refuse_shard(config.settings),
 )
 
 
-def check_before_work(config: Config) -> None:
-    """Raise the first thing that keeps the run from being made.
+def check_before_work(config: Config, checks: Iterable[Callable[[Config], None]] = CHECKS) -> None:
+    """Raise the first thing that keeps the run, or the offline stage alone (`OFFLINE_CHECKS`), from being made.
 
     Raises:
         UserError: packages, models, files or keys are missing, or do not fit each other.
     """
-    for check in CHECKS:
+    for check in checks:
         check(config)
 
 
@@ -40,3 +47,8 @@ def missing_for(config: Config) -> list[str]:
         except UserError as error:
             missing.append(str(error))
     return missing
+
+
+def _refuse_shard(settings: Settings) -> None:
+    if settings.shard is not None:
+        raise UserError("shard is for `identify`: judge every part there, then train without it on the same cache_dir.")

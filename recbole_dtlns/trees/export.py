@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,16 @@ logger = logging.getLogger(__name__)
 CO_FILE, SE_FILE = "co_paths.txt", "emb_paths.txt"
 
 
-def check_export_folder(folder: str) -> None:
-    """Raise UserError, before any work, where a file stands in the place of the folder."""
-    if Path(folder).exists() and not Path(folder).is_dir():
-        raise UserError(f"export_codes={folder} is a file; expected a folder, which is made where it is missing.")
+def check_export_folder(folder: str | None) -> None:
+    """Raise UserError, before any work, where the folder cannot be made or written."""
+    if folder is None:
+        return
+    there = next(path for path in (Path(folder).absolute(), *Path(folder).absolute().parents) if path.exists())
+    if not there.is_dir():
+        named = folder if there == Path(folder).absolute() else f"{folder}: {there}"
+        raise UserError(f"export_codes={named} is a file; expected a folder, which is made where it is missing.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"export_codes={folder}: {there} cannot be written. Name another folder.")
 
 
 def export_codes(folder: str, trees: Trees, train_hash: str, about: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import logging
 from dataclasses import dataclass
 from functools import cached_property
@@ -121,24 +122,44 @@ class TextVectors:
 
 def _embed(model: TextModel, texts: list[str], offline: bool) -> np.ndarray:
     """Vectors of length 1, float32 [n, d]."""
-    from sentence_transformers import SentenceTransformer
-
     from recbole_dtlns.llm.packages import quiet
 
     with quiet():
-        loaded = SentenceTransformer(model.source, local_files_only=offline or Path(model.source).is_dir())
+        loaded = _loaded(model, offline)
     logger.info("Embedding the text of %d items by %s on %s.", len(texts), model.name, loaded.device)
     found = loaded.encode(texts, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False)
     return np.asarray(found, dtype=np.float32)
+
+
+def _loaded(model: TextModel, offline: bool) -> Any:
+    """The model itself, at the commit that its vectors are kept under.
+
+    Raises:
+        UserError: its files cannot be read as a model of sentence-transformers.
+    """
+    from sentence_transformers import SentenceTransformer
+
+    local = Path(model.source).is_dir()
+    try:
+        return SentenceTransformer(
+            model.source, revision=None if local else model.revision, local_files_only=offline or local
+        )
+    except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError) as error:
+        said = _first_line(error)
+        raise UserError(
+            f"text_model={model.source} cannot be loaded ({said}). Name another sentence-embedding model, or restore "
+            "its files."
+        ) from error
 
 
 def _folder(name: str) -> Path | None:
     """The folder that the name stands for: itself, or the one inside an installed package, which is not imported."""
     path = Path(name).expanduser()
     if path.is_dir():
-        if not (path / _MODULES).is_file():
+        if not _lists_modules(path / _MODULES):
             raise UserError(
-                f"text_model={name}: this folder has no {_MODULES}, so it holds no model of sentence-transformers."
+                f"text_model={name}: this folder has no {_MODULES} that lists modules, so it holds no model of "
+                "sentence-transformers."
             )
         return path
     if path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
@@ -150,11 +171,19 @@ def _folder(name: str) -> Path | None:
     return inside[0] if inside else None
 
 
+def _lists_modules(path: Path) -> bool:
+    try:
+        listed = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(listed, list) and bool(listed)
+
+
 def _identity(folder: Path) -> str:
     """A hash of the files of the model and of how its parts are put together."""
     digest = hashlib.sha256(folder_identity(folder).encode())
-    for path in sorted(folder.glob("*/*.json")):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes())
+    for part in sorted(path for path in folder.iterdir() if path.is_dir()):
+        digest.update(f"{part.name}\0{folder_identity(part)}\0".encode())
     return f"sha256:{digest.hexdigest()}"
 
 
@@ -169,6 +198,10 @@ def _commit(name: str, offline: bool) -> str:
     except (OSError, ValueError) as error:
         raise UserError(
             f"text_model={name}: no folder, no installed package and no model on the Hugging Face hub is found under "
-            f"that name ({str(error).strip().splitlines()[0]}). Check the name and the network."
+            f"that name ({_first_line(error)}). Check the name and the network."
         ) from error
     return str(getattr(config, "_commit_hash", None) or "main")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

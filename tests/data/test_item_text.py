@@ -38,6 +38,7 @@ def test_a_file_of_two_columns(tmp_path):
         ("texts.tsv", "7 Seven\n", "line 1: '7 Seven' should read `item<TAB>text`"),
         ("texts.tsv", "7\ta\n8\tb\n7\tc\n", "line 3: item '7' is already in line 1"),
         ("texts.tsv", "\n", "is empty"),
+        (",", None, "names nothing"),
     ],
 )
 def test_bad_text_is_explained(tmp_path, monkeypatch, named, content, message):
@@ -53,3 +54,11 @@ def test_bad_text_is_explained(tmp_path, monkeypatch, named, content, message):
 def test_no_text_is_named():
     check_item_text(config())
     assert read_item_text(config()) is None
+
+
+def test_a_row_with_more_fields_than_the_header_is_refused(tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "own.inter").write_text("user_id:token\titem_id:token\nu\t1\n")
+    (tmp_path / "own" / "own.item").write_text("item_id:token\tname:token_seq\n1\tToy Story\t\n")
+    with pytest.raises(UserError, match=r"own\.item, line 2"):
+        read_item_text(Config("BPR", "own", [], {"data_path": str(tmp_path), "item_text": "name"}, {}))

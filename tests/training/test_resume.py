@@ -131,3 +131,16 @@ def test_same_seed_same_result_and_split_seed_apart(tmp_path: Path) -> None:
     weights = [torch.load(tmp_path / str(n) / CHECKPOINT, weights_only=False)["state_dict"] for n in (0, 1, 2)]
     assert torch.equal(weights[0]["user_embedding.weight"], weights[1]["user_embedding.weight"])
     assert not torch.equal(weights[0]["user_embedding.weight"], weights[2]["user_embedding.weight"])
+
+
+def test_identify_does_not_write_over_a_run_that_is_cut_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_pairs(tmp_path / "data" / "toy", toy_split())
+    flags = command(tmp_path, "--model=BPR", "--judge=rule", f"--run_dir={tmp_path / 'run'}")
+    with pytest.MonkeyPatch.context() as patch:
+        cut_off_in_epoch(patch, 1)
+        assert main(flags) == 130
+    before = (tmp_path / "run" / "config.yaml").read_bytes()
+    assert main(["identify", *command(tmp_path, "--judge=rule", f"--run_dir={tmp_path / 'run'}")]) == 2
+    assert "a training run that is not finished" in capsys.readouterr().err
+    assert (tmp_path / "run" / "config.yaml").read_bytes() == before
+    assert main([*flags, "--torch_threads=1"]) == 0

@@ -82,12 +82,24 @@ def test_other_texts_or_another_pooling_are_other_vectors(view, text, folder, ca
     assert TextVectors(unread, str(folder), view.items, cache, offline=True).about == first
     pooling = folder / "1_Pooling" / "config.json"
     pooling.write_text(pooling.read_text().replace("mean", "max"))
-    assert TextVectors(text, str(folder), view.items, cache, offline=True).about != first
+    changed = TextVectors(text, str(folder), view.items, cache, offline=True).about
+    assert changed != first
+    (folder / "1_Pooling" / "pytorch_model.bin").write_bytes(b"weights of a part")
+    assert TextVectors(text, str(folder), view.items, cache, offline=True).about != changed
 
 
 def test_text_that_is_not_named_is_asked_for(view, cache):
     with pytest.raises(UserError, match="set --item_text"):
         build_trees(view, SETTINGS, cache)
+
+
+@pytest.mark.parametrize("listed", ["[]", "{bad", '[{"idx": 0, "name": "0", "path": "", "type": "no.such.Module"}]'])
+def test_a_folder_that_is_no_model_is_explained(view, text, cache, tmp_path: Path, listed: str):
+    pytest.importorskip("sentence_transformers")
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "modules.json").write_text(listed)
+    with pytest.raises(UserError, match=r"text_model=.*(lists modules|cannot be loaded)"):
+        TextVectors(text, str(tmp_path / "bad"), view.items, cache, offline=True).source(view).vectors()
 
 
 def test_a_missing_model_is_explained(tmp_path: Path, monkeypatch):

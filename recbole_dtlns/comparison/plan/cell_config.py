@@ -80,11 +80,6 @@ def check_cells(plan: ComparisonPlan) -> None:
 def _checked_cell(plan: ComparisonPlan, cell: Cell) -> CellConfig:
     config = CellConfig(plan, cell)
     check_before_work(config)
-    if config.method.judge == "file" and config.settings.judge_file is None:
-        raise UserError(
-            "judge=file reads verdicts from a file; name it with --judge_file=PATH, or in the plan file as "
-            "judge_keys: {file: {judge_file: PATH}}."
-        )
     return config
 
 

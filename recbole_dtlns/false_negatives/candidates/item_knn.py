@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from recbole_dtlns.config.choices import MAX_HISTORY
+from recbole_dtlns.config.stock_kinds import is_whole
 from recbole_dtlns.data.histories import shortened_histories
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
@@ -29,7 +30,7 @@ class ItemKNN:
     def __init__(self, neighbors: int = 100, shrink: float = 0.0, max_history: int | None = MAX_HISTORY) -> None:
         if neighbors < 1 or shrink < 0:
             raise UserError(f"ItemKNN needs neighbors >= 1 and shrink >= 0, found {neighbors} and {shrink}.")
-        if max_history is not None and max_history < 2:
+        if max_history is not None and not (is_whole(max_history) and max_history >= 2):
             raise UserError(f"max_history={max_history}: expected a whole number from 2, or null for whole histories.")
         self.neighbors = int(neighbors)
         self.shrink = float(shrink)

@@ -154,7 +154,7 @@ class LearnedStage:
         known = {**after.known, "asked": worth}
         if worth["kept"]:
             return replace(after, known=known)
-        unchanged = {name: before.known[name] for name in ("ndcg@20", "reliability", "boosted_trees")}
+        unchanged = {name: before.known[name] for name in ("features", "ndcg@20", "reliability", "boosted_trees")}
         return replace(before, known={**known, **unchanged}, cached=after.cached)
 
     def _fit(
@@ -172,10 +172,11 @@ class LearnedStage:
         saved = self._cache.load(LEARNED, key)
         cached = saved is not None
         if saved is None:
-            raw, unseen, known = self._learn(evidence, askers, answers, earlier.get("before"), report)
+            raw, unseen, known, complete = self._learn(evidence, askers, answers, earlier.get("before"), report)
             packed = np.frombuffer(json.dumps(known).encode(), dtype=np.uint8)
             saved = {"raw": raw, "unseen": unseen, "known": packed}
-            self._cache.save(LEARNED, key, saved, about)
+            if complete:  # a pair without an answer is asked about again in the next run
+                self._cache.save(LEARNED, key, saved, about)
         return _Fitted(saved["raw"], saved["unseen"], json.loads(saved["known"].tobytes().decode()), cached)
 
     def _about(
@@ -219,8 +220,10 @@ class LearnedStage:
         answers: Mapping[str, np.ndarray],
         before: _Fitted | None,
         report: bool,
-    ) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-        """Probabilities of the candidates and of the first held-in split's pairs, and what is known of the judge."""
+    ) -> tuple[np.ndarray, np.ndarray, dict[str, Any], bool]:
+        """Probabilities of the candidates and of the first held-in split's pairs, what is known of the judge, and
+        whether each language model answered all that it was asked about held-in pairs.
+        """
         parts = evidence.parts
         said, asked = self._said_of_held_in(parts[0], askers, before)
         nothing = [{name: np.full(len(part.users), np.nan) for name in askers} for part in parts[1:]]
@@ -252,10 +255,11 @@ class LearnedStage:
             **worth_of_judge(parts[0], features[0], unseen, report),
             "asked": None,
         }
+        paid = [name for name, asker in askers.items() if costly(name, asker)]
         if before is not None:
-            paid = [name for name, asker in askers.items() if costly(name, asker)]
             known["asked"] = worth_of_questions(parts[0], features[0], paid, asked, report)
-        return fitted.probability(read.values), unseen, known
+        complete = not any(np.isnan(said[name][asked]).any() for name in paid)
+        return fitted.probability(read.values), unseen, known, complete
 
     def _said_of_held_in(
         self, part: HeldInPairs, askers: Mapping[str, Asker], before: _Fitted | None

@@ -39,7 +39,7 @@ from recbole_dtlns.false_negatives.judges.verdict_file import read_verdicts
 from recbole_dtlns.false_negatives.lists import JudgedLists, share_of_best
 from recbole_dtlns.files.cache import StageCache
 from recbole_dtlns.files.origin import recorded_threshold
-from recbole_dtlns.trees.export import check_export_folder, export_codes
+from recbole_dtlns.trees.export import export_codes
 from recbole_dtlns.trees.stage import Trees, TreeSettings, build_trees
 from recbole_dtlns.trees.text_vectors import TextVectors
 
@@ -112,8 +112,6 @@ def identify(
     result.external += reading.external
     if settings.export_verdicts is not None:
         check_exchange_path(settings.export_verdicts)
-    if settings.export_codes is not None:
-        check_export_folder(settings.export_codes)
     found = _candidates(view, settings, method, cache, result)
     if method.needs_trees:
         embeddings = None if found is None else found.item_embeddings

@@ -24,11 +24,14 @@ logger = logging.getLogger(__name__)
 _READERS = frozenset({"llm", "server"})
 
 
+def _embeds_text(settings: Settings, method: RunMethod) -> bool:
+    """Whether the semantic tree is made from text."""
+    return settings.item_vectors == TEXT and settings.codes_se is None and method.needs_trees
+
+
 def text_readers(settings: Settings, method: RunMethod) -> list[str]:
     """What reads the text of items in a run: `the semantic tree`, `the prompt NAME`, `the judge NAME` of a plugin."""
-    found = []
-    if settings.item_vectors == TEXT and settings.codes_se is None and method.needs_trees:
-        found.append("the semantic tree")
+    found = ["the semantic tree"] if _embeds_text(settings, method) else []
     asked = {method.judge, *settings.learned_from_names}
     if "student" in asked:
         asked.add(settings.student_teacher)
@@ -46,7 +49,7 @@ def check_text(config: Any) -> None:
     """
     settings: Settings = config.settings
     check_item_text(config)
-    if settings.item_vectors == TEXT:
+    if _embeds_text(settings, config.method):
         if settings.item_text is None:
             raise UserError(
                 "item_vectors=text embeds the text of items. Name it with --item_text=FIELD[,FIELD] of the data set's "
@@ -89,7 +92,7 @@ class TextInUse:
         if text is None or not readers:
             return cls()
         external = (describe_text(text, view, settings, readers),)
-        if settings.item_vectors != TEXT or settings.codes_se is not None:
+        if not _embeds_text(settings, method):
             return cls(text, None, external)
         vectors = TextVectors(text, settings.text_model, view.items, cache, settings.llm_offline)
         return cls(text, vectors, external)

@@ -33,7 +33,7 @@ def undecided_pairs(users: np.ndarray, probability: np.ndarray, accepted: np.nda
     length = np.bincount(number, weights=accepted).astype(np.int64)[number]
     from_end = np.where(place < length, length - place, place - length + 1)  # 1 = next to the end of the list
     side, furthest = _SIDE, int(from_end.max(initial=0))
-    while side < furthest and np.count_nonzero(from_end <= side) < limit:
+    while side < furthest and np.count_nonzero(from_end <= 2 * side) <= limit:
         side *= 2
     near = from_end <= side
     doubt = np.bincount(number, weights=np.where(near, probability * (1 - probability), 0.0))

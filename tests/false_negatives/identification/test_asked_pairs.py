@@ -20,6 +20,7 @@ class Paid(Judge):
     name, revision, block_users = "paid", "1", 8
     train: set
     knows = True
+    deaf_to: int | None = None  # pairs in the train of a split that it gives no answers about
     views: dict
 
     def __init__(self, context):
@@ -39,6 +40,8 @@ class Paid(Judge):
         view = kind.views[self.context.matrix.nnz]
         names = zip(view.users[users].tolist(), view.items[items].tolist(), strict=True)
         truth = np.array([float(pair in kind.train) for pair in names])
+        if self.context.matrix.nnz == kind.deaf_to:
+            return np.full(len(users), np.nan), None
         return (truth if kind.knows else (items * 7919 % 97) / 97.0), None
 
 
@@ -83,6 +86,7 @@ def test_answers_that_add_nothing_are_left_out_and_said_to_be(run, paid, caplog)
     found = run(**LEARNED, learned_from="paid", llm_max_pairs=500)
     asked = found.judging["learned"]["asked"]
     assert not asked["kept"]
+    assert "judge paid" not in found.judging["learned"]["features"]
     assert found.judging["learned"]["groups"][-1]["group"] == "judges"
     assert "add nothing that held-in pairs show: the judge goes without them" in caplog.text
     without = run(**LEARNED)
@@ -91,6 +95,18 @@ def test_answers_that_add_nothing_are_left_out_and_said_to_be(run, paid, caplog)
     assert again.counts["llm_calls"] == 0
     assert "judging" in again.cached
     assert again.judging["learned"] == found.judging["learned"]
+
+
+def test_held_in_pairs_without_an_answer_are_asked_about_again(run, paid):
+    keys = {**LEARNED, "learned_from": "paid", "llm_max_pairs": 500}
+    run(**LEARNED)
+    run(**{**keys, "llm_max_pairs": 100, "judge_report": False})
+    paid.deaf_to = min(paid.views)  # the held-in split
+    assert not run(**keys).judging["learned"]["asked"]["kept"]
+    paid.deaf_to = None
+    again = run(**keys)
+    assert again.counts["llm_calls"] > 0
+    assert again.judging["learned"]["asked"]["kept"]
 
 
 def test_without_a_report_answers_are_used_unmeasured(run, paid):
@@ -107,6 +123,7 @@ def test_without_a_report_answers_are_used_unmeasured(run, paid):
     [
         ({"judge": "learned", "llm_budget": "5%"}, "Name one with --learned_from=llm"),
         ({"judge": "rule", "llm_budget": "5%"}, "Name one with --learned_from=llm"),
+        ({"judge": "learned", "learned_from": "rule", "llm_budget": "5%"}, "asks none"),
         ({"judge": "learned", "llm_budget": "5"}, "a share from 0% to 100%"),
         ({"judge": "learned", "llm_budget": "500%"}, "a share from 0% to 100%"),
     ],

@@ -27,6 +27,14 @@ def test_the_limit_is_kept_and_used(limit):
         assert chosen.all()
 
 
+def test_a_larger_limit_asks_about_no_fewer_users():
+    users = np.repeat(np.arange(1, 101), 50)
+    probability = np.random.default_rng(0).random(len(users))
+    accepted = np.zeros(len(users), dtype=bool)
+    asked = [len(set(users[undecided_pairs(users, probability, accepted, limit)])) for limit in range(5, 5001, 83)]
+    assert asked == sorted(asked)
+
+
 def test_pairs_next_to_the_end_of_the_list_are_chosen():
     probability = np.linspace(0.9, 0.1, 20)
     accepted = np.arange(20) < 8

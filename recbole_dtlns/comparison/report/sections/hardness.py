@@ -10,6 +10,7 @@ from recbole_dtlns.comparison.report.plots import hardness as plots
 from recbole_dtlns.comparison.report.section import Picture, Section
 from recbole_dtlns.comparison.report.source import Group, Row, Source
 from recbole_dtlns.comparison.report.table import Column, Line, Table, Value, filled, spread
+from recbole_dtlns.wording import counted
 
 _COLUMNS = (
     Column("row", "Row"),
@@ -59,7 +60,8 @@ def _pictures(source: Source, group: Group) -> Iterator[Picture]:
         if rows:
             dotted = name == "valid_share"
             alt = (
-                f"Line plot by epoch of {title.lower()}, of the first seed of each of {len(rows)} rows of {group.title}"
+                f"Line plot by epoch of {title.lower()}, of the first seed of {counted(len(rows), 'row')} of "
+                f"{group.title}"
                 f"{', beside what chance would give (dotted)' if dotted else ''}. Values of the best epoch are in the "
                 f"table of hardness.{why_marked(rows)}"
             )
