@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from recbole.utils import dict2str
 
 from recbole_dtlns.config.model_kinds import is_recommendable
 from recbole_dtlns.config.plugins import load_named
+from recbole_dtlns.config.processes import processes_of
 from recbole_dtlns.config.run_config import Config, raw_value
 from recbole_dtlns.config.stock_faults import building, running
 from recbole_dtlns.data.build import BuiltSplit, build_split
@@ -40,6 +42,8 @@ from recbole_dtlns.files.run_folder import (
     write_config,
 )
 from recbole_dtlns.files.saved_state import trusting
+from recbole_dtlns.processes.group import decided_by_first, first_on_machine, leave_group, this_rank
+from recbole_dtlns.processes.launch import run_in_processes
 from recbole_dtlns.training.assemble import Prepared, check_split, prepare
 from recbole_dtlns.training.hardness.replay import hardness_fields
 from recbole_dtlns.training.preflight import check_before_work
@@ -111,21 +115,31 @@ def objective_function(
 
 
 def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]:
-    """`run_recbole_dtlns`, optionally without reading test (`test_result` is then empty)."""
+    """`run_recbole_dtlns`, optionally without reading test (`test_result` is then empty).
+
+    Where several processes train, this starts them; each of them calls it again. Only rank 0 knows test.
+    """
     began = time.perf_counter()
     config = inputs.config()
-    test = test and config.settings.evaluate_test
     check_before_work(config)
+    processes = processes_of(config.settings)
+    if processes.size > 1 and this_rank().is_alone:
+        result: dict[str, Any] = run_in_processes(processes, run, (inputs, saved, test))
+        return result
+    test = test and config.settings.evaluate_test
     cache_dir, trust = cache_folder(config.settings.cache_dir, config.dataset), config.settings.trust_checkpoint
-    with own_run_dir(config.settings.run_dir, run_name(config), cache_dir) as run_dir, trusting(trust):
+    folder = this_rank().folder
+    owned = nullcontext(folder) if folder else own_run_dir(config.settings.run_dir, run_name(config), cache_dir)
+    with owned as run_dir, trusting(trust):
         start_run(config, run_dir)
         return _run(config, run_dir, cache_dir, began, saved, test)
 
 
 def _run(config: Config, run_dir: Path, cache_dir: Path, began: float, saved: bool, test: bool) -> dict[str, Any]:
-    split = build_split(config, cache_dir)
+    with first_on_machine():
+        split = build_split(config, cache_dir)
     check_split(config, split)
-    found = identify(split.view, config.settings, config.method, cache_dir, read_text(config))
+    found = decided_by_first(lambda: identify(split.view, config.settings, config.method, cache_dir, read_text(config)))
     write_found(run_dir, split.view, found, config)
     if found.interrupted:
         raise KeyboardInterrupt
@@ -141,6 +155,8 @@ def _run(config: Config, run_dir: Path, cache_dir: Path, began: float, saved: bo
         best_score, best_result = trainer.fit(
             prepared.train_data, prepared.valid_data, saved=saved, show_progress=config["show_progress"]
         )
+        if not _goes_on_after_training(config):
+            return _returned(config, best_score, best_result, None)
         tested = read_test(config, prepared, run_dir, saved) if test else None
     trainer.tensorboard.close()
     fields = {
@@ -148,6 +164,18 @@ def _run(config: Config, run_dir: Path, cache_dir: Path, began: float, saved: bo
         "hardness": hardness_fields(config, prepared, split, run_dir, replays=test and saved),
     }
     write_run(run_dir, config, split, found, prepared, best_result, tested, checks, fields)
+    return _returned(config, best_score, best_result, tested)
+
+
+def _goes_on_after_training(config: Config) -> bool:
+    """Whether this process tests and writes the result: rank 0, which is then a run of one process."""
+    goes_on = this_rank().is_first
+    leave_group()
+    config["single_spec"] = True
+    return goes_on
+
+
+def _returned(config: Config, best_score: float, best_result: Any, tested: Any) -> dict[str, Any]:
     return {
         "best_valid_score": best_score,
         "valid_score_bigger": config["valid_metric_bigger"],

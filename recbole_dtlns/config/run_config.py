@@ -28,6 +28,7 @@ from recbole_dtlns.data.locate import DataLocation, locate
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.shipped import PROPERTIES
 from recbole_dtlns.files.yaml_text import read_yaml_file
+from recbole_dtlns.processes.group import tell_config
 from recbole_dtlns.training.judged import OWN_MODELS
 
 logger = logging.getLogger(__name__)
@@ -91,6 +92,7 @@ class Config(StockConfig):
         check_stock_values(self.final_config_dict, self.external_config_dict)
         self.settings = Settings.parse(self.final_config_dict)
         self.final_config_dict.update(self.settings.as_dict())
+        tell_config(self.final_config_dict)
         self.method: RunMethod = make_method(self.settings, self, "train_neg_sample_args" in self.external_config_dict)
         self._set_stock_sampler()
 

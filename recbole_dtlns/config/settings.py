@@ -165,6 +165,13 @@ class Settings:
     torch_threads: int | None = _key(
         None, or_none(whole(1)), "threads of torch in training; unset: OMP_NUM_THREADS, or 1 where steps are small"
     )
+    nproc: int = _key(1, whole(1), "processes on this machine that train one run together")
+    world_size: int = _key(-1, whole(-1), "processes on all machines; -1: nproc")
+    ip: str = _key("localhost", text, "address of the machine of rank 0")
+    port: int | None = _key(
+        None, or_none(whole(1, 65535)), "where processes meet there; unset: a free one, on several machines 5678"
+    )
+    group_offset: int = _key(0, whole(0), "rank of this machine's first process")
     checkpoint_seconds: float = _key(60.0, number(0), "least time between two saves of the state to resume from")
     sampler_keys: Mapping[str, Any] = field(default_factory=dict)  # of all samplers, those of plugins too
 

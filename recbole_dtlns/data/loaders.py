@@ -12,6 +12,7 @@ from recbole.sampler import KGSampler
 from recbole.utils import ModelType
 
 from recbole_dtlns.data.augmented import WEIGHT_FIELD
+from recbole_dtlns.processes.group import this_rank
 
 
 class WeightedRows:
@@ -91,6 +92,20 @@ class KnowledgeLoader(KnowledgeBasedDataLoader):
 def recommender_part(loader: Any) -> Any:
     """The loader of user-item rows: the loader itself, or that part of a knowledge-aware model's, in whatever state."""
     return getattr(loader, "general_dataloader", loader)
+
+
+def share_rows(loader: Any, seed: int) -> None:
+    """Let each rank's share of the rows of an epoch depend on `seed`, and what it draws itself on its rank too.
+
+    RecBole deals rows out to several processes in an order that is the same for every seed. Nothing in a run of one
+    process.
+    """
+    if this_rank().is_alone:
+        return
+    parts = [getattr(loader, name, None) for name in ("general_dataloader", "kg_dataloader")]
+    for part in [part for part in parts if part is not None] or [loader]:
+        part.sampler.seed = seed
+        part.generator.manual_seed(seed + this_rank().number)
 
 
 def weighted_loader(config: Any, dataset: Any, train: Any, sampler: Any, kind: type[WeightedRows]) -> Any:

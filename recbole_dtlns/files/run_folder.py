@@ -28,7 +28,10 @@ from recbole_dtlns.files.yaml_text import read_yaml_file
 RESULT, CONFIG, LOG, INFERRED = "result.json", "config.yaml", "run.log", "inferred_positives.tsv"
 # Keys that change where a run computes and writes or how much it says, but not what it computes.
 _NOT_IDENTITY = frozenset(
-    {"cache_dir", "show_progress", "state", "log", "data_path", "checkpoint_seconds", "gpu_id", "torch_threads"}
+    {
+        *("cache_dir", "show_progress", "state", "log", "data_path", "checkpoint_seconds", "gpu_id", "torch_threads"),
+        *("ip", "port", "group_offset"),
+    }
 )
 
 

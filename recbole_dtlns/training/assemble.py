@@ -20,6 +20,7 @@ from recbole_dtlns.evaluation.mask import evaluation_loaders
 from recbole_dtlns.false_negatives.identification.during_training import OnlineJudge
 from recbole_dtlns.false_negatives.inferred import InferredPositives
 from recbole_dtlns.false_negatives.lists import JudgedLists
+from recbole_dtlns.processes.group import as_one_process, this_rank
 from recbole_dtlns.training.judged import judged_order
 from recbole_dtlns.training.make_step import make_step
 from recbole_dtlns.training.proposals import make_proposals
@@ -71,7 +72,9 @@ def prepare(
     samplers = create_samplers(config, split.dataset, split.parts)
     train = _augmented(split, extra) if extra is not None and config.pairs_in_loss else split.train
     train_data = _train_loader(config, split, train, samplers[0], extra)
-    valid_data, test_data = evaluation_loaders(config, split, samplers, extra)
+    loaders.share_rows(train_data, config["seed"])
+    with as_one_process(config):  # rank 0 evaluates all
+        valid_data, test_data = evaluation_loaders(config, split, samplers, extra)
     model = build_model(config, split, extra)
     if config.method.ranks_lists and lists is not None:  # a finished run has them in its checkpoint
         model.order = judged_order(split.dataset, lists)
@@ -92,8 +95,11 @@ def build_model(config: Config, split: BuiltSplit, extra: InferredIds | None) ->
     settings = config.settings
     wanted = settings.augment_graph or (config.pairs_in_loss and _reads_users(config))
     graph = _augmented(split, extra) if extra is not None and wanted else split.train
-    init_seed(config["seed"] + config["local_rank"], config["reproducibility"])
-    return config.model_class(config, graph).to(config["device"])
+    init_seed(config["seed"], config["reproducibility"])
+    model = config.model_class(config, graph).to(config["device"])
+    if not this_rank().is_first:  # dropout and RecBole's own negatives differ between ranks
+        init_seed(config["seed"] + this_rank().number, config["reproducibility"])
+    return model
 
 
 def _reads_users(config: Config) -> bool:

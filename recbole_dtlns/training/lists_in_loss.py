@@ -11,6 +11,7 @@ from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data.augmented import positives_matrix
 from recbole_dtlns.data.build import BuiltSplit
 from recbole_dtlns.false_negatives.lists import JudgedLists
+from recbole_dtlns.processes.group import this_rank
 from recbole_dtlns.samplers.parts.history import History
 from recbole_dtlns.training.list_loss import ListLoss, ListSettings
 from recbole_dtlns.training.list_table import list_table
@@ -34,14 +35,16 @@ def make_list_loss(config: Config, split: BuiltSplit, lists: JudgedLists | None)
     items, values = list_table(split.dataset, lists)
     # A seed of its own: with the sampler's, both would draw the same numbers.
     generator = torch.Generator(device=device)
-    generator.manual_seed(int(np.random.SeedSequence((config["seed"], 1)).generate_state(1)[0]))
+    rank = this_rank()
+    generator.manual_seed(int(np.random.SeedSequence((config["seed"] + rank.number, 1)).generate_state(1)[0]))
+    n_users = max(1, settings.list_users // rank.size)  # of this rank's share of a batch
     logger.info("List loss: %d users have a list, of %.1f items in the mean.", *_list_counts(items))
     return ListLoss(
         torch.as_tensor(items, device=device),
         torch.as_tensor(values, device=device),
         History(positives_matrix(split.train), device),
         split.dataset.item_num,
-        ListSettings(settings.list_weight, settings.list_temperature, settings.list_users, settings.list_negatives),
+        ListSettings(settings.list_weight, settings.list_temperature, n_users, settings.list_negatives),
         generator,
     )
 

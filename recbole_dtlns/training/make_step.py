@@ -18,6 +18,7 @@ from recbole_dtlns.data.sequences import longest_rows
 from recbole_dtlns.data.tokens import tokens_of
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.lists import JudgedLists
+from recbole_dtlns.processes.group import this_rank
 from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.samplers.base import SamplerContext
 from recbole_dtlns.samplers.parts.exclude import FarFromHistory
@@ -149,7 +150,7 @@ def _sampler_context(
             TreeSimilarity(trees.se.for_tokens(names).codes, device, normalize),
         )
     generator = torch.Generator(device=device)
-    generator.manual_seed(config["seed"])
+    generator.manual_seed(config["seed"] + this_rank().number)
     history = History(positives_matrix(train), device)
     uniform, popularity = far_from_history(config, train, trees, proposals)
     return SamplerContext(uniform, popularity, history, sizes, similarities, settings.as_dict(), generator)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from recbole_dtlns.config.method import check_judge
 from recbole_dtlns.config.model_kinds import check_packages
+from recbole_dtlns.config.processes import check_processes
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.config.stock_keys import check_transform
@@ -22,6 +23,7 @@ OFFLINE_CHECKS: tuple[Callable[[Config], None], ...] = (
 CHECKS: tuple[Callable[[Config], None], ...] = (
     lambda config: check_packages(config["model"]),
     check_transform,
+    check_processes,
     *OFFLINE_CHECKS,
     check_exclude,
     lambda config: _refuse_shard(config.settings),

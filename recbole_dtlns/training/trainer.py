@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -21,10 +21,12 @@ from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.epoch_log import EPOCHS, write_row
 from recbole_dtlns.files.run_folder import plain
 from recbole_dtlns.files.saved_state import read_state, write_state
+from recbole_dtlns.processes.group import decided_by_first, gathered, this_rank
 from recbole_dtlns.training.epoch_line import epoch_line, standing
 from recbole_dtlns.training.hardness.log import HARDNESS, line
 from recbole_dtlns.training.hardness.meter import HardnessMeter
 from recbole_dtlns.training.refresh import Refresher
+from recbole_dtlns.training.shared_trainer import SharedTraining
 from recbole_dtlns.training.step import SampledStep, WeightedStep
 from recbole_dtlns.training.threads import threads_of_a_step, torch_threads
 
@@ -205,9 +207,14 @@ class RunTrainer:
 
     def _save_state(self, epoch: int, train_data: Any) -> None:
         """Before an epoch: everything that decides what comes after, at most once in `checkpoint_seconds`."""
-        if time.monotonic() - self._saved_at < self.config["checkpoint_seconds"] or epoch == 0:  # type: ignore[attr-defined]
-            return
         trainer: Any = self
+        due = epoch > 0 and time.monotonic() - self._saved_at >= trainer.config["checkpoint_seconds"]
+        if not decided_by_first(lambda: due):
+            return
+        of_ranks = gathered(self._state_of_rank(train_data))
+        self._saved_at = time.monotonic()
+        if not of_ranks:
+            return
         state = {
             "identity": self.identity,
             "epoch": epoch,
@@ -215,12 +222,9 @@ class RunTrainer:
             "trainer": {name: getattr(trainer, name) for name in _TRAINER_STATE},
             "model": trainer.model.state_dict(),
             "optimizers": {name: one.state_dict() for name, one in _optimizers(trainer).items()},
-            "loaders": [generator.get_state() for generator in generators(self.current(train_data))],
             "refreshed": None if self.refresher is None else self.refresher.state_dict(),
-            "sampler": None if self.step is None else self.step.state_dict(),
-            "random": random_states(),
+            "ranks": of_ranks,
         }
-        self._saved_at = time.monotonic()
         try:
             write_state(self.run_dir / RESUME, state, "the state of training")
         except OSError as error:  # training goes on without: the state is only for the case that it is cut off
@@ -229,22 +233,38 @@ class RunTrainer:
                 "goes on from the state that was saved before."
             )
 
+    def _state_of_rank(self, train_data: Any) -> dict[str, Any]:
+        """What each process of a run has of its own."""
+        return {
+            "loaders": [generator.get_state() for generator in generators(self.current(train_data))],
+            "sampler": None if self.step is None else self.step.state_dict(),
+            "random": random_states(),
+        }
+
+    def _read_resume(self) -> dict[str, Any] | None:
+        path, trainer = self.run_dir / RESUME, cast(Any, self)
+        if not path.is_file():
+            return None
+        place = trainer.device if this_rank().is_alone else "cpu"
+        state: dict[str, Any] = read_state(path, place, advice="Remove it to start this run from its beginning.")
+        if state["identity"] != self.identity:
+            raise UserError(
+                f"{path} was saved under another configuration or with other data, so this run cannot continue it. "
+                "Repeat the command that began it (see config.yaml) with the same data, or choose another run_dir."
+            )
+        return state
+
     def resume(self, train_data: Any) -> bool:
         """Take up the run of this folder where its last saved state ends; False when there is none.
 
         Raises:
             UserError: the state was saved under another configuration or with other data, or cannot be read.
         """
-        path = self.run_dir / RESUME
-        if not path.is_file():
+        state = decided_by_first(self._read_resume)
+        if state is None:
             return False
         trainer: Any = self
-        state = read_state(path, trainer.device, advice="Remove it to start this run from its beginning.")
-        if state["identity"] != self.identity:
-            raise UserError(
-                f"{path} was saved under another configuration or with other data, so this run cannot continue it. "
-                "Repeat the command that began it (see config.yaml) with the same data, or choose another run_dir."
-            )
+        own = state["ranks"][this_rank().number]
         for name, value in state["trainer"].items():
             setattr(trainer, name, value)
         trainer.start_epoch = state["epoch"]
@@ -254,12 +274,12 @@ class RunTrainer:
             one.load_state_dict(state["optimizers"][name])
         if self.refresher is not None:
             self.refresher.load_state_dict(state["refreshed"], train_data)
-        for generator, saved in zip(generators(self.current(train_data)), state["loaders"], strict=True):
+        for generator, saved in zip(generators(self.current(train_data)), own["loaders"], strict=True):
             generator.set_state(saved.cpu())
         if self.step is not None:
-            self.step.load_state_dict(state["sampler"])
-        set_random_states(state["random"])
-        logger.info(f"Resumed at epoch {trainer.start_epoch} from {path}")
+            self.step.load_state_dict(own["sampler"])
+        set_random_states(own["random"])
+        logger.info(f"Resumed at epoch {trainer.start_epoch} from {self.run_dir / RESUME}")
         return True
 
 
@@ -297,6 +317,7 @@ def set_random_states(states: tuple[Any, ...]) -> None:
 def make_trainer(config: Any, model: Any) -> Any:
     """RecBole's own trainer class for the model, extended by `RunTrainer`."""
     stock = get_trainer(config["MODEL_TYPE"], config["model"])
-    trainer = type(f"Run{stock.__name__}", (RunTrainer, stock), {})(config, model)
+    bases = (RunTrainer, stock) if this_rank().is_alone else (RunTrainer, SharedTraining, stock)
+    trainer = type(f"Run{stock.__name__}", bases, {})(config, model)
     trainer.threads = threads_of_a_step(config, model)
     return trainer
