@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 import os
 import pickle
@@ -27,6 +28,7 @@ from recbole_dtlns.processes.group import Meeting, taking_part, this_rank
 _STOCK_PORT = 5678  # RecBole's
 _INTERRUPTED = 130
 _SECONDS_TO_END = 30  # rank 0 may be writing what it has
+_REACH = datetime.timedelta(seconds=20)  # this machine itself, under the address that the user gave
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -95,7 +97,7 @@ def _store(processes: Processes) -> Iterator[int]:
         yield port
         return
     try:
-        store = dist.TCPStore(processes.ip, port, is_master=True, wait_for_workers=False)
+        store = dist.TCPStore(processes.ip, port, is_master=True, wait_for_workers=False, timeout=_REACH)
     except (RuntimeError, ValueError) as error:
         raise UserError(
             f"ip={processes.ip}, port={port}: the processes of the run cannot meet there "
@@ -215,12 +217,17 @@ def _reason(meeting: Meeting, failed: int, codes: Sequence[int | None]) -> BaseE
         outcome = _outcome(path) if path.exists() else _Outcome()
         if outcome.error is not None:
             raised.append((path.stat().st_mtime_ns, local, outcome.error, outcome.trace))
-    if code < 0 or not raised:
-        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit status {code}"
+    name = f"Process {meeting.offset + failed} of {meeting.size}"
+    if code < 0:
         return ProcessEnded(
-            f"Process {meeting.offset + failed} of {meeting.size} was ended {how}, so the others were ended too. "
-            "SIGKILL is often a want of memory: each process holds the data and the model. The same command with the "
-            "same run_dir goes on from the last saved state."
+            f"{name} was ended by {signal.Signals(-code).name}, so the others were ended too. SIGKILL is often a want "
+            "of memory: each process holds the data and the model. The same command with the same run_dir goes on "
+            "from the last saved state."
+        )
+    if not raised:
+        return ProcessEnded(
+            f"{name} ended with exit status {code} before it began to work (see above). A Python script that trains "
+            'with several processes has to do so under `if __name__ == "__main__":`.'
         )
     _, local, error, trace = min(raised, key=lambda entry: entry[:2])
     error.__cause__ = ProcessEnded(f"raised in process {meeting.offset + local} of {meeting.size}:\n{trace}")

@@ -1,0 +1,110 @@
+"""However a process of a run ends, all end, and the reason is said once."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from cli_parts import SMALL, train
+
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.processes import launch
+from recbole_dtlns.processes.group import decided_by_first, this_rank
+from recbole_dtlns.training.trainer import RunTrainer
+
+TWO = launch.Processes(2, 2, 0, "localhost", None)
+FAST = ("--nproc=2", "--judge=none", "--neg_sampler=uniform")
+
+
+def in_epoch_of_rank_1(monkeypatch: pytest.MonkeyPatch, action: Any) -> None:
+    stock = RunTrainer._train_epoch
+
+    def epoch(self: RunTrainer, *arguments: Any, **options: Any) -> Any:
+        if this_rank().number == 1:
+            action()
+        return stock(self, *arguments, **options)
+
+    monkeypatch.setattr(RunTrainer, "_train_epoch", epoch)
+
+
+def test_a_process_that_is_killed_ends_the_run_with_its_name(
+    toy: Path, forked: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    in_epoch_of_rank_1(monkeypatch, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    assert train(*FAST) == 1
+    assert "Process 1 of 2 was ended by SIGKILL" in caplog.text
+    assert not Path("run/result.json").exists()
+
+
+@pytest.mark.parametrize(("error", "status"), [(UserError("Too small."), 2), (RuntimeError("broken"), 1)])
+def test_an_error_of_one_process_is_the_error_of_the_run(
+    toy: Path,
+    forked: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    status: int,
+) -> None:
+    def fail() -> None:
+        raise error
+
+    in_epoch_of_rank_1(monkeypatch, fail)
+    assert train(*FAST) == status
+    said = capfd.readouterr().err + caplog.text
+    assert f"recbole-dtlns: {error}" in said or f"Failed: RuntimeError: {error}" in said
+    assert "losed by peer" not in said  # what the other rank saw of it
+
+
+def test_an_error_that_cannot_be_pickled_keeps_its_words(forked: None) -> None:
+    with pytest.raises(RuntimeError, match="Odd: words") as caught:
+        launch.run_in_processes(TWO, _raise_odd, ())
+    assert "process 0 of 2" in str(caught.value.__cause__)
+
+
+def _raise_odd() -> None:
+    class Odd(Exception):
+        pass
+
+    decided_by_first(lambda: None)
+    if this_rank().is_first:
+        raise Odd("words")
+    decided_by_first(lambda: None)
+
+
+def test_a_port_that_is_taken_is_refused(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with launch._store(TWO) as port:
+        assert train(*FAST, f"--port={port}") == 2
+    assert f"port={port}: the processes of the run cannot meet there" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_spawned_processes_and_the_same_command_goes_on(toy: Path) -> None:
+    command = [
+        *(sys.executable, "-m", "recbole_dtlns", "--model=BPR", "--dataset=toy", "--data_path=data", "--run_dir=run"),
+        *(*SMALL, "--nproc=2", "--judge=rule", "--positives_loss=list", "--epochs=100000", "--stopping_step=100000"),
+        "--checkpoint_seconds=0",
+    ]
+    log = Path("run/run.log")
+    program = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    try:
+        until = time.monotonic() + 240
+        while not (log.exists() and "epoch 2:" in log.read_text()):
+            assert program.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        ranks = psutil.Process(program.pid).children(recursive=True)
+        program.send_signal(signal.SIGINT)
+        said = program.communicate(timeout=60)[1]
+    finally:
+        program.kill()
+    assert program.returncode == 130
+    assert "Interrupted." in said
+    assert "Traceback" not in said
+    assert not psutil.wait_procs(ranks, timeout=10)[1]
+    assert Path("run/resume.pth").is_file()
+    assert not Path("run/run.lock").exists()
