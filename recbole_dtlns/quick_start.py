@@ -42,7 +42,7 @@ from recbole_dtlns.files.run_folder import (
     write_config,
 )
 from recbole_dtlns.files.saved_state import trusting
-from recbole_dtlns.processes.group import decided_by_first, first_on_machine, leave_group, this_rank
+from recbole_dtlns.processes.group import decided_by_first, first_on_machine, leave_group, require_same_run, this_rank
 from recbole_dtlns.processes.launch import run_in_processes
 from recbole_dtlns.training.assemble import Prepared, check_split, prepare
 from recbole_dtlns.training.hardness.replay import hardness_fields
@@ -148,6 +148,7 @@ def _run(config: Config, run_dir: Path, cache_dir: Path, began: float, saved: bo
     logger.info(prepared.model, extra=DETAIL)
     trainer = prepared.trainer
     identity = run_identity(config.resolved(), split.split_hash, found.external)
+    require_same_run(identity)
     trainer.prepare(run_dir, identity, split.split_hash, split.real_train, began)
     checks = LeakChecks(config, split, prepared, found.inferred, run_dir)
     trainer.resume(prepared.train_data)

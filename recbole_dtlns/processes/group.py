@@ -140,6 +140,20 @@ def gathered(value: T) -> list[T]:
     return [] if box is None else box
 
 
+def require_same_run(identity: str) -> None:
+    """Raise on rank 0 unless all processes make the same run; those of one machine always do.
+
+    Raises:
+        UserError: another machine has other keys or other data.
+    """
+    others = [number for number, one in enumerate(gathered(identity)) if one != identity]
+    if others:
+        raise UserError(
+            f"Process {others[0]} has other keys or other data than process 0. Give the same command on every machine, "
+            "but for nproc, group_offset and the paths of folders, and the same data."
+        )
+
+
 @contextmanager
 def first_on_machine() -> Iterator[None]:
     """Let the first process of each machine do the block before the others: it downloads and converts files."""

@@ -1,6 +1,7 @@
 """Two processes train one run: what they compute, and that it is what one process computes."""
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from cut_off import cut_off_in_epoch
 from toy import toy_split, write_pairs
 
 from recbole_dtlns.cli import main
+from recbole_dtlns.errors import UserError
 from recbole_dtlns.evaluation.loading import load_run
 from recbole_dtlns.evaluation.result import metrics
 from recbole_dtlns.files.epoch_log import EPOCHS, read_epochs
@@ -18,7 +20,7 @@ from recbole_dtlns.files.run_folder import read_result
 from recbole_dtlns.files.saved_state import read_state
 from recbole_dtlns.processes import launch
 from recbole_dtlns.processes.gradients import averaging, require_equal, share_values
-from recbole_dtlns.processes.group import decided_by_first, gathered, this_rank
+from recbole_dtlns.processes.group import decided_by_first, gathered, require_same_run, this_rank
 from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.samplers.base import BaseSampler
 from recbole_dtlns.training.shared_trainer import SharedTraining
@@ -67,12 +69,13 @@ def parameters_of(run: str) -> dict[str, torch.Tensor]:
     return state
 
 
-def keep_parameters_of_all_ranks(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+def keep_of_all_ranks(monkeypatch: pytest.MonkeyPatch, path: Path, wanted: Callable[[Any, Any], Any]) -> None:
+    """Write what every rank has after training: `wanted` of its trainer and its training loader."""
     stock = SharedTraining.fit
 
-    def fit(self: Any, *arguments: Any, **options: Any) -> Any:
-        result = stock(self, *arguments, **options)
-        ranks = gathered([parameter.detach().clone() for parameter in self._parameters])
+    def fit(self: Any, train_data: Any, *arguments: Any, **options: Any) -> Any:
+        result = stock(self, train_data, *arguments, **options)
+        ranks = gathered(wanted(self, train_data))
         if this_rank().is_first:
             torch.save(ranks, path)
         return result
@@ -95,7 +98,7 @@ def test_two_processes_train_what_one_trains_on_the_same_batches(even: Path) -> 
 def test_all_ranks_end_with_the_same_parameters_and_metrics_are_those_of_one_process(
     even: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep_parameters_of_all_ranks(monkeypatch, even / "ranks.pt")
+    keep_of_all_ranks(monkeypatch, even / "ranks.pt", lambda trainer, _: [one.detach() for one in trainer._parameters])
     assert train("--judge=keep_all", "--positives_loss=list", "--neg_sampler=dens") == 0
     first, second = torch.load(even / "ranks.pt")
     assert len(first) > 2  # the gates of the sampler are among them
@@ -109,24 +112,23 @@ def test_all_ranks_end_with_the_same_parameters_and_metrics_are_those_of_one_pro
     assert sorted(path.name for path in Path().iterdir()) == ["data", "ranks.pt", "run", "saved"]
 
 
-def test_ranks_draw_different_negatives_for_different_rows(even: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[Any] = []
-    stock = BaseSampler.propose
+def test_ranks_have_generators_of_their_own_and_share_the_rows(even: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def drawing(trainer: Any, loader: Any) -> Any:
+        loader.sampler.set_epoch(1)
+        seeds = [one.initial_seed() for one in (trainer.step.generator, loader.generator)]
+        return seeds, trainer.step.lists.generator.initial_seed(), list(loader.sampler), len(next(iter(loader)))
 
-    def propose(self: BaseSampler, users: torch.Tensor, n: int) -> torch.Tensor:
-        candidates = stock(self, users, n)
-        if not drawn:
-            drawn.extend(gathered((users, candidates)) or ["elsewhere"])
-            if this_rank().is_first:
-                torch.save(drawn, even / "drawn.pt")
-        return candidates
-
-    monkeypatch.setattr(BaseSampler, "propose", propose)
-    assert train("--judge=none", "--neg_sampler=uniform") == 0
-    (users, first), (others, second) = torch.load(even / "drawn.pt")
-    assert len(users) == len(others) == 50  # halves of a batch
-    assert not torch.equal(users, others)
-    assert not torch.equal(first, second)
+    keep_of_all_ranks(monkeypatch, even / "ranks.pt", drawing)
+    rows = []
+    for seed in (7, 8):
+        assert train("--judge=keep_all", "--positives_loss=list", f"--seed={seed}", run_dir=f"run{seed}") == 0
+        (first, of_lists, own, size), (second, of_other_lists, others, other_size) = torch.load(even / "ranks.pt")
+        assert (first, second) == ([seed, seed], [seed + 1, seed + 1])
+        assert of_lists != of_other_lists
+        assert size == other_size == 50  # halves of a batch
+        assert sorted([*own, *others]) == list(range(576))
+        rows.append(own)
+    assert rows[0] != rows[1]  # RecBole deals rows out alike for all seeds
 
 
 def test_a_run_of_two_processes_goes_on_where_it_was_cut_off(even: Path) -> None:
@@ -141,15 +143,14 @@ def test_a_run_of_two_processes_goes_on_where_it_was_cut_off(even: Path) -> None
     assert all(torch.equal(whole[name], broken[name]) for name in whole)
 
 
-@pytest.mark.parametrize("gradient", [True, False])
-def test_gradients_are_averaged_after_the_backward_pass(gradient: bool) -> None:
-    one, two, three = launch.run_in_processes(TWO, _gradients, (gradient,))
+def test_gradients_are_averaged_after_the_backward_pass() -> None:
+    one, two, three = launch.run_in_processes(TWO, _gradients, ())
     assert one.tolist() == [4.0, 4.0]  # (2 + 6) / 2
     assert two.tolist() == [0.5, 0.5]  # a gradient of 1 on rank 0 alone
     assert three is None  # no rank has one: the optimiser leaves the parameter out
 
 
-def _gradients(unused: bool) -> list[Any]:
+def _gradients() -> list[Any]:
     rank = this_rank().number
     parameters = [torch.nn.Parameter(torch.ones(2)) for _ in range(3)]
     loss = parameters[0].square().sum() * (1 if rank == 0 else 3)
@@ -164,6 +165,16 @@ def test_rank_0_decides_and_parameters_that_drift_apart_are_seen() -> None:
     assert decided == [0, 0]
     assert shared == [1.0, 1.0]
     assert "drifted apart" in said
+
+
+def test_another_run_on_another_machine_is_refused() -> None:
+    with pytest.raises(UserError, match="Process 1 has other keys or other data"):
+        launch.run_in_processes(TWO, _other_runs, ())
+
+
+def _other_runs() -> None:
+    require_same_run("the same")
+    require_same_run(f"run {this_rank().number}")
 
 
 def _decisions() -> Any:
