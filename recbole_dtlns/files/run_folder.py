@@ -30,7 +30,7 @@ RESULT, CONFIG, LOG, INFERRED = "result.json", "config.yaml", "run.log", "inferr
 _NOT_IDENTITY = frozenset(
     {
         *("cache_dir", "show_progress", "state", "log", "data_path", "checkpoint_seconds", "gpu_id", "torch_threads"),
-        *("nproc", "ip", "port", "group_offset"),  # world_size counts all processes
+        *("log_wandb", "nproc", "ip", "port", "group_offset"),  # world_size counts all processes
     }
 )
 

@@ -173,7 +173,7 @@ def tell_config(values: MutableMapping[str, Any]) -> None:
         values["device"] = torch.device("cuda", _rank.local)
         torch.cuda.set_device(_rank.local)
     if not _rank.is_first:
-        values.update(state="error", show_progress=False, verbose=False, log_wandb=False)
+        values.update(state="error", show_progress=False, log_wandb=False)
 
 
 @contextmanager
