@@ -116,13 +116,17 @@ def test_ranks_have_generators_of_their_own_and_share_the_rows(even: Path, monke
     def drawing(trainer: Any, loader: Any) -> Any:
         loader.sampler.set_epoch(1)
         seeds = [one.initial_seed() for one in (trainer.step.generator, loader.generator)]
-        return seeds, trainer.step.lists.generator.initial_seed(), list(loader.sampler), len(next(iter(loader)))
+        of_lists = trainer.step.lists.generator.initial_seed()
+        return seeds, of_lists, list(loader.sampler), len(next(iter(loader))), trainer.best_valid_result
 
     keep_of_all_ranks(monkeypatch, even / "ranks.pt", drawing)
     rows = []
     for seed in (7, 8):
-        assert train("--judge=keep_all", "--positives_loss=list", f"--seed={seed}", run_dir=f"run{seed}") == 0
-        (first, of_lists, own, size), (second, of_other_lists, others, other_size) = torch.load(even / "ranks.pt")
+        keys = ("--judge=keep_all", "--positives_loss=list", "--eval_args={'mode': 'uni5'}", f"--seed={seed}")
+        assert train(*keys, run_dir=f"run{seed}") == 0
+        ranks = torch.load(even / "ranks.pt", weights_only=False)
+        (first, of_lists, own, size, score), (second, of_other_lists, others, other_size, other_score) = ranks
+        assert score == other_score  # of one draw of the items that are ranked
         assert (first, second) == ([seed, seed], [seed + 1, seed + 1])
         assert of_lists != of_other_lists
         assert size == other_size == 50  # halves of a batch
