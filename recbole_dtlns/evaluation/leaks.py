@@ -22,6 +22,7 @@ from recbole_dtlns.false_negatives.candidates.topk import position_in_run
 from recbole_dtlns.false_negatives.identification.stage import Identification
 from recbole_dtlns.false_negatives.inferred import InferredPositives
 from recbole_dtlns.false_negatives.report.overlap import looks_filtered
+from recbole_dtlns.files.result_schema import LeakCheck, Overlap
 from recbole_dtlns.files.run_folder import INFERRED
 from recbole_dtlns.training.assemble import Prepared
 
@@ -42,7 +43,7 @@ class LeakChecks:
         run_dir: holds `inferred_positives.tsv`.
 
     Attributes:
-        outcomes: `{"when", "name", "passed", "found"}` of each check so far.
+        outcomes: of each check so far.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class LeakChecks:
         inferred: InferredPositives | None,
         run_dir: Path,
     ) -> None:
-        self.outcomes: list[dict[str, Any]] = []
+        self.outcomes: list[LeakCheck] = []
         self._prepared, self._run_dir = prepared, run_dir
         self._parts(split)
         self._masks(config, split)
@@ -61,7 +62,7 @@ class LeakChecks:
             self._inferred(split, inferred)
         self._before = self._digest()
 
-    def finish(self, overlap: Mapping[str, float] | None, readings: int) -> list[dict[str, Any]]:
+    def finish(self, overlap: Overlap | None, readings: int) -> list[LeakCheck]:
         """All outcomes, those after training included.
 
         Args:
@@ -77,8 +78,9 @@ class LeakChecks:
         )
         read = self._prepared.trainer.times_evaluated[id(self._prepared.test_data._dataset)]
         self._add("after", _READINGS[readings], read == readings, f"{read} readings")
-        for part in ("valid", "test") if overlap is not None else ():
-            hits, chance = overlap[part], overlap[f"{part}_chance"]  # type: ignore[index]
+        counts: Mapping[str, Any] = overlap or {}
+        for part in ("valid", "test") if overlap else ():
+            hits, chance = counts[part], counts[f"{part}_chance"]
             filtered = looks_filtered(int(hits), chance)
             found = f"{hits:.0f} are in {part}, by chance {chance:.1f}"
             self._add("after", f"inferred positives were not filtered by {part}", not filtered, found)

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from fake_result import fake_result
 
 from recbole_dtlns.comparison.run.records import Comparison, RunRecord
 from recbole_dtlns.comparison.statistics import against_ours, all_pairs, default_ours, over_seeds, over_users
@@ -30,10 +31,7 @@ def record(folder, label, seed, noise=0.0, model="BPR", users=USERS, values=None
     values = values_of(label, seed, noise) if values is None else values
     if per_user:
         np.savez(home / "per_user.npz", users=users, **{"ndcg@20": values})
-    result = {
-        "test_result": {"ndcg@20": round(float(values.mean()), 4), "giniindex@20": 0.5 + seed % 7 / 100},
-        "marks": list(marks),
-    }
+    tested = {"ndcg@20": round(float(values.mean()), 4), "giniindex@20": 0.5 + seed % 7 / 100}
     sampler, _, judge = label.partition("@")
     return RunRecord(
         f"toy/{model}/{label}/seed-{seed}",
@@ -46,7 +44,7 @@ def record(folder, label, seed, noise=0.0, model="BPR", users=USERS, values=None
         noise,
         seed,
         None,
-        result if test else result | {"test_result": None},
+        fake_result(test_result=tested if test else None, marks=list(marks)),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from recbole_dtlns.comparison.report.source import Row
 from recbole_dtlns.comparison.report.table import Spread, spread
@@ -19,7 +19,7 @@ def number(value: Any) -> float | None:
 
 def fields(row: Row, name: str) -> list[Any]:
     """A field of `result.json` of each run that has it."""
-    return row.each(lambda run: run.result.get(name))
+    return row.each(lambda run: cast(Mapping[str, Any], run.result)[name])
 
 
 def means(row: Row, name: str, keys: tuple[str, ...]) -> dict[str, Spread | None]:
@@ -30,14 +30,14 @@ def means(row: Row, name: str, keys: tuple[str, ...]) -> dict[str, Spread | None
 
 def mask_value(row: Row, mask: str, metric: str) -> Spread | None:
     """A test metric under one mask, `honest` or `reference`, over the seeds; None where only one mask was used."""
-    return row.mean(lambda run: ((run.result.get("masks") or {}).get(mask) or {}).get(metric))
+    return spread(both[mask].get(metric) for both in fields(row, "masks"))
 
 
 def mask_gain(row: Row, metric: str) -> Spread | None:
     """Test metric under the reference mask less that under the honest one, run by run."""
     gains = []
     for both in fields(row, "masks"):
-        honest, reference = ((both.get(mask) or {}).get(metric) for mask in ("honest", "reference"))
+        honest, reference = both["honest"].get(metric), both["reference"].get(metric)
         gains.append(None if honest is None or reference is None else reference - honest)
     return spread(gains)
 

@@ -115,7 +115,7 @@ class Source:
     @cached_property
     def metrics(self) -> list[str]:
         """All test metrics, in RecBole's order; those of validation where test was not read."""
-        test = dict.fromkeys(name for run in self.runs for name in run.result.get("test_result") or {})
+        test = dict.fromkeys(name for run in self.runs for name in run.result["test_result"] or {})
         return list(test or dict.fromkeys(name for run in self.runs for name in run.result["best_valid_result"] or {}))
 
     def intervals(self, group: Group) -> Intervals:

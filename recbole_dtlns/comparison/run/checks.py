@@ -52,7 +52,7 @@ def _some(texts: list[str]) -> str:
 def _split(comparison: Comparison) -> Iterator[Check]:
     for dataset in dict.fromkeys(run.dataset for run in comparison.runs):
         runs = [run for run in comparison.runs if run.dataset == dataset]
-        yield _same(f"same split of {dataset}", ((run, run.result["data"].get("split_hash")) for run in runs))
+        yield _same(f"same split of {dataset}", ((run, run.result["data"]["split_hash"]) for run in runs))
 
 
 def _train(comparison: Comparison) -> Iterator[Check]:
@@ -61,9 +61,7 @@ def _train(comparison: Comparison) -> Iterator[Check]:
         parts[run.dataset, run.noise].append(run)
     for (dataset, noise), runs in parts.items():
         at = f" at noise {noise:g}" if noise else ""
-        yield _same(
-            f"same training pairs of {dataset}{at}", ((run, run.result["data"].get("train_hash")) for run in runs)
-        )
+        yield _same(f"same training pairs of {dataset}{at}", ((run, run.result["data"]["train_hash"]) for run in runs))
 
 
 def _cells(comparison: Comparison) -> dict[tuple[str, str, str, float], list[RunRecord]]:
@@ -134,7 +132,7 @@ def _budget(comparison: Comparison) -> Iterator[Check]:
 def _test_unread(comparison: Comparison) -> Iterator[Check]:
     trials = [run for run in comparison.runs if run.trial is not None]
     if trials:
-        read = [run.run_id for run in trials if run.result.get("test_result") is not None]
+        read = [run.run_id for run in trials if run.result["test_result"] is not None]
         said = f"test was read in {_some(read)}" if read else f"test_result is null in {len(trials)} trials"
         yield _check("no trial has read test", not read, said)
 
@@ -144,11 +142,11 @@ def _own_checks(comparison: Comparison) -> Iterator[Check]:
     own: list[tuple[str, bool]] = []
     other: list[tuple[str, bool]] = []
     for run in comparison.runs:
-        for check in run.result.get("checks") or []:
+        for check in run.result["checks"] or []:
             held = other if of_other_mask(run, check) else own
             held.append((f"{run.run_id}: {check['name']}: {check['found']}", check["passed"]))
     failed, expected = ([said for said, passed in held if not passed] for held in (own, other))
-    without = [run.run_id for run in comparison.runs if not run.result.get("checks")]
+    without = [run.run_id for run in comparison.runs if not run.result["checks"]]
     said = _some(failed) if failed else f"{len(own)} checks in {len(comparison.runs) - len(without)} runs passed"
     if without:
         said += f"; no checks in {_some(without)}"
@@ -159,7 +157,7 @@ def _own_checks(comparison: Comparison) -> Iterator[Check]:
 
 def of_other_mask(run: RunRecord, check: Mapping[str, Any]) -> bool:
     """Whether it is a mask check of a run under the reference protocol, whose mask is another one by definition."""
-    return run.result.get("protocol") == "reference" and check.get("name") in MASK_CHECKS.values()
+    return run.result["protocol"] == "reference" and check.get("name") in MASK_CHECKS.values()
 
 
 def _marks(comparison: Comparison) -> Iterator[Check]:

@@ -155,9 +155,9 @@ def _range(plan: ComparisonPlan, cell: Cell, gpus: list[str]) -> tuple[float, fl
     if config["MODEL_TYPE"] == ModelType.TRADITIONAL:
         return outcome.seconds, outcome.seconds  # fitted at once
     spent = outcome.result["seconds"]
-    once = outcome.seconds - spent["training"] - spent["evaluation"]
-    every = max(int(config["eval_step"]), 1)
-    of_epoch = spent["training"] + spent["evaluation"] / every
+    training, evaluation = spent["training"] or 0.0, spent["evaluation"] or 0.0
+    once = outcome.seconds - training - evaluation
+    of_epoch = training + evaluation / max(int(config["eval_step"]), 1)
     return once + least_epochs(config) * of_epoch, once + int(config["epochs"]) * of_epoch
 
 

@@ -55,11 +55,11 @@ def row_values(label: str, runs: Sequence[RunRecord], metric: str) -> RowValues 
                 raise UserError(_other_users(f"Two seeds of {label!r}"))
             found.append(axis.means(tokens, values))
             by_seed[run.seed] = float(values.mean())
-        elif metric in (run.result.get("test_result") or {}):
-            by_seed[run.seed] = float(run.result["test_result"][metric])
+        elif metric in (tested := run.result["test_result"] or {}):
+            by_seed[run.seed] = tested[metric]
         else:
             continue
-        marks.update(dict.fromkeys(run.result.get("marks") or ()))
+        marks.update(dict.fromkeys(run.result["marks"]))
     if not by_seed:
         return None
     complete = axis is not None and len(found) == len(by_seed)

@@ -39,6 +39,7 @@ from recbole_dtlns.false_negatives.judges.verdict_file import read_verdicts
 from recbole_dtlns.false_negatives.lists import JudgedLists, share_of_best
 from recbole_dtlns.files.cache import StageCache
 from recbole_dtlns.files.origin import recorded_threshold
+from recbole_dtlns.files.result_schema import External, IdentificationCounts, Judging
 from recbole_dtlns.trees.export import export_codes
 from recbole_dtlns.trees.stage import Trees, TreeSettings, build_trees
 from recbole_dtlns.trees.text_vectors import TextVectors
@@ -83,14 +84,14 @@ class Identification:
 
     inferred: InferredPositives | None = None
     trees: Trees | None = None
-    counts: dict[str, int] | None = None
+    counts: IdentificationCounts | None = None
     seconds: dict[str, float | None] = field(
         default_factory=lambda: {"trees": None, "candidates": None, "judging": None}
     )
     cached: list[str] = field(default_factory=list)
-    external: list[dict[str, Any]] = field(default_factory=list)
+    external: list[External] = field(default_factory=list)
     candidate_source: str | None = None
-    judging: dict[str, Any] | None = None
+    judging: Judging | None = None
     online: OnlineJudge | None = None
     judged: JudgedPairs | None = None
     lists: JudgedLists | None = None

@@ -49,7 +49,7 @@ def _row(chart: Chart, source: Source, row: Row, place: int, interval: tuple[flo
         whiskers = axes.errorbar(value.mean, place, xerr=value.sd, color=look.colour, linewidth=1.4, capsize=3.5)
         chart.of_row(number, *whiskers.get_children())
         said += f", ± {fraction_text(value.sd)} over seeds"
-    each = [run.result["test_result"][source.metric] for run in row.runs if run.result.get("test_result")]
+    each = [run.result["test_result"][source.metric] for run in row.runs if run.result["test_result"]]
     chart.of_row(number, axes.plot(each, [place + 0.3] * len(each), ".", color=look.colour, markersize=4))
     chart.of_row(number, axes.plot(value.mean, place, look.marker, color=look.colour, markersize=7))
     chart.tell(number, [value.mean], [place], [said])

@@ -22,7 +22,7 @@ def shown(source: Source, group: Group) -> list[tuple[Row, float, float | None]]
     held = []
     for row in group.rows:
         reference = mask_value(row, "reference", source.metric)
-        alike = row.test(source.metric) if row.runs[0].result.get("eval_mask") == "train" else None
+        alike = row.test(source.metric) if row.runs[0].result["eval_mask"] == "train" else None
         honest = mask_value(row, "honest", source.metric) if reference else alike
         if honest is not None:
             held.append((row, honest.mean, None if reference is None else reference.mean))

@@ -119,7 +119,7 @@ def _training(source: Source, group: Group) -> Table:
                 "chosen": chosen_keys(row),
                 "trials": len(row.trials),
                 "seeds": len(row.runs),
-                "best_epoch": row.mean(lambda run: run.result.get("best_epoch")),
+                "best_epoch": row.mean(lambda run: run.result["best_epoch"]),
                 "training": row.seconds("training"),
             },
             row.marks,

@@ -49,7 +49,7 @@ def failed_checks(source: Source) -> list[str]:
     """A sentence for each check that some run has not passed, with the rows it holds for and the number of runs."""
     held: dict[str, Held] = {}
     for run in source.runs:
-        for check in run.result.get("checks") or []:
+        for check in run.result["checks"] or []:
             if not check.get("passed") and not of_other_mask(run, check):
                 held.setdefault(str(check["name"]), []).append((run, check))
     return [_failed(source, name, found) for name, found in held.items()]
@@ -95,7 +95,7 @@ Held = list[tuple[RunRecord, Mapping[str, Any]]]
 
 def _of_runs(source: Source) -> list[Table]:
     runs = source.comparison.runs
-    held: Held = [(run, check) for run in runs for check in run.result.get("checks") or []]
+    held: Held = [(run, check) for run in runs for check in run.result["checks"] or []]
     return [_kinds(held), _each(held)] if held else []
 
 
@@ -146,7 +146,7 @@ def _each(held: Held) -> Table:
                 "outcome": _outcome(check["passed"], of_other_mask(run, check)),
                 "found": str(check.get("found", "")),
             },
-            tuple(run.result.get("marks") or ()),
+            tuple(run.result["marks"]),
         )
         for run, check in held
     ]

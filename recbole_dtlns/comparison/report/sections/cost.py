@@ -57,7 +57,7 @@ def cost_table(group: Group) -> Table:
 
 
 def _memory(row: Row) -> Spread | None:
-    return row.mean(lambda run: run.result.get("peak_memory_mb"))
+    return row.mean(lambda run: run.result["peak_memory_mb"])
 
 
 def _training(row: Row) -> Spread | None:

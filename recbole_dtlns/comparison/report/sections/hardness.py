@@ -46,7 +46,7 @@ def hardness(source: Source) -> Section:
 
 
 def _values(row: Row) -> dict[str, Value] | None:
-    held = row.each(lambda run: run.result.get("hardness"))
+    held = row.each(lambda run: run.result["hardness"])
     if not held:
         return None
     keys = [column.key for column in _COLUMNS[1:]]

@@ -43,8 +43,8 @@ def _without_view(group: Group, row: Row) -> list[str]:
     run = row.runs[0]
     if run.sampler not in METHOD_ROWS:
         return []
-    base = "dns" if str(run.result.get("neg_sampler_effective") or "").startswith("dns") else "mixgcf"
-    base += "+list" if run.result.get("positives_loss") == "list" else "+pos"
+    base = "dns" if str(run.result["neg_sampler_effective"] or "").startswith("dns") else "mixgcf"
+    base += "+list" if run.result["positives_loss"] == "list" else "+pos"
     same = (other for other in group.rows if other.runs[0].judge == row.runs[0].judge)
     return [other.label for other in same if other.runs[0].sampler == base][:1]
 

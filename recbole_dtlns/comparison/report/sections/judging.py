@@ -10,6 +10,7 @@ from recbole_dtlns.comparison.report.measures import fields, means, number
 from recbole_dtlns.comparison.report.source import Group, Row, Source
 from recbole_dtlns.comparison.report.table import Column, Line, Table, Value, filled
 from recbole_dtlns.comparison.run.records import RunRecord
+from recbole_dtlns.files.result_schema import Result, empty_judging
 
 LANGUAGE_MODELS = ("llm", "server", "student")
 _ASKED = {"llm_calls": "LLM calls", "prompt_tokens": "Prompt tokens", "unreadable": "Unreadable"}
@@ -55,7 +56,7 @@ def _judged(group: Group, rows: list[Row]) -> Table | None:
 
 def judged_runs(source: Source) -> list[RunRecord]:
     """Finished runs, trials too, that tell what their judge was asked."""
-    return [run for run in source.comparison.runs if run.judge != "none" and run.result.get("identification")]
+    return [run for run in source.comparison.runs if run.judge != "none" and run.result["identification"]]
 
 
 def cost_of_judging(source: Source) -> Table | None:
@@ -66,7 +67,7 @@ def cost_of_judging(source: Source) -> Table | None:
     """
     held: dict[tuple[str, str, str], list[RunRecord]] = {}
     for run in judged_runs(source):
-        about = json.dumps((run.result.get("judging") or {}).get("judge"), sort_keys=True)
+        about = json.dumps((run.result["judging"] or empty_judging())["judge"], sort_keys=True)
         held.setdefault((run.judge, run.dataset, about), []).append(run)
     columns = (
         Column("judge", "Judge"),
@@ -89,13 +90,13 @@ def cost_of_judging(source: Source) -> Table | None:
 
 
 def _paid(judge: str, dataset: str, runs: list[RunRecord]) -> Line:
-    counts: list[Mapping[str, Any]] = [run.result["identification"] for run in runs]
+    counts: list[Mapping[str, Any]] = [count for run in runs if (count := run.result["identification"])]
     values: dict[str, Value] = {"judge": judge, "dataset": dataset, "runs": len(runs)}
     values["rows"] = ", ".join(dict.fromkeys(run.label for run in runs))
     values["asking"] = sum(bool(count.get("llm_calls")) for count in counts)
     values |= {key: sum(number(count.get(key)) or 0.0 for count in counts) for key in _ASKED}
-    values["seconds"] = sum(number((run.result.get("seconds") or {}).get("judging")) or 0.0 for run in runs)
-    marks = dict.fromkeys(f"{run.label}: {mark}" for run in runs for mark in run.result.get("marks") or ())
+    values["seconds"] = sum(run.result["seconds"]["judging"] or 0.0 for run in runs)
+    marks = dict.fromkeys(f"{run.label}: {mark}" for run in runs for mark in run.result["marks"])
     return Line(values, tuple(marks))
 
 
@@ -142,9 +143,9 @@ def _card(group: Group, rows: list[Row]) -> Table | None:
     return held_table("llm-card", "The language model", group, columns, lines) if lines else None
 
 
-def card(result: Mapping[str, Any]) -> dict[str, Value]:
+def card(result: Result) -> dict[str, Value]:
     """What identifies the language model of a run, as judging noted it."""
-    config, judge = result["config"], (result.get("judging") or {}).get("judge") or {}
+    config, judge = result["config"], (result["judging"] or empty_judging())["judge"] or {}
     asked = judge.get("settings") or {}
     prompt = asked.get("prompt") or {}
     found = {

@@ -18,7 +18,7 @@ _KINDS = {
 def noise(source: Source) -> Section:
     """The main metric at each noise rate, and the relative drop."""
     section = Section("noise", "Noise")
-    kinds = dict.fromkeys(str((run.result.get("noise") or {}).get("kind")) for run in source.runs if run.noise)
+    kinds = dict.fromkeys(str(noise["kind"]) for run in source.runs if (noise := run.result["noise"]))
     section.text += [f"Noise: {_KINDS.get(kind, kind)}. Valid and test are as they were." for kind in kinds]
     for group in source.groups:
         levels = source.noise_levels(group)

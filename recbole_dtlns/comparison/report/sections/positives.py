@@ -60,9 +60,9 @@ def _overlap(group: Group, rows: list[Row]) -> Table | None:
     )
     lines = []
     for row in rows:
-        sources = dict.fromkeys(row.each(lambda run: run.result.get("candidate_source")))
+        sources = dict.fromkeys(row.each(lambda run: run.result["candidate_source"]))
         values: dict[str, Value] = {"row": row.label, "source": ", ".join(map(str, sources))}
-        values["positives"] = row.mean(lambda run: run.result["data"].get("inferred_positives"))
+        values["positives"] = row.mean(lambda run: run.result["data"]["inferred_positives"])
         lines.append(Line(values | means(row, "overlap", keys), row.marks))
     return held_table("overlap", "Inferred positives that are held out", group, columns, lines)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -106,9 +106,8 @@ def _machines(source: Source) -> Table:
     counts: Counter[tuple[Any, ...]] = Counter()
     keys = ("system", "cpu", "cores", "threads", "memory_gb", "gpu")
     for run in source.runs:
-        held = run.result.get("machine")
-        if isinstance(held, dict) and held:
-            counts[tuple(held.get(key) for key in keys)] += 1
+        if machine := run.result["machine"]:
+            counts[tuple(machine.get(key) for key in keys)] += 1
     columns = (
         Column("system", "System"),
         Column("cpu", "CPU"),
@@ -140,21 +139,19 @@ def _data(source: Source) -> Table:
     )
     lines: dict[tuple[Any, ...], Line] = {}
     for run in source.runs:
-        data = run.result["data"]
-        hashes = {name: str(data.get(name) or "")[:12] for name in ("split_hash", "train_hash")}
-        size = (data.get("users") or 0) * (data.get("items") or 0)
-        total = sum(data.get(kind) or 0 for kind in kinds[2:])
+        data: Mapping[str, Any] = run.result["data"]
+        size, total = data["users"] * data["items"], sum(data[kind] or 0 for kind in kinds[2:])
         values = {
             "dataset": run.dataset,
             "noise": run.noise or None,
-            **{kind: data.get(kind) for kind in kinds},
-            **hashes,
+            **{kind: data[kind] for kind in kinds},
+            **{name: (data[name] or "")[:12] for name in ("split_hash", "train_hash")},
+            "density": total / size if size else None,
+            "split_seed": "" if run.result["split_seed"] is None else str(run.result["split_seed"]),
         }
-        values |= {"density": total / size if size else None, "split_seed": str(run.result.get("split_seed", ""))}
         lines.setdefault(tuple(values.values()), Line(values))
-    held = list(lines.values())
     note = "Counts without padding. The same split hash means the same held-out pairs for every row."
-    return Table("data", "Data", filled(columns, held), tuple(held), note)
+    return Table("data", "Data", filled(columns, lines.values()), tuple(lines.values()), note)
 
 
 def _settings(run: RunRecord) -> dict[str, str]:

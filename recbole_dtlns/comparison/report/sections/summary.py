@@ -115,6 +115,6 @@ def _warnings(source: Source) -> Iterator[str]:
     for group in source.groups:
         if group.noise:
             yield f"{group.name} has no finished run without noise: all but the section on noise is {group.title}."
-    for said in labels_by_mark((run.label, run.result.get("marks") or ()) for run in source.runs):
+    for said in labels_by_mark((run.label, run.result["marks"]) for run in source.runs):
         yield f"Marked: {said}. Not to be compared with the other rows."
     yield from failed_checks(source)
