@@ -26,7 +26,8 @@ def only_one(folder: Path, lock_name: str, who: str) -> Iterator[int]:
     """Own a folder, made where it is missing; gives the descriptor of its lock.
 
     Processes that inherit the descriptor own the folder too, so that it stays theirs if their parent is killed. The
-    lock file is removed at the end, where the system removes open files. Where the file system has no locks, a warning says so.
+    lock file is removed at the end, but on Windows, which removes no open file. Where the file system has no locks, a
+    warning says so.
 
     Args:
         folder: to own.
