@@ -26,7 +26,9 @@ class Data(TypedDict):
     train: Annotated[int, "training pairs"]
     valid: Annotated[int | None, "valid pairs; null for `identify`, which does not read them"]
     test: Annotated[int | None, "test pairs; null for `identify`, which does not read them"]
-    inferred_positives: Annotated[int | None, "inferred positives that training used; null without a judge"]
+    inferred_positives: Annotated[
+        int | None, "inferred positives that training used, or that `identify` made; null without a judge"
+    ]
     train_hash: Annotated[str, "identity of the training pairs"]
     split_hash: Annotated[str | None, "identity of train, valid and test; null for `identify`"]
 
@@ -45,13 +47,17 @@ class IdentificationCounts(TypedDict):
 class Judging(TypedDict):
     """What is known of the judge."""
 
-    judge: Annotated[dict[str, Any] | None, "name, revision and settings of the judge; of a student: of its teacher"]
-    report: Annotated[dict[str, Any] | None, "what the judge knows of held-in pairs; null without `judge_report`"]
+    judge: Annotated[
+        dict[str, Any] | None, "`judge`, `revision` and `settings` of the judge; of a student: of its teacher"
+    ]
+    report: Annotated[dict[str, Any] | None, "what the judge knows of held-in pairs; null where no report was made"]
     calibration: Annotated[dict[str, Any] | None, "how raw scores become probabilities; null where they are some"]
     student: Annotated[dict[str, Any] | None, "how well the student follows its teacher; null without a student"]
     label_mass: Annotated[float | None, "mean probability of the labels that were asked for; null without an LLM"]
     answers: Annotated[dict[str, Any] | None, "how a server answered, in counts; null without a server"]
-    learned: Annotated[dict[str, Any] | None, "what the learned judge reads and what that is worth"]
+    learned: Annotated[
+        dict[str, Any] | None, "what the learned judge reads and what that is worth; null for other judges"
+    ]
 
 
 def empty_judging() -> Judging:
@@ -152,8 +158,8 @@ class Seconds(TypedDict):
     candidates: Annotated[float | None, "fitting the candidate source and ranking"]
     judging: Annotated[float | None, "scoring and deciding"]
     training: Annotated[float | None, "training without evaluation"]
-    sampling: Annotated[float | None, "of training: drawing negatives; null where RecBole draws them"]
-    evaluation: Annotated[float | None, "validation during training"]
+    sampling: Annotated[float | None, "of training: drawing negatives by a sampler of ours"]
+    evaluation: Annotated[float | None, "valid and test"]
 
 
 class Machine(TypedDict):
@@ -204,7 +210,7 @@ class Tested(TypedDict):
     noise: Annotated[Noise | None, "the noise in train; null without noise"]
     hardness: Annotated[
         dict[str, float | None] | None,
-        "`hardness.csv` at the best epoch, with `test_share` and `test_chance`; null where RecBole draws the negatives",
+        "`hardness.csv` at the best epoch, with `test_share` and `test_chance`; null without a sampler of ours",
     ]
     checks: Annotated[list[LeakCheck] | None, "every leak check"]
 
