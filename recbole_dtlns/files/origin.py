@@ -59,8 +59,8 @@ def recorded_threshold(path: str | Path, kind: str) -> float | None:
     None where the `.json` beside the file says nothing of it.
     """
     about = sidecar(Path(path))
-    held = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
-    decision = held.get("decision") if isinstance(held, dict) else None
+    recorded = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
+    decision = recorded.get("decision") if isinstance(recorded, dict) else None
     if not isinstance(decision, dict) or decision.get("kind") != kind:
         return None
     threshold = decision.get("threshold")

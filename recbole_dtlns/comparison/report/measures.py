@@ -24,8 +24,8 @@ def fields(row: Row, name: str) -> list[Any]:
 
 def means(row: Row, name: str, keys: tuple[str, ...]) -> dict[str, Spread | None]:
     """Mean and spread over seeds of the numbers in a field of `result.json`, by their keys."""
-    held: list[Mapping[str, Any]] = fields(row, name)
-    return {key: spread(number(values.get(key)) for values in held) for key in keys}
+    each: list[Mapping[str, Any]] = fields(row, name)
+    return {key: spread(number(values.get(key)) for values in each) for key in keys}
 
 
 def mask_value(row: Row, mask: str, metric: str) -> Spread | None:
@@ -49,27 +49,27 @@ def precision_of(row: Row) -> list[dict[str, float]]:
 
 def precision_varies(row: Row) -> bool:
     """Whether the seeds of a row have different inferred positives; mostly they share them, found from train alone."""
-    return any(held != precision_of(row) for held in _bins(row))
+    return any(bins != precision_of(row) for bins in _bins(row))
 
 
 def _bins(row: Row) -> list[list[dict[str, float]]]:
     keys = ("low", "high", "pairs", "valid", "test")
-    found = [
+    tables = [
         [{key: number(entry.get(key)) or 0.0 for key in keys} for entry in bins] for bins in fields(row, "precision")
     ]
-    return [sorted(held, key=lambda entry: entry["low"]) for held in found]
+    return [sorted(table, key=lambda entry: entry["low"]) for table in tables]
 
 
-def labels_by_mark(held: Iterable[tuple[str, Iterable[str]]]) -> list[str]:
+def labels_by_mark(rows: Iterable[tuple[str, Iterable[str]]]) -> list[str]:
     """A text `labels: mark` for each mark, of (label of a row, its marks); each label once."""
-    found: dict[str, dict[str, None]] = {}
-    for label, marks in held:
+    by_mark: dict[str, dict[str, None]] = {}
+    for label, marks in rows:
         for mark in marks:
-            found.setdefault(mark, {})[label] = None
-    return [f"{', '.join(labels)}: {mark}" for mark, labels in found.items()]
+            by_mark.setdefault(mark, {})[label] = None
+    return [f"{', '.join(labels)}: {mark}" for mark, labels in by_mark.items()]
 
 
 def why_marked(rows: Iterable[Row]) -> str:
     """For words beside a figure, which has room for `(marked)` alone: the reasons, or nothing without marked rows."""
-    said = "; ".join(labels_by_mark((row.label, row.marks) for row in rows))
-    return f" Marked: {said}." if said else ""
+    reasons = "; ".join(labels_by_mark((row.label, row.marks) for row in rows))
+    return f" Marked: {reasons}." if reasons else ""

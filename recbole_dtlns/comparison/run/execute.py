@@ -160,13 +160,13 @@ class Runner:
 
     def _start(self, words: list[str], home: Path) -> subprocess.Popen[bytes] | None:
         """Start a process, out of reach of the terminal's Ctrl-C: `interrupt` sends it just one."""
-        with self._lock, (home / STDERR).open("wb") as said:
+        with self._lock, (home / STDERR).open("wb") as output:
             if self._stopped:
                 return None
             child = subprocess.Popen(
                 words,
                 stdin=subprocess.DEVNULL,
-                stdout=said,
+                stdout=output,
                 stderr=subprocess.STDOUT,
                 env=self._environment,
                 start_new_session=True,
@@ -178,13 +178,13 @@ class Runner:
 
 def environment(jobs: int, on_gpu: bool) -> dict[str, str]:
     """Environment of the processes: this very package, and on a CPU the cores shared out where the user has not."""
-    found = dict(os.environ)
+    variables = dict(os.environ)
     home = str(Path(recbole_dtlns.__file__).parents[1])
     if home != sysconfig.get_paths()["purelib"]:
-        found["PYTHONPATH"] = os.pathsep.join([home, *filter(None, [found.get("PYTHONPATH")])])
+        variables["PYTHONPATH"] = os.pathsep.join([home, *filter(None, [variables.get("PYTHONPATH")])])
     if not on_gpu:
-        found.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // jobs)))
-    return found
+        variables.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // jobs)))
+    return variables
 
 
 def reusable_result(home: Path, config: Config) -> Result:
@@ -211,8 +211,8 @@ def differences(recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     """`epochs is 5, the plan asks for 9`, and so on for the first few keys that differ."""
     there, asked = identity_keys(recorded), identity_keys(wanted)
     keys = [key for key in sorted({*there, *asked}) if there.get(key) != asked.get(key)]
-    said = [f"{key} is {there.get(key)}, the plan asks for {asked.get(key)}" for key in keys[:_DIFFERENCES]]
-    return "; ".join(said) + (f"; and {len(keys) - _DIFFERENCES} more keys" if len(keys) > _DIFFERENCES else "")
+    texts = [f"{key} is {there.get(key)}, the plan asks for {asked.get(key)}" for key in keys[:_DIFFERENCES]]
+    return "; ".join(texts) + (f"; and {len(keys) - _DIFFERENCES} more keys" if len(keys) > _DIFFERENCES else "")
 
 
 def valid_score(result: Result, config: Config) -> float | None:
@@ -229,18 +229,18 @@ def run_seconds(result: Result) -> float:
     return float(sum(value for stage, value in seconds.items() if stage != "sampling" and value is not None))
 
 
-def failure_reason(status: int, said: Path) -> str:
-    """Why a process ended: what the program says of it, else its last line; also written into `said`."""
+def failure_reason(status: int, output: Path) -> str:
+    """Why a process ended: what the program says of it, else its last line; also written into `output`."""
     if status < 0:
         name = signal.Signals(-status).name if -status in set(signal.Signals) else str(-status)
         hint = " (out of memory is a common cause)" if name == "SIGKILL" else ""
         reason = f"Killed by signal {name}{hint}."
-        with said.open("a", encoding="utf-8") as file:
+        with output.open("a", encoding="utf-8") as file:
             file.write(f"{reason}\n")
         return reason
-    lines = [line.strip() for line in said.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    lines = [line.strip() for line in output.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     for pattern in (r"^recbole-dtlns: (.*)", r"\bERROR\s+(Failed: .*)"):
-        found = [match[1] for match in (re.search(pattern, line) for line in lines) if match]
-        if found:
-            return found[-1][:_LONGEST_REASON]
+        reasons = [match[1] for match in (re.search(pattern, line) for line in lines) if match]
+        if reasons:
+            return reasons[-1][:_LONGEST_REASON]
     return (lines[-1] if lines else f"ended with status {status} and said nothing")[:_LONGEST_REASON]

@@ -140,9 +140,11 @@ def verdicts_of(
         return asker.ask(shown, candidates), None, None
     limits = (settings.student_users, settings.student_share)
     chosen = CascadeSettings(*limits, cut=asker.cut, most=settings.llm_max_pairs)
-    found = judge_with_student(lambda pairs: asker.ask(shown, pairs), context, candidates, chosen)
-    verdicts = replace(found.verdicts, raw=_on_teachers_scale(found.verdicts.raw, found.student, asker.margins))
-    return verdicts, found.student, None if found.report is None else found.report.as_dict()
+    answered = judge_with_student(lambda pairs: asker.ask(shown, pairs), context, candidates, chosen)
+    verdicts = replace(
+        answered.verdicts, raw=_on_teachers_scale(answered.verdicts.raw, answered.student, asker.margins)
+    )
+    return verdicts, answered.student, None if answered.report is None else answered.report.as_dict()
 
 
 def _on_teachers_scale(raw: np.ndarray, student: Student | None, margins: bool) -> np.ndarray:
@@ -157,10 +159,10 @@ def _nothing(count: int) -> Verdicts:
 
 
 def _label_mass(verdicts: Verdicts) -> float | None:
-    found = verdicts.mass[~np.isnan(verdicts.mass)]
-    if not len(found):
+    known = verdicts.mass[~np.isnan(verdicts.mass)]
+    if not len(known):
         return None
-    mean = float(found.mean())
+    mean = float(known.mean())
     (logger.warning if mean < _LITTLE_MASS else logger.info)(
         "Label mass: the model puts %.2g of its probability on the two labels%s.",
         mean,

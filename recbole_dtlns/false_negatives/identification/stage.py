@@ -113,14 +113,14 @@ def identify(
     result.external += reading.external
     if settings.export_verdicts is not None:
         check_exchange_path(settings.export_verdicts)
-    found = _candidates(view, settings, method, cache, result)
+    candidates = _candidates(view, settings, method, cache, result)
     if method.needs_trees:
-        embeddings = None if found is None else found.item_embeddings
+        embeddings = None if candidates is None else candidates.item_embeddings
         _trees(view, settings, cache, result, embeddings, reading.vectors)
     if method.judge == "file":
         _read_verdict_file(view, settings, method, result)
-    elif found is not None:
-        _judge(view, settings, method, cache_dir, found.candidates, result, reading)
+    elif candidates is not None:
+        _judge(view, settings, method, cache_dir, candidates.candidates, result, reading)
     if result.inferred is not None and len(result.inferred.users) == 0:
         logger.warning("No pair was accepted: training runs without inferred positives.")
     return result
@@ -132,12 +132,12 @@ def _candidates(
     if method.judge in {"none", "file"}:
         return None
     chosen = _candidate_settings(settings, method.judge)
-    found = find_model_candidates(view, settings, chosen, cache) or find_candidates(view, chosen, cache)
-    result.seconds["candidates"], result.candidate_source = round(found.seconds, 3), found.source_effective
-    result.external += found.external
-    if found.cached:
+    candidates = find_model_candidates(view, settings, chosen, cache) or find_candidates(view, chosen, cache)
+    result.seconds["candidates"], result.candidate_source = round(candidates.seconds, 3), candidates.source_effective
+    result.external += candidates.external
+    if candidates.cached:
         result.cached.append("candidates")
-    return found
+    return candidates
 
 
 def _trees(

@@ -32,14 +32,14 @@ def _embeds_text(settings: Settings, method: RunMethod) -> bool:
 
 def text_readers(settings: Settings, method: RunMethod) -> list[str]:
     """What reads the text of items in a run: `the semantic tree`, `the prompt NAME`, `the judge NAME` of a plugin."""
-    found = ["the semantic tree"] if _embeds_text(settings, method) else []
+    readers = ["the semantic tree"] if _embeds_text(settings, method) else []
     asked = {method.judge, *settings.learned_from_names}
     if "student" in asked:
         asked.add(settings.student_teacher)
     if asked & _READERS and (prompt := Prompt.read(settings.llm_prompt)).shows_titles:
-        found.append(f"the prompt {prompt.name}")
+        readers.append(f"the prompt {prompt.name}")
     own = sorted(name for name in asked if getattr(JUDGES.get(name), "reads_titles", False))
-    return found + [f"the judge {name}" for name in own]
+    return readers + [f"the judge {name}" for name in own]
 
 
 def check_text(config: Any) -> None:

@@ -41,11 +41,11 @@ def _table(source: Source, group: Group, levels: list[float]) -> Table:
         marks = dict.fromkeys(row.marks)
         for level in levels:
             noisy = groups[level].row(row.label)
-            found = None if noisy is None else noisy.test(source.metric)
-            values[f"noise_{level:g}"] = found
+            value = None if noisy is None else noisy.test(source.metric)
+            values[f"noise_{level:g}"] = value
             marks |= dict.fromkeys(() if noisy is None else noisy.marks)
-            if level != levels[0] and lowest is not None and found is not None and lowest.mean:
-                values[f"drop_{level:g}"] = found.mean / lowest.mean - 1
+            if level != levels[0] and lowest is not None and value is not None and lowest.mean:
+                values[f"drop_{level:g}"] = value.mean / lowest.mean - 1
         if any(values.get(f"noise_{level:g}") is not None for level in levels[1:]):
             lines.append(Line(values, tuple(marks)))
     base = f"at {100 * levels[0]:g} % noise" if levels[0] else "without noise"
