@@ -5,10 +5,12 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
+import torch
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.files import owner
+from recbole_dtlns.files import machine, owner
 
 # Other packages are imported with everything there; then ours again, without what only a POSIX system has.
 WITHOUT_POSIX = """
@@ -49,3 +51,13 @@ def test_a_folder_has_one_owner_where_msvcrt_locks(tmp_path: Path, monkeypatch: 
             owner.only_one(tmp_path, "run.lock", "Another run"),
         ):
             pass
+
+
+def test_memory_and_cores_are_told_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_proc, resident = machine.peak_memory_mb(), psutil.Process().memory_info().rss / 2**20
+    assert with_proc >= 0.99 * resident
+    monkeypatch.setattr(machine, "Path", lambda name: Path("no such folder"))
+    assert machine.peak_memory_mb() == pytest.approx(resident, rel=0.1)
+    monkeypatch.delattr(psutil.Process, "cpu_affinity", raising=False)
+    assert machine.usable_cores() == psutil.cpu_count()
+    assert machine.machine(torch.device("cpu"))["memory_gb"] > 0.5

@@ -206,9 +206,8 @@ def marks(config: Config, external: Sequence[External], checks: Sequence[Mapping
     own = [entry for entry in external if not entry["foreign"]]
     unknown = [entry["kind"] for entry in own if entry["train_hash"] is None]
     known = [entry["kind"] for entry in own if entry["train_hash"] is not None]
-    for text, kinds in (("made from another training split", foreign), ("origin unknown", unknown)):
-        texts += [f"{text}: {', '.join(kinds)}"] if kinds else []
-    return texts + ([f"made elsewhere: {', '.join(known)}"] if known else [])
+    by_origin = {"made from another training split": foreign, "origin unknown": unknown, "made elsewhere": known}
+    return texts + [f"{origin}: {', '.join(kinds)}" for origin, kinds in by_origin.items() if kinds]
 
 
 def _is_copy(check: Mapping[str, Any]) -> bool:
