@@ -86,8 +86,7 @@ def require_equal(parameters: Sequence[torch.nn.Parameter]) -> None:
     Raises:
         RuntimeError: they have drifted apart.
     """
-    sums = [function(one.double()) for one in parameters for function in (torch.sum, lambda held: held.abs().sum())]
-    own = torch.stack(sums)
+    own = torch.stack([held.sum(dtype=torch.float64) for one in parameters for held in (one, one.abs())])
     least, most = own.clone(), own.clone()
     dist.all_reduce(least, op=dist.ReduceOp.MIN)
     dist.all_reduce(most, op=dist.ReduceOp.MAX)
