@@ -28,7 +28,7 @@ def model_lines(options: Mapping[str, Any], folder: Path) -> Iterator[tuple[str,
     """Lines about the model alone; a GGUF file is converted into `folder`, once."""
     from recbole_dtlns.false_negatives.judges.engine import load_settings
     from recbole_dtlns.llm.loading import open_model
-    from recbole_dtlns.llm.outlook import size_lines
+    from recbole_dtlns.false_negatives.judges.outlook import size_lines
 
     yield from size_lines(open_model(load_settings(options), folder))
 
@@ -42,7 +42,7 @@ def question_lines(config: Any, cache_dir: Path, model_folder: Path) -> Iterator
     from recbole_dtlns.data.build import read_training_part
     from recbole_dtlns.false_negatives.identification.text import read_text
     from recbole_dtlns.false_negatives.judges.engine import open_engine
-    from recbole_dtlns.llm.outlook import probe
+    from recbole_dtlns.false_negatives.judges.outlook import probe
 
     settings, location = config.settings, config.location
     if location.kind == "download" and not location.folder.exists():

@@ -24,7 +24,7 @@ from recbole_dtlns.config.stock_faults import missing_package
 from recbole_dtlns.config.stock_keys import all_by_value, also_read, check_stock_values, fitting_valid_metric
 from recbole_dtlns.config.stock_kinds import check_stock_kinds
 from recbole_dtlns.data.convert import reading_keys
-from recbole_dtlns.data.locate import DataLocation, locate
+from recbole_dtlns.config.locate import DataLocation, locate
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.shipped import PROPERTIES
 from recbole_dtlns.files.yaml_text import read_yaml_file

@@ -27,7 +27,7 @@ from recbole_dtlns.config.parsers import (
 )
 from recbole_dtlns.config.parsers import shard as shard_of
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.budget import Budget
+from recbole_dtlns.config.budget import Budget
 
 _FIVE = Budget(5)
 _TOPK, _TOPK_LEARNED = Budget(20), Budget(50)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from recbole_dtlns.data.atomic_columns import MISSING
-from recbole_dtlns.data.locate import DataLocation
+from recbole_dtlns.config.locate import DataLocation
 from recbole_dtlns.data.split_files import PARTS, SplitPairs, read_split
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import write_atomically

@@ -16,7 +16,7 @@ from recbole_dtlns.data.augmented import InferredIds
 from recbole_dtlns.data.build import BuiltSplit
 from recbole_dtlns.data.tokens import tokens_of
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.evaluation.mask import evaluation_loaders
+from recbole_dtlns.data.mask import evaluation_loaders
 from recbole_dtlns.false_negatives.identification.during_training import OnlineJudge
 from recbole_dtlns.false_negatives.inferred import InferredPositives
 from recbole_dtlns.false_negatives.lists import JudgedLists

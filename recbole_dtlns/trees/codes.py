@@ -12,7 +12,7 @@ from recbole_dtlns.data.tokens import positions
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import write_atomically
 from recbole_dtlns.files.text_lines import quote_line
-from recbole_dtlns.trees.lines import read_lines, refuse_duplicates, refuse_unknown
+from recbole_dtlns.files.item_lines import read_lines, refuse_duplicates, refuse_unknown
 
 MAX_DIGIT = int(np.iinfo(np.int16).max)
 

@@ -10,7 +10,7 @@ import yaml
 from recbole_dtlns.config.run_config import PROPERTIES, Config
 from recbole_dtlns.config.settings import Settings, meaning, our_keys, sampler_keys
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.budget import Budget
+from recbole_dtlns.config.budget import Budget
 
 # DESIGN's table of start values, as YAML writes them.
 START = """

@@ -11,7 +11,7 @@ import numpy as np
 
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.budget import Budget
+from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates, ranked_by_order
 from recbole_dtlns.false_negatives.judges.foreign import TokenNumbers, first_unseen
 from recbole_dtlns.false_negatives.textfile import Lines, read_lines

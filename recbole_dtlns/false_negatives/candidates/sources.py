@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.budget import Budget
+from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.false_negatives.candidates.candidate_file import read_candidates
 from recbole_dtlns.false_negatives.candidates.ease import EASE
 from recbole_dtlns.false_negatives.candidates.item_knn import ItemKNN

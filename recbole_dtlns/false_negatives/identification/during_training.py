@@ -9,7 +9,7 @@ import numpy as np
 
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.data.train_split import TrainSplit
-from recbole_dtlns.false_negatives.budget import Budget
+from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.false_negatives.candidates.ranking import ScoreBlock, top_unseen
 from recbole_dtlns.false_negatives.decide import Calibration, DecisionSettings, decide, probability_of
 from recbole_dtlns.false_negatives.inferred import InferredPositives

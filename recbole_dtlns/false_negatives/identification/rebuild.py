@@ -10,7 +10,7 @@ import numpy as np
 
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.data.train_split import TrainSplit
-from recbole_dtlns.false_negatives.candidates.model_source import recbole_source
+from recbole_dtlns.evaluation.model_source import recbole_source
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.candidates.sources import CandidateSettings, find_candidates, resolve_source
 from recbole_dtlns.false_negatives.report.candidate_scores import pair_scores

@@ -17,7 +17,7 @@ from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.data.item_text import ItemText
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.candidates.model_source import find_model_candidates, source_keys
+from recbole_dtlns.evaluation.model_source import find_model_candidates, source_keys
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.candidates.sources import CandidateResult, CandidateSettings, find_candidates
 from recbole_dtlns.false_negatives.control import random_candidates, random_instead

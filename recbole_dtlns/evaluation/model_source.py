@@ -13,7 +13,7 @@ from recbole_dtlns.config.run_config import require_model
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.budget import Budget
+from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates, top_unseen
 from recbole_dtlns.false_negatives.candidates.sources import (
     SOURCES,
