@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import Literal
 
 import yaml
 
-from recbole_dtlns.data.split_files import PARTS
+from recbole_dtlns.config.nearest import near_names
 from recbole_dtlns.errors import UserError
 
+PARTS = ("train", "valid", "test")
 Kind = Literal["atomic", "text", "bundled", "download"]
 BUNDLED = "ml-100k"
 DOWNLOAD_ALIASES = {"amazon-sports": "amazon-sports-outdoors", "amazon-toys": "amazon-toys-games"}
@@ -129,7 +129,7 @@ def _refuse_path_one_too_deep(root: Path, dataset: str) -> None:
 def _unknown(dataset: str, root: Path, explicit: bool) -> str:
     """Message for a name that nothing stands for."""
     folders = [path.name for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
-    near = sorted(difflib.get_close_matches(dataset, {*folders, BUNDLED, *DOWNLOAD_ALIASES, *known_downloads()}, 5))
+    near = sorted(near_names(dataset, {*folders, BUNDLED, *DOWNLOAD_ALIASES, *known_downloads()}, most=5))
     return (
         f"The data set {dataset} was not found: no folder {root / dataset}"
         f"{'' if root.is_dir() else f' ({root} does not exist)'}{'' if explicit else ' (data_path is not set)'}, and "

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from recbole_dtlns.config.locate import PARTS
 from recbole_dtlns.data.pair_codes import Pairs, pair_codes
 from recbole_dtlns.data.plain_text import choose_layout, to_pairs
 from recbole_dtlns.data.text_file import read_text
 from recbole_dtlns.errors import UserError
 
-PARTS = ("train", "valid", "test")
 logger = logging.getLogger(__name__)
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
+from recbole_dtlns.config.config_files import read_yaml
 from recbole_dtlns.config.plugins import load_allowed
-from recbole_dtlns.config.run_config import Config, read_yaml
+from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data.build import BuiltSplit, build_split
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.inferred import read_inferred

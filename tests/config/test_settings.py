@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
-from recbole_dtlns.config.run_config import PROPERTIES, Config
-from recbole_dtlns.config.settings import Settings, meaning, our_keys, sampler_keys
-from recbole_dtlns.errors import UserError
 from recbole_dtlns.config.budget import Budget
+from recbole_dtlns.config.declared import declared_keys
+from recbole_dtlns.config.run_config import PROPERTIES, Config
+from recbole_dtlns.config.settings import Settings, meaning, our_keys
+from recbole_dtlns.errors import UserError
 
 # DESIGN's table of start values, as YAML writes them.
 START = """
@@ -89,8 +90,8 @@ def test_start_values_are_the_documented_ones() -> None:
 
 def test_keys_of_samplers_are_typed_and_keep_what_is_given() -> None:
     found = Settings.parse({"srns_warmup": "7"})
-    assert found.sampler_keys["srns_warmup"] == found.as_dict()["srns_warmup"] == 7
-    assert found.sampler_keys["srns_alpha"] == 5.0
+    assert found.declared["srns_warmup"] == found.as_dict()["srns_warmup"] == 7
+    assert found.declared["srns_alpha"] == 5.0
 
 
 def test_overall_yaml_repeats_the_start_values_and_names_every_key() -> None:
@@ -101,7 +102,7 @@ def test_overall_yaml_repeats_the_start_values_and_names_every_key() -> None:
     values = Settings().as_dict()
     assert {key: str(value) for key, value in given.items()} == {key: str(values[key]) for key in given}
     commented = set(re.findall(r"^# (\w+) +\(", text, flags=re.MULTILINE))
-    assert set(given) | commented == our_keys() - set(sampler_keys())
+    assert set(given) | commented == our_keys() - set(declared_keys("samplers"))
 
 
 @pytest.mark.parametrize("path", sorted(PROPERTIES.rglob("*.yaml")), ids=lambda path: path.name)
@@ -145,7 +146,7 @@ def test_every_key_has_a_meaning_and_parses_its_own_text() -> None:
 )
 def test_values_are_typed_by_the_table(given: dict[str, Any], typed: Any) -> None:
     (key,) = given
-    assert getattr(Settings.parse(given), key) == typed
+    assert Settings.parse(given)[key] == typed
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.evaluation import model_source
 from recbole_dtlns.evaluation.model_source import RecBoleSource, recbole_source
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.config.budget import Budget
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates, top_unseen
 from recbole_dtlns.false_negatives.judges import JudgeContext
 from recbole_dtlns.false_negatives.judges.judging import judge_pairs

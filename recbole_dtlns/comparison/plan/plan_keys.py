@@ -9,9 +9,10 @@ from recbole_dtlns.comparison.plan.plan import ComparisonPlan
 from recbole_dtlns.comparison.plan.plan_values import mapping
 from recbole_dtlns.comparison.plan.rows import require_judge
 from recbole_dtlns.comparison.search.search import Range, parse_range, ranges_of, trial_keys
-from recbole_dtlns.config.positives_loss import LEARNED
-from recbole_dtlns.config.run_config import raw_value, typed
-from recbole_dtlns.config.settings import Settings, nearest, our_keys
+from recbole_dtlns.config.config_files import raw_value, typed
+from recbole_dtlns.config.declared import all_judges
+from recbole_dtlns.config.nearest import nearest
+from recbole_dtlns.config.settings import Settings, our_keys
 from recbole_dtlns.errors import UserError
 
 # RecBole's own metrics; beside accuracy, how much of the catalogue is recommended and how popular that is.
@@ -35,12 +36,6 @@ _SET_HERE = {
 }
 # A judge's keys are those of identification and judging alone: what may differ between the rows of one comparison.
 _OF_JUDGES = ("llm_", "server_", "candidate_", "judge_", "student_", "learned_", "positive", "list_")
-# Some of them matter to some judges alone, and are then no part of the identity of runs with other judges or with none.
-_OF_MODELS = ("llm_", "server_", "student_")
-_OF_ALL_JUDGES = ("llm_max_pairs", "llm_max_history")
-_WITHOUT_MODEL = ("rule", "keep_all", "file", LEARNED)  # learned_from=llm takes its keys from judge_keys
-_WITHOUT_FILE = ("rule", "keep_all", "llm", "server", "student", LEARNED)
-_NOT_LEARNED = ("rule", "keep_all", "llm", "server", "student", "file")
 # Of these a file for all runs may hold a value: every run is given its own on top.
 _OVERRIDDEN = {"model", "dataset", "neg_sampler", "judge", "seed", "split_seed", "run_dir"}
 
@@ -118,13 +113,19 @@ def deal_out(
     return found
 
 
-def _strangers(key: str) -> tuple[str, ...]:
-    """Judges that cannot read a key; those of plugins may read any."""
-    if key == "judge_file":
-        return _WITHOUT_FILE
-    if key == "learned_from":
-        return _NOT_LEARNED
-    return _WITHOUT_MODEL if key.startswith(_OF_MODELS) and key not in _OF_ALL_JUDGES else ()
+def _strangers(key: str) -> list[str]:
+    """Judges that cannot read a key; those that do not say what they read, of plugins, may read any.
+
+    A judge that asks a language model gets the keys of all such judges: its model may be served, or teach a student.
+    """
+    judges = {name: judge for name, judge in all_judges().items() if judge.way != "none"}
+    readers = [judge for judge in judges.values() if key in (judge.keys or {})]
+    of_models = any(judge.asks_model for judge in readers)
+    return [
+        name
+        for name, judge in judges.items()
+        if readers and judge.keys is not None and key not in judge.keys and not (of_models and judge.asks_model)
+    ]
 
 
 def check_files(files: Sequence[str]) -> None:

@@ -24,7 +24,8 @@ from recbole_dtlns.comparison.run.records import RUNS
 from recbole_dtlns.comparison.run.runs import Run, command, run_config
 from recbole_dtlns.comparison.run.same_inputs import SameInputs
 from recbole_dtlns.comparison.run.usable import WHAT_TO_DO, usable_result
-from recbole_dtlns.config.run_config import Config, read_yaml
+from recbole_dtlns.config.config_files import read_yaml
+from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.run_folder import CONFIG, RESULT, config_hash, identity_keys
 from recbole_dtlns.training.trainer import CHECKPOINT

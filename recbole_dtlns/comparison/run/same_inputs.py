@@ -12,7 +12,7 @@ from recbole.utils import ModelType
 
 from recbole_dtlns.comparison.run.records import RunRecord
 from recbole_dtlns.comparison.run.usable import WHAT_TO_DO
-from recbole_dtlns.config.run_config import model_class
+from recbole_dtlns.config.models import model_class
 from recbole_dtlns.errors import UserError
 
 _SHOWN = 12  # characters of a hash in a message

@@ -19,7 +19,7 @@ class Oracle(Judge):
     """Says what the rule says, as a language model would: log-odds, label mass, and it counts its calls."""
 
     name, revision, block_users = "oracle", "1", 8
-    margins = True
+    gives_log_odds = True
     asked: list  # pairs of all objects of a class
     interrupt_after: int | None = None  # calls of `score` until Ctrl-C, once
     calls = 0
