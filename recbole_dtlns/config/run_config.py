@@ -20,7 +20,7 @@ from recbole_dtlns.config.nested_keys import check_nested_keys
 from recbole_dtlns.config.permissions import PERMISSIONS, refuse_in_files
 from recbole_dtlns.config.reading_keys import reading_keys
 from recbole_dtlns.config.settings import Settings, our_keys
-from recbole_dtlns.config.stock_faults import missing_package
+from recbole_dtlns.config.stock_faults import missing_package, raised_by_us
 from recbole_dtlns.config.stock_keys import all_by_value, also_read, check_stock_values, fitting_valid_metric
 from recbole_dtlns.config.stock_kinds import check_stock_kinds
 from recbole_dtlns.errors import UserError
@@ -73,15 +73,15 @@ class Config(StockConfig):
         except ImportError as error:
             raise UserError(missing_package(str(model), error)) from error
         except (KeyError, ValueError, TypeError, AttributeError, NotImplementedError, RuntimeError) as error:
-            if isinstance(error, UserError):
+            if isinstance(error, UserError) or raised_by_us(error):
                 raise
-            said = str(error.args[0] if error.args else error)
-            if "loss_type is CE" in said:
-                said += (
+            complaint = str(error.args[0] if error.args else error)
+            if "loss_type is CE" in complaint:
+                complaint += (
                     ". With --loss_type=BPR it takes negatives of ours; to train on CE as RecBole does, give "
                     "--train_neg_sample_args=None and leave neg_sampler out"
                 )
-            raise UserError(f"The configuration cannot be used: {said}") from error
+            raise UserError(f"The configuration cannot be used: {complaint}") from error
         self._check_keys()
         refuse_in_files(self.file_config_dict)
         check_stock_values(self.final_config_dict, self.external_config_dict)

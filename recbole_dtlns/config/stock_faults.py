@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,6 +62,13 @@ def running(config: Any) -> Iterator[None]:
             f"The loss of {config['model']} became NaN: training has diverged. Set learning_rate (here "
             f"{config['learning_rate']}) or the weights of the loss lower."
         ) from error
+
+
+def raised_by_us(error: BaseException) -> bool:
+    """Whether an error comes from code of ours: then it is a fault of ours, and no bad input."""
+    frames = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    packages = [name.partition(".")[0] for name in frames]
+    return [name for name in packages if name in {"recbole", "recbole_dtlns"}][-1:] == ["recbole_dtlns"]
 
 
 def missing_package(model: str, error: ImportError) -> str:

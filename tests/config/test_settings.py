@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from recbole_dtlns.config import run_config
 from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.config.declared import declared_keys
 from recbole_dtlns.config.run_config import PROPERTIES, Config
@@ -225,3 +226,14 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None
     (tmp_path / "a.yaml").write_text(text)
     with pytest.raises(UserError, match=r"a\.yaml"):
         Config("BPR", "ml-100k", [str(tmp_path / "a.yaml")])
+
+
+def test_a_fault_of_our_own_is_no_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise KeyError("a bug")
+
+    with pytest.raises(UserError, match="The configuration cannot be used.*--loss_type=BPR"):  # raised inside RecBole
+        Config("SASRec", "ml-100k")
+    monkeypatch.setattr(run_config, "check_nested_keys", broken)
+    with pytest.raises(KeyError, match="a bug"):
+        Config("BPR", "ml-100k")
