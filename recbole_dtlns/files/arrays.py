@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -20,4 +20,5 @@ def save_arrays(file: Path | IO[bytes], arrays: Mapping[str, np.ndarray], compre
     objects = [name for name, array in arrays.items() if np.asarray(array).dtype.hasobject]
     if objects:
         raise ValueError(f"The array {objects[0]} holds Python objects; expected numbers or text.")
-    (np.savez_compressed if compressed else np.savez)(file, **arrays)
+    save: Any = np.savez_compressed if compressed else np.savez
+    save(file, **arrays)

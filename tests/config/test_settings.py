@@ -232,7 +232,7 @@ def test_a_fault_of_our_own_is_no_bad_input(monkeypatch: pytest.MonkeyPatch) -> 
     def broken(*_: Any) -> None:
         raise KeyError("a bug")
 
-    with pytest.raises(UserError, match="The configuration cannot be used.*--loss_type=BPR"):  # raised inside RecBole
+    with pytest.raises(UserError, match=r"The configuration cannot be used.*--loss_type=BPR"):  # raised inside RecBole
         Config("SASRec", "ml-100k")
     monkeypatch.setattr(run_config, "check_nested_keys", broken)
     with pytest.raises(KeyError, match="a bug"):
