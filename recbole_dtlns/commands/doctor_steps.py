@@ -26,8 +26,8 @@ def run_steps(config: Any, rows: int | None) -> Steps:
 
 def _data_step(config: Any) -> Steps:
     kind, folder = config.location.kind, config.location.folder
-    said = {"download": f"downloaded to {folder}", "bundled": f"bundled with RecBole, {folder}"}
-    return [("data", said.get(kind, f"{kind} files in {folder}"))]
+    origins = {"download": f"downloaded to {folder}", "bundled": f"bundled with RecBole, {folder}"}
+    return [("data", origins.get(kind, f"{kind} files in {folder}"))]
 
 
 def _offline_steps(config: Any) -> Iterator[tuple[str, str]]:

@@ -54,14 +54,14 @@ def question_lines(config: Any, cache_dir: Path, model_folder: Path) -> Iterator
     yield "questions", "; ".join(f"{count:,} {what}" for what, count in planned.items())
     engine = open_engine({**settings.as_dict(), "cache_dir": str(model_folder)})
     context, users, items = _made_up(settings, config.method, view, None if text is None else text.of(view.items))
-    found = probe(engine, context, users, items)
-    total, rate = sum(planned.values()), found.pairs / found.seconds
+    probed = probe(engine, context, users, items)
+    total, rate = sum(planned.values()), probed.pairs / probed.seconds
     yield (
         "probe",
-        f"{found.pairs} pairs in {found.seconds:.1f} seconds, {rate:.1f} pairs a second, "
-        f"{found.tokens / found.pairs:.1f} tokens a pair",
+        f"{probed.pairs} pairs in {probed.seconds:.1f} seconds, {rate:.1f} pairs a second, "
+        f"{probed.tokens / probed.pairs:.1f} tokens a pair",
     )
-    yield "tokens", f"about {total * found.tokens / found.pairs / 1e6:,.2f} million"
+    yield "tokens", f"about {total * probed.tokens / probed.pairs / 1e6:,.2f} million"
     yield "time", f"about {total / rate / 3600:,.2f} hours on this machine; answers that are stored already cost none"
 
 

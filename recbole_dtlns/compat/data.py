@@ -118,13 +118,13 @@ def _fix_coverage_metrics() -> None:
     per_batch = ("rec.topk", "rec.meanrank", "rec.score", "rec.items", "data.label")
 
     def get_data_struct(self: Any) -> Any:
-        held = self.data_struct._data_dict
-        for key, value in held.items():
+        collected = self.data_struct._data_dict
+        for key, value in collected.items():
             if torch.is_tensor(value):
-                held[key] = value.cpu()
+                collected[key] = value.cpu()
         result = copy.deepcopy(self.data_struct)
         for key in per_batch:
-            held.pop(key, None)
+            collected.pop(key, None)
         return result
 
     Collector.get_data_struct = get_data_struct

@@ -34,9 +34,9 @@ def raw_value(key: str, *sources: Any) -> Any:
                 return source[key]
             continue
         for name in reversed(list(source or [])):
-            held = read_yaml(find_config_file(name))
-            if key in held:
-                return held[key]
+            keys = read_yaml(find_config_file(name))
+            if key in keys:
+                return keys[key]
     return None
 
 

@@ -89,21 +89,21 @@ def how_to_supply(name: str) -> str:
 
 def _inside(folder: Path, name: str, benchmark: Sequence[str] | None) -> DataLocation:
     """What an existing folder holds; atomic files go before text. Raises UserError for neither."""
-    held = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     parts = [f"{name}.{part}.inter" for part in (benchmark or PARTS)]
-    if f"{name}.inter" in held and not benchmark:
+    if f"{name}.inter" in names and not benchmark:
         return DataLocation("atomic", name, folder, False)
-    if set(parts) <= set(held):
+    if set(parts) <= set(names):
         return DataLocation("atomic", name, folder, True)
-    if not set(parts) & set(held) and not benchmark and {f"{part}.txt" for part in PARTS} & set(held):
+    if not set(parts) & set(names) and not benchmark and {f"{part}.txt" for part in PARTS} & set(names):
         return DataLocation("text", name, folder, True)
-    found = ", ".join(held[:10]) + (" ..." if len(held) > 10 else "")
+    shown = ", ".join(names[:10]) + (" ..." if len(names) > 10 else "")
     expected = f"{', '.join(parts)} (benchmark_filename)" if benchmark else f"{name}.inter; or {', '.join(parts)}"
     text = "" if benchmark else "; or train.txt, valid.txt and test.txt"
     again = " An interrupted download may have left it: delete the folder to download again."
     raise UserError(
         f"{folder} is {'no folder' if not folder.is_dir() else 'there without usable files'}: found "
-        f"{found or 'nothing'}; expected {expected}{text}. Rename or add the files."
+        f"{shown or 'nothing'}; expected {expected}{text}. Rename or add the files."
         f"{again if name in known_downloads() and not benchmark else ''}"
     )
 

@@ -51,9 +51,9 @@ def running(config: Any) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not _is_memory(error):
             raise
-        said = " ".join(str(error).split())[:160]
+        complaint = " ".join(str(error).split())[:160]
         raise UserError(
-            f"The run wants more memory than there is ({said}). Make what decides it smaller: {_SIZES}."
+            f"The run wants more memory than there is ({complaint}). Make what decides it smaller: {_SIZES}."
         ) from error
     except ValueError as error:
         if "loss is nan" not in str(error):
@@ -80,9 +80,9 @@ def missing_package(model: str, error: ImportError) -> str:
 def _unfit(config: Any, error: Exception) -> UserError:
     given = getattr(config, "external_config_dict", {})
     keys = ", ".join(sorted(str(key) for key in given if key not in {"model", "dataset", "data_path"})) or "none"
-    said = " ".join(str(error.args[0] if error.args else error).split())[:200]
+    complaint = " ".join(str(error.args[0] if error.args else error).split())[:200]
     return UserError(
-        f"{config['model']} cannot be made with these keys ({type(error).__name__}: {said}). Given were: {keys}. "
+        f"{config['model']} cannot be made with these keys ({type(error).__name__}: {complaint}). Given were: {keys}. "
         "Correct them, or leave them out."
     )
 

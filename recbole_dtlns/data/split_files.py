@@ -83,15 +83,15 @@ def read_train(folder: Path, layout: str, seed: int) -> Pairs:
 def refuse_overlap(parts: Mapping[str, Pairs], where: str) -> None:
     """Raise UserError if any pair stands in two parts; arrays of tokens (str) or ids (integer). O(E log E)."""
     coded = dict(zip(parts, pair_codes(parts.values()), strict=True))
-    for one, other in itertools.combinations(parts, 2):
-        shared, rows, _ = np.intersect1d(coded[one], coded[other], return_indices=True)
+    for first, other in itertools.combinations(parts, 2):
+        shared, rows, _ = np.intersect1d(coded[first], coded[other], return_indices=True)
         if len(shared):
-            users, items = parts[one]
+            users, items = parts[first]
             examples = ", ".join(f"(user {users[row]}, item {items[row]})" for row in rows[:3])
             raise UserError(
-                f"{where}: {len(shared)} {'pair stands' if len(shared) == 1 else 'pairs stand'} in both {one} and "
+                f"{where}: {len(shared)} {'pair stands' if len(shared) == 1 else 'pairs stand'} in both {first} and "
                 f"{other}, for example {examples}. Expected each pair in one part only, or the results would mean "
-                f"nothing. Remove them from one of the two files{_valid_advice(one, other)}."
+                f"nothing. Remove them from one of the two files{_valid_advice(first, other)}."
             )
 
 

@@ -87,8 +87,8 @@ def load_run(
             )
         inferred = Path(run_dir) / INFERRED
         refuse_changed(inferred)
-        found = read_inferred(inferred) if inferred.is_file() else None
-        prepared = prepare(config, split, found, None, for_training=False)
+        positives = read_inferred(inferred) if inferred.is_file() else None
+        prepared = prepare(config, split, positives, None, for_training=False)
     prepared.model.load_state_dict(checkpoint["state_dict"])
     prepared.model.load_other_parameter(on_device(checkpoint["other_parameter"], config["device"]))
     prepared.model.eval()

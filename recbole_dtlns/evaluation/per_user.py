@@ -30,12 +30,12 @@ def captured(evaluator: Any) -> Iterator[dict[str, np.ndarray]]:
 
     Metrics that are no mean over users (coverage, Gini index, GAUC) have no such values.
     """
-    found: dict[str, np.ndarray] = {}
+    columns: dict[str, np.ndarray] = {}
     metrics = [metric for metric in evaluator.metric_class.values() if hasattr(metric, "topk_result")]
     for metric in metrics:
-        metric.topk_result = functools.partial(_keep, metric.topk_result, metric.topk, found)
+        metric.topk_result = functools.partial(_keep, metric.topk_result, metric.topk, columns)
     try:
-        yield found
+        yield columns
     finally:
         for metric in metrics:
             del metric.topk_result

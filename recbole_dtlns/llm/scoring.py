@@ -138,7 +138,7 @@ class LabelScorer:
 
     def _batch(self, users: Sequence[_User]) -> Iterator[tuple[list[int], Tensor]]:
         """Pairs and their last hidden states [pairs, C], in as many passes as the memory asks for."""
-        cache, width = (None, 0) if self.method == "single" else self._prefixes.prefill([one.prefix for one in users])
+        cache, width = (None, 0) if self.method == "single" else self._prefixes.prefill([user.prefix for user in users])
         rows = [
             (number, user.suffixes[start:stop], user.pairs[start:stop])
             for number, user in enumerate(users)

@@ -59,7 +59,7 @@ def judge_keys_of(given: Mapping[str, Any], known_only: bool = True) -> dict[str
     Raises:
         UserError: an unknown judge or key, one of evaluation, training or budget, or a value of the wrong type.
     """
-    found: dict[str, dict[str, Any]] = {}
+    typed_keys: dict[str, dict[str, Any]] = {}
     for judge, keys in given.items():
         if known_only:
             require_judge(judge)
@@ -75,8 +75,8 @@ def judge_keys_of(given: Mapping[str, Any], known_only: bool = True) -> dict[str
                     "so rows with this judge would not be comparable to the others. Give it for all runs: under fixed, "
                     f"or as --{key}=VALUE. For another protocol name a row NAME+reference."
                 )
-        found[judge] = {key: _value(key, value) for key, value in mapping(judge, keys).items()}
-    return found
+        typed_keys[judge] = {key: _value(key, value) for key, value in mapping(judge, keys).items()}
+    return typed_keys
 
 
 def deal_out(
@@ -98,7 +98,7 @@ def deal_out(
     Raises:
         UserError: no judge of the plan reads a key.
     """
-    found = {
+    dealt = {
         judge: {key: value for key, value in keys.items() if key not in flags} for judge, keys in judge_keys.items()
     }
     for key in [key for key in shared if _strangers(key)]:
@@ -109,8 +109,8 @@ def deal_out(
                 f"--judges or as a row judge=NAME, or leave {key} out."
             )
         for judge in readers:
-            found.setdefault(judge, {}).setdefault(key, value)
-    return found
+            dealt.setdefault(judge, {}).setdefault(key, value)
+    return dealt
 
 
 def _strangers(key: str) -> list[str]:

@@ -178,5 +178,5 @@ def _reference_keys(model: str) -> dict[str, Any]:
 def _stock_values(name: str) -> dict[str, Any]:
     """The content of one of RecBole's property files."""
     path = Path(recbole.__file__).parent / "properties" / f"{name}.yaml"
-    held = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    return {key: typed(key, value) for key, value in held.items()}  # YAML reads 1e-05 as text
+    values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    return {key: typed(key, value) for key, value in values.items()}  # YAML reads 1e-05 as text

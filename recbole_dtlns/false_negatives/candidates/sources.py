@@ -184,14 +184,19 @@ def unknown_source(name: str, others: Collection[str] = ()) -> UserError:
 def _from_file(view: TrainSplit, settings: CandidateSettings, started: float) -> CandidateResult:
     if settings.file is None:
         raise UserError("candidate_source=file needs a file. Set candidate_file=PATH.")
-    found = read_candidates(settings.file, view, settings.topk, settings.allow_foreign)
+    read = read_candidates(settings.file, view, settings.topk, settings.allow_foreign)
     seconds = time.perf_counter() - started
-    return CandidateResult(found.candidates, settings.source, seconds, False, [found.external], found.dropped)
+    return CandidateResult(read.candidates, settings.source, seconds, False, [read.external], read.dropped)
 
 
 def _computed(source: CandidateSource, view: TrainSplit, topk: Budget) -> dict[str, np.ndarray]:
-    found, embeddings = source.top(view, topk), source.item_embeddings()
-    arrays = {"users": found.users, "items": found.items, "ranks": found.ranks, "scores": found.scores}
+    candidates, embeddings = source.top(view, topk), source.item_embeddings()
+    arrays = {
+        "users": candidates.users,
+        "items": candidates.items,
+        "ranks": candidates.ranks,
+        "scores": candidates.scores,
+    }
     return arrays if embeddings is None else {**arrays, "embeddings": embeddings}
 
 
