@@ -234,3 +234,15 @@ def test_a_runs_counts_are_those_of_its_best_epoch(toy: Path) -> None:
     best = result["best_epoch"]
     first = len(read_inferred(toy / "run" / "inferred_positives.tsv"))
     assert result["data"]["inferred_positives"] == counts.get(best, first)
+
+
+def test_the_positives_that_count_are_those_of_the_best_epoch(toy: Path) -> None:
+    prepared, _ = ready(toy, judge="rule")
+    refresher = prepared.trainer.refresher
+    first = refresher.extra
+    assert prepared.used is first
+    refresher.best = first  # as a checkpoint has it
+    prepared.model.user_embedding.weight.data.neg_()
+    refresher.before_epoch(2, prepared.train_data, toy)
+    assert prepared.used is first
+    assert refresher.extra is not first
