@@ -67,7 +67,8 @@ def _identify(config: Config, run_dir: Path, cache_dir: Path) -> None:
     if identified.interrupted:  # without a result the same command takes up the same folder
         raise KeyboardInterrupt
     counts = results.data_counts(view, None, None if identified.inferred is None else len(identified.inferred))
-    fields = results.result_fields(config, resolved, identified, counts) | {"model": None}
+    fields = results.result_fields(config, resolved, identified, counts)
+    fields["model"] = None
     results.write_result(run_dir / RESULT, fields)
     written = [name for name in (INFERRED, RESULT, CONFIG, LOG) if (run_dir / name).is_file()]
     logger.info("%s", seconds_text(fields["seconds"], identified.cached))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from recbole_dtlns.evaluation.final_test import both_masks
 from recbole_dtlns.evaluation.leaks import LeakChecks
 from recbole_dtlns.false_negatives.identification.identified import Identification
 from recbole_dtlns.false_negatives.report.overlap import looks_filtered
+from recbole_dtlns.files.result_schema import Result
 from recbole_dtlns.files.run_folder import RESULT
 from recbole_dtlns.files.run_log import DETAIL
 from recbole_dtlns.training.assemble import Prepared
@@ -67,7 +69,7 @@ def write_run(run: TrainedRun, replays: bool) -> None:
     _tell(run, result)
 
 
-def _fields(run: TrainedRun, replays: bool) -> dict[str, Any]:
+def _fields(run: TrainedRun, replays: bool) -> Result:
     config, split, identified, prepared = run.config, run.split, run.identified, run.prepared
     trainer, step = prepared.trainer, prepared.trainer.step
     masks = both_masks(config, split, prepared, run.tested)
@@ -99,13 +101,14 @@ def _fields(run: TrainedRun, replays: bool) -> dict[str, Any]:
     )
 
 
-def _tell(run: TrainedRun, result: dict[str, Any]) -> None:
-    for check in result["checks"]:
+def _tell(run: TrainedRun, result: Result) -> None:
+    for check in result["checks"] or ():
         if not check["passed"]:
             logger.warning("Leak check failed: %s: %s", check["name"], check["found"])
     shared = result["overlap"]
-    for name in () if shared is None else ("valid", "test"):
-        hits, chance = shared[name], shared[f"{name}_chance"]
+    held_out: Mapping[str, Any] = shared or {}
+    for name in ("valid", "test") if held_out else ():
+        hits, chance = held_out[name], held_out[f"{name}_chance"]
         logger.info("Inferred positives that are in %s: %d (by chance %.1f).", name, hits, chance)
         if looks_filtered(hits, chance):
             logger.warning(

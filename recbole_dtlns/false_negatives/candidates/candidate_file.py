@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from recbole_dtlns.false_negatives.candidates.ranking import Candidates, ranked_
 from recbole_dtlns.false_negatives.judges.foreign import TokenNumbers, first_unseen
 from recbole_dtlns.false_negatives.textfile import Lines, read_lines
 from recbole_dtlns.files.origin import external_input
+from recbole_dtlns.files.result_schema import External
 
 logger = logging.getLogger(__name__)
 KIND = "candidate_file"
@@ -39,7 +40,7 @@ class CandidateFile:
     }
     candidates: Candidates
     dropped: int
-    external: dict[str, Any]
+    external: External
 
 
 def read_candidates(

@@ -23,6 +23,7 @@ from recbole_dtlns.false_negatives.candidates.rp3beta import RP3beta
 from recbole_dtlns.false_negatives.candidates.union_source import UnionSource
 from recbole_dtlns.false_negatives.candidates.user_knn import UserKNN
 from recbole_dtlns.files.cache import StageCache, content_key
+from recbole_dtlns.files.result_schema import External
 
 logger = logging.getLogger(__name__)
 _STAGE = "candidates"
@@ -110,7 +111,7 @@ class CandidateResult:
     source_effective: str
     seconds: float
     cached: bool
-    external: list[dict[str, Any]] = field(default_factory=list)
+    external: list[External] = field(default_factory=list)
     dropped: int = 0
     item_embeddings: tuple[str, np.ndarray] | None = None
 

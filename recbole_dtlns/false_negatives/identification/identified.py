@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from recbole_dtlns.false_negatives.identification.during_training import OnlineJudge
 from recbole_dtlns.false_negatives.inferred import InferredPositives
 from recbole_dtlns.false_negatives.lists import JudgedLists
+from recbole_dtlns.files.result_schema import External, IdentificationCounts, Judging
 from recbole_dtlns.trees.stage import Trees
 
 
@@ -50,14 +50,14 @@ class Identification:
 
     inferred: InferredPositives | None = None
     trees: Trees | None = None
-    counts: dict[str, int] | None = None
+    counts: IdentificationCounts | None = None
     seconds: dict[str, float | None] = field(
         default_factory=lambda: {"trees": None, "candidates": None, "judging": None}
     )
     cached: list[str] = field(default_factory=list)
-    external: list[dict[str, Any]] = field(default_factory=list)
+    external: list[External] = field(default_factory=list)
     candidate_source: str | None = None
-    judging: dict[str, Any] | None = None
+    judging: Judging | None = None
     online: OnlineJudge | None = None
     judged: JudgedPairs | None = None
     lists: JudgedLists | None = None

@@ -24,6 +24,7 @@ from recbole_dtlns.false_negatives.judges.judging import Verdicts
 from recbole_dtlns.false_negatives.selection import pairs_to_judge
 from recbole_dtlns.false_negatives.student.cascade import CascadeSettings, judge_with_student, student_scores
 from recbole_dtlns.false_negatives.student.model import Student
+from recbole_dtlns.files.result_schema import Judging, empty_judging
 
 logger = logging.getLogger(__name__)
 _LITTLE_MASS = 0.05
@@ -46,7 +47,7 @@ class Judgement:
     verdicts: Verdicts
     calibration: Calibration | None
     about: dict[str, Any]
-    details: dict[str, Any]
+    details: Judging
     online: RawOf
     usage: Usage
 
@@ -67,7 +68,7 @@ def judge_candidates(
     Raises:
         UserError: bad input of the judge; `calibrated` without pairs to fit it on.
     """
-    details: dict[str, Any] = dict.fromkeys(("report", "calibration", "student", "label_mass", "answers"))
+    details = empty_judging()
     calibration = _reported(settings, asker, reporter, details) if _wants_report(settings, asker) else None
     if calibration is None and asker.judge.gives_log_odds:
         calibration = Calibration()
@@ -85,11 +86,9 @@ def judge_candidates(
     details["label_mass"] = _label_mass(verdicts)
     if asker.judge.gives_log_odds and settings.judge_decision in {"per_user", "threshold"}:
         _check_threshold(verdicts.raw, asker.cut)
-    details["answers"] = asker.judge.summary()
-    if details["answers"] is not None:
-        logger.info(
-            "The judge's answers: %s", ", ".join(f"{count} {kind}" for kind, count in details["answers"].items())
-        )
+    answers = details["answers"] = asker.judge.summary()
+    if answers is not None:
+        logger.info("The judge's answers: %s", ", ".join(f"{count} {kind}" for kind, count in answers.items()))
     about = details["judge"] = asker.about()
     if declared(name).way == "distilled":
         limits = {"users": settings["student_users"], "share": settings["student_share"]}
@@ -100,7 +99,7 @@ def judge_candidates(
     )
 
 
-def _reported(settings: Settings, asker: Asker, reporter: ReportMaker, details: dict[str, Any]) -> Calibration | None:
+def _reported(settings: Settings, asker: Asker, reporter: ReportMaker, details: Judging) -> Calibration | None:
     """Make the report, note it in `details`, and return the calibration where the decision asks for one."""
     report = reporter.make(asker)
     details["report"] = report.as_dict()

@@ -38,6 +38,7 @@ from recbole_dtlns.false_negatives.learned.measures import reliability
 from recbole_dtlns.false_negatives.learned.model import LEAST, can_be_fitted, fit_folds, folds_of_users
 from recbole_dtlns.false_negatives.report.held_in import hold_in
 from recbole_dtlns.files.cache import StageCache, content_key
+from recbole_dtlns.files.result_schema import empty_judging
 from recbole_dtlns.trees.stage import Trees
 
 logger = logging.getLogger(__name__)
@@ -111,11 +112,11 @@ class LearnedStage:
             fitted = self._with_paid(evidence, free, paid, answers, fitted)
         for line in table_of(fitted.known):
             logger.info(line)
-        details: dict[str, Any] = dict.fromkeys(("report", "calibration", "student", "label_mass", "answers"))
+        details = empty_judging()
         identity = {"judge": _STAGE, "revision": str(VERSION), "settings": {"learned_from": sorted(askers)}}
         nothing, asked = np.full(len(candidates), np.nan), 0 if fitted.cached else len(candidates)
         verdicts = Verdicts(fitted.raw, nothing, asked, len(candidates) - asked)
-        details |= {"judge": identity, _STAGE: fitted.known}
+        details["judge"], details["learned"] = identity, fitted.known
         return Judgement(verdicts, None, identity, details, _nothing_online, usage_of(askers))
 
     def _evidence(self, candidates: Candidates, trees: Trees) -> Evidence:

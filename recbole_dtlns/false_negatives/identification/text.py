@@ -16,6 +16,7 @@ from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import StageCache
 from recbole_dtlns.files.origin import external_input
+from recbole_dtlns.files.result_schema import External
 from recbole_dtlns.llm.prompts import Prompt
 from recbole_dtlns.trees.text_vectors import TEXT, TextVectors, check_text_model
 
@@ -79,7 +80,7 @@ class TextInUse:
 
     text: ItemText | None = None
     vectors: TextVectors | None = None
-    external: tuple[dict[str, Any], ...] = ()
+    external: tuple[External, ...] = ()
 
     @classmethod
     def of(
@@ -96,7 +97,7 @@ class TextInUse:
         return cls(text, vectors, external)
 
 
-def describe_text(text: ItemText, view: TrainSplit, settings: Settings, readers: list[str]) -> dict[str, Any]:
+def describe_text(text: ItemText, view: TrainSplit, settings: Settings, readers: list[str]) -> External:
     """The entry of `external` for the text, with a mark that says who was shown it.
 
     Raises:
