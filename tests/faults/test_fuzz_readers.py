@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fake_result import fake_result
 from hypothesis import given
 from hypothesis import strategies as st
 
 from recbole_dtlns.commands.arguments import flags
+from recbole_dtlns.config.config_files import typed
 from recbole_dtlns.config.nested_keys import check_nested_keys
-from recbole_dtlns.config.run_config import Config, typed
+from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.config.settings import Settings, our_keys
 from recbole_dtlns.data.atomic_check import check_atomic
 from recbole_dtlns.data.atomic_header import AtomicFormat
@@ -21,6 +23,7 @@ from recbole_dtlns.data.plain_text import read_pairs
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.judges.verdict_file import read_verdicts
+from recbole_dtlns.files.result_schema import Result, check_result
 from recbole_dtlns.files.yaml_text import parse_yaml
 from recbole_dtlns.trees.codes import read_codes
 
@@ -152,3 +155,11 @@ def test_values_of_recboles_keys(key: str, value: Any) -> None:
 @pytest.mark.parametrize("text", ["9" * 5000, "[" * 500, "1e400", "{1:2}", "'\0'", "lambda: 1"])
 def test_raw_text_becomes_a_plain_value(text: str) -> None:
     assert isinstance(typed("topk", text), (str, int, float, list, dict))
+
+
+@given(st.dictionaries(st.sampled_from(sorted(Result.__annotations__)), VALUES, max_size=3))
+def test_results(changes: dict[str, Any]) -> None:
+    with contextlib.suppress(UserError):
+        result = check_result({**fake_result(), **changes}, Path("result.json"))
+        assert set(result) == set(Result.__annotations__)
+        assert isinstance(result["seed"], int)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 
+from recbole_dtlns.config.budget import Budget
+from recbole_dtlns.config.parsers import Key, or_none, text
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates, ranked_by_order
 from recbole_dtlns.false_negatives.judges.foreign import TokenNumbers, first_unseen
 from recbole_dtlns.false_negatives.textfile import Lines, read_lines
 from recbole_dtlns.files.origin import external_input
+from recbole_dtlns.files.result_schema import External
 
 logger = logging.getLogger(__name__)
 KIND = "candidate_file"
@@ -29,11 +32,15 @@ class CandidateFile:
         candidates: its pairs, ranked by order of appearance.
         dropped: pairs left out for being in train, or (with allow_foreign) for unknown tokens.
         external: the file, as `external` in result.json lists it.
+        keys: configuration keys of `candidate_source=file` alone.
     """
 
+    keys: ClassVar[Mapping[str, Key]] = {
+        "candidate_file": Key(None, or_none(text), "candidates made elsewhere, with candidate_source=file"),
+    }
     candidates: Candidates
     dropped: int
-    external: dict[str, Any]
+    external: External
 
 
 def read_candidates(

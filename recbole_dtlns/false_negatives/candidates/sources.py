@@ -11,10 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.candidates.candidate_file import read_candidates
+from recbole_dtlns.false_negatives.candidates.candidate_file import CandidateFile, read_candidates
 from recbole_dtlns.false_negatives.candidates.ease import EASE
 from recbole_dtlns.false_negatives.candidates.item_knn import ItemKNN
 from recbole_dtlns.false_negatives.candidates.low_pass import LowPass
@@ -23,6 +23,7 @@ from recbole_dtlns.false_negatives.candidates.rp3beta import RP3beta
 from recbole_dtlns.false_negatives.candidates.union_source import UnionSource
 from recbole_dtlns.false_negatives.candidates.user_knn import UserKNN
 from recbole_dtlns.files.cache import StageCache, content_key
+from recbole_dtlns.files.result_schema import External
 
 logger = logging.getLogger(__name__)
 _STAGE = "candidates"
@@ -31,7 +32,10 @@ _TWENTY = Budget(20)
 
 
 class CandidateSource(Protocol):
-    """A scorer that learns from the training split alone."""
+    """A scorer that learns from the training split alone.
+
+    A class in `SOURCES` may declare `keys`: configuration keys of this source alone, by name.
+    """
 
     def settings(self) -> dict[str, Any]:
         """What decides the result besides the training split, as JSON values: part of the cache's key."""
@@ -61,6 +65,8 @@ SOURCES: dict[str, type[CandidateSource]] = {
     "RP3beta": RP3beta,
     "UserKNN": UserKNN,
 }
+OTHER_SOURCES = {"file": CandidateFile}
+"""Sources that are not fitted."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ class CandidateResult:
     source_effective: str
     seconds: float
     cached: bool
-    external: list[dict[str, Any]] = field(default_factory=list)
+    external: list[External] = field(default_factory=list)
     dropped: int = 0
     item_embeddings: tuple[str, np.ndarray] | None = None
 
@@ -125,7 +131,7 @@ def find_candidates(
         UserError: an unknown source, bad options, or a bad file.
     """
     started = time.perf_counter()
-    if settings.source == "file":
+    if settings.source in OTHER_SOURCES:
         return _from_file(view, settings, started)
     name, source = resolve_source(settings, view.n_items, source)
     decided_by: dict[str, Any] = {"train_hash": view.train_hash, "source": name, "settings": source.settings()}
@@ -172,21 +178,26 @@ def resolve_source(
 
 def unknown_source(name: str, others: Collection[str] = ()) -> UserError:
     """The error for a source that does not exist, with the names that do; `others` are those known elsewhere."""
-    known = ", ".join([*sorted(SOURCES), "file", *others])
+    known = ", ".join([*sorted(SOURCES), *OTHER_SOURCES, *others])
     return UserError(f"candidate_source: there is no source {name!r}. Give one of {known}.")
 
 
 def _from_file(view: TrainSplit, settings: CandidateSettings, started: float) -> CandidateResult:
     if settings.file is None:
         raise UserError("candidate_source=file needs a file. Set candidate_file=PATH.")
-    found = read_candidates(settings.file, view, settings.topk, settings.allow_foreign)
+    read = read_candidates(settings.file, view, settings.topk, settings.allow_foreign)
     seconds = time.perf_counter() - started
-    return CandidateResult(found.candidates, "file", seconds, False, [found.external], found.dropped)
+    return CandidateResult(read.candidates, settings.source, seconds, False, [read.external], read.dropped)
 
 
 def _computed(source: CandidateSource, view: TrainSplit, topk: Budget) -> dict[str, np.ndarray]:
-    found, embeddings = source.top(view, topk), source.item_embeddings()
-    arrays = {"users": found.users, "items": found.items, "ranks": found.ranks, "scores": found.scores}
+    candidates, embeddings = source.top(view, topk), source.item_embeddings()
+    arrays = {
+        "users": candidates.users,
+        "items": candidates.items,
+        "ranks": candidates.ranks,
+        "scores": candidates.scores,
+    }
     return arrays if embeddings is None else {**arrays, "embeddings": embeddings}
 
 

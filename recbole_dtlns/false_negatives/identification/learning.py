@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import sklearn
 
-from recbole_dtlns.config.positives_loss import LEARNED
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.data.item_text import ItemText
 from recbole_dtlns.data.train_split import TrainSplit
@@ -32,16 +31,19 @@ from recbole_dtlns.false_negatives.identification.judging import Judgement
 from recbole_dtlns.false_negatives.identification.rebuild import Rebuild
 from recbole_dtlns.false_negatives.identification.worth import table_of, worth_of_judge, worth_of_questions
 from recbole_dtlns.false_negatives.judges.judging import Verdicts
+from recbole_dtlns.false_negatives.judges.not_asked import LearnedJudge
 from recbole_dtlns.false_negatives.judges.store import VerdictStore
 from recbole_dtlns.false_negatives.learned import model
 from recbole_dtlns.false_negatives.learned.measures import reliability
 from recbole_dtlns.false_negatives.learned.model import LEAST, can_be_fitted, fit_folds, folds_of_users
 from recbole_dtlns.false_negatives.report.held_in import hold_in
 from recbole_dtlns.files.cache import StageCache, content_key
+from recbole_dtlns.files.result_schema import empty_judging
 from recbole_dtlns.trees.stage import Trees
 
 logger = logging.getLogger(__name__)
 
+_STAGE = "learned"  # in the cache's names and in result.json; never to be changed
 VERSION = 3  # raise it when the same input gives other probabilities
 DRAWS = 2  # held-in splits; more of them are more pairs to learn from
 _PARTS, _LEAST = 4, 3  # one of 4 pairs of each user with 3 or more is held in
@@ -110,11 +112,11 @@ class LearnedStage:
             fitted = self._with_paid(evidence, free, paid, answers, fitted)
         for line in table_of(fitted.known):
             logger.info(line)
-        details: dict[str, Any] = dict.fromkeys(("report", "calibration", "student", "label_mass", "answers"))
-        identity = {"judge": LEARNED, "revision": str(VERSION), "settings": {"learned_from": sorted(askers)}}
+        details = empty_judging()
+        identity = {"judge": _STAGE, "revision": str(VERSION), "settings": {"learned_from": sorted(askers)}}
         nothing, asked = np.full(len(candidates), np.nan), 0 if fitted.cached else len(candidates)
         verdicts = Verdicts(fitted.raw, nothing, asked, len(candidates) - asked)
-        details |= {"judge": identity, LEARNED: fitted.known}
+        details["judge"], details["learned"] = identity, fitted.known
         return Judgement(verdicts, None, identity, details, _nothing_online, usage_of(askers))
 
     def _evidence(self, candidates: Candidates, trees: Trees) -> Evidence:
@@ -124,7 +126,7 @@ class LearnedStage:
             candidates,
             trees,
             lambda: [hold_in(self._view, seed, _PARTS, _LEAST) for seed in range(DRAWS)],
-            self._settings.candidate_memory_gb,
+            self._settings["candidate_memory_gb"],
         )
 
     def _ask(
@@ -168,15 +170,15 @@ class LearnedStage:
         """Fit the judge, or read from the cache what the same evidence gave."""
         report = report and self._settings.judge_report is not False
         about = self._about(evidence, askers, answers, report)
-        key = content_key(LEARNED, about)
-        saved = self._cache.load(LEARNED, key)
+        key = content_key(_STAGE, about)
+        saved = self._cache.load(_STAGE, key)
         cached = saved is not None
         if saved is None:
             raw, unseen, known, complete = self._learn(evidence, askers, answers, earlier.get("before"), report)
             packed = np.frombuffer(json.dumps(known).encode(), dtype=np.uint8)
             saved = {"raw": raw, "unseen": unseen, "known": packed}
             if complete:  # a pair without an answer is asked about again in the next run
-                self._cache.save(LEARNED, key, saved, about)
+                self._cache.save(_STAGE, key, saved, about)
         return _Fitted(saved["raw"], saved["unseen"], json.loads(saved["known"].tobytes().decode()), cached)
 
     def _about(
@@ -194,13 +196,13 @@ class LearnedStage:
             for name, arrays in hashed.items()
         }
         paid = [name for name, asker in askers.items() if costly(name, asker)]
-        limits = [self._settings.llm_max_pairs, self._settings.llm_budget, *self._list_end()] if paid else []
+        limits = [self._settings.llm_max_pairs, self._settings["llm_budget"], *self._list_end()] if paid else []
         return {
             **digests,
             "train_hash": self._view.train_hash,
             "rebuilt": self._rebuild.about(self._view),
             "files": trees.external,
-            "memory_gb": self._settings.candidate_memory_gb,
+            "memory_gb": self._settings["candidate_memory_gb"],
             "learned_from": [asker.about() for asker in askers.values()],
             "limits": limits,
             "report": report,
@@ -210,7 +212,7 @@ class LearnedStage:
 
     def _list_end(self) -> list[Any]:
         """What decides where a user's list ends, and so which pairs of the held-in split are asked about."""
-        rule = decision_settings(self._settings, LEARNED)
+        rule = decision_settings(self._settings, LearnedJudge)
         return [rule.kind, rule.threshold, rule.rate, str(rule.positives_per_user)]
 
     def _learn(
@@ -225,9 +227,9 @@ class LearnedStage:
         whether each language model answered all that it was asked about held-in pairs.
         """
         parts = evidence.parts
-        said, asked = self._said_of_held_in(parts[0], askers, before)
+        raw_scores, asked = self._raw_of_held_in(parts[0], askers, before)
         nothing = [{name: np.full(len(part.users), np.nan) for name in askers} for part in parts[1:]]
-        features = [part.features.with_judges(raw) for part, raw in zip(parts, [said, *nothing], strict=True)]
+        features = [part.features.with_judges(raw) for part, raw in zip(parts, [raw_scores, *nothing], strict=True)]
         values = np.concatenate([chosen.values for chosen in features])
         positive = np.concatenate([part.positive for part in parts])
         folds = folds_of_users(np.concatenate([part.users for part in parts]))
@@ -258,19 +260,19 @@ class LearnedStage:
         paid = [name for name, asker in askers.items() if costly(name, asker)]
         if before is not None:
             known["asked"] = worth_of_questions(parts[0], features[0], paid, asked, report)
-        complete = not any(np.isnan(said[name][asked]).any() for name in paid)
+        complete = not any(np.isnan(raw_scores[name][asked]).any() for name in paid)
         return fitted.probability(read.values), unseen, known, complete
 
-    def _said_of_held_in(
+    def _raw_of_held_in(
         self, part: HeldInPairs, askers: Mapping[str, Asker], before: _Fitted | None
     ) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Raw scores of the first held-in split's pairs, and which of these language models were asked about."""
         where = part.view, part.trees, part.candidates
         chosen = None if before is None else pairs_to_ask(self._settings, part.view, part.candidates, before.unseen)
-        said: dict[str, np.ndarray] = {}
+        raw_scores: dict[str, np.ndarray] = {}
         for name, asker in askers.items():
-            said |= dict(self._ask({name: asker}, *where, chosen if costly(name, asker) else None))
-        return said, np.ones(len(part.users), dtype=bool) if chosen is None else chosen
+            raw_scores |= dict(self._ask({name: asker}, *where, chosen if costly(name, asker) else None))
+        return raw_scores, np.ones(len(part.users), dtype=bool) if chosen is None else chosen
 
 
 def _nothing_online(users: np.ndarray, items: np.ndarray) -> np.ndarray:
