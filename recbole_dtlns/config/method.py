@@ -9,7 +9,13 @@ from typing import Any
 from recbole_dtlns.config.choices import JUDGED_ORDER, STOCK_SAMPLERS
 from recbole_dtlns.config.declared import declared, require_judge, require_sampler, table
 from recbole_dtlns.config.judge_declaration import JudgeDeclaration
-from recbole_dtlns.config.model_kinds import check_judged_model, check_noise, draws_negatives, takes_negatives
+from recbole_dtlns.config.model_kinds import (
+    check_judged_model,
+    check_noise,
+    draws_negatives,
+    takes_negatives,
+    takes_negatives_for_positives,
+)
 from recbole_dtlns.config.positives_loss import default_judge, positives_loss
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.config.stock_keys import refuse_pairs_without_negatives
@@ -158,6 +164,11 @@ def _stock_method(settings: Settings, config: Any, judge: str | None, reason: st
     if not draws_negatives(config):
         refuse_pairs_without_negatives(config)
         return RunMethod(None, None, False, None, judge or "none", (reason,))
+    if takes_negatives_for_positives(config):
+        reason += (
+            f" {config['model']} takes every negative that RecBole draws for a positive. Give "
+            "--train_neg_sample_args=None, and it trains on positives alone."
+        )
     if settings.neg_sampler in STOCK_SAMPLERS:
         name = settings.neg_sampler
     else:

@@ -55,6 +55,15 @@ def draws_negatives(config: Any) -> bool:
     )
 
 
+def takes_negatives_for_positives(config: Any) -> bool:
+    """Whether the model learns to rank every item of its batch high, and RecBole puts negatives among them.
+
+    RepeatNet's loss is over all items and reads no label, but RecBole takes it for a pointwise model, to whose batches
+    it adds negatives with label 0.
+    """
+    return config["model"] == "RepeatNet" and draws_negatives(config)
+
+
 def check_judged_model(settings: Settings, config: Any, judge: str) -> None:
     """Refuse inferred positives for a model that cannot be given them, and a judge's own order without a judge.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from recbole.model.abstract_recommender import AbstractRecommender
 from recbole.utils import get_trainer
 
 from recbole_dtlns.files.epoch_log import EPOCHS, write_row
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 Step = SampledStep | WeightedStep
 
 CHECKPOINT = "checkpoint.pth"
+PAIRS_AT_ONCE = 4096  # RecBole's own start value of eval_batch_size
 SPLIT_HASH = "dtlns_split_hash"
 # Both among RecBole's `other_parameter`, so that stock RecBole reads our checkpoints.
 SAMPLER_STATE = "dtlns_sampler_state"
@@ -68,6 +70,9 @@ class RunTrainer:
         self._validates, self._line = False, ""
         self.began = time.perf_counter() if place is None or place.began is None else place.began
         trainer: Any = self
+        if type(model).full_sort_predict is AbstractRecommender.full_sort_predict:
+            # Scored pair by pair (ConvNCF holds 100 kB a pair), where eval_batch_size counts cells of a score matrix.
+            trainer.test_batch_size = min(trainer.test_batch_size, PAIRS_AT_ONCE)
         parameters = [] if step is None else step.parameters()
         if parameters:
             trainer.optimizer.add_param_group({"params": parameters})

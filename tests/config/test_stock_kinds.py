@@ -78,3 +78,13 @@ def test_a_model_that_does_not_take_bpr(
     split = "--eval_args={'order':'TO','split':{'LS':'valid_and_test'}}"
     assert main([f"--model={model}", "--loss_type=BPR", "--topk=[5]", "--neg_sampler=uniform", *keys, split]) == 2
     assert said in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_repeatnet_says_that_it_takes_negatives_for_positives() -> None:
+    plain, mended = (
+        Config("RepeatNet", "ml-100k"),
+        Config("RepeatNet", "ml-100k", config_dict={"train_neg_sample_args": None}),
+    )
+    assert "takes every negative" in " ".join(plain.method.notes)
+    assert mended.method.effective is None
+    assert "takes every negative" not in " ".join(mended.method.notes)

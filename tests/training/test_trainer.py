@@ -76,3 +76,26 @@ def test_without_a_step_the_model_has_its_own_loss(toy: Path) -> None:
 def test_a_trainer_without_a_place_does_not_train(toy: Path) -> None:
     with pytest.raises(ValueError, match="place=RunPlace"):
         fitted(toy, None, None)
+
+
+@pytest.mark.parametrize(("model", "largest"), [("NeuMF", 7), ("BPR", None)])
+def test_models_that_score_pair_by_pair_are_given_few_pairs_at_once(
+    model: str, largest: int | None, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recbole_dtlns.training.trainer.PAIRS_AT_ONCE", 7)
+    config = Config(model, "toy", config_dict={"data_path": str(toy / "data"), "judge": "none", "epochs": 1})
+    config["checkpoint_dir"] = str(toy / "saved")
+    split = build_split(config, toy / "cache")
+    prepared = prepare(config, split, None, None, for_training=False)
+    trainer, sizes = prepared.trainer, []
+    predict = prepared.model.predict
+
+    def counted(interaction: Any) -> Any:
+        sizes.append(len(interaction))
+        return predict(interaction)
+
+    trainer.model.predict = counted
+    small = trainer.evaluate(prepared.valid_data, load_best_model=False)
+    trainer.test_batch_size = 10**6
+    assert trainer.evaluate(prepared.valid_data, load_best_model=False) == small
+    assert max(sizes[:-1], default=None) == largest
