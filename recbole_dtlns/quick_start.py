@@ -16,6 +16,7 @@ from recbole_dtlns.config.plugins import load_named
 from recbole_dtlns.config.run_config import Config, raw_value
 from recbole_dtlns.config.stock_faults import building, running
 from recbole_dtlns.data.build import BuiltSplit, build_split
+from recbole_dtlns.data.item_text import ItemText
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.evaluation import result as results
 from recbole_dtlns.evaluation.closing import closing_text
@@ -24,11 +25,13 @@ from recbole_dtlns.evaluation.leaks import LeakChecks
 from recbole_dtlns.false_negatives.identification.stage import Identification, identify
 from recbole_dtlns.false_negatives.identification.text import read_text
 from recbole_dtlns.false_negatives.inferred import write_inferred
+from recbole_dtlns.false_negatives.report.examples import make_examples, write_examples
 from recbole_dtlns.false_negatives.report.overlap import looks_filtered
 from recbole_dtlns.files.origin import sidecar
 from recbole_dtlns.files.run_folder import (
     CONFIG,
     DETAIL,
+    EXAMPLES,
     INFERRED,
     LOG,
     RESULT,
@@ -125,8 +128,9 @@ def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]
 def _run(config: Config, run_dir: Path, cache_dir: Path, began: float, saved: bool, test: bool) -> dict[str, Any]:
     split = build_split(config, cache_dir)
     check_split(config, split)
-    found = identify(split.view, config.settings, config.method, cache_dir, read_text(config))
-    write_found(run_dir, split.view, found, config)
+    text = read_text(config)
+    found = identify(split.view, config.settings, config.method, cache_dir, text)
+    write_found(run_dir, split.view, found, config, text)
     if found.interrupted:
         raise KeyboardInterrupt
     with building(config):
@@ -182,13 +186,17 @@ def start_run(config: Config, run_dir: Path) -> None:
     )
 
 
-def write_found(run_dir: Path, view: TrainSplit, found: Identification, config: Config) -> None:
-    """Write the inferred positives, so that they survive whatever training does; none may be left from before."""
-    (run_dir / INFERRED).unlink(missing_ok=True)
-    sidecar(run_dir / INFERRED).unlink(missing_ok=True)
+def write_found(run_dir: Path, view: TrainSplit, found: Identification, config: Config, text: ItemText | None) -> None:
+    """Write the inferred positives and examples of them, so that they survive whatever training does.
+
+    None may be left from before.
+    """
+    for path in (run_dir / INFERRED, sidecar(run_dir / INFERRED), run_dir / EXAMPLES):
+        path.unlink(missing_ok=True)
     if found.inferred is not None:
         about = {"train_hash": view.train_hash, "settings": config.settings.as_dict(), "judge": config.method.judge}
         write_inferred(run_dir / INFERRED, found.inferred, about)
+        write_examples(run_dir, make_examples(view, found.inferred, found.trees, text))
 
 
 def write_run(
