@@ -150,7 +150,7 @@ def _each(held: Held) -> Table:
         )
         for run, check in held
     ]
-    return Table("checks-runs", "Every check of every run", columns, tuple(lines), folded=True)
+    return Table("checks-runs", "Every check of every run", columns, tuple(lines), in_file=True)
 
 
 def failures(source: Source) -> Section:

@@ -42,7 +42,7 @@ def _table(source: Source, group: Group, names: list[str]) -> Table:
     ]
     shown = filled(columns, lines, keep=2)
     title = f"Popularity and coverage: {group.title}"
-    return Table(f"coverage-{group.slug}", title, shown, tuple(lines), folded=True)
+    return Table(f"coverage-{group.slug}", title, shown, tuple(lines), in_file=True)
 
 
 def _pictures(source: Source, group: Group, names: list[str]) -> Iterator[Picture]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from recbole_dtlns.comparison.report.measures import fields, means, number
 from recbole_dtlns.comparison.report.source import Group, Row, Source
-from recbole_dtlns.comparison.report.table import Column, Line, Table, Value, filled
+from recbole_dtlns.comparison.report.table import Column, Line, Table, Value, filled, plain_number
 from recbole_dtlns.comparison.run.records import RunRecord
 
 LANGUAGE_MODELS = ("llm", "server", "student")
@@ -27,7 +27,7 @@ def held_table(
     """The table without empty columns; None where no line has anything but its name."""
     shown = filled(columns, lines)
     caption = f"{title}: {group.title}"
-    return Table(f"{name}-{group.slug}", caption, shown, tuple(lines), note, fold) if shown[1:] else None
+    return Table(f"{name}-{group.slug}", caption, shown, tuple(lines), note, fold, shared=True) if shown[1:] else None
 
 
 def judging(group: Group, rows: list[Row]) -> Iterator[Table | None]:
@@ -48,8 +48,11 @@ def _judged(group: Group, rows: list[Row]) -> Table | None:
     lines = []
     for row in rows:
         values = means(row, "identification", ("pairs", "accepted", "unjudged"))
+        if not plain_number(values["unjudged"]):
+            del values["unjudged"]  # the usual case is not worth a column
         lines.append(Line({"row": row.label, **values, **means(row, "judging", ("label_mass",))}, row.marks))
-    note = "Means over seeds. Label mass: probability that the language model gave to the answers it was asked for."
+    asked = any(line.values["label_mass"] is not None for line in lines)
+    note = "Label mass: probability that the language model gave to the answers it was asked for." if asked else ""
     return held_table("judged", "Judged pairs", group, columns, lines, note)
 
 
