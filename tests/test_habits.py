@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -28,3 +30,18 @@ def test_every_link_of_the_pages_leads_somewhere() -> None:
 def test_the_index_lists_every_page() -> None:
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     assert [page.name for page in (ROOT / "docs").glob("*.md") if f"({page.name})" not in index] == ["README.md"]
+
+
+def test_the_site_has_every_page_in_its_navigation() -> None:
+    """The gate builds the site with `--strict`, which checks links and anchors; this needs no mkdocs."""
+    site = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    named = re.findall(r"[\w]+\.md", str(site["nav"]))
+    assert len(named) == len(set(named))
+    in_root = {"CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"}
+    assert set(named) - in_root == {page.name for page in (ROOT / "docs").glob("*.md")}
+    hook = (ROOT / site["hooks"][0]).read_text(encoding="utf-8")
+    assert all(name in hook and (ROOT / name).is_file() for name in in_root)
+    titles = {next(iter(entry)) for entry in site["nav"]}
+    wanted = {"I want to recommend", "I want to compare samplers for a paper", "I want to write a sampler or a judge"}
+    assert wanted | {"I have an LLM"} <= titles
+    assert (ROOT / ".ci" / "run").read_text(encoding="utf-8").count("mkdocs build --strict") == 1
