@@ -45,3 +45,18 @@ def test_the_site_has_every_page_in_its_navigation() -> None:
     wanted = {"I want to recommend", "I want to compare samplers for a paper", "I want to write a sampler or a judge"}
     assert wanted | {"I have an LLM"} <= titles
     assert (ROOT / ".ci" / "run").read_text(encoding="utf-8").count("mkdocs build --strict") == 1
+
+
+def test_the_picture_of_the_readme_is_small_and_says_what_made_it() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    ((alt, path),) = re.findall(r"!\[([^\]]+)\]\(([^)]+)\)", text)
+    assert len(alt) > 60
+    assert text.index(alt) < text.index("## Install and run")
+    assert (ROOT / path).read_bytes().startswith(b"\x89PNG")
+    assert 10_000 < (ROOT / path).stat().st_size < 150_000
+    script, plan = re.search(r"`(examples/\w+\.py)`", text), re.search(r"--plan=(benchmarks/plans/lists-ml\S+?)`", text)
+    assert script is not None
+    assert plan is not None
+    assert (ROOT / script[1]).is_file()
+    assert (ROOT / plan[1]).is_file()
+    assert len(text.splitlines()) <= 130
