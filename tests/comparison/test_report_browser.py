@@ -213,6 +213,32 @@ def test_text_has_the_contrast_of_aa_in_both_schemes():
                 assert (other + 0.05) / (one + 0.05) >= 4.5, (ink, paper, colours)
 
 
+AXE = """
+<script>%s</script>
+<script>
+for (const part of document.querySelectorAll("details")) { part.open = true; }
+axe.run(document, { runOnly: ["wcag2a", "wcag2aa"], resultTypes: ["violations"] }).then((found) => {
+  const pre = document.createElement("pre"); pre.id = "answer";
+  const said = (each) => [each.id, each.nodes.length, each.nodes[0].html.slice(0, 200), each.nodes[0].failureSummary];
+  pre.textContent = JSON.stringify([found.violations.map(said), found.passes.map((each) => each.id)]);
+  document.body.append(pre);
+});
+</script>
+"""
+
+
+@pytest.mark.parametrize("scheme", ["0", "1"])
+def test_axe_finds_nothing_against_wcag_aa(look, scheme: str):
+    """AXE_CORE names axe.min.js of the npm package axe-core; the gate installs it."""
+    library = os.environ.get("AXE_CORE")
+    if library is None:
+        pytest.skip("AXE_CORE names no axe.min.js")
+    flags = (f"--blink-settings=preferredColorScheme={scheme}", "--virtual-time-budget=60000")
+    violations, passes = look(AXE % Path(library).read_text(encoding="utf-8"), *flags).answer
+    assert violations == []
+    assert {"color-contrast", "scrollable-region-focusable", "svg-img-alt"} <= set(passes)
+
+
 def test_no_console_errors_and_no_requests(look):
     seen = look()
     assert "</html>" in seen.dom
