@@ -81,6 +81,7 @@ class Table:
         names: how many columns name the line, from the left; marks stand behind them.
         shared: rows of the report, named by the first column, whose lines are the same stand together on the page.
         in_file: the page says which file has it and shows nothing of it.
+        stacked: cells stand below each other on a phone, for long texts.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Table:
     names: int = 1
     shared: bool = False
     in_file: bool = False
+    stacked: bool = False
 
     @property
     def marked(self) -> bool:

@@ -58,8 +58,8 @@ def check_text(config: Any) -> None:
         check_text_model(settings.text_model, settings.llm_offline)
     if settings.item_text is not None and not text_readers(settings, config.method):
         logger.warning(
-            "item_text=%s is read by nothing here%s: that takes item_vectors=text, or a language model as judge with "
-            "llm_prompt=titles.",
+            "item_text=%s is read by nothing here%s. A tree reads it with item_vectors=text, a language model as judge "
+            "with llm_prompt=titles.",
             settings.item_text,
             "" if config.method.judge == "none" else " but the examples of inferred positives on the run's page",
         )

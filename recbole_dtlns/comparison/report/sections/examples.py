@@ -43,7 +43,8 @@ def examples_table(run: RunRecord, slug: str) -> Table | None:
     examples = read_examples(run.folder)
     columns = (Column("user", "User"), Column("history", "Has in train"), Column("inferred", "Inferred"))
     lines = tuple(Line(_values(example)) for example in examples)
-    return Table(f"examples-{slug}", "Inferred positives of a few users", columns, lines, _NOTE) if lines else None
+    title = "Inferred positives of a few users"
+    return Table(f"examples-{slug}", title, columns, lines, _NOTE, stacked=True) if lines else None
 
 
 def _values(example: Example) -> dict[str, str]:
