@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.result_schema import External
 
 
 def sidecar(path: Path) -> Path:
@@ -15,7 +15,7 @@ def sidecar(path: Path) -> Path:
     return path.with_name(path.name + ".json")
 
 
-def external_input(kind: str, path: str | Path, train_hash: str, allow_foreign: bool) -> dict[str, Any]:
+def external_input(kind: str, path: str | Path, train_hash: str, allow_foreign: bool) -> External:
     """Describe a file made elsewhere for `external` in result.json, or refuse it.
 
     Args:
@@ -25,7 +25,7 @@ def external_input(kind: str, path: str | Path, train_hash: str, allow_foreign: 
         allow_foreign: take a file that was made from another training split all the same.
 
     Returns:
-        `{"kind", "file", "sha256", "train_hash", "foreign"}`; `train_hash` is None where the file carries none.
+        Without marks; `train_hash` is None where the file carries none.
 
     Raises:
         UserError: the file is missing, its `.json` cannot be read, or it was made from another training split.
@@ -42,7 +42,15 @@ def external_input(kind: str, path: str | Path, train_hash: str, allow_foreign: 
             "allow_foreign=true to use it and have the result marked."
         )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return {"kind": kind, "file": path.name, "sha256": digest, "train_hash": made_from, "foreign": foreign}
+    return {
+        "kind": kind,
+        "file": path.name,
+        "sha256": digest,
+        "train_hash": made_from,
+        "foreign": foreign,
+        "marks": None,
+        "dropped": None,
+    }
 
 
 def recorded_threshold(path: str | Path, kind: str) -> float | None:
@@ -51,8 +59,8 @@ def recorded_threshold(path: str | Path, kind: str) -> float | None:
     None where the `.json` beside the file says nothing of it.
     """
     about = sidecar(Path(path))
-    held = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
-    decision = held.get("decision") if isinstance(held, dict) else None
+    recorded = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
+    decision = recorded.get("decision") if isinstance(recorded, dict) else None
     if not isinstance(decision, dict) or decision.get("kind") != kind:
         return None
     threshold = decision.get("threshold")

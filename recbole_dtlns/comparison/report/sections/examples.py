@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from recbole_dtlns.comparison.number_text import number_text
 from recbole_dtlns.comparison.report.section import Point
 from recbole_dtlns.comparison.report.table import Column, Line, Table
@@ -17,8 +20,8 @@ _NOTE = (
 
 def in_words(run: RunRecord) -> list[Point]:
     """How many pairs the judge took for positives, what that means, and how many of them are held out."""
-    counts, users = run.result.get("identification"), run.result["data"].get("users")
-    if not counts or not counts.get("accepted"):
+    counts, users = run.result["identification"], run.result["data"]["users"]
+    if not counts or not counts["accepted"]:
         return []
     each = f", {number_text(counts['accepted'] / users, 1)} for each user" if users else ""
     said = (
@@ -26,11 +29,10 @@ def in_words(run: RunRecord) -> list[Point]:
         f"{run.judge} judge took {number_text(counts['accepted'], 0)} of {number_text(counts['pairs'], 0)} pairs of a "
         f"user and an unseen item for such{each}."
     )
-    overlap = run.result.get("overlap") or {}
-    for part in ("valid", "test"):
-        if overlap.get(part) is not None:
-            chance = number_text(overlap[f"{part}_chance"], 1)
-            said += f" {number_text(overlap[part], 0)} of them are in {part}, where chance would give {chance}."
+    overlap: Mapping[str, Any] = run.result["overlap"] or {}
+    for part in ("valid", "test") if overlap else ():
+        chance = number_text(overlap[f"{part}_chance"], 1)
+        said += f" {number_text(overlap[part], 0)} of them are in {part}, where chance would give {chance}."
     return [Point("Inferred positives", said)]
 
 

@@ -35,7 +35,7 @@ def _said(source: Source, row: Row) -> str:
     run, metric = row.runs[0].result, source.metric
     part, value = ("test", row.test(metric)) if row.test(metric) else ("valid", row.valid(metric))
     words = [f"{row.label}: {part} {metric_name(metric)} {shown(value, 'metric')}"]
-    if run.get("best_epoch") is not None:
+    if run["best_epoch"] is not None:
         epochs = max((len(log) for log in row.logs("epochs")), default=0)
         words.append(f"best epoch {run['best_epoch']}" + (f" of {epochs}, counted from 0" if epochs else ""))
     if (seconds := row.seconds("training")) is not None:
@@ -75,7 +75,7 @@ def checks_of_run(source: Source) -> Section:
     """Each leak check in a line."""
     section = Section("checks", "Leak checks", short="Checks")
     for run in source.runs:
-        for check in run.result.get("checks") or []:
+        for check in run.result["checks"] or []:
             expected = of_other_mask(run, check)
             bad = "not passed, as expected under the reference protocol" if expected else "NOT PASSED"
             outcome = "passed" if check["passed"] else bad
