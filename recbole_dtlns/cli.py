@@ -33,6 +33,7 @@ SUBCOMMANDS: dict[str, str] = {
     "export": "user and item vectors of a trained run, for a vector index",
     "convert": "plain train.txt, valid.txt, test.txt, or a CSV file, to RecBole's atomic files",
     "doctor": "versions, GPU, 4-bit support, data found, what would run and what is missing",
+    "trees": "update: place new items into finished trees, and say when to build them again",
     "completion": "the script with which bash or zsh completes subcommands, keys and values",
 }
 

@@ -98,6 +98,20 @@ which it would, what that would cost, and what is missing for it. Nothing is tra
 
 Example: recbole-dtlns doctor --model=LightGCN --dataset=ml-100k
 """,
+    "trees": """\
+usage: recbole-dtlns trees update FOLDER --dataset=NAME --output=NEW_FOLDER [--drift=true] [--key=value ...]
+
+Places the new items of a data set into the trees of FOLDER (co_paths.txt and emb_paths.txt, as --export_codes writes
+them) without moving an old code. Says how many items a rebuild would place elsewhere, and whether to rebuild. A run
+reads the new files with --codes_co=NEW_FOLDER/co_paths.txt --codes_se=NEW_FOLDER/emb_paths.txt.
+
+  --output=FOLDER     a new folder: both trees, a .json beside each, and drift.json
+  --drift=false       place only; nothing is built anew
+  --item_vectors=NAME vectors of old and new items: svd, text (with --item_text), or a file (those of the old trees)
+  --key=value         any key that decides the training split
+
+Example: recbole-dtlns trees update codes --dataset=ml-100k --output=codes-2
+""",
     "completion": """\
 usage: recbole-dtlns completion bash
        recbole-dtlns completion zsh

@@ -147,11 +147,11 @@ def _trees(
     embeddings: tuple[str, np.ndarray] | None,
     text_vectors: TextVectors | None,
 ) -> None:
-    result.trees = build_trees(view, _tree_settings(settings), cache, embeddings, text_vectors)
+    result.trees = build_trees(view, tree_settings(settings), cache, embeddings, text_vectors)
     result.seconds["trees"] = round(result.trees.seconds, 3)
     result.external += result.trees.external
     if settings.export_codes is not None:
-        export_codes(settings.export_codes, result.trees, view.train_hash, asdict(_tree_settings(settings)))
+        export_codes(settings.export_codes, result.trees, view.train_hash, asdict(tree_settings(settings)))
     if result.trees.cached:
         result.cached.append("trees")
 
@@ -170,7 +170,7 @@ def _judge(
     model_folder = cache_dir if settings.cache_dir else cache_dir.parent
     context = make_context(view, result.trees, {**settings.as_dict(), "cache_dir": str(model_folder)}, reading.text)
     cache = StageCache(cache_dir)
-    made = _tree_settings(settings), _candidate_settings(settings, method.judge)
+    made = tree_settings(settings), _candidate_settings(settings, method.judge)
     rebuild = Rebuild(settings, *made, cache, reading.vectors)
     with VerdictStore(cache_dir / "verdicts.sqlite") as store:
         if method.judge == LEARNED and result.trees is not None:
@@ -270,7 +270,8 @@ def _candidate_settings(settings: Settings, judge: str) -> CandidateSettings:
     )
 
 
-def _tree_settings(settings: Settings) -> TreeSettings:
+def tree_settings(settings: Settings) -> TreeSettings:
+    """What our keys say of the trees."""
     return TreeSettings(
         settings.tree_branching,
         settings.tree_leaf_size,
