@@ -7,5 +7,6 @@ leaf (`codes`), and two items are as similar as the common prefix of their codes
 says how far the trees differ, `stage` makes both from one training split and keeps them in the cache. `update` lets
 finished trees grow: `placement` finds places for new items, `drift` counts what a rebuild would place elsewhere.
 
-Everything but `stage` and `update` takes arrays or a training split; nothing here knows RecBole, and nothing is imported before it is asked for.
+Everything but `stage` and `update` takes arrays or a training split. Nothing here knows RecBole, and nothing is
+imported before it is asked for.
 """
