@@ -33,8 +33,8 @@ import torch
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data.build import build_split
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.evaluation.result import peak_memory_mb
 from recbole_dtlns.false_negatives.identification.stage import identify
+from recbole_dtlns.files.machine import peak_memory_mb
 from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.training.assemble import prepare
 

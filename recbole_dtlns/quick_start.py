@@ -26,6 +26,7 @@ from recbole_dtlns.false_negatives.identification.text import read_text
 from recbole_dtlns.false_negatives.inferred import write_inferred
 from recbole_dtlns.false_negatives.report.overlap import looks_filtered
 from recbole_dtlns.files.origin import sidecar
+from recbole_dtlns.files.result_schema import Result
 from recbole_dtlns.files.run_folder import (
     CONFIG,
     DETAIL,
@@ -243,8 +244,8 @@ def _number_used(found: Identification, prepared: Prepared) -> int | None:
     return 0 if prepared.extra is None else len(prepared.extra)
 
 
-def _say(run_dir: Path, result: dict[str, Any], shared: Any, best_result: Any, tested: Any, recommends: bool) -> None:
-    for check in result["checks"]:
+def _say(run_dir: Path, result: Result, shared: Any, best_result: Any, tested: Any, recommends: bool) -> None:
+    for check in result["checks"] or ():
         if not check["passed"]:
             logger.warning("Leak check failed: %s: %s", check["name"], check["found"])
     if shared is not None:

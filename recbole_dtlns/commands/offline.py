@@ -67,13 +67,14 @@ def _identify(config: Config, run_dir: Path, cache_dir: Path) -> None:
     write_config(run_dir / CONFIG, resolved)
     view = read_training_part(config, cache_dir)
     logger.info("Training split: %d users, %d items, %d pairs", view.n_users, view.n_items, view.matrix.nnz)
-    found = identify(view, config.settings, config.method, cache_dir, read_text(config))
-    write_found(run_dir, view, found, config)
-    if found.interrupted:  # without a result the same command takes up the same folder
+    stage = identify(view, config.settings, config.method, cache_dir, read_text(config))
+    write_found(run_dir, view, stage, config)
+    if stage.interrupted:  # without a result the same command takes up the same folder
         raise KeyboardInterrupt
-    counts = results.data_counts(view, None, None if found.inferred is None else len(found.inferred))
-    fields = results.result_fields(config, resolved, found, counts) | {"model": None}
+    counts = results.data_counts(view, None, None if stage.inferred is None else len(stage.inferred))
+    fields = results.result_fields(config, resolved, stage, counts)
+    fields["model"] = None
     results.write_result(run_dir / RESULT, fields)
     written = [name for name in (INFERRED, RESULT, CONFIG, LOG) if (run_dir / name).is_file()]
-    logger.info("%s", seconds_text(fields["seconds"], found.cached))
+    logger.info("%s", seconds_text(fields["seconds"], stage.cached))
     logger.info("Wrote to %s: %s.", run_dir, ", ".join(written))

@@ -8,6 +8,8 @@ from typing import Any
 
 from tabulate import tabulate
 
+from recbole_dtlns.files.result_schema import Result
+
 _OUTPUTS = (
     *("result.json", "config.yaml", "run.log", "epochs.csv", "hardness.csv", "per_user.npz"),
     *("inferred_positives.tsv", "checkpoint.pth", "tensorboard"),
@@ -16,7 +18,7 @@ _STAGES = ("trees", "candidates", "judging", "training", "evaluation")
 Metrics = Mapping[str, float]
 
 
-def closing_text(run_dir: Path, result: Mapping[str, Any], recommends: bool) -> str:
+def closing_text(run_dir: Path, result: Result, recommends: bool) -> str:
     """A table of metrics and three sentences.
 
     Args:
@@ -49,7 +51,7 @@ def metric_table(valid: Metrics, test: Metrics) -> str:
     return tabulate(body, heads, floatfmt=".4f", missingval="–") if rows else ""
 
 
-def seconds_text(seconds: Mapping[str, float | None], cached: list[str]) -> str:
+def seconds_text(seconds: Mapping[str, Any], cached: list[str]) -> str:
     """`Seconds: trees 4.1, training 6.7 (sampling 1.2 of them), evaluation 1.0.`, without stages that did not run."""
     parts = []
     for stage in _STAGES:
@@ -58,8 +60,8 @@ def seconds_text(seconds: Mapping[str, float | None], cached: list[str]) -> str:
             sampling = seconds.get("sampling") if stage == "training" else None
             beside = f" (sampling {sampling:.1f} of them)" if sampling is not None else ""
             parts.append(f"{stage} {spent:.1f}{beside}")
-    found = f"; from the cache: {', '.join(cached)}" if cached else ""
-    return f"Seconds: {', '.join(parts)}{found}."
+    from_cache = f"; from the cache: {', '.join(cached)}" if cached else ""
+    return f"Seconds: {', '.join(parts)}{from_cache}."
 
 
 def _epoch(best_epoch: int | None) -> str:

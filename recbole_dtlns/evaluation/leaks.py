@@ -22,6 +22,7 @@ from recbole_dtlns.false_negatives.candidates.topk import position_in_run
 from recbole_dtlns.false_negatives.identification.stage import Identification
 from recbole_dtlns.false_negatives.inferred import InferredPositives
 from recbole_dtlns.false_negatives.report.overlap import looks_filtered
+from recbole_dtlns.files.result_schema import LeakCheck, Overlap
 from recbole_dtlns.files.run_folder import INFERRED
 from recbole_dtlns.training.assemble import Prepared
 
@@ -42,7 +43,7 @@ class LeakChecks:
         run_dir: holds `inferred_positives.tsv`.
 
     Attributes:
-        outcomes: `{"when", "name", "passed", "found"}` of each check so far.
+        outcomes: of each check so far.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class LeakChecks:
         inferred: InferredPositives | None,
         run_dir: Path,
     ) -> None:
-        self.outcomes: list[dict[str, Any]] = []
+        self.outcomes: list[LeakCheck] = []
         self._prepared, self._run_dir = prepared, run_dir
         self._parts(split)
         self._masks(config, split)
@@ -61,7 +62,7 @@ class LeakChecks:
             self._inferred(split, inferred)
         self._before = self._digest()
 
-    def finish(self, overlap: Mapping[str, float] | None, readings: int) -> list[dict[str, Any]]:
+    def finish(self, overlap: Overlap | None, readings: int) -> list[LeakCheck]:
         """All outcomes, those after training included.
 
         Args:
@@ -77,41 +78,42 @@ class LeakChecks:
         )
         read = self._prepared.trainer.times_evaluated[id(self._prepared.test_data._dataset)]
         self._add("after", _READINGS[readings], read == readings, f"{read} readings")
-        for part in ("valid", "test") if overlap is not None else ():
-            hits, chance = overlap[part], overlap[f"{part}_chance"]  # type: ignore[index]
+        counts: Mapping[str, Any] = overlap or {}
+        for part in ("valid", "test") if overlap else ():
+            hits, chance = counts[part], counts[f"{part}_chance"]
             filtered = looks_filtered(int(hits), chance)
-            found = f"{hits:.0f} are in {part}, by chance {chance:.1f}"
-            self._add("after", f"inferred positives were not filtered by {part}", not filtered, found)
+            counted = f"{hits:.0f} are in {part}, by chance {chance:.1f}"
+            self._add("after", f"inferred positives were not filtered by {part}", not filtered, counted)
         return self.outcomes
 
-    def look_at_foreign(self, split: BuiltSplit, found: Identification, memory_gb: float) -> None:
+    def look_at_foreign(self, split: BuiltSplit, stage: Identification, memory_gb: float) -> None:
         """Compare what came out of inputs made elsewhere with the heads of train-only sources of equal size.
 
         Nothing happens without such inputs. What is looked at: the inferred positives, and the first pairs of each
         user by the judge's probability where these are ranked or learned as lists.
         """
-        pairs = _pairs_used(split.view, found) if found.external else None
+        pairs = _pairs_used(split.view, stage) if stage.external else None
         if pairs is None:
             return
         heads = TrainHeads(split.view, *pairs, memory_gb)
         for name, part in zip(PARTS[1:], split.parts[1:], strict=True):
             users, items = token_pairs(part)
             known = heads.explain(positions(split.view.users, users), positions(split.view.items, items))
-            said = (
+            counted = (
                 f"{known.hits} of {known.pairs} are in {name}; {known.head} of the head of {known.source} are, and up "
                 f"to {known.bound:.0f} could be explained"
             )
             if known.looks_held_out:
-                said += f": looks like the held-out set ({name})"
-            self._add("after", f"{KNOWS_HELD_OUT}{name}", not known.looks_held_out, said)
+                counted += f": looks like the held-out set ({name})"
+            self._add("after", f"{KNOWS_HELD_OUT}{name}", not known.looks_held_out, counted)
 
-    def _add(self, when: str, name: str, passed: bool, found: str) -> None:
-        self.outcomes.append({"when": when, "name": name, "passed": bool(passed), "found": found})
+    def _add(self, when: str, name: str, passed: bool, counted: str) -> None:
+        self.outcomes.append({"when": when, "name": name, "passed": bool(passed), "found": counted})
 
     def _parts(self, split: BuiltSplit) -> None:
         """Pairs in two parts; data with repeated interactions that RecBole splits may have some."""
         codes = pair_codes([token_pairs(part) for part in (split.real_train, split.valid, split.test)])
-        sizes = [len(np.unique(one)) for one in codes]
+        sizes = [len(np.unique(part_codes)) for part_codes in codes]
         shared = sum(sizes) - len(np.unique(np.concatenate(codes)))
         name = f"no pair stands in two of {', '.join(PARTS)}"
         self._add("before", name, shared == 0, f"{shared} pairs")
@@ -119,12 +121,12 @@ class LeakChecks:
     def _masks(self, config: Config, split: BuiltSplit) -> None:
         loaders = (self._prepared.valid_data, self._prepared.test_data)
         for part, loader, allowed in zip(PARTS[1:], loaders, honest_masks(config, split), strict=True):
-            found = mask_differences(loader, allowed)
-            if found is None:  # RecBole masks nothing in sequential and in sampled rankings
+            differences = mask_differences(loader, allowed)
+            if differences is None:  # RecBole masks nothing in sequential and in sampled rankings
                 continue
-            foreign, missing = found
-            said = f"{foreign} further pairs are left out, {missing} are not"
-            self._add("before", MASK_CHECKS[part], foreign == missing == 0, said)
+            foreign, missing = differences
+            counted = f"{foreign} further pairs are left out, {missing} are not"
+            self._add("before", MASK_CHECKS[part], foreign == missing == 0, counted)
 
     def _inferred(self, split: BuiltSplit, inferred: InferredPositives) -> None:
         view = split.view
@@ -134,8 +136,8 @@ class LeakChecks:
         seen = int(is_stored(train, users, items).sum())
         strangers = int((~(np.isin(inferred.users, view.users[1:]) & np.isin(inferred.items, view.items[1:]))).sum())
         name = "inferred positives are unseen pairs of train's own users and items"
-        found = f"{seen} of {len(inferred)} are in train, {strangers} have a user or an item that train lacks"
-        self._add("before", name, seen == strangers == 0, found)
+        counted = f"{seen} of {len(inferred)} are in train, {strangers} have a user or an item that train lacks"
+        self._add("before", name, seen == strangers == 0, counted)
 
     def _digest(self) -> str:
         digest = hashlib.sha256()
@@ -147,13 +149,13 @@ class LeakChecks:
         return digest.hexdigest()
 
 
-def _pairs_used(view: TrainSplit, found: Identification) -> tuple[np.ndarray, np.ndarray] | None:
+def _pairs_used(view: TrainSplit, stage: Identification) -> tuple[np.ndarray, np.ndarray] | None:
     """Users and items, int64 [n] each, in the view's numbering; None where there are none."""
     parts = []
-    if found.inferred is not None:
-        parts.append((positions(view.users, found.inferred.users), positions(view.items, found.inferred.items)))
-    if found.lists is not None and found.judged is not None:
-        judged = found.judged
+    if stage.inferred is not None:
+        parts.append((positions(view.users, stage.inferred.users), positions(view.items, stage.inferred.items)))
+    if stage.lists is not None and stage.judged is not None:
+        judged = stage.judged
         order = np.lexsort((-np.nan_to_num(judged.probability, nan=-1.0), judged.users))
         first = order[position_in_run(judged.users[order]) < LIST_HEAD]
         parts.append((judged.users[first], judged.items[first]))

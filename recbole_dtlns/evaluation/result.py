@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import resource
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -24,62 +22,71 @@ from recbole_dtlns.false_negatives.inferred import InferredPositives
 from recbole_dtlns.false_negatives.learned.measures import reliability as reliability_of
 from recbole_dtlns.false_negatives.report.overlap import overlap_with
 from recbole_dtlns.files.epoch_log import EPOCHS
-from recbole_dtlns.files.machine import machine
+from recbole_dtlns.files.machine import machine, peak_memory_mb
 from recbole_dtlns.files.origin import sidecar
+from recbole_dtlns.files.result_schema import (
+    SCHEMA_VERSION,
+    Configured,
+    Data,
+    External,
+    Identified,
+    Noise,
+    Overlap,
+    PrecisionBin,
+    Reliability,
+    ReliabilityBin,
+    Result,
+    Seconds,
+    Tested,
+)
 from recbole_dtlns.files.run_checksums import write_with_checksums
 from recbole_dtlns.files.run_folder import INFERRED, plain
 from recbole_dtlns.files.versions import versions
 from recbole_dtlns.training.hardness.log import HARDNESS
 
-AFTERWARDS = ("masks", "overlap", "precision", "reliability", "noise", "hardness", "checks")
-"""Fields that only a trained and tested model fills."""
 
-
-def peak_memory_mb() -> float:
-    """Largest resident memory of this process so far, in MB."""
-    status = Path("/proc/self/status")
-    if status.is_file():  # ru_maxrss of a process begins with what its parent held
-        peak = next(line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM"))
-        return round(int(peak.split()[1]) / 2**10, 1)
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10), 1)
-
-
-def data_counts(view: TrainSplit, split: BuiltSplit | None, inferred: int | None) -> dict[str, Any]:
+def data_counts(view: TrainSplit, split: BuiltSplit | None, inferred: int | None) -> Data:
     """The `data` field: counts without padding, and the identity of the split."""
-    if split is None:
-        counts = {
-            "users": view.n_users,
-            "items": view.n_items,
-            "train": int(view.matrix.nnz),
-            "valid": None,
-            "test": None,
-        }
-    else:
-        seen = split.statistics
-        counts = {name: getattr(seen, name) for name in ("users", "items", "train", "valid", "test")}
+    valid = test = split_hash = None
+    users, items, train = view.n_users, view.n_items, int(view.matrix.nnz)
+    if split is not None:
+        counts, split_hash = split.statistics, split.split_hash
+        users, items, train, valid, test = counts.users, counts.items, counts.train, counts.valid, counts.test
     return {
-        **counts,
+        "users": users,
+        "items": items,
+        "train": train,
+        "valid": valid,
+        "test": test,
         "inferred_positives": inferred,
         "train_hash": view.train_hash,
-        "split_hash": None if split is None else split.split_hash,
+        "split_hash": split_hash,
     }
 
 
-def overlap(split: BuiltSplit, extra: InferredIds | None) -> dict[str, float] | None:
+def overlap(split: BuiltSplit, extra: InferredIds | None) -> Overlap | None:
     """Inferred positives that are held out, beside what chance would give; None without inferred positives."""
     if extra is None:
         return None
     train = split.train
     counts = np.diff(positives_matrix(train).indptr)
-    found: dict[str, float] = {}
-    for name, part in (("valid", split.valid), ("test", split.test)):
-        users, items = part.inter_feat[part.uid_field].numpy(), part.inter_feat[part.iid_field].numpy()
-        hits, chance = overlap_with(users, items, extra.users, extra.items, train.item_num - 1, counts)
-        found[name], found[f"{name}_chance"] = hits, round(chance, 3)
-    return found
+    (valid, valid_chance), (test, test_chance) = (
+        overlap_with(
+            part.inter_feat[part.uid_field].numpy(),
+            part.inter_feat[part.iid_field].numpy(),
+            *(extra.users, extra.items, train.item_num - 1, counts),
+        )
+        for part in (split.valid, split.test)
+    )
+    return {
+        "valid": valid,
+        "valid_chance": round(valid_chance, 3),
+        "test": test,
+        "test_chance": round(test_chance, 3),
+    }
 
 
-def noise(split: BuiltSplit, extra: InferredIds | None) -> dict[str, Any] | None:
+def noise(split: BuiltSplit, extra: InferredIds | None) -> Noise | None:
     """The noise in train; None without.
 
     `recovered` is how many inferred positives are hidden pairs, `recovered_chance` what random unseen items would give;
@@ -87,17 +94,17 @@ def noise(split: BuiltSplit, extra: InferredIds | None) -> dict[str, Any] | None
     """
     if split.noise is None:
         return None
-    found: dict[str, Any] = {**split.noise, "recovered": None, "recovered_chance": None}
-    if extra is None or split.noise["kind"] != HIDDEN:
-        return found
+    fields = cast(Noise, {**split.noise, "recovered": None, "recovered_chance": None})
+    if extra is None or fields["kind"] != HIDDEN:
+        return fields
     train = positives_matrix(split.train)
     users, items = (positives_matrix(split.real_train) - train).nonzero()
     counts = np.diff(train.indptr)
-    hits, chance = overlap_with(users, items, extra.users, extra.items, train.shape[1] - 1, counts)
-    return {**found, "recovered": hits, "recovered_chance": round(chance, 3)}
+    recovered, chance = overlap_with(users, items, extra.users, extra.items, train.shape[1] - 1, counts)
+    return {**fields, "recovered": recovered, "recovered_chance": round(chance, 3)}
 
 
-def precision(split: BuiltSplit, inferred: InferredPositives | None) -> list[dict[str, Any]] | None:
+def precision(split: BuiltSplit, inferred: InferredPositives | None) -> list[PrecisionBin] | None:
     """How many inferred positives of each tenth of probability are held-out pairs; None without inferred positives.
 
     A lower bound of their precision: what the held-out parts do not hold may still be right.
@@ -109,16 +116,22 @@ def precision(split: BuiltSplit, inferred: InferredPositives | None) -> list[dic
     tenth = np.clip((inferred.probability * 10).astype(int), 0, 9)
     counts = {"pairs": np.bincount(tenth, minlength=10)}
     for name, part in (("valid", split.valid), ("test", split.test)):
-        held = is_stored(positives_matrix(part), users, items)
-        counts[name] = np.bincount(tenth[held], minlength=10)
+        held_out = is_stored(positives_matrix(part), users, items)
+        counts[name] = np.bincount(tenth[held_out], minlength=10)
     return [
-        {"low": low / 10, "high": (low + 1) / 10, **{name: int(values[low]) for name, values in counts.items()}}
+        {
+            "low": low / 10,
+            "high": (low + 1) / 10,
+            "pairs": int(counts["pairs"][low]),
+            "valid": int(counts["valid"][low]),
+            "test": int(counts["test"][low]),
+        }
         for low in range(10)
         if counts["pairs"][low]
     ]
 
 
-def reliability(split: BuiltSplit, judged: JudgedPairs | None) -> dict[str, list[dict[str, Any]]] | None:
+def reliability(split: BuiltSplit, judged: JudgedPairs | None) -> Reliability | None:
     """What the judge's probabilities of all candidates are worth: by bins, the share that is in valid.
 
     None without a judge. A candidate that is not in valid may be a positive all the same, so `found` is a lower bound.
@@ -127,17 +140,17 @@ def reliability(split: BuiltSplit, judged: JudgedPairs | None) -> dict[str, list
         return None
     users = internal_ids(split.dataset, "user", split.view.users)[judged.users]
     items = internal_ids(split.dataset, "item", split.view.items)[judged.items]
-    held = is_stored(positives_matrix(split.valid), users, items)
-    return {"valid": reliability_of(judged.probability, held)}
+    in_valid = is_stored(positives_matrix(split.valid), users, items)
+    return {"valid": cast(list[ReliabilityBin], reliability_of(judged.probability, in_valid))}
 
 
-def identification_fields(found: Identification) -> dict[str, Any]:
+def identification_fields(stage: Identification) -> Identified:
     """The fields that the offline stage fills."""
-    trees = found.trees
+    trees = stage.trees
     return {
-        "identification": found.counts,
-        "judging": found.judging,
-        "candidate_source": found.candidate_source,
+        "identification": stage.counts,
+        "judging": stage.judging,
+        "candidate_source": stage.candidate_source,
         "trees": None
         if trees is None
         else {
@@ -149,17 +162,18 @@ def identification_fields(found: Identification) -> dict[str, Any]:
             "item_vectors": trees.vector_origin,
             "agreement": None if trees.agreement != trees.agreement else round(trees.agreement, 4),
         },
-        "external": found.external,
-        "cached": found.cached,
+        "external": stage.external,
+        "cached": stage.cached,
     }
 
 
-def configuration_fields(config: Config) -> dict[str, Any]:
+def configuration_fields(config: Config) -> Configured:
     """The fields that say what was asked for."""
     settings, method = config.settings, config.method
     excludes = method.base is not None and settings.tree_exclude is not None
     effective = f"{method.effective}+exclude" if excludes else method.effective
     return {
+        "schema_version": SCHEMA_VERSION,
         "model": config["model"],
         "dataset": config.dataset,
         "neg_sampler": method.sampler,
@@ -173,7 +187,7 @@ def configuration_fields(config: Config) -> dict[str, Any]:
     }
 
 
-def marks(config: Config, external: list[dict[str, Any]], checks: Sequence[Mapping[str, Any]] = ()) -> list[str]:
+def marks(config: Config, external: Sequence[External], checks: Sequence[Mapping[str, Any]] = ()) -> list[str]:
     """What every table with this run must say beside its numbers.
 
     Args:
@@ -182,23 +196,18 @@ def marks(config: Config, external: list[dict[str, Any]], checks: Sequence[Mappi
         checks: outcomes of its leak checks.
     """
     copies = [check["name"].removeprefix(KNOWS_HELD_OUT) for check in checks if _is_copy(check)]
-    found = [f"looks like the held-out set ({', '.join(copies)})"] if copies else []
+    texts = [f"looks like the held-out set ({', '.join(copies)})"] if copies else []
     if config.settings.protocol == "reference":
-        found.append("reference protocol (uses test labels)")
+        texts.append("reference protocol (uses test labels)")
     if config.method.effective == "recbole:popularity":
-        found.append("uses held-out counts")
-    found += [mark for entry in external for mark in entry.get("marks", [])]
-    foreign = [str(entry["kind"]) for entry in external if entry["foreign"]]
-    other = [entry for entry in external if not entry["foreign"]]
-    unknown = [str(entry["kind"]) for entry in other if entry.get("train_hash") is None]
-    known = [str(entry["kind"]) for entry in other if entry.get("train_hash") is not None]
-    if foreign:
-        found.append(f"made from another training split: {', '.join(foreign)}")
-    if unknown:
-        found.append(f"origin unknown: {', '.join(unknown)}")
-    if known:
-        found.append(f"made elsewhere: {', '.join(known)}")
-    return found
+        texts.append("uses held-out counts")
+    texts += [mark for entry in external for mark in entry["marks"] or []]
+    foreign = [entry["kind"] for entry in external if entry["foreign"]]
+    own = [entry for entry in external if not entry["foreign"]]
+    unknown = [entry["kind"] for entry in own if entry["train_hash"] is None]
+    known = [entry["kind"] for entry in own if entry["train_hash"] is not None]
+    by_origin = {"made from another training split": foreign, "origin unknown": unknown, "made elsewhere": known}
+    return texts + [f"{origin}: {', '.join(kinds)}" for origin, kinds in by_origin.items() if kinds]
 
 
 def _is_copy(check: Mapping[str, Any]) -> bool:
@@ -208,36 +217,37 @@ def _is_copy(check: Mapping[str, Any]) -> bool:
 def result_fields(
     config: Config,
     resolved: Mapping[str, Any],
-    found: Identification,
-    data: Mapping[str, Any],
+    stage: Identification,
+    data: Data,
     best_epoch: int | None = None,
-    best_valid_result: Mapping[str, float] | None = None,
-    test_result: Mapping[str, float] | None = None,
+    best_valid_result: dict[str, float] | None = None,
+    test_result: dict[str, float] | None = None,
     seconds: Mapping[str, float | None] | None = None,
     **afterwards: Any,
-) -> dict[str, Any]:
+) -> Result:
     """Everything that `result.json` holds; None for what did not run.
 
     Args:
         config: of the run.
         resolved: every key with its value, from before anything was read.
-        found: what the offline stage found.
+        stage: the outcome of the offline stage.
         data: see `data_counts`.
         best_epoch, best_valid_result, test_result: of training and evaluation.
         seconds: of `training`, `sampling` and `evaluation`.
-        afterwards: of the fields in `AFTERWARDS` those that are known.
+        afterwards: of the fields of `Tested` those that are known.
     """
+    tested = cast(Tested, {**dict.fromkeys(Tested.__annotations__), **afterwards})
+    spent = {**stage.seconds, **(seconds or {})}
     return {
         **configuration_fields(config),
         "best_epoch": best_epoch,
         "best_valid_result": best_valid_result,
         "test_result": test_result,
         "data": data,
-        **identification_fields(found),
-        "marks": marks(config, found.external, afterwards.get("checks") or ()),
-        **dict.fromkeys(AFTERWARDS),
-        **afterwards,
-        "seconds": {**found.seconds, **(seconds or dict.fromkeys(("training", "sampling", "evaluation")))},
+        **identification_fields(stage),
+        "marks": marks(config, stage.external, tested["checks"] or ()),
+        **tested,
+        "seconds": cast(Seconds, {name: spent.get(name) for name in Seconds.__annotations__}),
         "peak_memory_mb": peak_memory_mb(),
         "versions": versions(),
         "machine": machine(config["device"]),
@@ -245,7 +255,7 @@ def result_fields(
     }
 
 
-def write_result(path: Path, fields: Mapping[str, Any]) -> None:
+def write_result(path: Path, fields: Result) -> None:
     """Write the fields as JSON, whole or not at all, with checksums of all that the run left beside it.
 
     Numpy numbers become plain ones.

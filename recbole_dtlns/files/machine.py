@@ -1,17 +1,19 @@
-"""What a run was made on, as seconds and memory mean nothing without it."""
+"""What a run was made on, as seconds and memory mean nothing without it, and the memory it took."""
 
 from __future__ import annotations
 
-import os
 import platform
+import sys
 from pathlib import Path
-from typing import Any
 
+import psutil
 import torch
 
+from recbole_dtlns.files.result_schema import Machine
 
-def machine(device: torch.device) -> dict[str, Any]:
-    """`system`, `cpu`, `cores` and `threads` this process may use, `memory_gb` (GiB), and `gpu`, None on a CPU.
+
+def machine(device: torch.device) -> Machine:
+    """What this process runs on.
 
     Args:
         device: that training ran on.
@@ -19,11 +21,32 @@ def machine(device: torch.device) -> dict[str, Any]:
     return {
         "system": platform.platform(),
         "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": usable_cores(),
         "threads": torch.get_num_threads(),
-        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
         "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
     }
+
+
+def usable_cores() -> int:
+    """Cores that this process may use; all of them where the system does not tell."""
+    process = psutil.Process()
+    return len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else psutil.cpu_count() or 1
+
+
+def peak_memory_mb() -> float:
+    """Largest resident memory of this process so far, in MiB; the present one where the system keeps no peak."""
+    status = Path("/proc/self/status")
+    if status.is_file():  # Linux; `ru_maxrss` of a process begins there with what its parent held
+        for line in status.read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM"):
+                return round(int(line.split()[1]) / 2**10, 1)
+    if sys.platform == "darwin":
+        import resource
+
+        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 1)
+    used = psutil.Process().memory_info()
+    return round(getattr(used, "peak_wset", used.rss) / 2**20, 1)
 
 
 def _cpu() -> str:

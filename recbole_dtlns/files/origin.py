@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.result_schema import External
 
 GROWN_FROM = "grown_from"
 """In the `.json` beside a file: the files that it has grown from, a list of `file`, `sha256` and `train_hash`."""
@@ -19,7 +20,7 @@ def sidecar(path: Path) -> Path:
     return path.with_name(path.name + ".json")
 
 
-def external_input(kind: str, path: str | Path, train_hash: str, allow_foreign: bool) -> dict[str, Any]:
+def external_input(kind: str, path: str | Path, train_hash: str, allow_foreign: bool) -> External:
     """Describe a file made elsewhere for `external` in result.json, or refuse it.
 
     Args:
@@ -29,8 +30,8 @@ def external_input(kind: str, path: str | Path, train_hash: str, allow_foreign: 
         allow_foreign: take a file that was made from another training split all the same.
 
     Returns:
-        `{"kind", "file", "sha256", "train_hash", "foreign"}`; `train_hash` is None where the file carries none. A file
-        that was made for this split but has grown from files of another one is `foreign` too.
+        Without marks; `train_hash` is None where the file carries none. A file that was made for this split but has
+        grown from files of another one is `foreign` too.
 
     Raises:
         UserError: the file is missing, its `.json` cannot be read, or it was made from another training split.
@@ -49,7 +50,15 @@ def external_input(kind: str, path: str | Path, train_hash: str, allow_foreign: 
         )
     foreign = foreign or any(hash_before != train_hash for hash_before in grown_from(recorded))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return {"kind": kind, "file": path.name, "sha256": digest, "train_hash": made_from, "foreign": foreign}
+    return {
+        "kind": kind,
+        "file": path.name,
+        "sha256": digest,
+        "train_hash": made_from,
+        "foreign": foreign,
+        "marks": None,
+        "dropped": None,
+    }
 
 
 def recorded_threshold(path: str | Path, kind: str) -> float | None:
@@ -58,8 +67,8 @@ def recorded_threshold(path: str | Path, kind: str) -> float | None:
     None where the `.json` beside the file says nothing of it.
     """
     about = sidecar(Path(path))
-    held = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
-    decision = held.get("decision") if isinstance(held, dict) else None
+    recorded = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
+    decision = recorded.get("decision") if isinstance(recorded, dict) else None
     if not isinstance(decision, dict) or decision.get("kind") != kind:
         return None
     threshold = decision.get("threshold")

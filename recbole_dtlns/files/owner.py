@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 from collections.abc import Iterator
@@ -11,6 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from recbole_dtlns.errors import UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +26,8 @@ def only_one(folder: Path, lock_name: str, who: str) -> Iterator[int]:
     """Own a folder, made where it is missing; gives the descriptor of its lock.
 
     Processes that inherit the descriptor own the folder too, so that it stays theirs if their parent is killed. The
-    lock file is removed at the end. Where the file system has no locks, a warning says so.
+    lock file is removed at the end, but on Windows, which removes no open file. Where the file system has no locks, a
+    warning says so.
 
     Args:
         folder: to own.
@@ -49,7 +54,7 @@ def _locked(path: Path, who: str) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(lock)
         except BlockingIOError:
             os.close(lock)
             raise UserError(f"{who} is at work in {path.parent}. Wait for it, or choose another run_dir.") from None
@@ -62,6 +67,19 @@ def _locked(path: Path, who: str) -> int:
         if _is_of(lock, path):
             return lock
         os.close(lock)  # its last owner has just removed the file
+
+
+def _lock(file: int) -> None:
+    """Lock an open file until it is closed or its process ends; BlockingIOError where another process has it."""
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return
+    import msvcrt
+
+    try:
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+    except PermissionError as error:
+        raise BlockingIOError(*error.args) from error
 
 
 def _is_of(lock: int, path: Path) -> bool:

@@ -10,6 +10,8 @@ import shutil
 import time
 from pathlib import Path
 
+import psutil
+
 _NODE = re.sub(r"\W+", "-", platform.node())[:40] or "node"
 _NAME = re.compile(r"^.+\.(?P<node>[\w-]+)\.(?P<pid>\d+)\.partial(?:\.npz)?$")
 _OLD_SECONDS = 86400.0
@@ -47,9 +49,6 @@ def _is_left_over(path: Path) -> bool:
 
 def _is_alive(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
+        return psutil.pid_exists(pid)
+    except OverflowError:  # no process has such a number, so that no process of ours has written the file
         return True
-    return True

@@ -8,7 +8,7 @@ import logging
 import os
 import secrets
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import content_key, write_atomically
 from recbole_dtlns.files.owner import RUN_LOCK, only_one
 from recbole_dtlns.files.partial import clear_partials
+from recbole_dtlns.files.result_schema import External, Result, check_result
 from recbole_dtlns.files.run_checksums import refuse_changed
 from recbole_dtlns.files.yaml_text import read_yaml_file
 
@@ -90,7 +91,7 @@ def identity_keys(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: plain(value) for key, value in values.items() if key not in _NOT_IDENTITY}
 
 
-def run_identity(values: Mapping[str, Any], split_hash: str, external: list[dict[str, Any]]) -> str:
+def run_identity(values: Mapping[str, Any], split_hash: str, external: Sequence[External]) -> str:
     """Identity of a run: its configuration, its data, and the content of every input made elsewhere."""
     files = [entry["sha256"] for entry in external]
     return content_key("run", {"config": config_hash(values), "split_hash": split_hash, "external": files})
@@ -125,23 +126,21 @@ def plain(value: Any) -> Any:
     return value if value is None or type(value) in (bool, int, float, str) else str(value)
 
 
-def read_result(run_dir: Path) -> dict[str, Any]:
-    """The `result.json` of a run.
+def read_result(run_dir: Path) -> Result:
+    """The `result.json` of a run, checked; fields that an older version did not write are None.
 
     Raises:
-        UserError: the folder holds none, or one that is not JSON, or not as it was written.
+        UserError: the folder holds none, or one that is not JSON, not as it was written, or not as `check_result` asks.
     """
     path = Path(run_dir) / RESULT
     if not path.is_file():
         raise UserError(f"{run_dir} holds no {RESULT}, so it is not the folder of a finished run.")
     refuse_changed(path)
     try:
-        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        fields = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}). Repeat the run, or restore the file.") from error
-    if not isinstance(result, dict):
-        raise UserError(f"{path} is damaged: it should hold an object. Repeat the run, or restore the file.")
-    return result
+    return check_result(fields, path)
 
 
 DETAIL = {"detail": True}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+import psutil
 import torch
 
 from recbole_dtlns.errors import UserError
@@ -72,6 +73,4 @@ def free_bytes(target: Target) -> int:
     if target.device.type == "cuda":
         devices = range(torch.cuda.device_count()) if target.spread else [target.device]
         return sum(torch.cuda.mem_get_info(each)[0] for each in devices)
-    import psutil
-
     return int(psutil.virtual_memory().available)

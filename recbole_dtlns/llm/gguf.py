@@ -12,6 +12,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import damage, publish, set_aside, write_checksums
 from recbole_dtlns.files.partial import partial_path
@@ -117,8 +119,6 @@ def _unpack(source: dict[str, Any]) -> Any:
 
 
 def _check_room(size: int, folder: Path) -> None:
-    import psutil
-
     disk, memory = shutil.disk_usage(folder).free, psutil.virtual_memory().available
     if disk < size:
         raise UserError(

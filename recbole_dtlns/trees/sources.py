@@ -15,6 +15,7 @@ from scipy import sparse
 from recbole_dtlns.data.histories import shortened_histories
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.files.origin import external_input
+from recbole_dtlns.files.result_schema import External
 from recbole_dtlns.trees.codes import CodeTable, read_codes
 from recbole_dtlns.trees.item_graph import cooccurrence_bound, jaccard_graph
 from recbole_dtlns.trees.spectral import spectral_embedding
@@ -43,7 +44,7 @@ class VectorSource:
     origin: str
     decides: Mapping[str, Any]
     vectors: Callable[[], np.ndarray]
-    external: dict[str, Any] | None = None
+    external: External | None = None
     lacking: np.ndarray | None = None
 
 
@@ -59,7 +60,7 @@ class CodeFile:
 
     origin: str
     table: CodeTable
-    external: dict[str, Any]
+    external: External
 
 
 def graph_vectors(view: TrainSplit, max_history: int | None = None) -> VectorSource:
@@ -142,7 +143,7 @@ def code_file(kind: str, file: str | None, view: TrainSplit, allow_foreign: bool
     return CodeFile(f"codes {Path(file).name}", read.table, external)
 
 
-def _given(origin: str, values: np.ndarray, external: dict[str, Any] | None = None) -> VectorSource:
+def _given(origin: str, values: np.ndarray, external: External | None = None) -> VectorSource:
     values = np.ascontiguousarray(values, dtype=np.float64)
     digest = hashlib.sha256(repr(values.shape).encode() + values.tobytes()).hexdigest()
     return VectorSource(origin, {"vectors": digest}, lambda: values, external)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -13,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import StageCache, content_key
+from recbole_dtlns.files.result_schema import External
 from recbole_dtlns.trees.agreement import leaf_agreement
 from recbole_dtlns.trees.codes import CodeTable
 from recbole_dtlns.trees.index_tree import build_codes
@@ -75,7 +75,7 @@ class Trees:
     agreement: float
     seconds: float
     cached: bool
-    external: list[dict[str, Any]] = field(default_factory=list)
+    external: list[External] = field(default_factory=list)
 
 
 def build_trees(

@@ -4,11 +4,13 @@ import json
 import sys
 from pathlib import Path
 
+from fake_result import fake_result
+
 from recbole_dtlns.comparison.plan.plan import ComparisonPlan
 from recbole_dtlns.comparison.plan.rows import make_row
 from recbole_dtlns.comparison.run.runs import Run, run_config, run_flags
+from recbole_dtlns.files.result_schema import Result
 from recbole_dtlns.files.run_folder import CONFIG, RESULT, write_config
-from recbole_dtlns.version import __version__
 
 FIXED = {"data_path": "data", "epochs": 2, "embedding_size": 8, "train_batch_size": 64, "stopping_step": 5}
 DIE = "import sys; print('INFO  epoch 1'); print('ValueError: no such thing', file=sys.stderr); sys.exit(1)"
@@ -20,26 +22,20 @@ def small_plan(*rows: str, **changes) -> ComparisonPlan:
     return ComparisonPlan(rows=tuple(map(make_row, rows or ("uniform", "dns"))), **values)
 
 
-def made_result(run: Run, keys=None, **changes) -> dict:
+def made_result(run: Run, keys=None, **changes) -> Result:
     """What the run would write; the valid metric grows with `neg_candidates`."""
     value = float((keys or {}).get("neg_candidates", 10)) / 100
-    return {
+    fields = {
         "model": run.cell.model,
         "dataset": run.cell.dataset,
         "neg_sampler": run.cell.row.keys.get("neg_sampler"),
         "judge": run.cell.judge,
-        "protocol": "honest",
         "seed": run.seed,
         "best_valid_result": {"recall@20": value / 2, "ndcg@20": value},
         "test_result": None if run.trial is not None else {"recall@20": value, "ndcg@20": value + run.seed / 1000},
-        "data": {"split_hash": "s", "train_hash": "t"},
-        "seconds": {"trees": None, "training": 2.0, "sampling": 0.5, "evaluation": 1.0},
-        "versions": {"recbole_dtlns": __version__},
         "config": {"epochs": 2, "topk": [10, 20], "noise_rate": run.cell.noise},
-        "checks": [{"when": "before", "name": "no pair in two parts", "passed": True, "found": "0"}],
-        "marks": [],
-        **changes,
     }
+    return fake_result(**{**fields, **changes})
 
 
 def write_made(folder: Path, run: Run, **changes) -> Path:

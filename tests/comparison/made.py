@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import yaml
+from fake_result import fake_result
 
 from recbole_dtlns.comparison.plan.plan import ComparisonPlan
 from recbole_dtlns.comparison.plan.rows import make_row
 from recbole_dtlns.comparison.run.records import CHOSEN, FAILED, PLAN, RUNS
 from recbole_dtlns.comparison.run.runs import Run, runs_of
+from recbole_dtlns.files.result_schema import Result
 
 ROWS = ("recbole:uniform", "dns", "mixgcf", "dtl_ns", "EASE")
 REFERENCE_MARK = "reference protocol (uses test labels)"
@@ -94,7 +96,7 @@ def _per_user(level: float) -> dict[str, np.ndarray]:
     return found
 
 
-def _result(run: Run, level: float, test: dict[str, float], generator: np.random.Generator) -> dict[str, Any]:
+def _result(run: Run, level: float, test: dict[str, float], generator: np.random.Generator) -> Result:
     cell = run.cell
     judged, reference = cell.judge != "none", cell.judge == "llm"
     llm = {"llm_model": "made/Tiny-1B", "llm_quantization": "nf4"} if reference else {}
@@ -106,55 +108,52 @@ def _result(run: Run, level: float, test: dict[str, float], generator: np.random
         "honest": {name: value / 1.3 for name, value in test.items()},
         "reference": test,
     }
-    return {
-        "model": cell.model,
-        "dataset": cell.dataset,
-        "neg_sampler": cell.row.name,
-        "neg_sampler_effective": cell.row.name,
-        "judge": cell.judge,
-        "protocol": "reference" if reference else "honest",
-        "eval_mask": "train_valid",
-        "seed": run.seed,
-        "split_seed": 2020,
-        "best_epoch": int(generator.integers(3, _EPOCHS)),
-        "best_valid_result": {name: round(value * 0.85, 4) for name, value in test.items()},
-        "test_result": None if run.trial is not None else test,
-        "data": _data(cell.noise, 4715 if judged else None),
-        "identification": {"pairs": 18860, "llm_calls": 590, "prompt_tokens": 650_000, "unreadable": 3, "unjudged": 0}
+    return fake_result(
+        model=cell.model,
+        dataset=cell.dataset,
+        neg_sampler=cell.row.name,
+        neg_sampler_effective=cell.row.name,
+        judge=cell.judge,
+        protocol="reference" if reference else "honest",
+        seed=run.seed,
+        split_seed=2020,
+        best_epoch=int(generator.integers(3, _EPOCHS)),
+        best_valid_result={name: round(value * 0.85, 4) for name, value in test.items()},
+        test_result=None if run.trial is not None else test,
+        data=_data(cell.noise, 4715 if judged else None),
+        identification={"pairs": 18860, "llm_calls": 590, "prompt_tokens": 650_000, "unreadable": 3, "unjudged": 0}
         | {"accepted": 4715}
         if judged
         else None,
-        "judging": _judging(reference) if judged else None,
-        "candidate_source": "EASE" if judged else None,
-        "trees": {"items": 1682, "leaves_co": 64, "leaves_se": 60, "depth_co": 3, "depth_se": 5, "item_vectors": "svd"}
+        judging=_judging(reference) if judged else None,
+        candidate_source="EASE" if judged else None,
+        trees={"items": 1682, "leaves_co": 64, "leaves_se": 60, "depth_co": 3, "depth_se": 5, "item_vectors": "svd"}
         | {"agreement": 0.187}
         if judged
         else None,
-        "overlap": {"valid": 946, "valid_chance": 31.8, "test": 970, "test_chance": 31.8} if judged else None,
-        "precision": _precision() if judged else None,
-        "hardness": {"score_gap": 1.2, "hardest_share": 0.6, "similarity_co": None, "valid_share": 0.05}
+        overlap={"valid": 946, "valid_chance": 31.8, "test": 970, "test_chance": 31.8} if judged else None,
+        precision=_precision() if judged else None,
+        hardness={"score_gap": 1.2, "hardest_share": 0.6, "similarity_co": None, "valid_share": 0.05}
         | {"valid_chance": 0.012, "test_share": 0.06, "test_chance": 0.012}
         if cell.row.model is None and not cell.row.name.startswith("recbole:")
         else None,
-        "marks": [REFERENCE_MARK] if reference else [],
-        "masks": both if reference and run.trial is None else None,
-        "noise": {"kind": "false_positives", "rate": cell.noise, "seed": 2020, "pairs": 100} if cell.noise else None,
-        "checks": [
+        marks=[REFERENCE_MARK] if reference else [],
+        masks=both if reference and run.trial is None else None,
+        noise={"kind": "false_positives", "rate": cell.noise, "seed": 2020, "pairs": 100} if cell.noise else None,
+        checks=[
             {"when": "before", "name": "no pair in two parts", "passed": True, "found": "0 shared pairs"},
             {"when": "after", "name": "mask is the real split's", "passed": True, "found": "80808 pairs, the same"},
         ],
-        "external": [],
-        "cached": [],
-        "seconds": {
+        seconds={
             "training": 20 + 900 * level + generator.normal(0, 3),
             "sampling": 4.2,
             "evaluation": 3.0,
             **seconds,
         },
-        "peak_memory_mb": 812.4,
-        "versions": {"python": "3.11.7", "recbole_dtlns": "0.5", "torch": "2.13.0", "bitsandbytes": None},
-        "config": config,
-    }
+        peak_memory_mb=812.4,
+        versions={"python": "3.11.7", "recbole_dtlns": "0.5", "torch": "2.13.0", "bitsandbytes": None},
+        config=config,
+    )
 
 
 def _data(noise: float, inferred: int | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from fake_result import DATA
 from fake_runs import DIE, FIXED, made_result, small_plan
 
 from recbole_dtlns.comparison.run import execute
@@ -104,8 +105,8 @@ def test_another_configuration_is_refused_with_the_difference(compared, toy):
         (lambda result: {**result, "seconds": {"training": "abc"}}, "seconds.training"),
         (lambda result: {**result, "best_valid_result": {"ndcg@20": [1]}}, "best_valid_result.ndcg@20"),
         (lambda result: {**result, "test_result": {"ndcg@20": True}}, "test_result.ndcg@20"),
-        (lambda result: {**result, "data": {"split_hash": ["s"]}}, "data.split_hash"),
-        (lambda result: {**result, "data": {"train_hash": ["t"]}}, "data.train_hash"),
+        (lambda result: {**result, "data": {**result["data"], "split_hash": ["s"]}}, "data.split_hash"),
+        (lambda result: {**result, "data": {**result["data"], "train_hash": ["t"]}}, "data.train_hash"),
         (lambda result: {key: value for key, value in result.items() if key != "marks"}, "marks"),
         (lambda result: {**result, "external": [{"file": "a"}]}, "external"),
     ],
@@ -152,7 +153,7 @@ def made_from(run, **changes):
     )
 
 
-OTHER_SPLIT = {"data": {"split_hash": "other", "train_hash": "t"}}
+OTHER_SPLIT = {"data": {**DATA, "split_hash": "other", "train_hash": "t"}}
 
 
 def test_runs_of_another_split_than_those_already_there_fail_whatever_their_order(compared):
@@ -199,7 +200,7 @@ def test_data_sets_and_files_are_compared_with_themselves_alone():
     same, (run, *_) = SameInputs(), runs_of(small_plan("dns"), small_plan("dns").cells()[0])
 
     def judged(file, digest):
-        external = [{"kind": "judge_file", "file": file, "sha256": digest}]
+        external = [{"kind": "judge_file", "file": file, "sha256": digest, "foreign": False}]
         return made_result(run, config={"judge_file": file}, external=external)
 
     same.check("toy", "BPR", judged("a.tsv", "1"), Path("a"))

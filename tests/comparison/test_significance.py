@@ -4,10 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+from fake_result import fake_result
 
+from recbole_dtlns.comparison.report.source import Source
 from recbole_dtlns.comparison.run.records import Comparison, RunRecord
-from recbole_dtlns.comparison.statistics import against_ours, all_pairs, default_ours, over_seeds, over_users
-from recbole_dtlns.comparison.statistics.families import turned
+from recbole_dtlns.comparison.statistics import all_pairs, family_of, over_seeds, over_users, turned
 from recbole_dtlns.comparison.statistics.multiple import benjamini_hochberg, holm
 from recbole_dtlns.comparison.statistics.users import UserComparison, compare_users
 from recbole_dtlns.comparison.statistics.words import metric_name
@@ -30,10 +31,7 @@ def record(folder, label, seed, noise=0.0, model="BPR", users=USERS, values=None
     values = values_of(label, seed, noise) if values is None else values
     if per_user:
         np.savez(home / "per_user.npz", users=users, **{"ndcg@20": values})
-    result = {
-        "test_result": {"ndcg@20": round(float(values.mean()), 4), "giniindex@20": 0.5 + seed % 7 / 100},
-        "marks": list(marks),
-    }
+    tested = {"ndcg@20": round(float(values.mean()), 4), "giniindex@20": 0.5 + seed % 7 / 100}
     sampler, _, judge = label.partition("@")
     return RunRecord(
         f"toy/{model}/{label}/seed-{seed}",
@@ -46,7 +44,7 @@ def record(folder, label, seed, noise=0.0, model="BPR", users=USERS, values=None
         noise,
         seed,
         None,
-        result if test else result | {"test_result": None},
+        fake_result(test_result=tested if test else None, marks=list(marks)),
     )
 
 
@@ -59,6 +57,11 @@ def made(tmp_path):
     return compared(tmp_path, *(record(tmp_path, label, seed) for label in GAIN for seed in (1, 2, 3)))
 
 
+def against(comparison, ours, *noise, **options):
+    """Ours against each other row, as the report asks."""
+    return family_of(all_pairs(comparison, *GROUP, *noise, **options), ours)
+
+
 def shuffled(run, seed=0):
     """The same run with its users in another order."""
     with np.load(run.folder / "per_user.npz") as held:
@@ -68,7 +71,7 @@ def shuffled(run, seed=0):
 
 
 def test_ours_against_each(made):
-    found = against_ours(made, *GROUP, ours="dtl_ns@rule")
+    found = against(made, "dtl_ns@rule")
     assert [(c.first, c.second) for c in found] == [
         ("dtl_ns@rule", "uniform"),
         ("dtl_ns@rule", "dns"),
@@ -90,8 +93,8 @@ def test_ours_against_each(made):
 
 
 def test_ours_better_is_a_positive_difference_and_a_small_p_in_both_directions(made):
-    better = {c.second: c for c in against_ours(made, *GROUP, ours="dtl_ns@rule")}["uniform"]
-    worse = {c.second: c for c in against_ours(made, *GROUP, ours="uniform")}["dtl_ns@rule"]
+    better = {c.second: c for c in against(made, "dtl_ns@rule")}["uniform"]
+    worse = {c.second: c for c in against(made, "uniform")}["dtl_ns@rule"]
     assert better.users.difference > 0 > worse.users.difference
     assert better.users.interval[0] > 0
     assert better.users_p < 0.001
@@ -107,26 +110,24 @@ def test_all_pairs(made):
     assert [c.users_t_p for c in found] == pytest.approx(benjamini_hochberg([c.users.t_p for c in found]))
     assert [c.seeds_p for c in found] == pytest.approx(benjamini_hochberg([c.seeds.p for c in found]))
     # The same two rows, uncorrected, whichever table they stand in.
-    one = next(c for c in against_ours(made, *GROUP, ours="uniform") if c.second == "dns")
+    one = next(c for c in against(made, "uniform") if c.second == "dns")
     assert one.users.permutation_p == found[0].users.permutation_p
     assert one.users.interval == pytest.approx(found[0].users.interval)
 
 
 def test_ours_is_the_first_dtl_ns_row(made):
-    assert default_ours(made, "toy", "BPR") == "dtl_ns@keep_all"
-    assert {c.first for c in against_ours(made, *GROUP)} == {"dtl_ns@keep_all"}
-    without = compared(made.folder, *(run for run in made.runs if run.sampler != "dtl_ns"))
-    assert default_ours(without, "toy", "BPR") is None
-    pinned = [dataclasses.replace(run, sampler="dtl_ns+list") for run in made.runs if run.label == "dtl_ns@rule"]
+    assert Source(made).ours == "dtl_ns@keep_all"
     others = [run for run in made.runs if run.sampler != "dtl_ns"]
-    assert default_ours(compared(made.folder, *others, *pinned), "toy", "BPR") == "dtl_ns@rule"
-    assert against_ours(without, *GROUP) == []
-    assert len(all_pairs(without, *GROUP)) == 1
+    without = compared(made.folder, *others)
+    assert Source(without).ours is None
+    assert Source(without).against_ours(Source(without).groups[0]) == []
+    pinned = [dataclasses.replace(run, sampler="dtl_ns+list") for run in made.runs if run.label == "dtl_ns@rule"]
+    assert Source(compared(made.folder, *others, *pinned)).ours == "dtl_ns@rule"
 
 
 def test_an_unknown_row_is_named_with_those_there_are(made):
-    with pytest.raises(UserError, match=r"no row 'dtl_ns@llm'.*uniform, dns, dtl_ns@keep_all, dtl_ns@rule"):
-        against_ours(made, *GROUP, ours="dtl_ns@llm")
+    with pytest.raises(UserError, match=r"ours=dtl_ns@llm: the rows are uniform, dns, dtl_ns@keep_all, dtl_ns@rule"):
+        Source(made, ours="dtl_ns@llm")
 
 
 def test_users_are_matched_by_token(made):
@@ -220,8 +221,8 @@ def test_without_values_by_user_the_test_result_still_gives_seeds(tmp_path):
 def test_each_noise_rate_is_compared_within_itself(made, tmp_path):
     noisy = [record(tmp_path, label, seed, noise=1.0) for label in ("uniform", "dtl_ns@rule") for seed in (1, 2)]
     both = compared(tmp_path, *made.runs, *noisy)
-    assert against_ours(both, *GROUP) == against_ours(made, *GROUP)
-    found = against_ours(both, *GROUP, 1.0, ours="dtl_ns@rule")
+    assert against(both, "dtl_ns@keep_all") == against(made, "dtl_ns@keep_all")
+    found = against(both, "dtl_ns@rule", 1.0)
     assert [c.second for c in found] == ["uniform"]
     assert found[0].noise == 1.0
     assert abs(found[0].users.difference) < 0.03
@@ -230,8 +231,8 @@ def test_each_noise_rate_is_compared_within_itself(made, tmp_path):
 def test_reference_rows_of_another_model_can_be_added(made, tmp_path):
     ease = [record(tmp_path, "EASE", seed, model="EASE") for seed in (1, 2, 3)]
     both = compared(tmp_path, *made.runs, *ease)
-    assert "EASE" not in {c.second for c in against_ours(both, *GROUP)}
-    found = against_ours(both, *GROUP, extra={"EASE": ease})
+    assert "EASE" not in {c.second for c in against(both, "dtl_ns@rule")}
+    found = against(both, "dtl_ns@rule", extra={"EASE": ease})
     assert found[-1].second == "EASE"
     assert found[-1].users.n == len(USERS)
     assert len(all_pairs(both, *GROUP, extra={"EASE": ease})) == 10
@@ -240,7 +241,7 @@ def test_reference_rows_of_another_model_can_be_added(made, tmp_path):
 def test_marks_go_with_the_rows(tmp_path):
     mark = "uses held-out counts"
     runs = [record(tmp_path, "dtl_ns@rule", 1), record(tmp_path, "recbole-popularity", 1, marks=[mark])]
-    found = against_ours(compared(tmp_path, *runs), *GROUP)[0]
+    found = against(compared(tmp_path, *runs), "dtl_ns@rule")[0]
     assert (found.first_marks, found.second_marks) == ((), (mark,))
     assert "recbole-popularity [uses held-out counts]" in over_users(found)
     assert "recbole-popularity [uses held-out counts]" in over_seeds(found)
@@ -255,7 +256,7 @@ def test_a_mark_of_one_run_marks_its_row(tmp_path):
 
 @pytest.fixture
 def base(made):
-    return against_ours(made, *GROUP, ours="dtl_ns@rule")[1]
+    return against(made, "dtl_ns@rule")[1]
 
 
 def said(base, difference, interval, p, effect, **other):

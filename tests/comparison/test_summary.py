@@ -34,7 +34,8 @@ def test_columns_are_those_of_the_contract(folder):
     header = (folder / SUMMARY).read_text().splitlines()[0]
     assert header == (
         "run_id,model,dataset,sampler,judge,protocol,seed,status,valid_recall@20,valid_ndcg@20,test_recall@20,"
-        "test_ndcg@20,seconds_trees,seconds_training,seconds_sampling,seconds_evaluation,noise,marks"
+        "test_ndcg@20,seconds_trees,seconds_candidates,seconds_judging,seconds_training,seconds_sampling,"
+        "seconds_evaluation,noise,marks"
     )
 
 

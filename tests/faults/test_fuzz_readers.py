@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fake_result import fake_result
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ from recbole_dtlns.data.plain_text import read_pairs
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.judges.verdict_file import read_verdicts
+from recbole_dtlns.files.result_schema import Result, check_result
 from recbole_dtlns.files.yaml_text import parse_yaml
 from recbole_dtlns.trees.codes import read_codes
 
@@ -152,3 +154,11 @@ def test_values_of_recboles_keys(key: str, value: Any) -> None:
 @pytest.mark.parametrize("text", ["9" * 5000, "[" * 500, "1e400", "{1:2}", "'\0'", "lambda: 1"])
 def test_raw_text_becomes_a_plain_value(text: str) -> None:
     assert isinstance(typed("topk", text), (str, int, float, list, dict))
+
+
+@given(st.dictionaries(st.sampled_from(sorted(Result.__annotations__)), VALUES, max_size=3))
+def test_results(changes: dict[str, Any]) -> None:
+    with contextlib.suppress(UserError):
+        result = check_result({**fake_result(), **changes}, Path("result.json"))
+        assert set(result) == set(Result.__annotations__)
+        assert isinstance(result["seed"], int)

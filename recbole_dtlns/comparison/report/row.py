@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from recbole_dtlns.comparison.report.table import Spread, spread
 from recbole_dtlns.comparison.run.records import RunRecord
@@ -42,7 +42,7 @@ class Row:
     @property
     def marks(self) -> tuple[str, ...]:
         """What must stand beside the row's numbers in every table."""
-        return tuple(dict.fromkeys(mark for run in self.runs for mark in run.result.get("marks") or []))
+        return tuple(dict.fromkeys(mark for run in self.runs for mark in run.result["marks"]))
 
     @property
     def caption(self) -> str:
@@ -68,12 +68,12 @@ class Row:
 
     def test(self, metric: str) -> Spread | None:
         """A test metric over the seeds; None where test was not read or has no such metric."""
-        return self.mean(lambda run: (run.result.get("test_result") or {}).get(metric))
+        return self.mean(lambda run: (run.result["test_result"] or {}).get(metric))
 
     def valid(self, metric: str) -> Spread | None:
         """A valid metric of the best epoch over the seeds."""
-        return self.mean(lambda run: (run.result.get("best_valid_result") or {}).get(metric))
+        return self.mean(lambda run: (run.result["best_valid_result"] or {}).get(metric))
 
     def seconds(self, stage: str) -> Spread | None:
         """Seconds of a stage over the seeds; None where it did not run."""
-        return self.mean(lambda run: (run.result.get("seconds") or {}).get(stage))
+        return spread(cast(Mapping[str, Any], run.result["seconds"])[stage] for run in self.runs)

@@ -86,6 +86,10 @@ class Section:
     pictures: list[Picture] = field(default_factory=list)
     commands: list[Commands] = field(default_factory=list)
 
+    def add(self, *tables: Table | None) -> None:
+        """Add the tables that there are."""
+        self.tables += [table for table in tables if table is not None]
+
     @property
     def all_tables(self) -> list[Table]:
         """Its tables, those of its verdicts first."""

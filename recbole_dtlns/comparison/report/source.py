@@ -34,7 +34,7 @@ def is_accuracy(metric: str) -> bool:
 
 def slug(*words: object) -> str:
     """A name for files and anchors; other characters become `+HEX+`, so that no two names become one."""
-    return re.sub(r"[^A-Za-z0-9._-]", lambda found: f"+{ord(found[0]):x}+", "-".join(str(word) for word in words))
+    return re.sub(r"[^A-Za-z0-9._-]", lambda match: f"+{ord(match[0]):x}+", "-".join(str(word) for word in words))
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,13 +109,13 @@ class Source:
     @cached_property
     def labels(self) -> list[str]:
         """All row labels, ours first, then in order: the order of colours in every figure."""
-        found = dict.fromkeys([self.ours] if self.ours else [])
-        return list(found | dict.fromkeys(run.label for run in self.runs))
+        first = dict.fromkeys([self.ours] if self.ours else [])
+        return list(first | dict.fromkeys(run.label for run in self.runs))
 
     @cached_property
     def metrics(self) -> list[str]:
         """All test metrics, in RecBole's order; those of validation where test was not read."""
-        test = dict.fromkeys(name for run in self.runs for name in run.result.get("test_result") or {})
+        test = dict.fromkeys(name for run in self.runs for name in run.result["test_result"] or {})
         return list(test or dict.fromkeys(name for run in self.runs for name in run.result["best_valid_result"] or {}))
 
     def intervals(self, group: Group) -> Intervals:
@@ -131,8 +131,8 @@ class Source:
     def against_baseline(self, group: Group) -> dict[str, Compared]:
         """Each row against the baseline of the group, by its label; the difference is that row - the baseline."""
         baseline = self.baseline(group)
-        found = family_of(self.all_pairs(group), baseline.label) if baseline is not None else []
-        return {each.second: turned(each) for each in found}
+        family = family_of(self.all_pairs(group), baseline.label) if baseline is not None else []
+        return {each.second: turned(each) for each in family}
 
     def baseline(self, group: Group) -> Row | None:
         """The row that differences are told from: uniform sampling, RecBole's own before ours, else the least accurate.
@@ -153,10 +153,10 @@ class Source:
         rows = self._testable(group)
         if len(rows) < 2:
             return []
-        held = replace(self.comparison, runs=[run for row in rows for run in row.runs])
+        testable = replace(self.comparison, runs=[run for row in rows for run in row.runs])
         try:
-            extra = held.references(group.dataset, group.noise)
-            return all_pairs(held, group.dataset, group.model, self.metric, group.noise, extra=extra)
+            extra = testable.references(group.dataset, group.noise)
+            return all_pairs(testable, group.dataset, group.model, self.metric, group.noise, extra=extra)
         except UserError as error:  # one group that cannot be tested must not cost the report of the others
             self.problems[f"{group.title}: no tests"] = str(error)
             return []
@@ -194,14 +194,18 @@ class Source:
         return Group(group.dataset, group.model, self._rows(group.dataset, group.model, noise), noise)
 
     def _rows(self, dataset: str, model: str, noise: float) -> list[Row]:
-        held = self.comparison
+        comparison = self.comparison
         rows = [
-            Row(label, held.seeds_of(dataset, model, label, noise), held.trials_of(dataset, model, label, noise))
-            for label in held.labels(dataset, model)
+            Row(
+                label,
+                comparison.seeds_of(dataset, model, label, noise),
+                comparison.trials_of(dataset, model, label, noise),
+            )
+            for label in comparison.labels(dataset, model)
         ]
         aside = [
-            Row(label, runs, held.trials_of(dataset, runs[0].model, label, noise), aside=True)
-            for label, runs in held.references(dataset, noise).items()
+            Row(label, runs, comparison.trials_of(dataset, runs[0].model, label, noise), aside=True)
+            for label, runs in comparison.references(dataset, noise).items()
             if runs[0].model != model
         ]
         return [row for row in [*rows, *aside] if row.runs]
@@ -230,5 +234,5 @@ class Source:
 
 def near(word: str, known: Iterable[str]) -> str:
     """` Did you mean ...?`, or nothing."""
-    found = difflib.get_close_matches(word, list(known), n=1)
-    return f" Did you mean {found[0]}?" if found else ""
+    nearest = difflib.get_close_matches(word, list(known), n=1)
+    return f" Did you mean {nearest[0]}?" if nearest else ""

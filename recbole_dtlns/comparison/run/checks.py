@@ -25,8 +25,8 @@ def comparison_checks(comparison: Comparison) -> list[Check]:
 
     That some rows have fewer settings to choose from than there are trials is shown and fails nothing.
     """
-    found = [*_split(comparison), *_train(comparison), *_seeds(comparison), *_trials(comparison)]
-    return [*found, *_budget(comparison), *_test_unread(comparison), *_own_checks(comparison), *_marks(comparison)]
+    same = [*_split(comparison), *_train(comparison), *_seeds(comparison), *_trials(comparison)]
+    return [*same, *_budget(comparison), *_test_unread(comparison), *_own_checks(comparison), *_marks(comparison)]
 
 
 def _check(name: str, passed: bool, found: str) -> Check:
@@ -52,7 +52,7 @@ def _some(texts: list[str]) -> str:
 def _split(comparison: Comparison) -> Iterator[Check]:
     for dataset in dict.fromkeys(run.dataset for run in comparison.runs):
         runs = [run for run in comparison.runs if run.dataset == dataset]
-        yield _same(f"same split of {dataset}", ((run, run.result["data"].get("split_hash")) for run in runs))
+        yield _same(f"same split of {dataset}", ((run, run.result["data"]["split_hash"]) for run in runs))
 
 
 def _train(comparison: Comparison) -> Iterator[Check]:
@@ -61,9 +61,7 @@ def _train(comparison: Comparison) -> Iterator[Check]:
         parts[run.dataset, run.noise].append(run)
     for (dataset, noise), runs in parts.items():
         at = f" at noise {noise:g}" if noise else ""
-        yield _same(
-            f"same training pairs of {dataset}{at}", ((run, run.result["data"].get("train_hash")) for run in runs)
-        )
+        yield _same(f"same training pairs of {dataset}{at}", ((run, run.result["data"]["train_hash"]) for run in runs))
 
 
 def _cells(comparison: Comparison) -> dict[tuple[str, str, str, float], list[RunRecord]]:
@@ -80,17 +78,17 @@ def _cell_name(cell: tuple[str, str, str, float]) -> str:
 
 def _seeds(comparison: Comparison) -> Iterator[Check]:
     """Every cell of the plan has the seeds of the plan; without a plan the most frequent list counts."""
-    found = {
+    by_cell = {
         cell: tuple(sorted(run.seed for run in runs if run.trial is None)) for cell, runs in _cells(comparison).items()
     }
     if comparison.plan is None:
         return
     wanted = tuple(sorted(comparison.plan.seeds))
     for cell in comparison.plan.cells():
-        found.setdefault((cell.dataset, cell.model, cell.label, cell.noise), ())
-    wrong = [f"{_cell_name(cell)} has {_listed(seeds)}" for cell, seeds in found.items() if seeds != wanted]
-    said = f"seeds {_listed(wanted)} in {len(found)} cells" + ("; but " if wrong else "")
-    yield _check("same seeds for every row", not wrong, f"{said}{_some(wrong)}")
+        by_cell.setdefault((cell.dataset, cell.model, cell.label, cell.noise), ())
+    wrong = [f"{_cell_name(cell)} has {_listed(seeds)}" for cell, seeds in by_cell.items() if seeds != wanted]
+    counted = f"seeds {_listed(wanted)} in {len(by_cell)} cells" + ("; but " if wrong else "")
+    yield _check("same seeds for every row", not wrong, f"{counted}{_some(wrong)}")
 
 
 def _listed(seeds: tuple[int, ...]) -> str:
@@ -112,11 +110,11 @@ def _trials(comparison: Comparison) -> Iterator[Check]:
         for cell, ids in trials.items()
         if set(ids) - done - failed and any(run.run_id in done for run in seeds_of(comparison.plan, cell))
     ]
-    said = [f"{usual} each" if usual else "no search; start values for all"]
-    said += [f"fewer settings to choose from: {_some(fewer)}"] if fewer else []
-    said += [f"failed trials: {_some(lost)}"] if lost else []
-    said += [f"seeds without all trials: {_some(missing)}"] if missing else []
-    yield _check("trials of every row", not missing, "; ".join(said))
+    texts = [f"{usual} each" if usual else "no search; start values for all"]
+    texts += [f"fewer settings to choose from: {_some(fewer)}"] if fewer else []
+    texts += [f"failed trials: {_some(lost)}"] if lost else []
+    texts += [f"seeds without all trials: {_some(missing)}"] if missing else []
+    yield _check("trials of every row", not missing, "; ".join(texts))
 
 
 def _budget(comparison: Comparison) -> Iterator[Check]:
@@ -134,9 +132,9 @@ def _budget(comparison: Comparison) -> Iterator[Check]:
 def _test_unread(comparison: Comparison) -> Iterator[Check]:
     trials = [run for run in comparison.runs if run.trial is not None]
     if trials:
-        read = [run.run_id for run in trials if run.result.get("test_result") is not None]
-        said = f"test was read in {_some(read)}" if read else f"test_result is null in {len(trials)} trials"
-        yield _check("no trial has read test", not read, said)
+        read = [run.run_id for run in trials if run.result["test_result"] is not None]
+        text = f"test was read in {_some(read)}" if read else f"test_result is null in {len(trials)} trials"
+        yield _check("no trial has read test", not read, text)
 
 
 def _own_checks(comparison: Comparison) -> Iterator[Check]:
@@ -144,26 +142,26 @@ def _own_checks(comparison: Comparison) -> Iterator[Check]:
     own: list[tuple[str, bool]] = []
     other: list[tuple[str, bool]] = []
     for run in comparison.runs:
-        for check in run.result.get("checks") or []:
-            held = other if of_other_mask(run, check) else own
-            held.append((f"{run.run_id}: {check['name']}: {check['found']}", check["passed"]))
-    failed, expected = ([said for said, passed in held if not passed] for held in (own, other))
-    without = [run.run_id for run in comparison.runs if not run.result.get("checks")]
-    said = _some(failed) if failed else f"{len(own)} checks in {len(comparison.runs) - len(without)} runs passed"
+        for check in run.result["checks"] or []:
+            outcomes = other if of_other_mask(run, check) else own
+            outcomes.append((f"{run.run_id}: {check['name']}: {check['found']}", check["passed"]))
+    failed, expected = ([text for text, passed in outcomes if not passed] for outcomes in (own, other))
+    without = [run.run_id for run in comparison.runs if not run.result["checks"]]
+    text = _some(failed) if failed else f"{len(own)} checks in {len(comparison.runs) - len(without)} runs passed"
     if without:
-        said += f"; no checks in {_some(without)}"
-    yield _check("checks of every run", not failed and not without, said)
+        text += f"; no checks in {_some(without)}"
+    yield _check("checks of every run", not failed and not without, text)
     if other:
         yield _check(OTHER_MASKS, not expected, _some(expected) or f"{len(other)} checks passed")
 
 
 def of_other_mask(run: RunRecord, check: Mapping[str, Any]) -> bool:
     """Whether it is a mask check of a run under the reference protocol, whose mask is another one by definition."""
-    return run.result.get("protocol") == "reference" and check.get("name") in MASK_CHECKS.values()
+    return run.result["protocol"] == "reference" and check.get("name") in MASK_CHECKS.values()
 
 
 def _marks(comparison: Comparison) -> Iterator[Check]:
     """Marks stand beside the numbers in every table; here they are listed."""
     marks = Counter(mark for run in comparison.runs for mark in run.result["marks"])
-    said = "; ".join(f"{mark} ({count} runs)" for mark, count in marks.items()) or "no run is marked"
-    yield _check("marks", True, said)
+    text = "; ".join(f"{mark} ({count} runs)" for mark, count in marks.items()) or "no run is marked"
+    yield _check("marks", True, text)

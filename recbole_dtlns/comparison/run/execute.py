@@ -20,12 +20,13 @@ from typing import Any
 
 import recbole_dtlns
 from recbole_dtlns.comparison.plan.plan import ComparisonPlan
-from recbole_dtlns.comparison.run.records import RUNS
+from recbole_dtlns.comparison.run.records import RUNS, WHAT_TO_DO, trained_result
 from recbole_dtlns.comparison.run.runs import Run, command, run_config
 from recbole_dtlns.comparison.run.same_inputs import SameInputs
-from recbole_dtlns.comparison.run.usable import WHAT_TO_DO, usable_result
 from recbole_dtlns.config.run_config import Config, read_yaml
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.machine import usable_cores
+from recbole_dtlns.files.result_schema import Result
 from recbole_dtlns.files.run_folder import CONFIG, RESULT, config_hash, identity_keys
 from recbole_dtlns.training.trainer import CHECKPOINT
 from recbole_dtlns.version import __version__
@@ -62,7 +63,7 @@ class Outcome:
     job: Job
     status: str
     seconds: float = 0.0
-    result: dict[str, Any] | None = None
+    result: Result | None = None
     score: float | None = None
     reason: str = ""
 
@@ -119,7 +120,7 @@ class Runner:
             logger.exception("%s failed in a way that was not foreseen.", job.run.run_id)
             return Outcome(job, FAILED_RUN, reason=f"{type(error).__name__}: {error}")
 
-    def _finished(self, job: Job, status: str, seconds: float, result: dict[str, Any], config: Config) -> Outcome:
+    def _finished(self, job: Job, status: str, seconds: float, result: Result, config: Config) -> Outcome:
         """What a finished run comes to; it keeps nothing that is of no use any more.
 
         A run that outlived a killed comparison is found finished with its output and checkpoint still there.
@@ -151,7 +152,7 @@ class Runner:
                 self._children.discard(child)
         seconds = time.perf_counter() - started
         if status == 0:
-            return self._finished(job, DONE, seconds, usable_result(home), config)
+            return self._finished(job, DONE, seconds, trained_result(home), config)
         if self._stopped or status is None:
             (home / STDERR).unlink(missing_ok=True)
             return Outcome(job, INTERRUPTED, seconds)
@@ -159,13 +160,13 @@ class Runner:
 
     def _start(self, words: list[str], home: Path) -> subprocess.Popen[bytes] | None:
         """Start a process, out of reach of the terminal's Ctrl-C: `interrupt` sends it just one."""
-        with self._lock, (home / STDERR).open("wb") as said:
+        with self._lock, (home / STDERR).open("wb") as output:
             if self._stopped:
                 return None
             child = subprocess.Popen(
                 words,
                 stdin=subprocess.DEVNULL,
-                stdout=said,
+                stdout=output,
                 stderr=subprocess.STDOUT,
                 env=self._environment,
                 start_new_session=True,
@@ -177,23 +178,22 @@ class Runner:
 
 def environment(jobs: int, on_gpu: bool) -> dict[str, str]:
     """Environment of the processes: this very package, and on a CPU the cores shared out where the user has not."""
-    found = dict(os.environ)
+    variables = dict(os.environ)
     home = str(Path(recbole_dtlns.__file__).parents[1])
     if home != sysconfig.get_paths()["purelib"]:
-        found["PYTHONPATH"] = os.pathsep.join([home, *filter(None, [found.get("PYTHONPATH")])])
+        variables["PYTHONPATH"] = os.pathsep.join([home, *filter(None, [variables.get("PYTHONPATH")])])
     if not on_gpu:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        found.setdefault("OMP_NUM_THREADS", str(max(1, cores // jobs)))
-    return found
+        variables.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // jobs)))
+    return variables
 
 
-def reusable_result(home: Path, config: Config) -> dict[str, Any]:
+def reusable_result(home: Path, config: Config) -> Result:
     """The `result.json` of a finished run.
 
     Raises:
         UserError: it is damaged, made by another version of this package, or under another configuration.
     """
-    result = usable_result(home)
+    result = trained_result(home)
     made_by = result["versions"].get("recbole_dtlns")
     if made_by != __version__:
         raise UserError(f"{home} was made by version {made_by} of recbole_dtlns; this is {__version__}. {WHAT_TO_DO}")
@@ -211,11 +211,11 @@ def differences(recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     """`epochs is 5, the plan asks for 9`, and so on for the first few keys that differ."""
     there, asked = identity_keys(recorded), identity_keys(wanted)
     keys = [key for key in sorted({*there, *asked}) if there.get(key) != asked.get(key)]
-    said = [f"{key} is {there.get(key)}, the plan asks for {asked.get(key)}" for key in keys[:_DIFFERENCES]]
-    return "; ".join(said) + (f"; and {len(keys) - _DIFFERENCES} more keys" if len(keys) > _DIFFERENCES else "")
+    texts = [f"{key} is {there.get(key)}, the plan asks for {asked.get(key)}" for key in keys[:_DIFFERENCES]]
+    return "; ".join(texts) + (f"; and {len(keys) - _DIFFERENCES} more keys" if len(keys) > _DIFFERENCES else "")
 
 
-def valid_score(result: Mapping[str, Any], config: Config) -> float | None:
+def valid_score(result: Result, config: Config) -> float | None:
     """The valid metric of a run, negative where less of it is better; None where the result has none."""
     value = (result["best_valid_result"] or {}).get(str(config["valid_metric"]).lower())
     if value is None or math.isnan(value):
@@ -223,23 +223,24 @@ def valid_score(result: Mapping[str, Any], config: Config) -> float | None:
     return float(value) if config["valid_metric_bigger"] else -float(value)
 
 
-def run_seconds(result: Mapping[str, Any]) -> float:
+def run_seconds(result: Result) -> float:
     """Seconds of all stages of a run; those of sampling are among those of training."""
-    return sum(value for stage, value in result["seconds"].items() if stage != "sampling" and value is not None)
+    seconds: Mapping[str, Any] = result["seconds"]
+    return float(sum(value for stage, value in seconds.items() if stage != "sampling" and value is not None))
 
 
-def failure_reason(status: int, said: Path) -> str:
-    """Why a process ended: what the program says of it, else its last line; also written into `said`."""
+def failure_reason(status: int, output: Path) -> str:
+    """Why a process ended: what the program says of it, else its last line; also written into `output`."""
     if status < 0:
         name = signal.Signals(-status).name if -status in set(signal.Signals) else str(-status)
         hint = " (out of memory is a common cause)" if name == "SIGKILL" else ""
         reason = f"Killed by signal {name}{hint}."
-        with said.open("a", encoding="utf-8") as file:
+        with output.open("a", encoding="utf-8") as file:
             file.write(f"{reason}\n")
         return reason
-    lines = [line.strip() for line in said.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    lines = [line.strip() for line in output.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     for pattern in (r"^recbole-dtlns: (.*)", r"\bERROR\s+(Failed: .*)"):
-        found = [match[1] for match in (re.search(pattern, line) for line in lines) if match]
-        if found:
-            return found[-1][:_LONGEST_REASON]
+        reasons = [match[1] for match in (re.search(pattern, line) for line in lines) if match]
+        if reasons:
+            return reasons[-1][:_LONGEST_REASON]
     return (lines[-1] if lines else f"ended with status {status} and said nothing")[:_LONGEST_REASON]

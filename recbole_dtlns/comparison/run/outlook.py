@@ -41,19 +41,19 @@ def so_far(folder: Path, plan: ComparisonPlan) -> Comparison:
 
     A run that failed for another reason is still to come, as a start would try it again.
     """
-    found = gather(folder, plan, {})
+    comparison = gather(folder, plan, {})
     runs = {run.run_id: run for run in all_runs(plan)}
-    same_inputs = SameInputs(found.runs)
-    for record in list(found.runs):
+    same_inputs = SameInputs(comparison.runs)
+    for record in list(comparison.runs):
         try:
             keys = _known_keys(plan, runs[record.run_id], record)
             if keys is not None:
                 reusable_result(record.folder, run_config(plan, runs[record.run_id], keys))
             same_inputs.check(record.dataset, record.model, record.result, record.folder)
         except (UserError, OSError) as error:
-            found.runs.remove(record)
-            found.failed.append(FailedRun(record.run_id, record.folder, str(error)))
-    return found
+            comparison.runs.remove(record)
+            comparison.failed.append(FailedRun(record.run_id, record.folder, str(error)))
+    return comparison
 
 
 def _known_keys(plan: ComparisonPlan, run: Run, record: RunRecord) -> Mapping[str, Any] | None:
@@ -65,9 +65,9 @@ def _known_keys(plan: ComparisonPlan, run: Run, record: RunRecord) -> Mapping[st
     return None if plan.search == "optuna" and run.trial > 0 else trial_keys(run.cell.row, plan)[run.trial]
 
 
-def plan_text(found: Comparison, plan: ComparisonPlan) -> str:
+def plan_text(comparison: Comparison, plan: ComparisonPlan) -> str:
     """The cells with their state, the keys that all share, the budget, and the number of runs."""
-    done, refused = {record.run_id for record in found.runs}, {run.run_id for run in found.failed}
+    done, refused = {record.run_id for record in comparison.runs}, {run.run_id for run in comparison.failed}
     rows = [_cell_row(plan, cell, done, refused) for cell in plan.cells()]
     titles = ("data set", "model", "row", "judge", "noise", "trials", "seeds", "status")
     runs = all_runs(plan)
@@ -82,7 +82,7 @@ def plan_text(found: Comparison, plan: ComparisonPlan) -> str:
         f"seeds: {', '.join(str(seed) for seed in plan.seeds)}",
         f"search: {plan.search}, trials={plan.trials}",
         f"{counted(len(runs), 'run')}, {sum(run.run_id in done for run in runs)} of them finished",
-        *(f"refused: {run.run_id}: {run.reason}" for run in found.failed),
+        *(f"refused: {run.run_id}: {run.reason}" for run in comparison.failed),
     ]
     return "\n".join(lines)
 
@@ -101,20 +101,20 @@ def _cell_row(plan: ComparisonPlan, cell: Cell, done: set[str], refused: set[str
     return [cell.dataset, cell.model, cell.row.name, cell.judge, f"{cell.noise:g}", count, len(plan.seeds), state]
 
 
-def cost_text(found: Comparison, plan: ComparisonPlan, jobs: int, gpus: list[str]) -> str:
+def cost_text(comparison: Comparison, plan: ComparisonPlan, jobs: int, gpus: list[str]) -> str:
     """What the runs that are left will cost: from finished ones where there are any, else from an epoch of each model.
 
     One epoch of the first row of every data set and model is trained by the program itself, in a temporary folder.
     """
-    done = {record.run_id for record in found.runs}
-    ended = done | {run.run_id for run in found.failed}
+    done = {record.run_id for record in comparison.runs}
+    ended = done | {run.run_id for run in comparison.failed}
     left = Counter((run.cell.dataset, run.cell.model) for run in all_runs(plan) if run.run_id not in ended)
     if not left:
         return "estimated cost: nothing is left to run"
     workers = f"with {jobs} run{'s' if jobs > 1 else ''} at a time"
     if done:
-        estimate = Estimate([*left.elements(), *((record.dataset, record.model) for record in found.runs)], jobs)
-        for record in found.runs:
+        estimate = Estimate([*left.elements(), *((record.dataset, record.model) for record in comparison.runs)], jobs)
+        for record in comparison.runs:
             estimate.finished((record.dataset, record.model), run_seconds(record.result))
         return f"estimated cost of what is left: about {spoken(estimate.seconds_left() or 0.0)} {workers}"
     ranges, notes = _timed(plan, left, gpus)
@@ -155,9 +155,9 @@ def _range(plan: ComparisonPlan, cell: Cell, gpus: list[str]) -> tuple[float, fl
     if config["MODEL_TYPE"] == ModelType.TRADITIONAL:
         return outcome.seconds, outcome.seconds  # fitted at once
     spent = outcome.result["seconds"]
-    once = outcome.seconds - spent["training"] - spent["evaluation"]
-    every = max(int(config["eval_step"]), 1)
-    of_epoch = spent["training"] + spent["evaluation"] / every
+    training, evaluation = spent["training"] or 0.0, spent["evaluation"] or 0.0
+    once = outcome.seconds - training - evaluation
+    of_epoch = training + evaluation / max(int(config["eval_step"]), 1)
     return once + least_epochs(config) * of_epoch, once + int(config["epochs"]) * of_epoch
 
 

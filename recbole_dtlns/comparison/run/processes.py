@@ -12,10 +12,11 @@ from types import FrameType
 def interruptible() -> Iterator[None]:
     """Let SIGTERM and SIGHUP end the block as Ctrl-C does, and Ctrl-C also where a shell has switched it off.
 
-    Where SIGHUP is ignored it stays so: under nohup the end of the terminal is not the end of the comparison.
+    Where SIGHUP is ignored it stays so: under nohup the end of the terminal is not the end of the comparison. Windows
+    has no SIGHUP.
     """
     numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
     before = {number: signal.signal(number, _interrupt) for number in numbers}
     try:

@@ -12,16 +12,17 @@ import numpy as np
 
 from recbole_dtlns.comparison.plan.plan import ComparisonPlan
 from recbole_dtlns.comparison.run.runs import Run, all_runs
-from recbole_dtlns.comparison.run.usable import usable_result
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.evaluation.per_user import PER_USER, read_per_user
 from recbole_dtlns.files.epoch_log import EPOCHS, read_epochs
+from recbole_dtlns.files.result_schema import Result
 from recbole_dtlns.files.run_checksums import refuse_changed
-from recbole_dtlns.files.run_folder import RESULT
+from recbole_dtlns.files.run_folder import RESULT, read_result
 from recbole_dtlns.training.hardness.log import HARDNESS
 from recbole_dtlns.training.judged import JUDGED_ORDER
 
 PLAN, FAILED, RUNS, CHOSEN = "plan.yaml", "failed.json", "runs", "chosen.json"
+WHAT_TO_DO = "Remove that folder to run it again, or choose another run_dir."
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class RunRecord:
     noise: float
     seed: int
     trial: int | None
-    result: dict[str, Any]
+    result: Result
 
     @property
     def is_reference(self) -> bool:
@@ -58,10 +59,10 @@ class RunRecord:
     def chosen(self) -> dict[str, Any] | None:
         """What the search has chosen for its cell (`trial`, `keys`, `scores` of all trials); None without a search."""
         try:
-            found = json.loads((self.folder.parent / CHOSEN).read_text(encoding="utf-8"))
+            chosen = json.loads((self.folder.parent / CHOSEN).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        return found if isinstance(found, dict) else None
+        return chosen if isinstance(chosen, dict) else None
 
     def per_user(self) -> tuple[np.ndarray, dict[str, np.ndarray]] | None:
         """User tokens [n] and the values [n] of each test metric; None where test was not read.
@@ -150,8 +151,8 @@ class Comparison:
     def references(self, dataset: str, noise: float = 0.0) -> dict[str, list[RunRecord]]:
         """Finished runs of the reference rows of a data set by label, in order of their seeds."""
         rows = dict.fromkeys((run.model, run.label) for run in self.runs if run.is_reference and run.dataset == dataset)
-        found = {label: self.seeds_of(dataset, model, label, noise) for model, label in rows}
-        return {label: runs for label, runs in found.items() if runs}
+        finished = {label: self.seeds_of(dataset, model, label, noise) for model, label in rows}
+        return {label: runs for label, runs in finished.items() if runs}
 
     def _of(self, dataset: str, model: str, label: str, noise: float, trials: bool) -> list[RunRecord]:
         wanted = (dataset, model, label, noise, trials)
@@ -182,23 +183,37 @@ def read_comparison(folder: Path) -> Comparison:
 
 def gather(folder: Path, plan: ComparisonPlan, failures: Mapping[str, str]) -> Comparison:
     """What there is of every run of a plan; a run named in `failures` (id -> reason) is a failed one."""
-    found = Comparison(folder, folder.resolve().name, plan)
+    comparison = Comparison(folder, folder.resolve().name, plan)
     for run in all_runs(plan):
         home = folder / RUNS / run.run_id
         if run.run_id in failures:
-            found.failed.append(FailedRun(run.run_id, home, failures[run.run_id]))
+            comparison.failed.append(FailedRun(run.run_id, home, failures[run.run_id]))
         elif not (home / RESULT).is_file():
             if run.trial is None or not (home.parent / CHOSEN).is_file():  # else the search has ended without it
-                found.pending.append(run.run_id)
+                comparison.pending.append(run.run_id)
         else:
             try:
-                found.runs.append(make_record(run, home, usable_result(home)))
+                comparison.runs.append(make_record(run, home, trained_result(home)))
             except UserError as error:
-                found.failed.append(FailedRun(run.run_id, home, str(error)))
-    return found
+                comparison.failed.append(FailedRun(run.run_id, home, str(error)))
+    return comparison
 
 
-def make_record(run: Run, folder: Path, result: dict[str, Any]) -> RunRecord:
+def trained_result(folder: Path) -> Result:
+    """The `result.json` of a run that trained a model.
+
+    Raises:
+        UserError: it cannot be read, or is of `identify`, which trains none.
+    """
+    result = read_result(folder)
+    if result["model"] is None:
+        raise UserError(
+            f"{folder} holds a run of `identify`, which trains no model. Give the run_dir of a training run."
+        )
+    return result
+
+
+def make_record(run: Run, folder: Path, result: Result) -> RunRecord:
     """The record of a run of a plan."""
     cell = run.cell
     return RunRecord(
@@ -219,27 +234,27 @@ def make_record(run: Run, folder: Path, result: dict[str, Any]) -> RunRecord:
 def read_failures(folder: Path) -> dict[str, str]:
     """Reasons by run id as `compare` left them; empty where it left none, or none that can be read."""
     try:
-        found = json.loads((folder / FAILED).read_text(encoding="utf-8"))
+        reasons = json.loads((folder / FAILED).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return {str(key): str(reason) for key, reason in found.items()} if isinstance(found, dict) else {}
+    return {str(key): str(reason) for key, reason in reasons.items()} if isinstance(reasons, dict) else {}
 
 
 def _single_run(folder: Path) -> RunRecord:
     """The record of a run that belongs to no comparison; its label is put together from what it says of itself."""
-    result = usable_result(folder)
-    config, judge = result["config"], result["judge"]
-    sampler = result.get("neg_sampler") or result["model"]
+    result = trained_result(folder)
+    config, judge, model = result["config"], result["judge"], str(result["model"])
+    sampler = result["neg_sampler"] or model
     view, judged = config.get("tree_view") is True, judge != "none"
     own = sampler == "dtl_ns"
-    positives = judged and result["model"] != JUDGED_ORDER
-    loss = "+list" if result.get("positives_loss") == "list" else "+pos"
+    positives = judged and model != JUDGED_ORDER
+    loss = "+list" if result["positives_loss"] == "list" else "+pos"
     name = sampler + ("+tree" if view and not own else "") + (loss if positives and not own else "")
     return RunRecord(
         run_id=folder.resolve().name,
         folder=folder,
         dataset=result["dataset"],
-        model=result["model"],
+        model=model,
         label=f"{name}@{judge}" if judged else name,
         sampler=name,
         judge=judge,

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from recbole.utils import ModelType
 
-from recbole_dtlns.comparison.run.records import RunRecord
-from recbole_dtlns.comparison.run.usable import WHAT_TO_DO
+from recbole_dtlns.comparison.run.records import WHAT_TO_DO, RunRecord
 from recbole_dtlns.config.run_config import model_class
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.result_schema import Result
 
 _SHOWN = 12  # characters of a hash in a message
 Input = tuple[str, ...]
@@ -39,30 +38,30 @@ class SameInputs:
         self._known = {name: counter.most_common(1)[0][0] for name, counter in counts.items()}
         self._lock = threading.Lock()
 
-    def check(self, dataset: str, model: str, result: Mapping[str, Any], home: Path) -> None:
+    def check(self, dataset: str, model: str, result: Result, home: Path) -> None:
         """Keep what a run was made from.
 
         Raises:
             UserError: it is not what the other runs were made from; names both.
         """
-        found = _inputs(dataset, model, result)
+        inputs = _inputs(dataset, model, result)
         with self._lock:
-            for name, content in found.items():
+            for name, content in inputs.items():
                 known = self._known.get(name, content)
                 if content != known:
                     raise UserError(
                         f"{home} was made from other data than the other runs of {dataset}: {name[-1]} is "
                         f"{content[:_SHOWN]}, theirs is {known[:_SHOWN]}. {WHAT_TO_DO}"
                     )
-            self._known |= found
+            self._known |= inputs
 
 
-def _inputs(dataset: str, model: str, result: Mapping[str, Any]) -> dict[Input, str]:
+def _inputs(dataset: str, model: str, result: Result) -> dict[Input, str]:
     """Content by input, whose last word names it; what has no hash is left out."""
     kind = model_class(model).type
     form = ModelType.GENERAL if kind == ModelType.TRADITIONAL else kind
-    found: dict[Input, Any] = {(dataset, form.name, "the split_hash"): result["data"].get("split_hash")}
-    for entry in result.get("external") or []:
+    hashes: dict[Input, str | None] = {(dataset, form.name, "the split_hash"): result["data"]["split_hash"]}
+    for entry in result["external"]:
         path = result["config"].get(entry["kind"])
-        found[dataset, str(path), f"the sha256 of {entry['kind']}"] = entry.get("sha256")
-    return {name: content for name, content in found.items() if content is not None}
+        hashes[dataset, str(path), f"the sha256 of {entry['kind']}"] = entry["sha256"]
+    return {name: content for name, content in hashes.items() if content is not None}

@@ -17,7 +17,6 @@ from recbole_dtlns.files.csv_text import text_row
 SUMMARY = "summary.csv"
 _ABOUT = ("run_id", "model", "dataset", "sampler", "judge", "protocol", "seed", "status")
 _BESIDE = ("noise", "marks")
-_PARTS = {"valid": "best_valid_result", "test": "test_result", "seconds": "seconds"}
 
 
 def write_summary(comparison: Comparison) -> Path:
@@ -39,12 +38,12 @@ def summary_text(comparison: Comparison) -> str:
     records = {record.run_id: record for record in comparison.runs}
     others = {run.run_id: "failed" for run in comparison.failed} | dict.fromkeys(comparison.pending, "left")
     columns = {
-        part: list(dict.fromkeys(name for record in comparison.runs for name in record.result[field] or {}))
-        for part, field in _PARTS.items()
+        part: list(dict.fromkeys(name for record in comparison.runs for name in _parts(record)[part]))
+        for part in ("valid", "test", "seconds")
     }
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    names = [f"{part}_{name}" for part, held in columns.items() for name in held]
+    names = [f"{part}_{name}" for part, keys in columns.items() for name in keys]
     writer.writerow(text_row([*_ABOUT, *names, *_BESIDE]))
     shared = raw_value("protocol", comparison.plan.fixed, comparison.plan.config_files) or "honest"
     for run in all_runs(comparison.plan):
@@ -66,5 +65,14 @@ def _about(run: Run, protocol: str, status: str) -> list[Any]:
 
 def _values(record: RunRecord | None, columns: Mapping[str, Iterable[str]]) -> list[Any]:
     """Metrics and seconds of a run; empty where it has none."""
-    held = {} if record is None else {part: record.result[field] or {} for part, field in _PARTS.items()}
-    return [held.get(part, {}).get(name) for part, names in columns.items() for name in names]
+    parts = {} if record is None else _parts(record)
+    return [parts.get(part, {}).get(name) for part, names in columns.items() for name in names]
+
+
+def _parts(record: RunRecord) -> dict[str, Mapping[str, Any]]:
+    result = record.result
+    return {
+        "valid": result["best_valid_result"] or {},
+        "test": result["test_result"] or {},
+        "seconds": result["seconds"],
+    }

@@ -9,16 +9,14 @@ the models as they were trained? Over seeds: would models trained from other see
 """
 
 from recbole_dtlns.comparison.statistics.families import family_of, turned
-from recbole_dtlns.comparison.statistics.significance import Compared, against_ours, all_pairs, default_ours
+from recbole_dtlns.comparison.statistics.significance import Compared, all_pairs
 from recbole_dtlns.comparison.statistics.words import OVER_SEEDS, OVER_USERS, over_seeds, over_users
 
 __all__ = [
     "OVER_SEEDS",
     "OVER_USERS",
     "Compared",
-    "against_ours",
     "all_pairs",
-    "default_ours",
     "family_of",
     "over_seeds",
     "over_users",

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-import numpy as np
-
 from recbole_dtlns.comparison.statistics.multiple import holm
 from recbole_dtlns.comparison.statistics.seeds import SeedComparison
-from recbole_dtlns.comparison.statistics.significance import HOLM, Compared
+from recbole_dtlns.comparison.statistics.significance import Compared, adjusted
 from recbole_dtlns.comparison.statistics.users import UserComparison
 
-_Found = TypeVar("_Found", UserComparison, SeedComparison)
+HOLM = "Holm"
+_Test = TypeVar("_Test", UserComparison, SeedComparison)
 
 
 def family_of(pairs: Sequence[Compared], label: str) -> list[Compared]:
@@ -27,18 +26,13 @@ def family_of(pairs: Sequence[Compared], label: str) -> list[Compared]:
         In the order of the pairs; nothing where the row is in none.
     """
     own = [pair if pair.first == label else turned(pair) for pair in pairs if label in (pair.first, pair.second)]
-    t_p = _corrected(None if pair.users is None else pair.users.t_p for pair in own)
-    permutation_p = _corrected(None if pair.users is None else pair.users.permutation_p for pair in own)
-    seeds_p = _corrected(None if pair.seeds is None else pair.seeds.p for pair in own)
+    t_p = adjusted(holm, (None if pair.users is None else pair.users.t_p for pair in own))
+    permutation_p = adjusted(holm, (None if pair.users is None else pair.users.permutation_p for pair in own))
+    seeds_p = adjusted(holm, (None if pair.seeds is None else pair.seeds.p for pair in own))
     return [
         replace(pair, correction=HOLM, users_t_p=t_p[n], users_permutation_p=permutation_p[n], seeds_p=seeds_p[n])
         for n, pair in enumerate(own)
     ]
-
-
-def _corrected(p: Iterable[float | None]) -> list[float | None]:
-    values = holm(np.array([np.nan if value is None else value for value in p], dtype=np.float64))
-    return [None if np.isnan(value) else float(value) for value in values]
 
 
 def turned(compared: Compared) -> Compared:
@@ -56,7 +50,7 @@ def turned(compared: Compared) -> Compared:
     )
 
 
-def _negated(found: _Found) -> _Found:
-    interval = None if found.interval is None else (-found.interval[1], -found.interval[0])
-    effect = None if found.effect is None else -found.effect
-    return replace(found, difference=-found.difference, interval=interval, effect=effect)
+def _negated(test: _Test) -> _Test:
+    interval = None if test.interval is None else (-test.interval[1], -test.interval[0])
+    effect = None if test.effect is None else -test.effect
+    return replace(test, difference=-test.difference, interval=interval, effect=effect)

@@ -1,4 +1,4 @@
-"""Which rows of a comparison differ: ours against each, and all pairs."""
+"""Which rows of a comparison differ: all pairs."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from itertools import combinations
 
 import numpy as np
 
-from recbole_dtlns.comparison.plan.rows import METHOD_ROWS
 from recbole_dtlns.comparison.run.records import Comparison, RunRecord
-from recbole_dtlns.comparison.statistics.multiple import benjamini_hochberg, holm
+from recbole_dtlns.comparison.statistics.multiple import benjamini_hochberg
 from recbole_dtlns.comparison.statistics.seeds import SeedComparison, compare_seeds
 from recbole_dtlns.comparison.statistics.users import UserComparison, compare_columns
 from recbole_dtlns.comparison.statistics.values import RowValues, check_same_users, row_values
-from recbole_dtlns.errors import UserError
 
-HOLM, BENJAMINI_HOCHBERG = "Holm", "Benjamini-Hochberg"
+BENJAMINI_HOCHBERG = "Benjamini-Hochberg"
 Extra = Mapping[str, Sequence[RunRecord]]
 
 
@@ -60,58 +58,6 @@ class Compared:
         return self.users_permutation_p if self.users_t_p is None else self.users_t_p
 
 
-def default_ours(comparison: Comparison, dataset: str, model: str) -> str | None:
-    """The first label of a data set and model whose row is dtl_ns, else one of dtl_ns with its loss pinned, or None."""
-    samplers = {run.label: run.sampler for run in comparison.runs}
-    labels = comparison.labels(dataset, model)
-    return next((label for row in METHOD_ROWS for label in labels if samplers[label] == row), None)
-
-
-def against_ours(
-    comparison: Comparison,
-    dataset: str,
-    model: str,
-    metric: str,
-    noise: float = 0.0,
-    *,
-    ours: str | None = None,
-    extra: Extra | None = None,
-    seed: int = 0,
-) -> list[Compared]:
-    """Compare one row with each other row, p values corrected by Holm's method.
-
-    The difference is ours - other and the tests are two-sided. RecBole's significance_test.py asks
-    `ttest_rel(ours, baseline, alternative="less")`, so its small p values speak for ours being worse; and it asks over
-    runs alone.
-
-    Args:
-        comparison: the runs.
-        dataset, model: the group.
-        metric: as RecBole writes it, `ndcg@20`.
-        noise: the noise rate of the runs.
-        ours: a label of the group; the first dtl_ns row if None.
-        extra: runs of other rows by label (`comparison.references(dataset)`), compared as well.
-        seed: of resamples and sign flips.
-
-    Returns:
-        In the order of the labels. Rows without a finished run that has the metric are left out; nothing at all where
-        ours is one of them, or where the group has no dtl_ns row and none was named.
-
-    Raises:
-        UserError: `ours` is no label of the group, or rows were evaluated on different users.
-    """
-    labels = comparison.labels(dataset, model)
-    chosen = default_ours(comparison, dataset, model) if ours is None else ours
-    if chosen is not None and chosen not in labels and chosen not in (extra or {}):
-        raise UserError(f"{dataset} with {model} has no row {chosen!r}. Its rows are {', '.join(labels)}.")
-    rows = _rows(comparison, dataset, model, metric, noise, extra)
-    at = {row.label: number for number, row in enumerate(rows)}
-    if chosen not in at:
-        return []
-    pairs = [(at[chosen], number) for label, number in at.items() if label != chosen]
-    return _compare((dataset, model, metric, noise), rows, pairs, HOLM, holm, seed)
-
-
 def all_pairs(
     comparison: Comparison,
     dataset: str,
@@ -124,47 +70,40 @@ def all_pairs(
 ) -> list[Compared]:
     """Compare every row with every later one, p values corrected by Benjamini and Hochberg's method.
 
-    Arguments and errors as in `against_ours`. The uncorrected outcome of a pair is the same in both.
+    The tests are two-sided. RecBole's significance_test.py asks `ttest_rel(ours, baseline, alternative="less")`, so its
+    small p values speak for ours being worse; and it asks over runs alone.
+
+    Args:
+        comparison: the runs.
+        dataset, model: the group.
+        metric: as RecBole writes it, `ndcg@20`.
+        noise: the noise rate of the runs.
+        extra: runs of other rows by label (`comparison.references(dataset)`), compared as well.
+        seed: of resamples and sign flips.
+
+    Returns:
+        In the order of the labels. Rows without a finished run that has the metric are left out.
+
+    Raises:
+        UserError: rows were evaluated on different users.
     """
     rows = _rows(comparison, dataset, model, metric, noise, extra)
     pairs = list(combinations(range(len(rows)), 2))
-    return _compare((dataset, model, metric, noise), rows, pairs, BENJAMINI_HOCHBERG, benjamini_hochberg, seed)
-
-
-def _rows(
-    comparison: Comparison, dataset: str, model: str, metric: str, noise: float, extra: Extra | None
-) -> list[RowValues]:
-    runs = {label: comparison.seeds_of(dataset, model, label, noise) for label in comparison.labels(dataset, model)}
-    runs |= {label: list(given) for label, given in (extra or {}).items() if label not in runs}
-    found = (row_values(label, given, metric) for label, given in runs.items())
-    rows = [row for row in found if row is not None]
-    check_same_users(rows)
-    return rows
-
-
-def _compare(
-    where: tuple[str, str, str, float],
-    rows: list[RowValues],
-    pairs: list[tuple[int, int]],
-    correction: str,
-    adjust: Callable[[np.ndarray], np.ndarray],
-    seed: int,
-) -> list[Compared]:
     users = _over_users(rows, pairs, np.random.default_rng(seed))
     seeds = [_over_seeds(rows[i], rows[j]) for i, j in pairs]
-    t_p = _adjusted(adjust, (None if u is None else u.t_p for u in users))
-    permutation_p = _adjusted(adjust, (None if u is None else u.permutation_p for u in users))
-    seeds_p = _adjusted(adjust, (None if s is None else s.p for s in seeds))
+    t_p = adjusted(benjamini_hochberg, (None if test is None else test.t_p for test in users))
+    permutation_p = adjusted(benjamini_hochberg, (None if test is None else test.permutation_p for test in users))
+    seeds_p = adjusted(benjamini_hochberg, (None if test is None else test.p for test in seeds))
     return [
         Compared(
-            *where,
+            *(dataset, model, metric, noise),
             first=rows[i].label,
             second=rows[j].label,
             first_marks=rows[i].marks,
             second_marks=rows[j].marks,
             first_seeds=tuple(sorted(rows[i].by_seed)),
             second_seeds=tuple(sorted(rows[j].by_seed)),
-            correction=correction,
+            correction=BENJAMINI_HOCHBERG,
             users=users[k],
             users_t_p=t_p[k],
             users_permutation_p=permutation_p[k],
@@ -173,6 +112,17 @@ def _compare(
         )
         for k, (i, j) in enumerate(pairs)
     ]
+
+
+def _rows(
+    comparison: Comparison, dataset: str, model: str, metric: str, noise: float, extra: Extra | None
+) -> list[RowValues]:
+    runs = {label: comparison.seeds_of(dataset, model, label, noise) for label in comparison.labels(dataset, model)}
+    runs |= {label: list(given) for label, given in (extra or {}).items() if label not in runs}
+    values = (row_values(label, of_row, metric) for label, of_row in runs.items())
+    rows = [row for row in values if row is not None]
+    check_same_users(rows)
+    return rows
 
 
 def _over_users(
@@ -184,9 +134,9 @@ def _over_users(
     known = [number for number, row in enumerate(rows) if row.by_user is not None]
     column = {number: place for place, number in enumerate(known)}
     wanted = [(i, j) for i, j in pairs if i in column and j in column]
-    found = compare_columns(np.stack(columns, axis=1), [(column[i], column[j]) for i, j in wanted], generator)
-    outcome = dict(zip(wanted, found, strict=True))
-    return [outcome.get(pair) for pair in pairs]
+    tests = compare_columns(np.stack(columns, axis=1), [(column[i], column[j]) for i, j in wanted], generator)
+    by_pair = dict(zip(wanted, tests, strict=True))
+    return [by_pair.get(pair) for pair in pairs]
 
 
 def _over_seeds(first: RowValues, second: RowValues) -> SeedComparison | None:
@@ -196,6 +146,7 @@ def _over_seeds(first: RowValues, second: RowValues) -> SeedComparison | None:
     return compare_seeds([first.by_seed[seed] for seed in common], [second.by_seed[seed] for seed in common])
 
 
-def _adjusted(adjust: Callable[[np.ndarray], np.ndarray], p: Iterable[float | None]) -> list[float | None]:
+def adjusted(adjust: Callable[[np.ndarray], np.ndarray], p: Iterable[float | None]) -> list[float | None]:
+    """p values corrected as a family of tests; None where there was no test."""
     values = adjust(np.array([np.nan if value is None else value for value in p], dtype=np.float64))
     return [None if np.isnan(value) else float(value) for value in values]

@@ -42,7 +42,7 @@ def row_values(label: str, runs: Sequence[RunRecord], metric: str) -> RowValues 
     """
     by_seed: dict[int, float] = {}
     marks: dict[str, None] = {}
-    found: list[np.ndarray] = []
+    by_user_of_seeds: list[np.ndarray] = []
     axis: _Users | None = None
     for run in runs:
         kept = run.per_user()
@@ -53,17 +53,17 @@ def row_values(label: str, runs: Sequence[RunRecord], metric: str) -> RowValues 
             axis = axis or _Users(tokens)
             if not axis.has(tokens):
                 raise UserError(_other_users(f"Two seeds of {label!r}"))
-            found.append(axis.means(tokens, values))
+            by_user_of_seeds.append(axis.means(tokens, values))
             by_seed[run.seed] = float(values.mean())
-        elif metric in (run.result.get("test_result") or {}):
-            by_seed[run.seed] = float(run.result["test_result"][metric])
+        elif metric in (tested := run.result["test_result"] or {}):
+            by_seed[run.seed] = tested[metric]
         else:
             continue
-        marks.update(dict.fromkeys(run.result.get("marks") or ()))
+        marks.update(dict.fromkeys(run.result["marks"]))
     if not by_seed:
         return None
-    complete = axis is not None and len(found) == len(by_seed)
-    users, by_user = (axis.tokens, np.mean(found, axis=0)) if axis and complete else (None, None)
+    complete = axis is not None and len(by_user_of_seeds) == len(by_seed)
+    users, by_user = (axis.tokens, np.mean(by_user_of_seeds, axis=0)) if axis and complete else (None, None)
     return RowValues(label, tuple(marks), users, by_user, by_seed)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from recbole_dtlns.false_negatives.candidates.ranking import Candidates, ranked_
 from recbole_dtlns.false_negatives.judges.foreign import TokenNumbers, first_unseen
 from recbole_dtlns.false_negatives.textfile import Lines, read_lines
 from recbole_dtlns.files.origin import external_input
+from recbole_dtlns.files.result_schema import External
 
 logger = logging.getLogger(__name__)
 KIND = "candidate_file"
@@ -33,7 +33,7 @@ class CandidateFile:
 
     candidates: Candidates
     dropped: int
-    external: dict[str, Any]
+    external: External
 
 
 def read_candidates(

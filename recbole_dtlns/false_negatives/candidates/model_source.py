@@ -24,6 +24,7 @@ from recbole_dtlns.false_negatives.candidates.sources import (
     unknown_source,
 )
 from recbole_dtlns.files.cache import StageCache
+from recbole_dtlns.files.result_schema import External
 from recbole_dtlns.files.run_folder import read_result
 from recbole_dtlns.files.yaml_text import read_yaml_file
 from recbole_dtlns.training.candidate_model import EPOCHS, TrainedModel, train_candidate_model, wrap_model
@@ -135,13 +136,14 @@ def _from_checkpoint(view: TrainSplit, run_dir: Path, chosen: CandidateSettings,
     name = f"{result['model']} of {run_dir.name}"
     candidates = top_unseen(view, chosen.topk, trained.score_block, name)
     vectors = trained.item_embeddings()
-    external = {
+    external: External = {
         "kind": "candidate_checkpoint",
         "file": run_dir.name,
         "sha256": None,
         "train_hash": made_from,
         "foreign": made_from != view.train_hash,
         "marks": result["marks"],
+        "dropped": None,
     }
     embeddings = None if vectors is None else (f"item embeddings of {name}", vectors)
     return CandidateResult(candidates, name, time.perf_counter() - started, False, [external], 0, embeddings)

@@ -23,6 +23,7 @@ from recbole_dtlns.false_negatives.candidates.rp3beta import RP3beta
 from recbole_dtlns.false_negatives.candidates.union_source import UnionSource
 from recbole_dtlns.false_negatives.candidates.user_knn import UserKNN
 from recbole_dtlns.files.cache import StageCache, content_key
+from recbole_dtlns.files.result_schema import External
 
 logger = logging.getLogger(__name__)
 _STAGE = "candidates"
@@ -105,7 +106,7 @@ class CandidateResult:
     source_effective: str
     seconds: float
     cached: bool
-    external: list[dict[str, Any]] = field(default_factory=list)
+    external: list[External] = field(default_factory=list)
     dropped: int = 0
     item_embeddings: tuple[str, np.ndarray] | None = None
 
@@ -179,14 +180,19 @@ def unknown_source(name: str, others: Collection[str] = ()) -> UserError:
 def _from_file(view: TrainSplit, settings: CandidateSettings, started: float) -> CandidateResult:
     if settings.file is None:
         raise UserError("candidate_source=file needs a file. Set candidate_file=PATH.")
-    found = read_candidates(settings.file, view, settings.topk, settings.allow_foreign)
+    read = read_candidates(settings.file, view, settings.topk, settings.allow_foreign)
     seconds = time.perf_counter() - started
-    return CandidateResult(found.candidates, "file", seconds, False, [found.external], found.dropped)
+    return CandidateResult(read.candidates, "file", seconds, False, [read.external], read.dropped)
 
 
 def _computed(source: CandidateSource, view: TrainSplit, topk: Budget) -> dict[str, np.ndarray]:
-    found, embeddings = source.top(view, topk), source.item_embeddings()
-    arrays = {"users": found.users, "items": found.items, "ranks": found.ranks, "scores": found.scores}
+    candidates, embeddings = source.top(view, topk), source.item_embeddings()
+    arrays = {
+        "users": candidates.users,
+        "items": candidates.items,
+        "ranks": candidates.ranks,
+        "scores": candidates.scores,
+    }
     return arrays if embeddings is None else {**arrays, "embeddings": embeddings}
 
 

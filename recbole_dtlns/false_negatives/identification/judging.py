@@ -23,6 +23,7 @@ from recbole_dtlns.false_negatives.judges.judging import Verdicts
 from recbole_dtlns.false_negatives.selection import pairs_to_judge
 from recbole_dtlns.false_negatives.student.cascade import CascadeSettings, judge_with_student, student_scores
 from recbole_dtlns.false_negatives.student.model import Student
+from recbole_dtlns.files.result_schema import Judging, empty_judging
 
 logger = logging.getLogger(__name__)
 _LITTLE_MASS = 0.05
@@ -45,7 +46,7 @@ class Judgement:
     verdicts: Verdicts
     calibration: Calibration | None
     about: dict[str, Any]
-    details: dict[str, Any]
+    details: Judging
     online: RawOf
     usage: Usage
 
@@ -66,7 +67,7 @@ def judge_candidates(
     Raises:
         UserError: bad input of the judge; `calibrated` without pairs to fit it on.
     """
-    details: dict[str, Any] = dict.fromkeys(("report", "calibration", "student", "label_mass", "answers"))
+    details = empty_judging()
     calibration = _reported(settings, asker, reporter, details) if _wants_report(settings, asker) else None
     if calibration is None and asker.margins:
         calibration = Calibration()
@@ -85,10 +86,8 @@ def judge_candidates(
     if asker.margins and settings.judge_decision in {"per_user", "threshold"}:
         _check_threshold(verdicts.raw, asker.cut)
     if hasattr(asker.judge, "summary"):
-        details["answers"] = asker.judge.summary()
-        logger.info(
-            "The judge's answers: %s", ", ".join(f"{count} {kind}" for kind, count in details["answers"].items())
-        )
+        answers = details["answers"] = asker.judge.summary()
+        logger.info("The judge's answers: %s", ", ".join(f"{count} {kind}" for kind, count in answers.items()))
     about = details["judge"] = asker.about()
     if name == STUDENT:
         about = {"judge": STUDENT, "teacher": about, "users": settings.student_users, "share": settings.student_share}
@@ -98,7 +97,7 @@ def judge_candidates(
     )
 
 
-def _reported(settings: Settings, asker: Asker, reporter: ReportMaker, details: dict[str, Any]) -> Calibration | None:
+def _reported(settings: Settings, asker: Asker, reporter: ReportMaker, details: Judging) -> Calibration | None:
     """Make the report, note it in `details`, and return the calibration where the decision asks for one."""
     report = reporter.make(asker)
     details["report"] = report.as_dict()
@@ -141,9 +140,11 @@ def verdicts_of(
         return asker.ask(shown, candidates), None, None
     limits = (settings.student_users, settings.student_share)
     chosen = CascadeSettings(*limits, cut=asker.cut, most=settings.llm_max_pairs)
-    found = judge_with_student(lambda pairs: asker.ask(shown, pairs), context, candidates, chosen)
-    verdicts = replace(found.verdicts, raw=_on_teachers_scale(found.verdicts.raw, found.student, asker.margins))
-    return verdicts, found.student, None if found.report is None else found.report.as_dict()
+    answered = judge_with_student(lambda pairs: asker.ask(shown, pairs), context, candidates, chosen)
+    verdicts = replace(
+        answered.verdicts, raw=_on_teachers_scale(answered.verdicts.raw, answered.student, asker.margins)
+    )
+    return verdicts, answered.student, None if answered.report is None else answered.report.as_dict()
 
 
 def _on_teachers_scale(raw: np.ndarray, student: Student | None, margins: bool) -> np.ndarray:
@@ -158,10 +159,10 @@ def _nothing(count: int) -> Verdicts:
 
 
 def _label_mass(verdicts: Verdicts) -> float | None:
-    found = verdicts.mass[~np.isnan(verdicts.mass)]
-    if not len(found):
+    known = verdicts.mass[~np.isnan(verdicts.mass)]
+    if not len(known):
         return None
-    mean = float(found.mean())
+    mean = float(known.mean())
     (logger.warning if mean < _LITTLE_MASS else logger.info)(
         "Label mass: the model puts %.2g of its probability on the two labels%s.",
         mean,

@@ -38,6 +38,7 @@ from recbole_dtlns.false_negatives.learned.measures import reliability
 from recbole_dtlns.false_negatives.learned.model import LEAST, can_be_fitted, fit_folds, folds_of_users
 from recbole_dtlns.false_negatives.report.held_in import hold_in
 from recbole_dtlns.files.cache import StageCache, content_key
+from recbole_dtlns.files.result_schema import empty_judging
 from recbole_dtlns.trees.stage import Trees
 
 logger = logging.getLogger(__name__)
@@ -110,11 +111,11 @@ class LearnedStage:
             fitted = self._with_paid(evidence, free, paid, answers, fitted)
         for line in table_of(fitted.known):
             logger.info(line)
-        details: dict[str, Any] = dict.fromkeys(("report", "calibration", "student", "label_mass", "answers"))
+        details = empty_judging()
         identity = {"judge": LEARNED, "revision": str(VERSION), "settings": {"learned_from": sorted(askers)}}
         nothing, asked = np.full(len(candidates), np.nan), 0 if fitted.cached else len(candidates)
         verdicts = Verdicts(fitted.raw, nothing, asked, len(candidates) - asked)
-        details |= {"judge": identity, LEARNED: fitted.known}
+        details["judge"], details["learned"] = identity, fitted.known
         return Judgement(verdicts, None, identity, details, _nothing_online, usage_of(askers))
 
     def _evidence(self, candidates: Candidates, trees: Trees) -> Evidence:
@@ -225,9 +226,9 @@ class LearnedStage:
         whether each language model answered all that it was asked about held-in pairs.
         """
         parts = evidence.parts
-        said, asked = self._said_of_held_in(parts[0], askers, before)
+        raw_scores, asked = self._raw_of_held_in(parts[0], askers, before)
         nothing = [{name: np.full(len(part.users), np.nan) for name in askers} for part in parts[1:]]
-        features = [part.features.with_judges(raw) for part, raw in zip(parts, [said, *nothing], strict=True)]
+        features = [part.features.with_judges(raw) for part, raw in zip(parts, [raw_scores, *nothing], strict=True)]
         values = np.concatenate([chosen.values for chosen in features])
         positive = np.concatenate([part.positive for part in parts])
         folds = folds_of_users(np.concatenate([part.users for part in parts]))
@@ -258,19 +259,19 @@ class LearnedStage:
         paid = [name for name, asker in askers.items() if costly(name, asker)]
         if before is not None:
             known["asked"] = worth_of_questions(parts[0], features[0], paid, asked, report)
-        complete = not any(np.isnan(said[name][asked]).any() for name in paid)
+        complete = not any(np.isnan(raw_scores[name][asked]).any() for name in paid)
         return fitted.probability(read.values), unseen, known, complete
 
-    def _said_of_held_in(
+    def _raw_of_held_in(
         self, part: HeldInPairs, askers: Mapping[str, Asker], before: _Fitted | None
     ) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Raw scores of the first held-in split's pairs, and which of these language models were asked about."""
         where = part.view, part.trees, part.candidates
         chosen = None if before is None else pairs_to_ask(self._settings, part.view, part.candidates, before.unseen)
-        said: dict[str, np.ndarray] = {}
+        raw_scores: dict[str, np.ndarray] = {}
         for name, asker in askers.items():
-            said |= dict(self._ask({name: asker}, *where, chosen if costly(name, asker) else None))
-        return said, np.ones(len(part.users), dtype=bool) if chosen is None else chosen
+            raw_scores |= dict(self._ask({name: asker}, *where, chosen if costly(name, asker) else None))
+        return raw_scores, np.ones(len(part.users), dtype=bool) if chosen is None else chosen
 
 
 def _nothing_online(users: np.ndarray, items: np.ndarray) -> np.ndarray:

@@ -39,6 +39,7 @@ from recbole_dtlns.false_negatives.judges.verdict_file import read_verdicts
 from recbole_dtlns.false_negatives.lists import JudgedLists, share_of_best
 from recbole_dtlns.files.cache import StageCache
 from recbole_dtlns.files.origin import recorded_threshold
+from recbole_dtlns.files.result_schema import External, IdentificationCounts, Judging
 from recbole_dtlns.trees.export import export_codes
 from recbole_dtlns.trees.stage import Trees, TreeSettings, build_trees
 from recbole_dtlns.trees.text_vectors import TextVectors
@@ -83,14 +84,14 @@ class Identification:
 
     inferred: InferredPositives | None = None
     trees: Trees | None = None
-    counts: dict[str, int] | None = None
+    counts: IdentificationCounts | None = None
     seconds: dict[str, float | None] = field(
         default_factory=lambda: {"trees": None, "candidates": None, "judging": None}
     )
     cached: list[str] = field(default_factory=list)
-    external: list[dict[str, Any]] = field(default_factory=list)
+    external: list[External] = field(default_factory=list)
     candidate_source: str | None = None
-    judging: dict[str, Any] | None = None
+    judging: Judging | None = None
     online: OnlineJudge | None = None
     judged: JudgedPairs | None = None
     lists: JudgedLists | None = None
@@ -112,14 +113,14 @@ def identify(
     result.external += reading.external
     if settings.export_verdicts is not None:
         check_exchange_path(settings.export_verdicts)
-    found = _candidates(view, settings, method, cache, result)
+    candidates = _candidates(view, settings, method, cache, result)
     if method.needs_trees:
-        embeddings = None if found is None else found.item_embeddings
+        embeddings = None if candidates is None else candidates.item_embeddings
         _trees(view, settings, cache, result, embeddings, reading.vectors)
     if method.judge == "file":
         _read_verdict_file(view, settings, method, result)
-    elif found is not None:
-        _judge(view, settings, method, cache_dir, found.candidates, result, reading)
+    elif candidates is not None:
+        _judge(view, settings, method, cache_dir, candidates.candidates, result, reading)
     if result.inferred is not None and len(result.inferred.users) == 0:
         logger.warning("No pair was accepted: training runs without inferred positives.")
     return result
@@ -131,12 +132,12 @@ def _candidates(
     if method.judge in {"none", "file"}:
         return None
     chosen = _candidate_settings(settings, method.judge)
-    found = find_model_candidates(view, settings, chosen, cache) or find_candidates(view, chosen, cache)
-    result.seconds["candidates"], result.candidate_source = round(found.seconds, 3), found.source_effective
-    result.external += found.external
-    if found.cached:
+    candidates = find_model_candidates(view, settings, chosen, cache) or find_candidates(view, chosen, cache)
+    result.seconds["candidates"], result.candidate_source = round(candidates.seconds, 3), candidates.source_effective
+    result.external += candidates.external
+    if candidates.cached:
         result.cached.append("candidates")
-    return found
+    return candidates
 
 
 def _trees(

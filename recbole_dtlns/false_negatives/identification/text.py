@@ -16,6 +16,7 @@ from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.judges import JUDGES
 from recbole_dtlns.files.cache import StageCache
 from recbole_dtlns.files.origin import external_input
+from recbole_dtlns.files.result_schema import External
 from recbole_dtlns.llm.prompts import Prompt
 from recbole_dtlns.trees.text_vectors import TEXT, TextVectors, check_text_model
 
@@ -31,14 +32,14 @@ def _embeds_text(settings: Settings, method: RunMethod) -> bool:
 
 def text_readers(settings: Settings, method: RunMethod) -> list[str]:
     """What reads the text of items in a run: `the semantic tree`, `the prompt NAME`, `the judge NAME` of a plugin."""
-    found = ["the semantic tree"] if _embeds_text(settings, method) else []
+    readers = ["the semantic tree"] if _embeds_text(settings, method) else []
     asked = {method.judge, *settings.learned_from_names}
     if "student" in asked:
         asked.add(settings.student_teacher)
     if asked & _READERS and (prompt := Prompt.read(settings.llm_prompt)).shows_titles:
-        found.append(f"the prompt {prompt.name}")
+        readers.append(f"the prompt {prompt.name}")
     own = sorted(name for name in asked if getattr(JUDGES.get(name), "reads_titles", False))
-    return found + [f"the judge {name}" for name in own]
+    return readers + [f"the judge {name}" for name in own]
 
 
 def check_text(config: Any) -> None:
@@ -81,7 +82,7 @@ class TextInUse:
 
     text: ItemText | None = None
     vectors: TextVectors | None = None
-    external: tuple[dict[str, Any], ...] = ()
+    external: tuple[External, ...] = ()
 
     @classmethod
     def of(
@@ -98,7 +99,7 @@ class TextInUse:
         return cls(text, vectors, external)
 
 
-def describe_text(text: ItemText, view: TrainSplit, settings: Settings, readers: list[str]) -> dict[str, Any]:
+def describe_text(text: ItemText, view: TrainSplit, settings: Settings, readers: list[str]) -> External:
     """The entry of `external` for the text, with a mark that says who was shown it.
 
     Raises:

@@ -16,6 +16,7 @@ from recbole_dtlns.false_negatives.candidates.ranking import Candidates, ranked_
 from recbole_dtlns.false_negatives.judges.foreign import TokenNumbers, first_unseen
 from recbole_dtlns.false_negatives.textfile import Lines, floats, read_lines
 from recbole_dtlns.files.origin import external_input
+from recbole_dtlns.files.result_schema import External
 
 logger = logging.getLogger(__name__)
 KIND = "judge_file"
@@ -41,7 +42,7 @@ class VerdictFile:
     raw: np.ndarray
     mass: np.ndarray
     dropped: int
-    external: dict[str, Any]
+    external: External
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def read_verdicts(path: str | Path, view: TrainSplit, allow_foreign: bool = Fals
     return _assemble(path, view, [np.concatenate(column) for column in zip(*parts, strict=True)], external)
 
 
-def _assemble(path: Path, view: TrainSplit, columns: list[np.ndarray], external: dict[str, Any]) -> VerdictFile:
+def _assemble(path: Path, view: TrainSplit, columns: list[np.ndarray], external: External) -> VerdictFile:
     users, items, probability, raw, mass, rank = columns
     unknown = int(((users == 0) | (items == 0)).sum())
     kept, in_train = first_unseen(view, users, items)

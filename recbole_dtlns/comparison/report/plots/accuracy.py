@@ -40,16 +40,16 @@ def _row(chart: Chart, source: Source, row: Row, place: int, interval: tuple[flo
     value = row.test(source.metric)
     if value is None:
         return
-    said = f"{metric_name(source.metric)} {fraction_text(value.mean)}"
+    words = f"{metric_name(source.metric)} {fraction_text(value.mean)}"
     if interval is not None:
         bar = axes.plot(interval, [place] * 2, color=look.colour, linewidth=6, alpha=0.35, solid_capstyle="butt")
         chart.of_row(number, bar)
-        said += f", over users {fraction_text(interval[0])} to {fraction_text(interval[1])}"
+        words += f", over users {fraction_text(interval[0])} to {fraction_text(interval[1])}"
     if value.sd is not None:
         whiskers = axes.errorbar(value.mean, place, xerr=value.sd, color=look.colour, linewidth=1.4, capsize=3.5)
         chart.of_row(number, *whiskers.get_children())
-        said += f", ± {fraction_text(value.sd)} over seeds"
-    each = [run.result["test_result"][source.metric] for run in row.runs if run.result.get("test_result")]
+        words += f", ± {fraction_text(value.sd)} over seeds"
+    each = [run.result["test_result"][source.metric] for run in row.runs if run.result["test_result"]]
     chart.of_row(number, axes.plot(each, [place + 0.3] * len(each), ".", color=look.colour, markersize=4))
     chart.of_row(number, axes.plot(value.mean, place, look.marker, color=look.colour, markersize=7))
-    chart.tell(number, [value.mean], [place], [said])
+    chart.tell(number, [value.mean], [place], [words])

@@ -19,36 +19,36 @@ def shown(source: Source, group: Group) -> list[tuple[Row, float, float | None]]
 
     The honest mask of a row with both is train alone; rows whose test leaves out valid too do not stand beside it.
     """
-    held = []
+    entries = []
     for row in group.rows:
         reference = mask_value(row, "reference", source.metric)
-        alike = row.test(source.metric) if row.runs[0].result.get("eval_mask") == "train" else None
+        alike = row.test(source.metric) if row.runs[0].result["eval_mask"] == "train" else None
         honest = mask_value(row, "honest", source.metric) if reference else alike
         if honest is not None:
-            held.append((row, honest.mean, None if reference is None else reference.mean))
-    return sorted(held, key=lambda entry: -entry[1])
+            entries.append((row, honest.mean, None if reference is None else reference.mean))
+    return sorted(entries, key=lambda entry: -entry[1])
 
 
 def draw(source: Source, group: Group) -> Chart:
     """A filled marker for the honest mask, joined to a hollow one for the other mask."""
-    held = shown(source, group)
-    chart = Chart(7.6, 1.2 + 0.34 * len(held), lines_are_rows=True)
+    entries = shown(source, group)
+    chart = Chart(7.6, 1.2 + 0.34 * len(entries), lines_are_rows=True)
     axes = chart.body
-    for place, (row, honest_mean, reference_mean) in enumerate(held):
+    for place, (row, honest_mean, reference_mean) in enumerate(entries):
         look, number = look_of(source.labels, row.label), source.labels.index(row.label)
-        said = f"honest mask {fraction_text(honest_mean)}"
+        words = f"honest mask {fraction_text(honest_mean)}"
         if reference_mean is not None:
             ends = [honest_mean, reference_mean]
             chart.of_row(number, axes.plot(ends, [place] * 2, color=FAINT, linewidth=2, zorder=1))
             hollow: dict[str, Any] = {"color": look.colour, "fillstyle": "none", "markersize": 8}
             chart.of_row(number, axes.plot(reference_mean, place, look.marker, **hollow))
-            said += f", reference mask {fraction_text(reference_mean)}"
+            words += f", reference mask {fraction_text(reference_mean)}"
         chart.of_row(number, axes.plot(honest_mean, place, look.marker, color=look.colour, markersize=7))
-        chart.tell(number, [honest_mean], [place], [said])
-    axes.set_yticks(range(len(held)), [row.caption for row, _, _ in held])
-    for (row, _, _), label in zip(held, axes.get_yticklabels(), strict=True):
+        chart.tell(number, [honest_mean], [place], [words])
+    axes.set_yticks(range(len(entries)), [row.caption for row, _, _ in entries])
+    for (row, _, _), label in zip(entries, axes.get_yticklabels(), strict=True):
         chart.of_row(source.labels.index(row.label), label)
-    axes.set_ylim(len(held) - 0.4, -0.6)
+    axes.set_ylim(len(entries) - 0.4, -0.6)
     dress(axes, f"Test {metric_name(source.metric)}", grid="x")
     plain_ticks(axes, x=True)
     dot: dict[str, Any] = {"color": INK, "marker": "o", "linestyle": ""}

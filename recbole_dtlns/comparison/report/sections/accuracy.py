@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from recbole_dtlns.comparison.report.mean_table import mean_table
 from recbole_dtlns.comparison.report.section import Section
 from recbole_dtlns.comparison.report.source import SPREAD_OF_LISTS, Group, Row, Source, best_of, is_accuracy
 from recbole_dtlns.comparison.report.table import Column, Line, Table, Value, filled
@@ -29,7 +31,7 @@ def accuracy(source: Source) -> Section:
         f"{metric_name(source.metric)} is the metric that validation went by, unless the report was asked for another."
     )
     for group in source.groups:
-        section.tables += [_main(source, group), _all(source, group), _training(source, group)]
+        section.add(_main(source, group), _all(source, group), _training(group))
     return section
 
 
@@ -55,10 +57,10 @@ def _main(source: Source, group: Group) -> Table:
     ]
     lines = []
     for row in group.rows:
-        line = _line(row, [*tests, *spread], [source.metric])
+        values = _values([*tests, *spread], [source.metric], row)
         low, high = source.intervals(group)[row.label] or (None, None)
         ends = {f"test_{source.metric}_low": low, f"test_{source.metric}_high": high}
-        lines.append(Line({**line.values, **ends}, line.marks))
+        lines.append(Line({"row": row.label, **values, **ends}, row.marks))
     shown = filled(columns, lines)
     name = metric_name(source.metric)
     keys = {column.key for column in shown}
@@ -79,22 +81,19 @@ def _test_columns(name: str, ends: bool) -> list[Column]:
     return columns
 
 
-def _all(source: Source, group: Group) -> Table:
+def _all(source: Source, group: Group) -> Table | None:
     names = source.metrics
-    columns = [Column("row", "Row"), Column("judge", "Judge")]
+    columns = [Column("judge", "Judge")]
     for part in ("test", "valid"):
         for name in names:
             columns.append(Column(f"{part}_{name}", f"{part.title()} {metric_name(name)}", "metric", best_of(name)))
-    lines = [_line(row, names, names) for row in group.rows]
-    title = f"All metrics: {group.title}"
-    return Table(f"metrics-{group.slug}", title, filled(columns, lines), tuple(lines), _NOTE, folded=True)
+    return mean_table("metrics", "All metrics", group, columns, partial(_values, names, names), note=_NOTE, folded=True)
 
 
-def _line(row: Row, tests: list[str], valids: list[str]) -> Line:
-    values: dict[str, Value] = {"row": row.label, "judge": judge_of(row), "seeds": len(row.runs)}
+def _values(tests: list[str], valids: list[str], row: Row) -> dict[str, Value]:
+    values: dict[str, Value] = {"judge": judge_of(row), "seeds": len(row.runs)}
     values |= {f"test_{name}": row.test(name) for name in tests}
-    values |= {f"valid_{name}": row.valid(name) for name in valids}
-    return Line(values, row.marks)
+    return values | {f"valid_{name}": row.valid(name) for name in valids}
 
 
 def judge_of(row: Row) -> str:
@@ -103,32 +102,27 @@ def judge_of(row: Row) -> str:
     return "" if judge == "none" else judge
 
 
-def _training(source: Source, group: Group) -> Table:
+def _training(group: Group) -> Table | None:
     tuned = any(row.trials for row in group.rows)
     columns = (
-        Column("row", "Row"),
         *((Column("chosen", "Chosen on valid"), Column("trials", "Trials", "count")) if tuned else ()),
         Column("seeds", "Seeds", "count"),
         Column("best_epoch", "Best epoch", "count"),
         Column("training", "Training seconds", "seconds"),
     )
-    lines = [
-        Line(
-            {
-                "row": row.label,
-                "chosen": chosen_keys(row),
-                "trials": len(row.trials),
-                "seeds": len(row.runs),
-                "best_epoch": row.mean(lambda run: run.result.get("best_epoch")),
-                "training": row.seconds("training"),
-            },
-            row.marks,
-        )
-        for row in group.rows
-    ]
+    title = "Tuning and training" if tuned else "Training"
     note = "Epochs count from 0." + (" A row with nothing to search has no trials." if tuned else "")
-    title = f"{'Tuning and training' if tuned else 'Training'}: {group.title}"
-    return Table(f"training-{group.slug}", title, columns, tuple(lines), note, folded=True)
+    return mean_table("training", title, group, columns, _training_values, note=note, folded=True)
+
+
+def _training_values(row: Row) -> dict[str, Value]:
+    return {
+        "chosen": chosen_keys(row),
+        "trials": len(row.trials),
+        "seeds": len(row.runs),
+        "best_epoch": row.mean(lambda run: run.result["best_epoch"]),
+        "training": row.seconds("training"),
+    }
 
 
 def chosen_keys(row: Row) -> str:

@@ -47,23 +47,23 @@ def checks(source: Source) -> Section:
 
 def failed_checks(source: Source) -> list[str]:
     """A sentence for each check that some run has not passed, with the rows it holds for and the number of runs."""
-    held: dict[str, Held] = {}
+    by_name: dict[str, Outcomes] = {}
     for run in source.runs:
-        for check in run.result.get("checks") or []:
+        for check in run.result["checks"] or []:
             if not check.get("passed") and not of_other_mask(run, check):
-                held.setdefault(str(check["name"]), []).append((run, check))
-    return [_failed(source, name, found) for name, found in held.items()]
+                by_name.setdefault(str(check["name"]), []).append((run, check))
+    return [_failed(source, name, failed) for name, failed in by_name.items()]
 
 
-def _failed(source: Source, name: str, held: Held) -> str:
+def _failed(source: Source, name: str, failed: Outcomes) -> str:
     several = len(source.groups) > 1
-    rows = _some((f"{run.label} ({run.model} on {run.dataset})" if several else run.label for run, _ in held), ", ")
-    found = _some((str(check.get("found", "")) for _, check in held), "; ")
+    rows = _some((f"{run.label} ({run.model} on {run.dataset})" if several else run.label for run, _ in failed), ", ")
+    counts = _some((str(check.get("found", "")) for _, check in failed), "; ")
     if name.startswith(_FILTER):
         what = f"The inferred positives' overlap with {name.removeprefix(_FILTER)} {LOOKS_FILTERED}"
     else:
         what = f"Leak check not passed: {name}"
-    return f"{what} ({found}): {rows}; {len(held)} run{'s' * (len(held) != 1)}."
+    return f"{what} ({counts}): {rows}; {len(failed)} run{'s' * (len(failed) != 1)}."
 
 
 def _some(texts: Iterable[str], between: str) -> str:
@@ -73,36 +73,36 @@ def _some(texts: Iterable[str], between: str) -> str:
     return between.join(named[:_NAMED]) + more
 
 
-def _in_words(found: str) -> str:
+def _in_words(text: str) -> str:
     """What the check of all runs' own checks has found; it names those alone that are not passed."""
-    return re.sub(re.escape(_FILTER) + r"\w+", LOOKS_FILTERED, found)
+    return re.sub(re.escape(_FILTER) + r"\w+", LOOKS_FILTERED, text)
 
 
 def _name(name: str, passed: bool) -> str:
     """The name of a check of a run as the page has it."""
     if not name.startswith(_FILTER):
         return name
-    said = f"overlap of inferred positives with {name.removeprefix(_FILTER)}"
-    return said if passed else f"{said}: {LOOKS_FILTERED}"
+    text = f"overlap of inferred positives with {name.removeprefix(_FILTER)}"
+    return text if passed else f"{text}: {LOOKS_FILTERED}"
 
 
 def _outcome(passed: object, expected: bool = False) -> str:
     return "passed" if passed else "not passed, as expected" if expected else "NOT PASSED"
 
 
-Held = list[tuple[RunRecord, Mapping[str, Any]]]
+Outcomes = list[tuple[RunRecord, Mapping[str, Any]]]
 
 
 def _of_runs(source: Source) -> list[Table]:
     runs = source.comparison.runs
-    held: Held = [(run, check) for run in runs for check in run.result.get("checks") or []]
-    return [_kinds(held), _each(held)] if held else []
+    outcomes: Outcomes = [(run, check) for run in runs for check in run.result["checks"] or []]
+    return [_kinds(outcomes), _each(outcomes)] if outcomes else []
 
 
-def _kinds(held: Held) -> Table:
+def _kinds(outcomes: Outcomes) -> Table:
     """Each kind of check over all runs; those of the reference protocol's masks apart."""
     counts: dict[tuple[str, str, bool], list[int]] = {}
-    for run, check in held:
+    for run, check in outcomes:
         kind = str(check["when"]), str(check["name"]), of_other_mask(run, check)
         count = counts.setdefault(kind, [0, 0])
         count[0] += 1
@@ -129,7 +129,7 @@ def _kinds(held: Held) -> Table:
     return Table("checks", "Checks over all runs, trials too", columns, tuple(lines))
 
 
-def _each(held: Held) -> Table:
+def _each(outcomes: Outcomes) -> Table:
     columns = (
         Column("run", "Run"),
         Column("when", "When"),
@@ -146,9 +146,9 @@ def _each(held: Held) -> Table:
                 "outcome": _outcome(check["passed"], of_other_mask(run, check)),
                 "found": str(check.get("found", "")),
             },
-            tuple(run.result.get("marks") or ()),
+            tuple(run.result["marks"]),
         )
-        for run, check in held
+        for run, check in outcomes
     ]
     return Table("checks-runs", "Every check of every run", columns, tuple(lines), folded=True)
 

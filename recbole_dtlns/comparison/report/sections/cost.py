@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+from recbole_dtlns.comparison.report.mean_table import mean_table
 from recbole_dtlns.comparison.report.measures import why_marked
 from recbole_dtlns.comparison.report.plots import scatter
 from recbole_dtlns.comparison.report.row import Row
 from recbole_dtlns.comparison.report.section import Picture, Section
 from recbole_dtlns.comparison.report.sections.judging import judged_runs
 from recbole_dtlns.comparison.report.source import Group, Source
-from recbole_dtlns.comparison.report.table import Column, Line, Spread, Table, filled
+from recbole_dtlns.comparison.report.table import Column, Spread, Table, Value
 from recbole_dtlns.comparison.statistics.words import metric_name
 
 _STAGES = {
@@ -35,29 +36,25 @@ def cost(source: Source) -> Section:
     )
     for group in source.groups:
         section.pictures += _against_cost(source, group)
-        section.tables.append(cost_table(group))
+        section.add(cost_table(group))
     return section
 
 
-def cost_table(group: Group) -> Table:
+def cost_table(group: Group) -> Table | None:
     """Seconds by stage and peak memory of each row."""
     columns = (
-        Column("row", "Row"),
         *(Column(stage, f"{title} (s)", "seconds") for stage, title in _STAGES.items()),
         Column("memory", "Peak memory (MB)", "count"),
     )
-    lines = [
-        Line(
-            {"row": row.label, **{stage: row.seconds(stage) for stage in _STAGES}, "memory": _memory(row)},
-            row.marks,
-        )
-        for row in group.rows
-    ]
-    return Table(f"cost-{group.slug}", f"Cost: {group.title}", filled(columns, lines), tuple(lines))
+    return mean_table("cost", "Cost", group, columns, _values)
+
+
+def _values(row: Row) -> dict[str, Value]:
+    return {**{stage: row.seconds(stage) for stage in _STAGES}, "memory": _memory(row)}
 
 
 def _memory(row: Row) -> Spread | None:
-    return row.mean(lambda run: run.result.get("peak_memory_mb"))
+    return row.mean(lambda run: run.result["peak_memory_mb"])
 
 
 def _training(row: Row) -> Spread | None:

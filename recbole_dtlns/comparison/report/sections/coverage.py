@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+from recbole_dtlns.comparison.report.mean_table import mean_table
 from recbole_dtlns.comparison.report.measures import why_marked
 from recbole_dtlns.comparison.report.plots import scatter
+from recbole_dtlns.comparison.report.row import Row
 from recbole_dtlns.comparison.report.section import Picture, Section
 from recbole_dtlns.comparison.report.source import BEYOND_ACCURACY, Group, Source, best_of, slug
-from recbole_dtlns.comparison.report.table import Column, Line, Table, filled
+from recbole_dtlns.comparison.report.table import Column, Value
 from recbole_dtlns.comparison.statistics.words import metric_name
 
 
@@ -22,27 +24,24 @@ def coverage(source: Source) -> Section:
         "often, 1 = one only."
     )
     k = source.metric.partition("@")[2]
-    held = [name for name in source.metrics if name.partition("@")[0] in BEYOND_ACCURACY]
-    names = [name for name in held if name.partition("@")[2] == k] or held
+    beyond = [name for name in source.metrics if name.partition("@")[0] in BEYOND_ACCURACY]
+    names = [name for name in beyond if name.partition("@")[2] == k] or beyond
     for group in source.groups:
-        table = _table(source, group, names)
-        if len(table.columns) > 2:
-            section.tables.append(table)
+        columns = [
+            Column(f"test_{name}", f"Test {metric_name(name)}", "metric", best_of(name))
+            for name in (source.metric, *names)
+        ]
+        table = mean_table(
+            "coverage", section.title, group, columns, partial(_values, source, names), folded=True, keep=2
+        )
+        if table is not None and len(table.columns) > 2:
+            section.add(table)
             section.pictures += _pictures(source, group, names)
     return section
 
 
-def _table(source: Source, group: Group, names: list[str]) -> Table:
-    columns = [Column("row", "Row")]
-    for name in [source.metric, *names]:
-        columns.append(Column(f"test_{name}", f"Test {metric_name(name)}", "metric", best_of(name)))
-    lines = [
-        Line({"row": row.label, **{f"test_{name}": row.test(name) for name in [source.metric, *names]}}, row.marks)
-        for row in group.rows
-    ]
-    shown = filled(columns, lines, keep=2)
-    title = f"Popularity and coverage: {group.title}"
-    return Table(f"coverage-{group.slug}", title, shown, tuple(lines), folded=True)
+def _values(source: Source, names: list[str], row: Row) -> dict[str, Value]:
+    return {f"test_{name}": row.test(name) for name in (source.metric, *names)}
 
 
 def _pictures(source: Source, group: Group, names: list[str]) -> Iterator[Picture]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from recbole_dtlns.comparison.report.measures import why_marked
+from recbole_dtlns.comparison.report.mean_table import mean_table
+from recbole_dtlns.comparison.report.measures import fields, means, why_marked
 from recbole_dtlns.comparison.report.plots import hardness as plots
 from recbole_dtlns.comparison.report.section import Picture, Section
 from recbole_dtlns.comparison.report.source import Group, Row, Source
-from recbole_dtlns.comparison.report.table import Column, Line, Table, Value, filled, spread
+from recbole_dtlns.comparison.report.table import Column, Value
 from recbole_dtlns.wording import counted
 
 _COLUMNS = (
-    Column("row", "Row"),
     Column("score_gap", "Score gap", "number"),
     Column("hardest_share", "Hardest chosen", "percent"),
     Column("similarity_co", "Similarity, co tree", "metric"),
@@ -34,24 +34,20 @@ def hardness(source: Source) -> Section:
         "chosen negatives that are held-out positives, beside what chance would give: a hard sampler finds many."
         + ("" if source.single else " Tables are over all seeds; figures show the first seed.")
     )
-    section.warnings += [f"Left out of the figures of hardness: {said}" for said in source.unreadable("hardness")]
+    section.warnings += [f"Left out of the figures of hardness: {problem}" for problem in source.unreadable("hardness")]
     for group in source.groups:
-        lines = [Line(values, row.marks) for row in group.rows if (values := _values(row)) is not None]
-        if lines:
-            title, note = f"Hardness at the best epoch: {group.title}", "Means over seeds; test after training only."
-            columns = filled(_COLUMNS, lines)
-            section.tables.append(Table(f"hardness-{group.slug}", title, columns, tuple(lines), note, folded=True))
+        title, note = "Hardness at the best epoch", "Means over seeds; test after training only."
+        section.add(mean_table("hardness", title, group, _COLUMNS, _values, note=note, folded=True))
         section.pictures += _pictures(source, group)
     return section
 
 
-def _values(row: Row) -> dict[str, Value] | None:
-    held = row.each(lambda run: run.result.get("hardness"))
-    if not held:
-        return None
-    keys = [column.key for column in _COLUMNS[1:]]
-    means = {key: spread(fields.get(key) for fields in held) for key in keys}
-    return {"row": row.label, **{key: None if found is None else found.mean for key, found in means.items()}}
+def _values(row: Row) -> dict[str, Value]:
+    """Means without their spread; nothing where no negatives of ours were measured."""
+    if not fields(row, "hardness"):
+        return {}
+    spreads = means(row, "hardness", tuple(column.key for column in _COLUMNS))
+    return {key: None if spread is None else spread.mean for key, spread in spreads.items()}
 
 
 def _pictures(source: Source, group: Group) -> Iterator[Picture]:

@@ -12,8 +12,8 @@ from recbole_dtlns.comparison.statistics import Compared, over_seeds, over_users
 
 def ingredients(source: Source, group: Group) -> Iterator[Point]:
     """Ours against the best other row, what the inferred positives give, and what the tree view gives."""
-    ours = {found.second: found for found in source.against_ours(group)}
-    pairs = {frozenset((found.first, found.second)): found for found in source.all_pairs(group)}
+    ours = {compared.second: compared for compared in source.against_ours(group)}
+    pairs = {frozenset((compared.first, compared.second)): compared for compared in source.all_pairs(group)}
     others = [row.label for row in group.ranked(source.metric) if row.label in ours and not row.marks]
     if others:
         yield from _said(f"Ours against the best other row, {group.title}", ours[others[0]], ours[others[0]].first)
@@ -21,15 +21,17 @@ def ingredients(source: Source, group: Group) -> Iterator[Point]:
     for row in group.rows:
         base, _, word = row.runs[0].sampler.rpartition("+")
         if word in {"pos", "list"} and base in labels and not _unlike(group, row, base):
-            found = pairs.get(frozenset((row.label, base)))
+            compared = pairs.get(frozenset((row.label, base)))
             yield from _said(
-                f"What the inferred positives give: {row.label} beside {base}, {group.title}", found, row.label
+                f"What the inferred positives give: {row.label} beside {base}, {group.title}", compared, row.label
             )
     for row in group.rows:
         for beside in _without_view(group, row):
             both = frozenset((row.label, beside))
-            found = ours[beside] if row.label == source.ours and beside in ours else pairs.get(both)
-            yield from _said(f"What the tree view gives: {row.label} beside {beside}, {group.title}", found, row.label)
+            compared = ours[beside] if row.label == source.ours and beside in ours else pairs.get(both)
+            yield from _said(
+                f"What the tree view gives: {row.label} beside {beside}, {group.title}", compared, row.label
+            )
 
 
 def _unlike(group: Group, row: Row, other: str) -> bool:
@@ -43,14 +45,14 @@ def _without_view(group: Group, row: Row) -> list[str]:
     run = row.runs[0]
     if run.sampler not in METHOD_ROWS:
         return []
-    base = "dns" if str(run.result.get("neg_sampler_effective") or "").startswith("dns") else "mixgcf"
-    base += "+list" if run.result.get("positives_loss") == "list" else "+pos"
+    base = "dns" if str(run.result["neg_sampler_effective"] or "").startswith("dns") else "mixgcf"
+    base += "+list" if run.result["positives_loss"] == "list" else "+pos"
     same = (other for other in group.rows if other.runs[0].judge == row.runs[0].judge)
     return [other.label for other in same if other.runs[0].sampler == base][:1]
 
 
-def _said(lead: str, found: Compared | None, first: str) -> Iterator[Point]:
+def _said(lead: str, compared: Compared | None, first: str) -> Iterator[Point]:
     """The comparison in words, told of the row that the lead names first."""
-    if found is not None:
-        found = found if found.first == first else turned(found)
-        yield Point(lead, f"Over users: {over_users(found)} Over seeds: {over_seeds(found)}")
+    if compared is not None:
+        compared = compared if compared.first == first else turned(compared)
+        yield Point(lead, f"Over users: {over_users(compared)} Over seeds: {over_seeds(compared)}")

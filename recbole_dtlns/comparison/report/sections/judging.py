@@ -6,28 +6,15 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from recbole_dtlns.comparison.report.mean_table import group_table, mean_table
 from recbole_dtlns.comparison.report.measures import fields, means, number
 from recbole_dtlns.comparison.report.source import Group, Row, Source
-from recbole_dtlns.comparison.report.table import Column, Line, Table, Value, filled
+from recbole_dtlns.comparison.report.table import Column, Line, Table, Value
 from recbole_dtlns.comparison.run.records import RunRecord
+from recbole_dtlns.files.result_schema import Result, empty_judging
 
 LANGUAGE_MODELS = ("llm", "server", "student")
 _ASKED = {"llm_calls": "LLM calls", "prompt_tokens": "Prompt tokens", "unreadable": "Unreadable"}
-
-
-def held_table(
-    name: str,
-    title: str,
-    group: Group,
-    columns: tuple[Column, ...],
-    lines: list[Line],
-    note: str = "",
-    fold: bool = False,
-) -> Table | None:
-    """The table without empty columns; None where no line has anything but its name."""
-    shown = filled(columns, lines)
-    caption = f"{title}: {group.title}"
-    return Table(f"{name}-{group.slug}", caption, shown, tuple(lines), note, fold) if shown[1:] else None
 
 
 def judging(group: Group, rows: list[Row]) -> Iterator[Table | None]:
@@ -39,23 +26,23 @@ def judging(group: Group, rows: list[Row]) -> Iterator[Table | None]:
 
 def _judged(group: Group, rows: list[Row]) -> Table | None:
     columns = (
-        Column("row", "Row"),
         Column("pairs", "Pairs judged", "count"),
         Column("accepted", "Accepted", "count"),
         Column("unjudged", "Not judged", "count"),
         Column("label_mass", "Label mass", "metric"),
     )
-    lines = []
-    for row in rows:
-        values = means(row, "identification", ("pairs", "accepted", "unjudged"))
-        lines.append(Line({"row": row.label, **values, **means(row, "judging", ("label_mass",))}, row.marks))
+
+    def values_of(row: Row) -> dict[str, Value]:
+        counts = means(row, "identification", ("pairs", "accepted", "unjudged"))
+        return {**counts, **means(row, "judging", ("label_mass",))}
+
     note = "Means over seeds. Label mass: probability that the language model gave to the answers it was asked for."
-    return held_table("judged", "Judged pairs", group, columns, lines, note)
+    return mean_table("judged", "Judged pairs", group, columns, values_of, rows, note)
 
 
 def judged_runs(source: Source) -> list[RunRecord]:
     """Finished runs, trials too, that tell what their judge was asked."""
-    return [run for run in source.comparison.runs if run.judge != "none" and run.result.get("identification")]
+    return [run for run in source.comparison.runs if run.judge != "none" and run.result["identification"]]
 
 
 def cost_of_judging(source: Source) -> Table | None:
@@ -64,10 +51,10 @@ def cost_of_judging(source: Source) -> Table | None:
     Whichever run comes first pays for the verdicts that all later ones find ready, so that neither a row nor a mean
     over seeds says what judging cost.
     """
-    held: dict[tuple[str, str, str], list[RunRecord]] = {}
+    asked: dict[tuple[str, str, str], list[RunRecord]] = {}
     for run in judged_runs(source):
-        about = json.dumps((run.result.get("judging") or {}).get("judge"), sort_keys=True)
-        held.setdefault((run.judge, run.dataset, about), []).append(run)
+        about = json.dumps((run.result["judging"] or empty_judging())["judge"], sort_keys=True)
+        asked.setdefault((run.judge, run.dataset, about), []).append(run)
     columns = (
         Column("judge", "Judge"),
         Column("dataset", "Data set"),
@@ -77,7 +64,7 @@ def cost_of_judging(source: Source) -> Table | None:
         *(Column(key, title, "count") for key, title in _ASKED.items()),
         Column("seconds", "Judging seconds", "seconds"),
     )
-    lines = tuple(_paid(judge, dataset, runs) for (judge, dataset, _), runs in held.items())
+    lines = tuple(_paid(judge, dataset, runs) for (judge, dataset, _), runs in asked.items())
     if not any(line.values[key] for line in lines for key in _ASKED):  # no language model was asked
         columns = tuple(column for column in columns if column.key not in {*_ASKED, "asking"})
     note = (
@@ -89,13 +76,13 @@ def cost_of_judging(source: Source) -> Table | None:
 
 
 def _paid(judge: str, dataset: str, runs: list[RunRecord]) -> Line:
-    counts: list[Mapping[str, Any]] = [run.result["identification"] for run in runs]
+    counts: list[Mapping[str, Any]] = [count for run in runs if (count := run.result["identification"])]
     values: dict[str, Value] = {"judge": judge, "dataset": dataset, "runs": len(runs)}
     values["rows"] = ", ".join(dict.fromkeys(run.label for run in runs))
     values["asking"] = sum(bool(count.get("llm_calls")) for count in counts)
     values |= {key: sum(number(count.get(key)) or 0.0 for count in counts) for key in _ASKED}
-    values["seconds"] = sum(number((run.result.get("seconds") or {}).get("judging")) or 0.0 for run in runs)
-    marks = dict.fromkeys(f"{run.label}: {mark}" for run in runs for mark in run.result.get("marks") or ())
+    values["seconds"] = sum(run.result["seconds"]["judging"] or 0.0 for run in runs)
+    marks = dict.fromkeys(f"{run.label}: {mark}" for run in runs for mark in run.result["marks"])
     return Line(values, tuple(marks))
 
 
@@ -111,7 +98,7 @@ def _reports(group: Group, rows: list[Row]) -> Iterator[Table | None]:
     )
     lines = []
     for row in rows:
-        for report in [held.get("report") for held in fields(row, "judging")][:1]:
+        for report in [judging["report"] for judging in fields(row, "judging")][:1]:
             for entry in (report or {}).get("rows", []):
                 values = {key: entry.get(key) for key in ("auc", "error", "within_users", "pairs", "note")}
                 lines.append(Line({"row": row.label, "scorer": entry.get("name"), **values}, row.marks))
@@ -119,7 +106,7 @@ def _reports(group: Group, rows: list[Row]) -> Iterator[Table | None]:
         "How well each scorer tells training pairs that were held in from equally popular unseen items; .5 = it knows "
         "nothing. From the first seed: the report reads train alone."
     )
-    yield held_table("judge-report", "What the judge knows", group, columns, lines, note)
+    yield group_table("judge-report", "What the judge knows", group, columns, lines, note)
 
 
 def _card(group: Group, rows: list[Row]) -> Table | None:
@@ -139,15 +126,15 @@ def _card(group: Group, rows: list[Row]) -> Table | None:
         run = row.runs[0]
         if run.judge in LANGUAGE_MODELS:
             lines.append(Line({"row": row.label, **card(run.result)}, row.marks))
-    return held_table("llm-card", "The language model", group, columns, lines) if lines else None
+    return group_table("llm-card", "The language model", group, columns, lines)
 
 
-def card(result: Mapping[str, Any]) -> dict[str, Value]:
+def card(result: Result) -> dict[str, Value]:
     """What identifies the language model of a run, as judging noted it."""
-    config, judge = result["config"], (result.get("judging") or {}).get("judge") or {}
+    config, judge = result["config"], (result["judging"] or empty_judging())["judge"] or {}
     asked = judge.get("settings") or {}
     prompt = asked.get("prompt") or {}
-    found = {
+    known = {
         "model": asked.get("model"),
         "revision": judge.get("revision"),
         "quantization": asked.get("quantization"),
@@ -156,5 +143,5 @@ def card(result: Mapping[str, Any]) -> dict[str, Value]:
         "prompt_hash": prompt.get("digest"),
         "decision": config.get("judge_decision"),
     }
-    shown: dict[str, Value] = {key: None if value is None else str(value) for key, value in found.items()}
+    shown: dict[str, Value] = {key: None if value is None else str(value) for key, value in known.items()}
     return shown | {"threshold": number(config.get("judge_threshold"))}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from recbole_dtlns.comparison.report.mean_table import group_table
 from recbole_dtlns.comparison.report.measures import fields, number
-from recbole_dtlns.comparison.report.sections.judging import held_table
 from recbole_dtlns.comparison.report.source import Group, Row
 from recbole_dtlns.comparison.report.table import Column, Interval, Line, Table, Value
 
@@ -46,7 +46,7 @@ def _groups(group: Group, rows: list[Row]) -> Table | None:
         Column("auc_alone", "AUC alone", "metric"),
     )
     lines = _lines(rows, lambda known: [_worth(entry) for entry in known.get("groups") or [] if "lost" in entry])
-    return held_table(
+    return group_table(
         "judge-groups", "What each kind of evidence is worth to the learned judge", group, columns, lines, _GROUPS_NOTE
     )
 
@@ -64,7 +64,7 @@ def _questions(group: Group, rows: list[Row]) -> Table | None:
     )
     lines = _lines(rows, lambda known: [_bought(known["asked"])] if known.get("asked") else [])
     title = "What the questions to a language model were worth"
-    return held_table("questions", title, group, columns, lines, _QUESTIONS_NOTE)
+    return group_table("questions", title, group, columns, lines, _QUESTIONS_NOTE)
 
 
 def _bought(asked: Mapping[str, Any]) -> dict[str, Value]:
@@ -92,7 +92,7 @@ def _lines(rows: list[Row], values_of: Callable[[Mapping[str, Any]], list[dict[s
 
 def _of_first_seed(row: Row) -> list[Mapping[str, Any]]:
     """What is known of the learned judge: nothing, or that of the first run."""
-    return [held["learned"] for held in fields(row, "judging") if held.get("learned")][:1]
+    return [judging["learned"] for judging in fields(row, "judging") if judging["learned"]][:1]
 
 
 def _worth(entry: Mapping[str, Any]) -> dict[str, Value]:
@@ -101,9 +101,10 @@ def _worth(entry: Mapping[str, Any]) -> dict[str, Value]:
     return {"group": entry["group"], "features": number(entry.get("features")), **lost, "auc_alone": alone}
 
 
-def _interval(held: Mapping[str, Any] | None) -> Interval | None:
-    value = number((held or {}).get("value"))
-    return None if held is None or value is None else Interval(value, number(held.get("low")), number(held.get("high")))
+def _interval(measured: Mapping[str, Any] | None) -> Interval | None:
+    ends = measured or {}
+    value = number(ends.get("value"))
+    return None if value is None else Interval(value, number(ends.get("low")), number(ends.get("high")))
 
 
 def _reliability(group: Group, rows: list[Row]) -> Table | None:
@@ -118,13 +119,13 @@ def _reliability(group: Group, rows: list[Row]) -> Table | None:
     lines = []
     for row in rows:
         held_in = [bins for known in _of_first_seed(row) if (bins := known.get("reliability"))]
-        valid = [bins for held in fields(row, "reliability") if (bins := held.get("valid"))]
-        for on, found in (("held-in pairs", held_in), ("valid", valid)):
+        valid = [reliability["valid"] for reliability in fields(row, "reliability")]
+        for on, tables in (("held-in pairs", held_in), ("valid", valid)):
             lines += [
-                Line({"row": row.label, "on": on, **_bin(entry)}, row.marks) for bins in found[:1] for entry in bins
+                Line({"row": row.label, "on": on, **_bin(entry)}, row.marks) for bins in tables[:1] for entry in bins
             ]
     title = "Whether a judge's probabilities mean what they say"
-    return held_table("reliability", title, group, columns, lines, _RELIABILITY_NOTE, fold=True)
+    return group_table("reliability", title, group, columns, lines, _RELIABILITY_NOTE, folded=True)
 
 
 def _bin(entry: Mapping[str, Any]) -> dict[str, Value]:

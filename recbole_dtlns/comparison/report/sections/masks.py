@@ -61,8 +61,8 @@ def _sentence(source: Source, group: Group, row: Row) -> Point:
     name = metric_name(source.metric)
     first, second = (shown(value.mean, "metric") for value in (honest, reference))
     change = percent_text(reference.mean / honest.mean - 1, sign=True)
-    said = f"Test {name} is {first} under the honest mask and {second} under the reference mask."
-    return Point(lead, f"{said} The mask alone changes it by {change}.")
+    text = f"Test {name} is {first} under the honest mask and {second} under the reference mask."
+    return Point(lead, f"{text} The mask alone changes it by {change}.")
 
 
 def _picture(source: Source, group: Group) -> Picture:

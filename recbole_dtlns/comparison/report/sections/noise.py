@@ -18,7 +18,7 @@ _KINDS = {
 def noise(source: Source) -> Section:
     """The main metric at each noise rate, and the relative drop."""
     section = Section("noise", "Noise")
-    kinds = dict.fromkeys(str((run.result.get("noise") or {}).get("kind")) for run in source.runs if run.noise)
+    kinds = dict.fromkeys(str(noise["kind"]) for run in source.runs if (noise := run.result["noise"]))
     section.text += [f"Noise: {_KINDS.get(kind, kind)}. Valid and test are as they were." for kind in kinds]
     for group in source.groups:
         levels = source.noise_levels(group)
@@ -41,11 +41,11 @@ def _table(source: Source, group: Group, levels: list[float]) -> Table:
         marks = dict.fromkeys(row.marks)
         for level in levels:
             noisy = groups[level].row(row.label)
-            found = None if noisy is None else noisy.test(source.metric)
-            values[f"noise_{level:g}"] = found
+            value = None if noisy is None else noisy.test(source.metric)
+            values[f"noise_{level:g}"] = value
             marks |= dict.fromkeys(() if noisy is None else noisy.marks)
-            if level != levels[0] and lowest is not None and found is not None and lowest.mean:
-                values[f"drop_{level:g}"] = found.mean / lowest.mean - 1
+            if level != levels[0] and lowest is not None and value is not None and lowest.mean:
+                values[f"drop_{level:g}"] = value.mean / lowest.mean - 1
         if any(values.get(f"noise_{level:g}") is not None for level in levels[1:]):
             lines.append(Line(values, tuple(marks)))
     base = f"at {100 * levels[0]:g} % noise" if levels[0] else "without noise"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+from recbole_dtlns.comparison.report.mean_table import group_table, mean_table
 from recbole_dtlns.comparison.report.measures import (
     FEWEST_PAIRS,
     fields,
@@ -14,7 +13,7 @@ from recbole_dtlns.comparison.report.measures import (
 )
 from recbole_dtlns.comparison.report.plots import precision as plots
 from recbole_dtlns.comparison.report.section import Picture, Point, Section
-from recbole_dtlns.comparison.report.sections.judging import LANGUAGE_MODELS, cost_of_judging, held_table, judging
+from recbole_dtlns.comparison.report.sections.judging import LANGUAGE_MODELS, cost_of_judging, judging
 from recbole_dtlns.comparison.report.sections.learned import learned
 from recbole_dtlns.comparison.report.source import Group, Row, Source
 from recbole_dtlns.comparison.report.table import Column, Line, Table, Value
@@ -35,22 +34,18 @@ def positives(source: Source) -> Section:
     )
     for group in source.groups:
         rows = [row for row in group.rows if row.runs[0].judge != "none"]
-        made = [_overlap(group, rows), *_precisions(group, rows), _trees(group, rows), *judging(group, rows)]
-        made += learned(group, rows)
-        section.tables += [table for table in made if table is not None]
+        section.add(_overlap(group, rows), _precisions(group, rows), _trees(group))
+        section.add(*judging(group, rows), *learned(group, rows))
         if shown := [row for row in rows if any(entry["pairs"] >= FEWEST_PAIRS for entry in precision_of(row))]:
             section.pictures.append(_picture(source, group, shown))
         if any(row.runs[0].judge in LANGUAGE_MODELS for row in rows) and not section.points:
             section.points.append(Point("Memorisation", MEMORISATION))
-    paid = cost_of_judging(source)
-    section.tables += [] if paid is None else [paid]
+    section.add(cost_of_judging(source))
     return section
 
 
 def _overlap(group: Group, rows: list[Row]) -> Table | None:
-    keys = ("valid", "valid_chance", "test", "test_chance")
     columns = (
-        Column("row", "Row"),
         Column("source", "Candidates from"),
         Column("positives", "Inferred positives", "count"),
         Column("valid", "In valid", "count"),
@@ -58,16 +53,18 @@ def _overlap(group: Group, rows: list[Row]) -> Table | None:
         Column("test", "In test", "count"),
         Column("test_chance", "Test by chance", "count"),
     )
-    lines = []
-    for row in rows:
-        sources = dict.fromkeys(row.each(lambda run: run.result.get("candidate_source")))
-        values: dict[str, Value] = {"row": row.label, "source": ", ".join(map(str, sources))}
-        values["positives"] = row.mean(lambda run: run.result["data"].get("inferred_positives"))
-        lines.append(Line(values | means(row, "overlap", keys), row.marks))
-    return held_table("overlap", "Inferred positives that are held out", group, columns, lines)
+    return mean_table("overlap", "Inferred positives that are held out", group, columns, _overlap_values, rows)
 
 
-def _precisions(group: Group, rows: list[Row]) -> Iterator[Table | None]:
+def _overlap_values(row: Row) -> dict[str, Value]:
+    return {
+        "source": ", ".join(dict.fromkeys(fields(row, "candidate_source"))),
+        "positives": row.mean(lambda run: run.result["data"]["inferred_positives"]),
+        **means(row, "overlap", ("valid", "valid_chance", "test", "test_chance")),
+    }
+
+
+def _precisions(group: Group, rows: list[Row]) -> Table | None:
     columns = (
         Column("row", "Row"),
         Column("probability", "Judge probability"),
@@ -94,7 +91,7 @@ def _precisions(group: Group, rows: list[Row]) -> Iterator[Table | None]:
         "precision, as most true positives are in neither. A judge that knows something has more of them at higher "
         f"probabilities. The plot leaves out lines of fewer than {FEWEST_PAIRS} pairs, whose shares say little."
     )
-    yield held_table("precision", "Inferred positives by judge probability", group, columns, lines, note, fold=True)
+    return group_table("precision", "Inferred positives by judge probability", group, columns, lines, note, folded=True)
 
 
 def _other_seeds(rows: list[Row]) -> str:
@@ -104,25 +101,24 @@ def _other_seeds(rows: list[Row]) -> str:
     return ", as of every other" if any(len(row.runs) > 1 for row in rows) else ""
 
 
-def _trees(group: Group, rows: list[Row]) -> Table | None:
-    measured = (
+def _trees(group: Group) -> Table | None:
+    columns = (
         Column("items", "Items", "count"),
         Column("leaves_co", "Leaves, co tree", "count"),
         Column("depth_co", "Depth, co tree", "count"),
         Column("leaves_se", "Leaves, semantic tree", "count"),
         Column("depth_se", "Depth, semantic tree", "count"),
         Column("agreement", "Agreement of leaves", "metric"),
+        Column("item_vectors", "Semantic tree from"),
     )
-    keys = tuple(column.key for column in measured)
-    columns = (Column("row", "Row"), *measured, Column("item_vectors", "Semantic tree from"))
-    lines = []
-    for row in group.rows:
-        held = fields(row, "trees")
-        origin = ", ".join(dict.fromkeys(str(tree.get("item_vectors")) for tree in held))
-        if held:
-            lines.append(Line({"row": row.label, **means(row, "trees", keys), "item_vectors": origin}, row.marks))
+    keys = tuple(column.key for column in columns[:-1])
+
+    def values_of(row: Row) -> dict[str, Value]:
+        origins = dict.fromkeys(trees["item_vectors"] for trees in fields(row, "trees"))
+        return {**means(row, "trees", keys), "item_vectors": ", ".join(origins)} if origins else {}
+
     note = "Agreement: adjusted Rand index of the two trees' leaves; 0 = as by chance, 1 = the same tree twice."
-    return held_table("trees", "Index trees", group, columns, lines, note) if lines else None
+    return mean_table("trees", "Index trees", group, columns, values_of, note=note)
 
 
 def _picture(source: Source, group: Group, rows: list[Row]) -> Picture:

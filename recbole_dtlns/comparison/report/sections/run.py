@@ -13,6 +13,7 @@ from recbole_dtlns.comparison.report.source import Row, Source, best_of
 from recbole_dtlns.comparison.report.table import Column, Line, Table, filled
 from recbole_dtlns.comparison.run.checks import of_other_mask
 from recbole_dtlns.comparison.statistics.words import metric_name
+from recbole_dtlns.files.result_schema import Result
 from recbole_dtlns.training.trainer import CHECKPOINT
 
 
@@ -33,7 +34,7 @@ def _said(source: Source, row: Row) -> str:
     run, metric = row.runs[0].result, source.metric
     part, value = ("test", row.test(metric)) if row.test(metric) else ("valid", row.valid(metric))
     words = [f"{row.label}: {part} {metric_name(metric)} {shown(value, 'metric')}"]
-    if run.get("best_epoch") is not None:
+    if run["best_epoch"] is not None:
         epochs = max((len(log) for log in row.logs("epochs")), default=0)
         words.append(f"best epoch {run['best_epoch']}" + (f" of {epochs}, counted from 0" if epochs else ""))
     if (seconds := row.seconds("training")) is not None:
@@ -51,22 +52,21 @@ def _metrics(source: Source, row: Row, slug: str) -> Table:
     return Table(f"result-{slug}", "Every metric", filled(columns, lines), tuple(lines))
 
 
-def _positives(held: Mapping[str, Any]) -> Iterator[Point]:
+def _positives(result: Result) -> Iterator[Point]:
     """What the judge inferred, in plain words; nothing without a judge."""
-    counts, users = held.get("identification"), held["data"].get("users")
-    if not counts or not counts.get("accepted"):
+    counts, users = result["identification"], result["data"]["users"]
+    if not counts or not counts["accepted"]:
         return
     each = f", {number_text(counts['accepted'] / users, 1)} for each user" if users else ""
-    said = (
-        f"The {held['judge']} judge took {number_text(counts['accepted'], 0)} of {number_text(counts['pairs'], 0)} "
+    words = (
+        f"The {result['judge']} judge took {number_text(counts['accepted'], 0)} of {number_text(counts['pairs'], 0)} "
         f"pairs of a user and an unseen item for positives that are missing from train{each}."
     )
-    overlap = held.get("overlap") or {}
-    for part in ("valid", "test"):
-        if overlap.get(part) is not None:
-            chance = number_text(overlap[f"{part}_chance"], 1)
-            said += f" {number_text(overlap[part], 0)} of them are in {part}, where chance would give {chance}."
-    yield Point("Inferred positives", said)
+    overlap: Mapping[str, Any] = result["overlap"] or {}
+    for part in ("valid", "test") if overlap else ():
+        chance = number_text(overlap[f"{part}_chance"], 1)
+        words += f" {number_text(overlap[part], 0)} of them are in {part}, where chance would give {chance}."
+    yield Point("Inferred positives", words)
 
 
 def _use(row: Row) -> Iterator[Commands]:
@@ -82,7 +82,7 @@ def checks_of_run(source: Source) -> Section:
     """Each leak check in a line."""
     section = Section("checks", "Leak checks", short="Checks")
     for run in source.runs:
-        for check in run.result.get("checks") or []:
+        for check in run.result["checks"] or []:
             expected = of_other_mask(run, check)
             bad = "not passed, as expected under the reference protocol" if expected else "NOT PASSED"
             outcome = "passed" if check["passed"] else bad

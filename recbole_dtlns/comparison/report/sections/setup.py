@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +58,8 @@ def commands(source: Source) -> Section:
     seeds = _by_group(source, plan, source.runs)
     tried = [run for run in source.comparison.runs if run.trial is not None]
     trials = _by_group(source, plan, tried)
-    for kind, held in (("", seeds), (", trials of the search", trials)):
-        section.commands += [Commands(f"{name}{kind}{spaced}", tuple(lines)) for name, lines in held.items()]
+    for kind, by_group in (("", seeds), (", trials of the search", trials)):
+        section.commands += [Commands(f"{name}{kind}{spaced}", tuple(lines)) for name, lines in by_group.items()]
     if missing := len(tried) - sum(map(len, trials.values())):
         section.text.append(f"Without a command: {missing} trials, as no chosen.json says what they tried.")
     return section
@@ -68,22 +68,22 @@ def commands(source: Source) -> Section:
 def _by_group(source: Source, plan: ComparisonPlan, runs: list[RunRecord]) -> dict[str, list[str]]:
     """The commands of runs by model and data set."""
     cells = {cell.folder.as_posix(): cell for cell in plan.cells()}
-    found: dict[str, list[str]] = {}
+    by_group: dict[str, list[str]] = {}
     for run in runs:
         cell = cells.get(run.run_id.rpartition("/")[0])
         keys = chosen_of(run) if run.trial is None else _tried(run)
         if cell is not None and keys is not None:
             words = command(plan, Run(cell, run.seed, run.trial), keys, source.comparison.folder)
             words = ["python", *(f"{word}-again" if word.startswith("--run_dir=") else word for word in words[1:])]
-            found.setdefault(f"{run.model} on {run.dataset}", []).append(shlex.join(words))
-    return found
+            by_group.setdefault(f"{run.model} on {run.dataset}", []).append(shlex.join(words))
+    return by_group
 
 
 def _tried(run: RunRecord) -> dict[str, Any] | None:
     """The keys of a trial; None while its search goes on or where its record is damaged."""
     scores = (run.chosen() or {}).get("scores")
-    held = [score for score in scores if isinstance(score, dict)] if isinstance(scores, list) else []
-    keys = next((score.get("keys") for score in held if score.get("trial") == run.trial), None)
+    whole = [score for score in scores if isinstance(score, dict)] if isinstance(scores, list) else []
+    keys = next((score.get("keys") for score in whole if score.get("trial") == run.trial), None)
     return keys if isinstance(keys, dict) else None
 
 
@@ -92,11 +92,11 @@ def _spaced(path: Path) -> bool:
 
 
 def _versions(source: Source) -> Table:
-    found: dict[str, dict[str, None]] = {}
+    by_package: dict[str, dict[str, None]] = {}
     for run in source.runs:
         for name, version in run.result["versions"].items():
-            found.setdefault(name, {})[str(version) if version is not None else "not installed"] = None
-    lines = [Line({"package": name, "version": ", ".join(versions)}) for name, versions in found.items()]
+            by_package.setdefault(name, {})[str(version) if version is not None else "not installed"] = None
+    lines = [Line({"package": name, "version": ", ".join(versions)}) for name, versions in by_package.items()]
     columns = (Column("package", "Package"), Column("version", "Version"))
     return Table("versions", "Versions", columns, tuple(lines))
 
@@ -106,9 +106,8 @@ def _machines(source: Source) -> Table:
     counts: Counter[tuple[Any, ...]] = Counter()
     keys = ("system", "cpu", "cores", "threads", "memory_gb", "gpu")
     for run in source.runs:
-        held = run.result.get("machine")
-        if isinstance(held, dict) and held:
-            counts[tuple(held.get(key) for key in keys)] += 1
+        if machine := run.result["machine"]:
+            counts[tuple(machine.get(key) for key in keys)] += 1
     columns = (
         Column("system", "System"),
         Column("cpu", "CPU"),
@@ -140,21 +139,19 @@ def _data(source: Source) -> Table:
     )
     lines: dict[tuple[Any, ...], Line] = {}
     for run in source.runs:
-        data = run.result["data"]
-        hashes = {name: str(data.get(name) or "")[:12] for name in ("split_hash", "train_hash")}
-        size = (data.get("users") or 0) * (data.get("items") or 0)
-        total = sum(data.get(kind) or 0 for kind in kinds[2:])
+        data: Mapping[str, Any] = run.result["data"]
+        size, total = data["users"] * data["items"], sum(data[kind] or 0 for kind in kinds[2:])
         values = {
             "dataset": run.dataset,
             "noise": run.noise or None,
-            **{kind: data.get(kind) for kind in kinds},
-            **hashes,
+            **{kind: data[kind] for kind in kinds},
+            **{name: (data[name] or "")[:12] for name in ("split_hash", "train_hash")},
+            "density": total / size if size else None,
+            "split_seed": "" if run.result["split_seed"] is None else str(run.result["split_seed"]),
         }
-        values |= {"density": total / size if size else None, "split_seed": str(run.result.get("split_seed", ""))}
         lines.setdefault(tuple(values.values()), Line(values))
-    held = list(lines.values())
     note = "Counts without padding. The same split hash means the same held-out pairs for every row."
-    return Table("data", "Data", filled(columns, held), tuple(held), note)
+    return Table("data", "Data", filled(columns, lines.values()), tuple(lines.values()), note)
 
 
 def _settings(run: RunRecord) -> dict[str, str]:
@@ -166,19 +163,19 @@ def _text(value: Any) -> str:
 
 
 def _common(source: Source) -> Table:
-    held = [_settings(run) for run in source.runs]
-    shared = {key: value for key, value in held[0].items() if all(other.get(key) == value for other in held)}
+    settings = [_settings(run) for run in source.runs]
+    shared = {key: value for key, value in settings[0].items() if all(other.get(key) == value for other in settings)}
     lines = [Line({"key": key, "value": value}) for key, value in sorted(shared.items())]
     columns = (Column("key", "Key"), Column("value", "Value"))
     return Table("configuration", "Configuration common to all runs", columns, tuple(lines), folded=True)
 
 
 def _differences(source: Source, group: Group) -> Table:
-    held = {row.label: _settings(row.runs[0]) for row in group.rows}
-    keys = sorted({key for settings in held.values() for key in settings})
-    usual = {key: Counter(settings.get(key) for settings in held.values()).most_common(1)[0][0] for key in keys}
+    by_row = {row.label: _settings(row.runs[0]) for row in group.rows}
+    keys = sorted({key for settings in by_row.values() for key in settings})
+    usual = {key: Counter(settings.get(key) for settings in by_row.values()).most_common(1)[0][0] for key in keys}
     lines = [
-        Line({"row": row.label, "differs": "; ".join(_differing(held[row.label], usual, row))}, row.marks)
+        Line({"row": row.label, "differs": "; ".join(_differing(by_row[row.label], usual, row))}, row.marks)
         for row in group.rows
     ]
     columns = (Column("row", "Row"), Column("differs", "Keys that differ from what most rows have"))

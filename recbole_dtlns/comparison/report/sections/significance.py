@@ -33,9 +33,9 @@ def significance(source: Source) -> Section:
     for group in source.groups:
         ours, pairs = source.against_ours(group), source.all_pairs(group)
         section.points += ingredients(source, group)
-        for found in ours:
-            said = f"Over users: {over_users(found)} Over seeds: {over_seeds(found)}"
-            section.points.append(Point(f"{found.first} and {found.second}, {group.title}", said))
+        for compared in ours:
+            text = f"Over users: {over_users(compared)} Over seeds: {over_seeds(compared)}"
+            section.points.append(Point(f"{compared.first} and {compared.second}, {group.title}", text))
         section.tables += _tables(source, group, ours, f"ours-{group.slug}", "Ours against each", False)
         if (baseline := source.baseline(group)) is not None and baseline.label != source.ours:
             beside = list(source.against_baseline(group).values())
@@ -46,48 +46,48 @@ def significance(source: Source) -> Section:
     return section
 
 
-def _tables(source: Source, group: Group, found: list[Compared], name: str, title: str, folded: bool) -> list[Table]:
+def _tables(source: Source, group: Group, compared: list[Compared], name: str, title: str, folded: bool) -> list[Table]:
     tables = []
     difference = "Difference: first − second, with its 95 % interval."
     for over, columns, line in (("users", _USERS, _over_users), ("seeds", _SEEDS, _over_seeds)):
         lines = [
             Line({"first": each.first, "second": each.second, **values}, _marks(each))
-            for each in found
+            for each in compared
             if (values := line(each)) is not None
         ]
         if lines:
-            note = f"{difference} p values corrected by {found[0].correction}'s method over the lines of this table."
+            note = f"{difference} p values corrected by {compared[0].correction}'s method over the lines of this table."
             caption = f"{title}, over {over}, test {metric_name(source.metric)}: {group.title}"
-            held = filled((*_PAIR, *columns), lines, keep=2)
-            tables.append(Table(f"{name}-{over}", caption, held, tuple(lines), note, folded, names=2))
+            shown = filled((*_PAIR, *columns), lines, keep=2)
+            tables.append(Table(f"{name}-{over}", caption, shown, tuple(lines), note, folded, names=2))
     return tables
 
 
-def _marks(found: Compared) -> tuple[str, ...]:
-    pairs = ((found.first, found.first_marks), (found.second, found.second_marks))
+def _marks(compared: Compared) -> tuple[str, ...]:
+    pairs = ((compared.first, compared.first_marks), (compared.second, compared.second_marks))
     return tuple(f"{label}: {mark}" for label, marks in pairs for mark in marks)
 
 
-def _over_users(found: Compared) -> dict[str, Value] | None:
-    users = found.users
+def _over_users(compared: Compared) -> dict[str, Value] | None:
+    users = compared.users
     if users is None:
         return None
     return {
         "difference": Interval(users.difference, *(users.interval or (None, None))),
-        "t_p": found.users_t_p,
-        "permutation_p": found.users_permutation_p,
+        "t_p": compared.users_t_p,
+        "permutation_p": compared.users_permutation_p,
         "effect": users.effect,
         "n": users.n,
     }
 
 
-def _over_seeds(found: Compared) -> dict[str, Value] | None:
-    seeds = found.seeds
+def _over_seeds(compared: Compared) -> dict[str, Value] | None:
+    seeds = compared.seeds
     if seeds is None:
         return None
     return {
         "difference": Interval(seeds.difference, *(seeds.interval or (None, None))),
-        "p": found.seeds_p,
+        "p": compared.seeds_p,
         "effect": seeds.effect,
         "n": seeds.n,
     }

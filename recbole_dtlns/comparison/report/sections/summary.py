@@ -26,13 +26,13 @@ def summary(source: Source) -> Section:
     section = Section("summary", "Verdict")
     section.warnings += _warnings(source)
     for group in source.groups:
-        said = verdict(source, group)
-        if said and len(source.groups) > 1:
-            said = f"{group.title}: {said}"
+        sentence = verdict(source, group)
+        if sentence and len(source.groups) > 1:
+            sentence = f"{group.title}: {sentence}"
         several = len(group.ranked(source.metric)) > 1
         table, picture = (_ranked(source, group), _dots(source, group)) if several else (None, None)
-        if said:
-            section.verdicts.append(Verdict(said, table, picture))
+        if sentence:
+            section.verdicts.append(Verdict(sentence, table, picture))
     return section
 
 
@@ -51,9 +51,9 @@ def _ranked(source: Source, group: Group) -> Table:
     lines, rank = [], 0
     for row in group.ranked(source.metric):
         rank += not row.marks
-        said = "the baseline" if row is baseline else standing(tested.get(row.label), source.metric)
-        said = "not ranked" if row.marks else said
-        values: dict[str, Value] = {"rank": None if row.marks else rank, "row": row.label, "verdict": said}
+        words = "the baseline" if row is baseline else standing(tested.get(row.label), source.metric)
+        words = "not ranked" if row.marks else words
+        values: dict[str, Value] = {"rank": None if row.marks else rank, "row": row.label, "verdict": words}
         values |= {"test": _with_interval(source, group, row), "training": row.seconds("training")}
         values["difference"] = None if row is baseline else _difference(source, row, baseline, tested)
         lines.append(Line(values, row.marks, row.folder))
@@ -72,9 +72,9 @@ def _difference(source: Source, row: Row, baseline: Row | None, tested: Mapping[
     value, base = row.test(source.metric), None if baseline is None else baseline.test(source.metric)
     if value is None or base is None:
         return None
-    found = tested.get(row.label)
-    held = None if found is None else found.users or found.seeds
-    return Interval(value.mean - base.mean, *((held and held.interval) or (None, None)))
+    compared = tested.get(row.label)
+    test = None if compared is None else compared.users or compared.seeds
+    return Interval(value.mean - base.mean, *((test and test.interval) or (None, None)))
 
 
 def _dots(source: Source, group: Group) -> Picture:
@@ -115,6 +115,6 @@ def _warnings(source: Source) -> Iterator[str]:
     for group in source.groups:
         if group.noise:
             yield f"{group.name} has no finished run without noise: all but the section on noise is {group.title}."
-    for said in labels_by_mark((run.label, run.result.get("marks") or ()) for run in source.runs):
-        yield f"Marked: {said}. Not to be compared with the other rows."
+    for labels in labels_by_mark((run.label, run.result["marks"]) for run in source.runs):
+        yield f"Marked: {labels}. Not to be compared with the other rows."
     yield from failed_checks(source)
