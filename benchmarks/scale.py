@@ -33,8 +33,8 @@ import torch
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
+from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.data.train_split import PAD, TrainSplit
-from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates.item_knn import ItemKNN
 from recbole_dtlns.false_negatives.judges.base import JudgeContext
 from recbole_dtlns.false_negatives.judges.rule import RuleJudge

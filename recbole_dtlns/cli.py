@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import importlib
 import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
 
-from recbole_dtlns.commands.pages import PAGES
+from recbole_dtlns.commands.pages import PAGES, SUBCOMMANDS
+from recbole_dtlns.config.nearest import near_names
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.disk_errors import explained, is_of_the_disk
 from recbole_dtlns.version import __version__
@@ -25,17 +25,6 @@ found is looked up in the shipped properties/ (preset/paper.yaml, ...). The cons
 own lines too with --log=full; run.log has them all. `--help_keys` lists our keys, `SUBCOMMAND --help` its own flags.
 Exit status: 0 done, 1 failure, 2 bad input, 130 interrupted.
 """
-SUBCOMMANDS: dict[str, str] = {
-    "compare": "samplers, judges, models and data sets side by side, over seeds: summary.csv and report.html",
-    "report": "tables, figures and a page of one run or of a comparison",
-    "identify": "find false negatives offline, without a model: inferred_positives.tsv",
-    "recommend": "lists for users from the folder of a trained run, by token",
-    "export": "user and item vectors of a trained run, for a vector index",
-    "convert": "plain train.txt, valid.txt, test.txt, or a CSV file, to RecBole's atomic files",
-    "doctor": "versions, GPU, 4-bit support, data found, what would run and what is missing",
-    "trees": "update: place new items into finished trees, and say when to build them again",
-    "completion": "the script with which bash or zsh completes subcommands, keys and values",
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -80,7 +69,7 @@ def _report(message: str) -> None:
 def _dispatch(arguments: list[str]) -> int:
     command = arguments.pop(0) if arguments and not arguments[0].startswith("-") else None
     if command is not None and command not in SUBCOMMANDS:
-        near = difflib.get_close_matches(command, SUBCOMMANDS)
+        near = near_names(command, SUBCOMMANDS)
         known = f"nearest: {', '.join(near)}" if near else f"known: {', '.join(SUBCOMMANDS)}"
         raise UserError(f"There is no subcommand {command!r}; {known}. Without one a model is trained.")
     if {"-h", "--help"} & set(arguments):

@@ -5,46 +5,36 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from recbole.utils import dict2str
-
-from recbole_dtlns.config.model_kinds import is_recommendable
+from recbole_dtlns.config.config_files import raw_value
 from recbole_dtlns.config.plugins import load_named
-from recbole_dtlns.config.run_config import Config, raw_value
+from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.config.stock_faults import building, running
-from recbole_dtlns.data.build import BuiltSplit, build_split
-from recbole_dtlns.data.train_split import TrainSplit
-from recbole_dtlns.evaluation import result as results
-from recbole_dtlns.evaluation.closing import closing_text
-from recbole_dtlns.evaluation.final_test import both_masks, read_test
+from recbole_dtlns.data.build import build_split
+from recbole_dtlns.evaluation.final_test import read_test
 from recbole_dtlns.evaluation.leaks import LeakChecks
-from recbole_dtlns.false_negatives.identification.stage import Identification, identify
+from recbole_dtlns.evaluation.model_source import RecBoleModels
+from recbole_dtlns.evaluation.trained_run import TrainedRun, write_run
+from recbole_dtlns.false_negatives.identification.stage import identify
 from recbole_dtlns.false_negatives.identification.text import read_text
-from recbole_dtlns.false_negatives.inferred import write_inferred
-from recbole_dtlns.false_negatives.report.overlap import looks_filtered
-from recbole_dtlns.files.origin import sidecar
-from recbole_dtlns.files.result_schema import Result
+from recbole_dtlns.false_negatives.identification.writing import write_identified
 from recbole_dtlns.files.run_folder import (
     CONFIG,
-    DETAIL,
-    INFERRED,
     LOG,
-    RESULT,
     cache_folder,
     own_run_dir,
     refuse_other_run,
     run_identity,
-    start_log,
     write_config,
 )
+from recbole_dtlns.files.run_log import DETAIL, start_log
 from recbole_dtlns.files.saved_state import trusting
-from recbole_dtlns.training.assemble import Prepared, check_split, prepare
-from recbole_dtlns.training.hardness.replay import hardness_fields
+from recbole_dtlns.training.assemble import check_split, prepare
 from recbole_dtlns.training.preflight import check_before_work
-from recbole_dtlns.training.trainer import CHECKPOINT, RESUME
+from recbole_dtlns.training.resume import RESUME, RunPlace
 
 logger = logging.getLogger(__name__)
 
@@ -120,35 +110,47 @@ def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]
     cache_dir, trust = cache_folder(config.settings.cache_dir, config.dataset), config.settings.trust_checkpoint
     with own_run_dir(config.settings.run_dir, run_name(config), cache_dir) as run_dir, trusting(trust):
         start_run(config, run_dir)
-        return _run(config, run_dir, cache_dir, began, saved, test)
+        return _run(config, RunPlace(run_dir, began=began), cache_dir, saved, test)
 
 
-def _run(config: Config, run_dir: Path, cache_dir: Path, began: float, saved: bool, test: bool) -> dict[str, Any]:
+def _run(config: Config, place: RunPlace, cache_dir: Path, saved: bool, test: bool) -> dict[str, Any]:
+    run_dir = place.run_dir
     split = build_split(config, cache_dir)
     check_split(config, split)
-    found = identify(split.view, config.settings, config.method, cache_dir, read_text(config))
-    write_found(run_dir, split.view, found, config)
-    if found.interrupted:
+
+    identified = identify(
+        split.view, config.settings, config.method, cache_dir, read_text(config), models=RecBoleModels()
+    )
+    write_identified(run_dir, split.view, identified, config)
+    if identified.interrupted:
         raise KeyboardInterrupt
+
+    identity = run_identity(config.resolved(), split.split_hash, identified.external)
+    place = replace(place, identity=identity, split_hash=split.split_hash)
     with building(config):
-        prepared = prepare(config, split, found.inferred, found.trees, online=found.online, lists=found.lists)
+        prepared = prepare(
+            config,
+            split,
+            identified.inferred,
+            identified.trees,
+            online=identified.online,
+            lists=identified.lists,
+            place=place,
+        )
     logger.info(prepared.model, extra=DETAIL)
     trainer = prepared.trainer
-    identity = run_identity(config.resolved(), split.split_hash, found.external)
-    trainer.prepare(run_dir, identity, split.split_hash, split.real_train, began)
-    checks = LeakChecks(config, split, prepared, found.inferred, run_dir)
-    trainer.resume(prepared.train_data)
+    checks = LeakChecks(config, split, prepared, identified.inferred, run_dir)
+
     with running(config):
         best_score, best_result = trainer.fit(
             prepared.train_data, prepared.valid_data, saved=saved, show_progress=config["show_progress"]
         )
         tested = read_test(config, prepared, run_dir, saved) if test else None
     trainer.tensorboard.close()
-    fields = {
-        "masks": both_masks(config, split, prepared, tested),
-        "hardness": hardness_fields(config, prepared, split, run_dir, replays=test and saved),
-    }
-    write_run(run_dir, config, split, found, prepared, best_result, tested, checks, fields)
+
+    trained = TrainedRun(config, split, identified, prepared, run_dir, best_result, tested, checks)
+    write_run(trained, replays=test and saved)
+    (run_dir / RESUME).unlink(missing_ok=True)
     return {
         "best_valid_score": best_score,
         "valid_score_bigger": config["valid_metric_bigger"],
@@ -181,85 +183,3 @@ def start_run(config: Config, run_dir: Path) -> None:
         *(config["model"], config.dataset, method.effective or "none", method.judge),
         f", inferred positives in the loss as {method.positives_loss}" if method.positives_loss else "",
     )
-
-
-def write_found(run_dir: Path, view: TrainSplit, found: Identification, config: Config) -> None:
-    """Write the inferred positives, so that they survive whatever training does; none may be left from before."""
-    (run_dir / INFERRED).unlink(missing_ok=True)
-    sidecar(run_dir / INFERRED).unlink(missing_ok=True)
-    if found.inferred is not None:
-        about = {"train_hash": view.train_hash, "settings": config.settings.as_dict(), "judge": config.method.judge}
-        write_inferred(run_dir / INFERRED, found.inferred, about)
-
-
-def write_run(
-    run_dir: Path,
-    config: Config,
-    split: BuiltSplit,
-    found: Identification,
-    prepared: Prepared,
-    best_result: Any,
-    tested: Any,
-    checks: LeakChecks,
-    fields: dict[str, Any],
-) -> None:
-    """Write `result.json` and say what came out; the saved state to resume from is no longer needed."""
-    trainer, step = prepared.trainer, prepared.trainer.step
-    if trainer.refresher is not None:
-        used = trainer.refresher.best
-        prepared.extra = trainer.refresher.extra if used is None else used
-    shared = precision = None
-    if tested is not None:
-        checks.look_at_foreign(split, found, config.settings.candidate_memory_gb)
-        shared, precision = results.overlap(split, prepared.extra), results.precision(split, found.inferred)
-    result = results.result_fields(
-        config,
-        config.resolved(),
-        found,
-        results.data_counts(split.view, split, _number_used(found, prepared)),
-        best_epoch=trainer.best_epoch,
-        best_valid_result=results.metrics(best_result),
-        test_result=results.metrics(tested),
-        overlap=shared,
-        precision=precision,
-        reliability=results.reliability(split, found.judged),
-        noise=results.noise(split, prepared.extra),
-        checks=checks.finish(shared, readings=int(tested is not None) + int(fields["masks"] is not None)),
-        seconds={
-            "training": round(trainer.seconds["training"], 3),
-            "sampling": None if step is None else round(step.sampling_seconds, 3),
-            "evaluation": round(trainer.seconds["evaluation"], 3),
-        },
-        **fields,
-    )
-    results.write_result(run_dir / RESULT, result)
-    (run_dir / RESUME).unlink(missing_ok=True)
-    _say(run_dir, result, shared, best_result, tested, is_recommendable(config) and (run_dir / CHECKPOINT).is_file())
-
-
-def _number_used(found: Identification, prepared: Prepared) -> int | None:
-    """Inferred positives that training used; None where no judge ran."""
-    if found.inferred is None:
-        return None
-    return 0 if prepared.extra is None else len(prepared.extra)
-
-
-def _say(run_dir: Path, result: Result, shared: Any, best_result: Any, tested: Any, recommends: bool) -> None:
-    for check in result["checks"] or ():
-        if not check["passed"]:
-            logger.warning("Leak check failed: %s: %s", check["name"], check["found"])
-    if shared is not None:
-        for name in ("valid", "test"):
-            hits, chance = shared[name], shared[f"{name}_chance"]
-            logger.info("Inferred positives that are in %s: %d (by chance %.1f).", name, hits, chance)
-            if looks_filtered(hits, chance):
-                logger.warning(
-                    "The overlap with %s is 0 where chance gives %.0f: looks filtered by held-out labels.", name, chance
-                )
-    for mark in result["marks"]:
-        logger.warning("Marked: %s", mark)
-    if best_result:
-        logger.info("best valid: %s", dict2str(best_result), extra=DETAIL)
-    if tested:
-        logger.info("test result: %s", dict2str(tested), extra=DETAIL)
-    logger.info(closing_text(run_dir, result, recommends))

@@ -10,7 +10,8 @@ import pytest
 from cli_parts import SMALL, train
 from toy import toy_split, write_timed
 
-from recbole_dtlns.cli import SUBCOMMANDS, main
+from recbole_dtlns.cli import main
+from recbole_dtlns.commands.pages import SUBCOMMANDS
 from recbole_dtlns.evaluation.loading import load_data_and_model
 from recbole_dtlns.false_negatives.judges import RuleJudge
 from recbole_dtlns.files.run_folder import read_result

@@ -18,6 +18,7 @@ from recbole.utils import FeatureType
 from scipy.sparse import coo_matrix, dok_matrix
 
 from recbole_dtlns import compat
+from recbole_dtlns.compat import data
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -63,7 +64,7 @@ def test_in_force_in_spawned_processes() -> None:
     child.start()
     child.join(120)
     assert child.exitcode == 0
-    assert queue.get() == "recbole_dtlns.compat"
+    assert queue.get() == "recbole_dtlns.compat.packages"
 
 
 def test_fill_nan_fills() -> None:
@@ -147,7 +148,7 @@ def test_dynamic_sampling_reads_scores_on_the_cpu_where_the_model_is_elsewhere()
         def predict(self, rows: str) -> Scores:
             return Scores(f"scores of {rows}")
 
-    fixed = compat._with_scores_on_the_cpu(stock)
+    fixed = data._with_scores_on_the_cpu(stock)
     model = Model()
     dynamic = SimpleNamespace(neg_sample_args={"dynamic": True}, model=model)
     assert fixed(dynamic, "rows") == "scores of rows on the CPU"

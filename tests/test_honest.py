@@ -11,11 +11,12 @@ from toy import toy_split, write_pairs
 
 from recbole_dtlns.cli import main
 from recbole_dtlns.config.run_config import Config
+from recbole_dtlns.data import mask
 from recbole_dtlns.data.augmented import positives_matrix
 from recbole_dtlns.data.build import BuiltSplit, build_split
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.evaluation import mask
-from recbole_dtlns.false_negatives.identification.stage import Identification, identify
+from recbole_dtlns.false_negatives.identification.identified import Identification
+from recbole_dtlns.false_negatives.identification.stage import identify
 from recbole_dtlns.files.run_folder import read_result
 from recbole_dtlns.training.assemble import Prepared, prepare
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from recbole_dtlns import recbole_import
-from recbole_dtlns.cli import SUBCOMMANDS, main
+from recbole_dtlns.cli import main
 from recbole_dtlns.commands.completion import script
 from recbole_dtlns.commands.keys import key_lines, sampler_names
-from recbole_dtlns.commands.pages import PAGES
-from recbole_dtlns.config.choices import JUDGE_NAMES
+from recbole_dtlns.commands.pages import PAGES, SUBCOMMANDS
+from recbole_dtlns.config.declared import all_judges
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.false_negatives.judges import JUDGES, OTHER_JUDGES
 from recbole_dtlns.samplers import SAMPLERS
@@ -40,7 +40,7 @@ def test_recbole_is_fixed_when_it_is_imported_after_us() -> None:
     code = (
         "import recbole_dtlns, sys; assert 'torch' not in sys.modules\n"
         "from recbole.config import Config; from recbole.data.dataset import Dataset\n"
-        "assert Config.compatibility_settings.__module__ == 'recbole_dtlns.compat'\n"
+        "assert Config.compatibility_settings.__module__ == 'recbole_dtlns.compat.packages'\n"
         "assert Dataset._load_feat._recbole_dtlns"
     )
     python(code)
@@ -64,7 +64,7 @@ def test_help_keys_tells_every_key_with_its_start_value() -> None:
 
 
 def test_names_for_completion_are_those_that_run() -> None:
-    assert set(JUDGE_NAMES) == {*JUDGES, *OTHER_JUDGES}
+    assert set(all_judges()) == {*JUDGES, *OTHER_JUDGES}
     assert set(sampler_names()) == set(SAMPLERS)
 
 
@@ -82,8 +82,8 @@ def test_bash_completes_subcommands_keys_and_values(tmp_path: Path, monkeypatch:
     assert complete("recbole-dtlns", "--neg_cand") == ["--neg_candidates="]
     assert complete("recbole-dtlns", "--stopping") == ["--stopping_step="]
     assert complete("recbole-dtlns", "--model", "=", "LightG") == ["LightGCN"]
-    assert set(complete("recbole-dtlns", "--judge", "=")) == set(JUDGE_NAMES)
-    assert set(complete("recbole-dtlns", "--judge", "=", "")) == set(JUDGE_NAMES)
+    assert set(complete("recbole-dtlns", "--judge", "=")) == set(all_judges())
+    assert set(complete("recbole-dtlns", "--judge", "=", "")) == set(all_judges())
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").touch()
     assert complete("recbole-dtlns", "report", "mi") == ["mine.yaml"]

@@ -12,12 +12,12 @@ from types import SimpleNamespace
 import pytest
 from toy import toy_split, write_pairs
 
-from recbole_dtlns import compat_display
 from recbole_dtlns.cli import main
 from recbole_dtlns.commands.arguments import config_files
+from recbole_dtlns.compat import display
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.evaluation.closing import metric_table, seconds_text
-from recbole_dtlns.files.run_folder import DETAIL, start_log
+from recbole_dtlns.files.run_log import DETAIL, start_log
 from recbole_dtlns.training.epoch_line import epoch_line, standing
 
 FLAGS = ["--model=BPR", "--dataset=toy", "--data_path=data", "--judge=rule", "--tree_leaf_size=4"]
@@ -91,7 +91,7 @@ def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch, no_color: str, co
     start_log(None, "INFO")
     logging.getLogger("recbole_dtlns.mine").info("\x1b[1;32mours\x1b[0m")
     assert ("\x1b[" in said.getvalue()) is coloured
-    bar = compat_display._cleared(lambda *arguments, **options: options)([1], desc="\x1b[1;35mTrain\x1b[0m")
+    bar = display._cleared(lambda *arguments, **options: options)([1], desc="\x1b[1;35mTrain\x1b[0m")
     assert bar["leave"] is False  # the bars of finished epochs do not fill the terminal
     assert ("\x1b[" in bar["desc"]) is coloured
 

@@ -103,7 +103,7 @@ def _compare(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str]) -> 
     from recbole_dtlns.comparison.run.summary import SUMMARY
     from recbole_dtlns.files.owner import only_one
     from recbole_dtlns.files.partial import clear_partials
-    from recbole_dtlns.files.run_folder import start_log
+    from recbole_dtlns.files.run_log import start_log
 
     with only_one(folder, LOCK, "Another compare, or a run that one has left behind,") as lock, interruptible():
         clear_partials(folder, folder / PARTS)

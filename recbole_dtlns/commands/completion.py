@@ -8,7 +8,9 @@ from pathlib import Path
 import yaml
 
 from recbole_dtlns.commands.keys import key_lines, sampler_names
-from recbole_dtlns.config.choices import DECISIONS, JUDGE_NAMES, SCORING_METHODS, SERVER_APIS
+from recbole_dtlns.commands.pages import SUBCOMMANDS
+from recbole_dtlns.config.choices import DECISIONS, SCORING_METHODS, SERVER_APIS
+from recbole_dtlns.config.declared import all_judges
 from recbole_dtlns.errors import UserError
 
 _SHELLS = ("bash", "zsh")
@@ -56,8 +58,6 @@ def main(arguments: list[str]) -> int:
 
 def script(shell: str) -> str:
     """The script for a shell, `bash` or `zsh`; zsh reads that of bash after `bashcompinit`."""
-    from recbole_dtlns.cli import SUBCOMMANDS
-
     flags = ["--help", "--help_keys", "--version", *(f"--{key}=" for key in _key_names())]
     cases = "\n".join(f'        {pattern}) words="{" ".join(words)}" ;;' for pattern, words in _values().items())
     text = _SCRIPT.replace("CASES", cases).replace("KEYS", " ".join(flags)).replace("COMMANDS", " ".join(SUBCOMMANDS))
@@ -70,7 +70,7 @@ def _values() -> dict[str, list[str]]:
     return {
         "--model|--models|--candidate_source": sorted(path.stem for path in (_recbole() / "model").glob("*.yaml")),
         "--neg_sampler|--samplers": [*sampler_names(), *_STOCK],
-        "--judge|--judges": list(JUDGE_NAMES),
+        "--judge|--judges": sorted(all_judges()),
         "--judge_decision": list(DECISIONS),
         "--llm_method": [*SCORING_METHODS, "generate"],
         "--server_api": list(SERVER_APIS),

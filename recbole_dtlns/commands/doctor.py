@@ -44,7 +44,7 @@ def _named(key: str, found: dict[str, str], files: list[str]) -> str | None:
     """A key of the command line, which is taken out, or else of the configuration files."""
     if key in found or not files:
         return found.pop(key, None)
-    from recbole_dtlns.config.run_config import raw_value
+    from recbole_dtlns.config.config_files import raw_value
 
     return raw_value(key, files)
 

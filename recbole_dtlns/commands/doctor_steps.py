@@ -6,14 +6,9 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from recbole_dtlns.false_negatives.budget import Budget
+from recbole_dtlns.config.budget import Budget
 
 Steps = list[tuple[str, str]]
-_WITHOUT_MODEL = {
-    "rule": "compares codes",
-    "keep_all": "keeps all of them",
-    "learned": "is fitted on pairs held back from train",
-}
 
 
 def run_steps(config: Any, rows: int | None) -> Steps:
@@ -31,26 +26,25 @@ def run_steps(config: Any, rows: int | None) -> Steps:
 
 def _data_step(config: Any) -> Steps:
     kind, folder = config.location.kind, config.location.folder
-    said = {"download": f"downloaded to {folder}", "bundled": f"bundled with RecBole, {folder}"}
-    return [("data", said.get(kind, f"{kind} files in {folder}"))]
+    origins = {"download": f"downloaded to {folder}", "bundled": f"bundled with RecBole, {folder}"}
+    return [("data", origins.get(kind, f"{kind} files in {folder}"))]
 
 
 def _offline_steps(config: Any) -> Iterator[tuple[str, str]]:
     settings, method = config.settings, config.method
-    judged = method.judge not in {"none", "file"}
+    judge = method.declared
+    judged = judge.way not in {"none", "read"}
     if judged:
-        wanted = _of_each_user(settings.candidates_of(method.judge))
-        limit = f", up to {settings.candidate_memory_gb:g} GiB" if "EASE" in settings.candidate_source else ""
+        wanted = _of_each_user(settings.candidates_of(judge))
+        limit = f", up to {settings['candidate_memory_gb']:g} GiB" if "EASE" in settings.candidate_source else ""
         yield "candidates", f"{wanted} by {settings.candidate_source}{limit}"
     if method.needs_trees:
         ready = [key for key in ("codes_co", "codes_se") if getattr(settings, key) is not None]
         yield "trees", f"read from {' and '.join(ready)}" if len(ready) == 2 else "structural and semantic, from train"
     if judged:
-        asks = _WITHOUT_MODEL.get(method.judge)
-        about = f"{asks}, no language model" if asks else "asks for each candidate; by far the longest step"
-        yield "judge", f"{method.judge} {about}"
-    elif method.judge == "file":
-        yield "judge", f"verdicts of {settings.judge_file}"
+        yield "judge", f"{method.judge} {judge.about}"
+    elif judge.way == "read":
+        yield "judge", f"verdicts of {settings['judge_file']}"
 
 
 def _training_step(config: Any, rows: int | None) -> tuple[str, str]:

@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
     if kind not in _FORMATS:
         raise UserError(f"--format={kind}: expected {' or '.join(_FORMATS)}.")
     from recbole_dtlns.evaluation.export import check_parquet, export_vectors
-    from recbole_dtlns.files.run_folder import start_log
+    from recbole_dtlns.files.run_log import start_log
 
     if kind == "parquet":
         check_parquet()

@@ -9,26 +9,26 @@ from typing import Any
 
 import numpy as np
 
+from recbole_dtlns.config.declared import asked_judges, declared
 from recbole_dtlns.config.method import RunMethod
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 
 _USERS = 200  # that the probe draws from
-_LLM = "llm"
 
 
 def asks_language_model(settings: Settings, method: RunMethod) -> bool:
     """Whether a model on this machine would be asked."""
-    asked = {method.judge, *settings.learned_from_names}
-    return _LLM in asked or ("student" in asked and settings.student_teacher == _LLM)
+    asked = asked_judges(method.judge, settings.as_dict())
+    return any("llm_model" in (declared(name).keys or {}) for name in asked)
 
 
 def model_lines(options: Mapping[str, Any], folder: Path) -> Iterator[tuple[str, str]]:
     """Lines about the model alone; a GGUF file is converted into `folder`, once."""
     from recbole_dtlns.false_negatives.judges.engine import load_settings
+    from recbole_dtlns.false_negatives.judges.outlook import size_lines
     from recbole_dtlns.llm.loading import open_model
-    from recbole_dtlns.llm.outlook import size_lines
 
     yield from size_lines(open_model(load_settings(options), folder))
 
@@ -42,7 +42,7 @@ def question_lines(config: Any, cache_dir: Path, model_folder: Path) -> Iterator
     from recbole_dtlns.data.build import read_training_part
     from recbole_dtlns.false_negatives.identification.text import read_text
     from recbole_dtlns.false_negatives.judges.engine import open_engine
-    from recbole_dtlns.llm.outlook import probe
+    from recbole_dtlns.false_negatives.judges.outlook import probe
 
     settings, location = config.settings, config.location
     if location.kind == "download" and not location.folder.exists():
@@ -54,14 +54,14 @@ def question_lines(config: Any, cache_dir: Path, model_folder: Path) -> Iterator
     yield "questions", "; ".join(f"{count:,} {what}" for what, count in planned.items())
     engine = open_engine({**settings.as_dict(), "cache_dir": str(model_folder)})
     context, users, items = _made_up(settings, config.method, view, None if text is None else text.of(view.items))
-    found = probe(engine, context, users, items)
-    total, rate = sum(planned.values()), found.pairs / found.seconds
+    probed = probe(engine, context, users, items)
+    total, rate = sum(planned.values()), probed.pairs / probed.seconds
     yield (
         "probe",
-        f"{found.pairs} pairs in {found.seconds:.1f} seconds, {rate:.1f} pairs a second, "
-        f"{found.tokens / found.pairs:.1f} tokens a pair",
+        f"{probed.pairs} pairs in {probed.seconds:.1f} seconds, {rate:.1f} pairs a second, "
+        f"{probed.tokens / probed.pairs:.1f} tokens a pair",
     )
-    yield "tokens", f"about {total * found.tokens / found.pairs / 1e6:,.2f} million"
+    yield "tokens", f"about {total * probed.tokens / probed.pairs / 1e6:,.2f} million"
     yield "time", f"about {total / rate / 3600:,.2f} hours on this machine; answers that are stored already cost none"
 
 
@@ -70,17 +70,17 @@ def _questions(settings: Settings, method: RunMethod, view: TrainSplit) -> dict[
     from recbole_dtlns.false_negatives.identification.evidence import most_questions
 
     history = view.history[1:]
-    budget = settings.candidates_of(method.judge).of(history)
+    budget = settings.candidates_of(method.declared).of(history)
     pairs = int(np.minimum(budget, view.n_items - history).sum())
     limit = most_questions(settings, pairs)
     asked = pairs if limit is None else min(pairs, limit)
-    if method.judge == "learned":
+    if method.declared.way == "fitted":
         return {"pairs of train": asked, "pairs of the held-in split": asked}
     report = 0 if settings.judge_report is False else settings.judge_report_pairs
     report = report if limit is None else min(report, limit)
-    if method.judge == "student":
-        users = min(settings.student_users, view.n_users)
-        asked = min(asked, round(users * pairs / max(view.n_users, 1) + settings.student_share * pairs))
+    if method.declared.way == "distilled":
+        users = min(settings["student_users"], view.n_users)
+        asked = min(asked, round(users * pairs / max(view.n_users, 1) + settings["student_share"] * pairs))
     return {"pairs of train": asked, "pairs of the judge's report": report}
 
 
@@ -96,7 +96,7 @@ def _made_up(
     depth = 1 + int(np.log(leaves) / np.log(settings.tree_branching))
     co, se = (rng.integers(0, settings.tree_branching, (view.n_items + 1, depth)).astype(np.int16) for _ in range(2))
     users = rng.permutation(np.arange(1, view.n_users + 1))[:_USERS]
-    most = settings.candidates_of(method.judge).of(view.history[1:])
+    most = settings.candidates_of(method.declared).of(view.history[1:])
     count = int(min(max(np.median(most), 1), view.n_items))
     if not len(users):
         raise UserError("The training split has no users. Check the data.")

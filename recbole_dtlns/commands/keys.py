@@ -1,4 +1,4 @@
-"""What our keys are, read without torch: the table of settings, and the YAML file of each sampler."""
+"""What our keys are, read without torch: from the table of settings, from judges, and else from our YAML files."""
 
 from __future__ import annotations
 
@@ -8,17 +8,25 @@ from typing import Any
 
 import yaml
 
+from recbole_dtlns.config.declared import declared_keys
 from recbole_dtlns.config.settings import table_lines
 from recbole_dtlns.files.shipped import PROPERTIES
 
+_OF_RECBOLE = ("topk", "valid_metric")  # in overall.yaml with a start value of ours
 _LINE = re.compile(r"^(?P<key>\w+): *(?P<value>.*?) *# \(\w+\) (?P<meaning>.*)$")
 
 
 def key_lines() -> list[tuple[str, Any, str]]:
-    """Name, start value and meaning of each of our keys, those of the samplers last."""
+    """Name, start value and meaning of each of our keys: of all runs, of judges, of candidate sources, of samplers."""
     lines = table_lines()
+    judges = declared_keys("judges", "other judges").items()
+    lines += [(name, key.default, key.meaning) for name, key in judges]
     known = {key for key, _, _ in lines}
-    return lines + [line for line in _sampler_lines() if line[0] not in known]
+    lines += [line for line in _yaml_lines("overall") if line[0] not in known and line[0] not in _OF_RECBOLE]
+    for name in sampler_names():
+        own = [line for line in _yaml_lines(f"sampler/{name}") if line[0] not in known]
+        lines += [(key, value, f"{name}: {about}") for key, value, about in own]
+    return lines
 
 
 def keys_text() -> str:
@@ -31,9 +39,8 @@ def sampler_names() -> list[str]:
     return sorted(path.stem for path in (PROPERTIES / "sampler").glob("*.yaml"))
 
 
-def _sampler_lines() -> Iterator[tuple[str, Any, str]]:
-    for name in sampler_names():
-        for line in (PROPERTIES / "sampler" / f"{name}.yaml").read_text(encoding="utf-8").splitlines():
-            match = _LINE.match(line)
-            if match is not None and match["key"] != "search":
-                yield match["key"], yaml.safe_load(match["value"]), f"{name}: {match['meaning']}"
+def _yaml_lines(name: str) -> Iterator[tuple[str, Any, str]]:
+    for line in (PROPERTIES / f"{name}.yaml").read_text(encoding="utf-8").splitlines():
+        match = _LINE.match(line)
+        if match is not None and match["key"] != "search":
+            yield match["key"], yaml.safe_load(match["value"]), match["meaning"]

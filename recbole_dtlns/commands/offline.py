@@ -6,27 +6,22 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-from recbole_dtlns.config.run_config import Config, raw_value
+from recbole_dtlns.config.config_files import raw_value
+from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data.build import read_training_part
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.evaluation import result as results
 from recbole_dtlns.evaluation.closing import seconds_text
+from recbole_dtlns.evaluation.model_source import RecBoleModels
 from recbole_dtlns.false_negatives.identification.stage import identify
 from recbole_dtlns.false_negatives.identification.text import read_text
-from recbole_dtlns.files.run_folder import (
-    CONFIG,
-    INFERRED,
-    LOG,
-    RESULT,
-    cache_folder,
-    own_run_dir,
-    start_log,
-    write_config,
-)
+from recbole_dtlns.false_negatives.identification.writing import write_identified
+from recbole_dtlns.files.run_folder import CONFIG, INFERRED, LOG, RESULT, cache_folder, own_run_dir, write_config
+from recbole_dtlns.files.run_log import start_log
 from recbole_dtlns.files.saved_state import trusting
-from recbole_dtlns.quick_start import Inputs, write_found
+from recbole_dtlns.quick_start import Inputs
 from recbole_dtlns.training.preflight import OFFLINE_CHECKS, check_before_work
-from recbole_dtlns.training.trainer import RESUME
+from recbole_dtlns.training.resume import RESUME
 
 logger = logging.getLogger(__name__)
 
@@ -67,14 +62,14 @@ def _identify(config: Config, run_dir: Path, cache_dir: Path) -> None:
     write_config(run_dir / CONFIG, resolved)
     view = read_training_part(config, cache_dir)
     logger.info("Training split: %d users, %d items, %d pairs", view.n_users, view.n_items, view.matrix.nnz)
-    stage = identify(view, config.settings, config.method, cache_dir, read_text(config))
-    write_found(run_dir, view, stage, config)
-    if stage.interrupted:  # without a result the same command takes up the same folder
+    identified = identify(view, config.settings, config.method, cache_dir, read_text(config), RecBoleModels())
+    write_identified(run_dir, view, identified, config)
+    if identified.interrupted:  # without a result the same command takes up the same folder
         raise KeyboardInterrupt
-    counts = results.data_counts(view, None, None if stage.inferred is None else len(stage.inferred))
-    fields = results.result_fields(config, resolved, stage, counts)
+    counts = results.data_counts(view, None, None if identified.inferred is None else len(identified.inferred))
+    fields = results.result_fields(config, resolved, identified, counts)
     fields["model"] = None
     results.write_result(run_dir / RESULT, fields)
     written = [name for name in (INFERRED, RESULT, CONFIG, LOG) if (run_dir / name).is_file()]
-    logger.info("%s", seconds_text(fields["seconds"], stage.cached))
+    logger.info("%s", seconds_text(fields["seconds"], identified.cached))
     logger.info("Wrote to %s: %s.", run_dir, ", ".join(written))

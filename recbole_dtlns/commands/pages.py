@@ -1,6 +1,18 @@
-"""What `--help` prints of each subcommand: its own page."""
+"""What `--help` prints of each subcommand: its line, and its own page."""
 
 from __future__ import annotations
+
+SUBCOMMANDS: dict[str, str] = {
+    "compare": "samplers, judges, models and data sets side by side, over seeds: summary.csv and report.html",
+    "report": "tables, figures and a page of one run or of a comparison",
+    "identify": "find false negatives offline, without a model: inferred_positives.tsv",
+    "recommend": "lists for users from the folder of a trained run, by token",
+    "export": "user and item vectors of a trained run, for a vector index",
+    "convert": "plain train.txt, valid.txt, test.txt, or a CSV file, to RecBole's atomic files",
+    "doctor": "versions, GPU, 4-bit support, data found, what would run and what is missing",
+    "trees": "update: place new items into finished trees, and say when to build them again",
+    "completion": "the script with which bash or zsh completes subcommands, keys and values",
+}
 
 PAGES: dict[str, str] = {
     "compare": """\

@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
 def _lines(folder: Path, topk: int, users: list[str] | None, options: Mapping[str, str]) -> Iterator[str]:
     from recbole_dtlns.config.model_kinds import is_recommendable
     from recbole_dtlns.evaluation.recommend import recommend, seen_pairs
-    from recbole_dtlns.files.run_folder import start_log
+    from recbole_dtlns.files.run_log import start_log
 
     start_log(None, "WARNING")
     run = load_allowed(folder, options)

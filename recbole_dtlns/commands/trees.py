@@ -33,12 +33,13 @@ def main(arguments: list[str]) -> int:
 
 
 def _update(folder: Path, output: str, drift: bool, options: dict[str, str]) -> None:
-    from recbole_dtlns.config.run_config import raw_value
+    from recbole_dtlns.config.config_files import raw_value
     from recbole_dtlns.data.build import read_training_part
     from recbole_dtlns.false_negatives.identification.stage import tree_settings
     from recbole_dtlns.false_negatives.identification.text import TextInUse, check_text, read_text
     from recbole_dtlns.files.cache import StageCache
-    from recbole_dtlns.files.run_folder import cache_folder, start_log
+    from recbole_dtlns.files.run_folder import cache_folder
+    from recbole_dtlns.files.run_log import start_log
     from recbole_dtlns.quick_start import Inputs
     from recbole_dtlns.trees.growth import read_old_trees
     from recbole_dtlns.trees.update import update_trees

@@ -8,7 +8,13 @@ SCORING_METHODS = ("auto", "shared", "packed", "single")
 """`llm_method` beside `generate`: how the prompts of a user are scored; all give the same."""
 SERVER_APIS = ("auto", "chat", "completions", "llamacpp", "generative_scoring", "score")
 """`server_api`: the endpoint that is asked."""
-JUDGE_NAMES = ("none", "rule", "keep_all", "learned", "llm", "server", "student", "file")
-"""`judge`, without those of plugins."""
 MAX_HISTORY = 10_000
 """Start value of the items that a history counts with: a longer one costs more than 10^8 pairs, some ten seconds."""
+MAX_DIGIT = 32_767
+"""Largest digit of an item's code: codes are int16."""
+STOCK_SAMPLERS = ("recbole:uniform", "recbole:popularity", "recbole:dynamic")
+"""`neg_sampler`: RecBole's own loader."""
+DEFAULT_JUDGE, PLAIN_JUDGE = "learned", "rule"
+"""The judge of `dtl_ns` where none is named, and the one that takes its place where it cannot be fitted."""
+JUDGED_ORDER = "JudgedOrder"
+"""The model that ranks by the judge itself."""

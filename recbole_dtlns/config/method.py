@@ -6,15 +6,14 @@ import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
+from recbole_dtlns.config.choices import JUDGED_ORDER, STOCK_SAMPLERS
+from recbole_dtlns.config.declared import declared, require_judge, require_sampler, table
+from recbole_dtlns.config.judge_declaration import JudgeDeclaration
 from recbole_dtlns.config.model_kinds import check_judged_model, check_noise, draws_negatives, takes_negatives
-from recbole_dtlns.config.positives_loss import LEARNED, default_judge, learned_obstacle, positives_loss
-from recbole_dtlns.config.settings import Settings, nearest
+from recbole_dtlns.config.positives_loss import default_judge, positives_loss
+from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.config.stock_keys import refuse_pairs_without_negatives
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.judges import JUDGES, OTHER_JUDGES, judge_class
-from recbole_dtlns.samplers import SAMPLERS, STOCK, require_sampler
-from recbole_dtlns.training.judged import JUDGED_ORDER
-from recbole_dtlns.training.layers import LAYER_SOURCES
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +49,12 @@ class RunMethod:
     @property
     def needs_trees(self) -> bool:
         """Whether codes are read by anything."""
-        return self.tree_view or self.tree_exclude or self.judge not in {"none", "keep_all", "file"}
+        return self.tree_view or self.tree_exclude or self.declared.reads_codes
+
+    @property
+    def declared(self) -> type[JudgeDeclaration]:
+        """What the judge declares of itself."""
+        return declared(self.judge)
 
 
 def make_method(settings: Settings, config: Any, user_set_stock: bool) -> RunMethod:
@@ -75,7 +79,9 @@ def make_method(settings: Settings, config: Any, user_set_stock: bool) -> RunMet
 
 
 def _method_without_loss(settings: Settings, config: Any, user_set_stock: bool) -> RunMethod:
-    judge = _judge_name(settings)
+    judge = settings.judge
+    if judge is not None:
+        require_judge(judge)
     check_noise(settings, config)
     stock = _stock_reason(settings, config, user_set_stock)
     if stock is not None:
@@ -87,7 +93,7 @@ def _method_without_loss(settings: Settings, config: Any, user_set_stock: bool) 
     if judge is None:
         judge, why = default_judge(settings, config) if name == DEFAULT_SAMPLER else ("none", None)
     check_judged_model(settings, config, judge)
-    if name in STOCK:
+    if name in STOCK_SAMPLERS:
         if settings.tree_view:
             raise UserError(f"tree_view=true needs a sampler of ours, but neg_sampler={name} is RecBole's own loader.")
         return RunMethod(name, None, False, name, judge)
@@ -96,16 +102,16 @@ def _method_without_loss(settings: Settings, config: Any, user_set_stock: bool) 
 
 
 def _our_method(settings: Settings, config: Any, name: str, judge: str) -> RunMethod:
-    kind = SAMPLERS[name]
+    kind, layered = table("samplers")[name], table("models with layers")
     kind.check(settings.as_dict())
     view = kind.tree_view_by_default if settings.tree_view is None else settings.tree_view
     notes: tuple[str, ...] = ()
     base = name
-    if kind.needs_layers and config["model"] not in LAYER_SOURCES:
+    if kind.needs_layers and config["model"] not in layered:
         if not kind.tree_view_by_default:
             raise UserError(
                 f"neg_sampler={name} mixes the layers of the model, and those of {config['model']} are not to be had. "
-                f"It works with {', '.join(LAYER_SOURCES)}; choose one of these models, or another sampler."
+                f"It works with {', '.join(layered)}; choose one of these models, or another sampler."
             )
         base = "dns"
         place = "the tree view on dns" if view else "dns"
@@ -136,7 +142,7 @@ def _stock_reason(settings: Settings, config: Any, user_set_stock: bool) -> str 
         return None
     if asked is not None:
         require_sampler(asked)
-    if asked in SAMPLERS:
+    if asked in table("samplers"):
         raise UserError(
             f"neg_sampler={asked} needs a pairwise general recommender, a knowledge-aware one, or a sequential one "
             f"with loss_type=BPR, but {config['model']} is none of them. Leave neg_sampler out to train it as "
@@ -152,127 +158,8 @@ def _stock_method(settings: Settings, config: Any, judge: str | None, reason: st
     if not draws_negatives(config):
         refuse_pairs_without_negatives(config)
         return RunMethod(None, None, False, None, judge or "none", (reason,))
-    if settings.neg_sampler in STOCK:
+    if settings.neg_sampler in STOCK_SAMPLERS:
         name = settings.neg_sampler
     else:
         name = "recbole:dynamic" if arguments.get("dynamic") else f"recbole:{arguments['distribution']}"
     return RunMethod(name, None, False, name, judge or "none", (reason,))
-
-
-def _judge_name(settings: Settings) -> str | None:
-    name = settings.judge
-    if name is None:
-        return None
-    known = [*OTHER_JUDGES, *JUDGES]
-    if name not in known:
-        raise UserError(f"There is no judge {name!r}{nearest(name, known)} Known: {', '.join(sorted(set(known)))}.")
-    return name
-
-
-_ONLINE = {"rule", "keep_all", "student"}
-
-
-def check_judge(settings: Settings, method: RunMethod) -> None:
-    """Refuse, before any work, a judge that cannot do what is asked of it.
-
-    This is no part of `make_method`: a finished run can be read where its judge's packages are not installed.
-
-    Raises:
-        UserError: no model named, missing packages, or keys that do not go together.
-    """
-    judge = method.judge
-    if settings.shard is not None and settings.judge is None:
-        raise UserError(
-            f"shard={settings.shard} divides the questions to a judge among workers. Name one that answers pair by "
-            "pair with --judge=NAME, the same for every part and for the run that follows."
-        )
-    if settings.learned_from is not None and judge != LEARNED:
-        raise UserError(
-            f"learned_from={settings.learned_from} is read by judge=learned alone, and here the judge is "
-            f"{judge}. Leave it out, or name --judge=learned."
-        )
-    if settings.llm_budget is not None and settings.learned_from is None:
-        raise UserError(
-            f"llm_budget={settings.llm_budget} is the share of pairs about which judge=learned asks the judges in "
-            "learned_from, and none is named. Name one with --learned_from=llm; other judges have llm_max_pairs."
-        )
-    if judge == "file" and settings.judge_file is None:
-        raise UserError(
-            "judge=file reads verdicts from a file; name it with --judge_file=PATH, or in the plan file of a "
-            "comparison as judge_keys: {file: {judge_file: PATH}}."
-        )
-    if judge == LEARNED:
-        _check_learned(settings)
-    elif judge not in {"none", "file"}:
-        _check_asked(judge, settings)
-    elif settings.judge_decision == "calibrated" or settings.judge_report:
-        raise UserError(
-            f"judge_decision=calibrated and judge_report=true ask the judge about held-in pairs, and judge={judge} "
-            "answers no questions. Verdicts that were exported under calibrated hold calibrated probabilities: use "
-            "them with per_user or threshold."
-        )
-    if settings.judge_refresh is not None:
-        _check_refresh(settings, method)
-    _check_controls(settings, method)
-    if judge == "student" and settings.shard is not None:
-        raise UserError(
-            f"shard={settings.shard}: every part would fit a student of its own. Judge the parts with judge="
-            f"{settings.student_teacher}, or all of it with judge=student."
-        )
-
-
-def _check_asked(judge: str, settings: Settings) -> None:
-    """Refuse keys with which a judge that answers questions, or a student's teacher, cannot work."""
-    kind = judge_class(settings.student_teacher if judge == "student" else judge)
-    check = getattr(kind, "check", None)  # a plugin's judge need not have one
-    if check is not None:
-        check(settings.as_dict())
-
-
-def _check_learned(settings: Settings) -> None:
-    known = sorted({*JUDGES, "student"} - {"keep_all"})
-    for name in settings.learned_from_names:
-        if name not in known:
-            raise UserError(f"learned_from: there is no judge {name!r} to learn from. Give one of {', '.join(known)}.")
-        _check_asked(name, settings)
-    if settings.llm_budget is not None and set(settings.learned_from_names) <= {"rule"}:
-        raise UserError(
-            f"llm_budget={settings.llm_budget} limits the questions to a language model, and learned_from="
-            f"{settings.learned_from} asks none. Leave it out, or add llm to learned_from."
-        )
-    obstacle = learned_obstacle(settings)
-    if obstacle is not None:
-        raise UserError(obstacle)
-
-
-def _check_controls(settings: Settings, method: RunMethod) -> None:
-    """Refuse a control that would change nothing."""
-    if settings.random_positives and method.judge == "none":
-        raise UserError("random_positives=true replaces inferred positives, and judge=none infers none. Name a judge.")
-    if settings.shuffle_codes and not method.needs_trees:
-        raise UserError(
-            f"shuffle_codes=true, but nothing reads codes here: negatives are {method.effective or 'none'}, without "
-            f"the tree view, and judge={method.judge}. Remove the key, or choose a sampler or a judge that reads codes."
-        )
-    if settings.export_codes is not None and not method.needs_trees:
-        raise UserError(
-            f"export_codes={settings.export_codes}, but nothing reads codes here, so no tree is built. Choose a "
-            "sampler or a judge that reads codes, such as --judge=rule."
-        )
-
-
-def _check_refresh(settings: Settings, method: RunMethod) -> None:
-    asked = f"judge_refresh={settings.judge_refresh} judges again during training"
-    if method.judge not in _ONLINE:
-        raise UserError(f"{asked}; judge={method.judge} cannot. Use one of {', '.join(sorted(_ONLINE))}.")
-    if method.base is None:
-        raise UserError(f"{asked}, which needs a sampler of ours; neg_sampler is {method.effective}.")
-    if settings.random_positives:
-        raise UserError(
-            f"{asked}, but random_positives=true replaces the inferred positives once, before it. Use one of the two."
-        )
-    if settings.augment_graph or settings.protocol == "reference":
-        raise UserError(
-            f"{asked}, but the graph of a model is built once and the reference protocol filters once. Use it with "
-            "augment_graph=false and protocol=honest."
-        )

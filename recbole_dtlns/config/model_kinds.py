@@ -9,9 +9,10 @@ from recbole.data.dataloader import UserDataLoader
 from recbole.data.utils import get_dataloader
 from recbole.utils import InputType, ModelType
 
+from recbole_dtlns.config.choices import JUDGED_ORDER
+from recbole_dtlns.config.declared import declared
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.training.judged import JUDGED_ORDER, check_judged_order
 
 
 def check_packages(model: str) -> None:
@@ -61,10 +62,10 @@ def check_judged_model(settings: Settings, config: Any, judge: str) -> None:
         UserError: says what the model and the judge do not go together for.
     """
     if config["model"] == JUDGED_ORDER:
-        check_judged_order(settings, judge)
+        _check_judged_order(settings, judge)
         return
     kind = config["MODEL_TYPE"]
-    if judge == "none" or kind == ModelType.GENERAL:
+    if declared(judge).way == "none" or kind == ModelType.GENERAL:
         return
     if not takes_negatives(config):
         raise UserError(
@@ -89,4 +90,24 @@ def check_noise(settings: Settings, config: Any) -> None:
         raise UserError(
             f"noise_rate={settings.noise_rate} adds pairs to train or hides some, which general recommenders can be "
             f"trained on; {config['model']} is not one. Leave noise_rate at 0, or choose another model."
+        )
+
+
+def _check_judged_order(settings: Settings, judge: str) -> None:
+    """Refuse what a ranking by the judge itself cannot have.
+
+    Raises:
+        UserError: no judge, or keys that would change nothing or say something else.
+    """
+    if declared(judge).way == "none":
+        raise UserError(f"model={JUDGED_ORDER} ranks items as a judge does, and there is no judge. Add --judge=NAME.")
+    if settings.protocol == "reference":
+        raise UserError(
+            f"protocol=reference leaves the inferred positives out of the ranking, which are the best of what "
+            f"model={JUDGED_ORDER} recommends. Use protocol=honest."
+        )
+    if settings.random_positives:
+        raise UserError(
+            f"random_positives=true replaces inferred positives of the loss, and model={JUDGED_ORDER} has no loss. "
+            "Leave it out."
         )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from recbole_dtlns.config.settings import nearest
+from recbole_dtlns.config.nearest import nearest
 from recbole_dtlns.config.stock_kinds import is_number, is_whole
 from recbole_dtlns.errors import UserError
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from recbole.utils import ModelType
 
+from recbole_dtlns.config.choices import DEFAULT_JUDGE, PLAIN_JUDGE
+from recbole_dtlns.config.declared import declared
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.errors import UserError
-
-LEARNED = "learned"
 
 
 def positives_loss(settings: Settings, config: Any, judge: str, effective: str | None, ours: bool) -> str | None:
@@ -28,12 +28,12 @@ def positives_loss(settings: Settings, config: Any, judge: str, effective: str |
     Raises:
         UserError: lists are asked for where there can be none.
     """
-    if judge == "none":
+    if declared(judge).way == "none":
         return None
     obstacle = list_obstacle(settings, config, judge, effective, ours)
     if settings.positives_loss == "list" and obstacle is not None:
         raise UserError(obstacle)
-    default = "list" if judge == LEARNED and obstacle is None else "pairs"
+    default = "list" if declared(judge).prefers_lists and obstacle is None else "pairs"
     return settings.positives_loss or default
 
 
@@ -43,14 +43,22 @@ def default_judge(settings: Settings, config: Any) -> tuple[str, str | None]:
     It is `learned` where that can be fitted and its lists used, else `rule`.
     """
     if settings.positives_loss == "pairs":
-        return "rule", "The judge is rule: as weights of rows (positives_loss=pairs) the learned judge's are small."
-    obstacle = list_obstacle(settings, config, LEARNED, "dtl_ns", True) or learned_obstacle(settings)
-    return (LEARNED, None) if obstacle is None else ("rule", f"The judge is rule and not learned. {obstacle}")
+        why = "The judge is rule: as weights of rows (positives_loss=pairs) the learned judge's are small."
+        return PLAIN_JUDGE, why
+    obstacle = list_obstacle(settings, config, DEFAULT_JUDGE, "dtl_ns", True)
+    if obstacle is None:
+        try:
+            declared(DEFAULT_JUDGE).check(settings.as_dict())
+        except UserError as error:
+            obstacle = str(error)
+    if obstacle is None:
+        return DEFAULT_JUDGE, None
+    return PLAIN_JUDGE, f"The judge is {PLAIN_JUDGE} and not {DEFAULT_JUDGE}. {obstacle}"
 
 
 def list_obstacle(settings: Settings, config: Any, judge: str, effective: str | None, ours: bool) -> str | None:
     """Why there can be no judged lists in the loss, and what to do; None where they can be had."""
-    if judge == "file":
+    if declared(judge).way == "read":
         return (
             "positives_loss=list trains on the judge's probabilities over all candidates of a user, and a file of "
             "verdicts has no candidates behind it. Use positives_loss=pairs, or another judge."
@@ -68,22 +76,4 @@ def list_obstacle(settings: Settings, config: Any, judge: str, effective: str | 
         )
     if settings.protocol == "reference":
         return "protocol=reference filters pairs, not lists. Use positives_loss=pairs with it."
-    return None
-
-
-def learned_obstacle(settings: Settings) -> str | None:
-    """Why the learned judge cannot be fitted with these keys, and what to do; None where it can be."""
-    if settings.judge_decision == "calibrated":
-        return (
-            "judge_decision=calibrated fits probabilities on held-in pairs, and judge=learned is fitted on such pairs "
-            "itself: its raw scores are probabilities. Use per_user, threshold or rate."
-        )
-    if settings.candidate_source == "file" or settings.candidate_checkpoint is not None:
-        return (
-            "judge=learned fits the candidate source again without the pairs that it holds in, which a candidate_file "
-            "or candidate_checkpoint does not allow. Name a source such as --candidate_source=EASE, or use another "
-            "judge."
-        )
-    if settings.shard is not None:
-        return f"shard={settings.shard}: judge=learned is fitted on all users at once. Leave shard out."
     return None

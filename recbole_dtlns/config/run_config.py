@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import ast
-import difflib
 import logging
-import re
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import recbole
 import yaml
 from recbole.config import Config as StockConfig
-from recbole.utils import get_model
 
+from recbole_dtlns.config.config_files import find_config_file, read_yaml, typed
+from recbole_dtlns.config.declared import table
+from recbole_dtlns.config.locate import DataLocation, locate
 from recbole_dtlns.config.method import RunMethod, make_method
+from recbole_dtlns.config.models import inherited_keys, require_model
+from recbole_dtlns.config.nearest import nearest
 from recbole_dtlns.config.nested_keys import check_nested_keys
 from recbole_dtlns.config.permissions import PERMISSIONS, refuse_in_files
-from recbole_dtlns.config.settings import Settings, nearest, our_keys
-from recbole_dtlns.config.stock_faults import missing_package
+from recbole_dtlns.config.reading_keys import reading_keys
+from recbole_dtlns.config.settings import Settings, our_keys
+from recbole_dtlns.config.stock_faults import missing_package, raised_by_us
 from recbole_dtlns.config.stock_keys import all_by_value, also_read, check_stock_values, fitting_valid_metric
 from recbole_dtlns.config.stock_kinds import check_stock_kinds
-from recbole_dtlns.data.convert import reading_keys
-from recbole_dtlns.data.locate import DataLocation, locate
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.shipped import PROPERTIES
-from recbole_dtlns.files.yaml_text import read_yaml_file
-from recbole_dtlns.training.judged import OWN_MODELS
 
 logger = logging.getLogger(__name__)
 
@@ -77,15 +73,15 @@ class Config(StockConfig):
         except ImportError as error:
             raise UserError(missing_package(str(model), error)) from error
         except (KeyError, ValueError, TypeError, AttributeError, NotImplementedError, RuntimeError) as error:
-            if isinstance(error, UserError):
+            if isinstance(error, UserError) or raised_by_us(error):
                 raise
-            said = str(error.args[0] if error.args else error)
-            if "loss_type is CE" in said:
-                said += (
+            complaint = str(error.args[0] if error.args else error)
+            if "loss_type is CE" in complaint:
+                complaint += (
                     ". With --loss_type=BPR it takes negatives of ours; to train on CE as RecBole does, give "
                     "--train_neg_sample_args=None and leave neg_sampler out"
                 )
-            raise UserError(f"The configuration cannot be used: {said}") from error
+            raise UserError(f"The configuration cannot be used: {complaint}") from error
         self._check_keys()
         refuse_in_files(self.file_config_dict)
         check_stock_values(self.final_config_dict, self.external_config_dict)
@@ -135,7 +131,7 @@ class Config(StockConfig):
 
     def _load_internal_config_dict(self, model: str, model_class: Any, dataset: str) -> None:
         super()._load_internal_config_dict(model, model_class, dataset)
-        for key, value in _inherited_keys(model_class).items():
+        for key, value in inherited_keys(model_class).items():
             self.internal_config_dict.setdefault(key, value)
         for name in ("overall", f"model/{model}", f"dataset/{dataset}"):
             path = PROPERTIES / f"{name}.yaml"
@@ -158,9 +154,9 @@ class Config(StockConfig):
         for key, value in (("model", name), ("dataset", dataset or self.external_config_dict["dataset"])):
             if not (isinstance(value, str) or (key == "model" and isinstance(value, type))):
                 raise UserError(f"{key}={value!r}: expected a name. Put one of digits in quotes.")
-        if isinstance(name, str) and name not in OWN_MODELS:
+        if isinstance(name, str) and name not in table("models"):
             require_model(name)
-        result: tuple[str, Any, str] = super()._get_model_and_dataset(OWN_MODELS.get(name, model), dataset)
+        result: tuple[str, Any, str] = super()._get_model_and_dataset(table("models").get(name, model), dataset)
         return result
 
     def _set_default_parameters(self) -> None:
@@ -210,89 +206,3 @@ class Config(StockConfig):
                 dynamic=kind == "dynamic",
                 candidate_num=settings.neg_candidates if kind == "dynamic" else 0,
             )
-
-
-def _inherited_keys(model_class: Any) -> dict[str, Any]:
-    """Start values of the RecBole model that a class of the user's own is derived from."""
-    folder = Path(recbole.__file__).parent / "properties" / "model"
-    for base in model_class.__mro__:
-        path = folder / f"{base.__name__}.yaml"
-        if path.is_file():
-            return read_yaml(path)
-    return {}
-
-
-def model_class(name: str) -> Any:
-    """The class of that name: RecBole's, or one of ours."""
-    return OWN_MODELS[name] if name in OWN_MODELS else get_model(name)
-
-
-def require_model(name: str) -> None:
-    """Raise UserError, with near names, unless RecBole has a model of this name."""
-    home = Path(recbole.__file__).parent
-    modules = home.glob(f"model/*_recommender/{name.lower()}.py")
-    if not any(
-        re.search(rf"^class {re.escape(name)}\b", module.read_text(encoding="utf-8"), re.M) for module in modules
-    ):
-        known = {path.stem.lower(): path.stem for path in home.glob("properties/model/*.yaml")}
-        near = [known[match] for match in difflib.get_close_matches(name.lower(), list(known), n=3)]
-        raise UserError(f"RecBole has no model {name!r}" + (f"; did you mean {', '.join(near)}?" if near else "."))
-
-
-def typed(key: str, value: Any) -> Any:
-    """Raw text of RecBole's keys as the literal it spells; ours stay text and are typed by their table."""
-    if not isinstance(value, str) or key in our_keys():
-        return value
-    if value.lower() in {"true", "false"}:
-        return value.lower() == "true"
-    try:
-        return ast.literal_eval(value)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return value
-
-
-def raw_value(key: str, *sources: Any) -> Any:
-    """The first value of a key in command line, dict and files (a list of names), before anything is checked."""
-    for source in sources:
-        if isinstance(source, Mapping):
-            if key in source:
-                return source[key]
-            continue
-        for name in reversed(list(source or [])):
-            held = read_yaml(find_config_file(name))
-            if key in held:
-                return held[key]
-    return None
-
-
-def find_config_file(name: str) -> Path:
-    """The file itself, or the one of that name in the shipped `properties/`.
-
-    Raises:
-        UserError: neither exists; the message names the nearest shipped ones.
-    """
-    for path in (Path(name), PROPERTIES / name):
-        if path.is_file():
-            return path
-    shipped = sorted(path.relative_to(PROPERTIES).as_posix() for path in PROPERTIES.rglob("*.yaml"))
-    same_name = [path for path in shipped if Path(path).stem == Path(name).stem]
-    near = same_name or difflib.get_close_matches(name, shipped, n=3)
-    listed = ", ".join(near or [path for path in shipped if path.startswith("preset/")])
-    raise UserError(
-        f"There is no configuration file {name!r}, neither here nor among the shipped ones; nearest: {listed}. "
-        f"Those lie in {PROPERTIES}."
-    )
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Keys of a YAML file; an empty file has none.
-
-    Raises:
-        UserError: the file is not YAML, or not a mapping.
-    """
-    content = read_yaml_file(path)
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise UserError(f"{path} should hold `key: value` lines, but holds a {type(content).__name__}.")
-    return content

@@ -6,12 +6,14 @@ Values arrive as raw text (command line) or as YAML values; they are parsed by t
 from __future__ import annotations
 
 import dataclasses
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from recbole_dtlns.config.choices import DECISIONS, MAX_HISTORY, SCORING_METHODS, SERVER_APIS
+from recbole_dtlns.config.budget import Budget
+from recbole_dtlns.config.choices import DECISIONS, MAX_HISTORY
+from recbole_dtlns.config.declared import declared_keys
+from recbole_dtlns.config.judge_declaration import JudgeDeclaration
 from recbole_dtlns.config.parsers import (
     Key,
     Parser,
@@ -20,17 +22,14 @@ from recbole_dtlns.config.parsers import (
     number,
     one_of,
     or_none,
-    percent,
     text,
     unless_empty,
     whole,
 )
 from recbole_dtlns.config.parsers import shard as shard_of
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.budget import Budget
 
 _FIVE = Budget(5)
-_TOPK, _TOPK_LEARNED = Budget(20), Budget(50)
 
 
 def _key(default: Any, parse: Parser, meaning: str) -> Any:
@@ -80,13 +79,8 @@ class Settings:
     )
     candidate_config: Any = _key(None, or_none(mapping_or_path), "keys of the candidate source (mapping or YAML file)")
     candidate_checkpoint: str | None = _key(None, or_none(text), "run folder whose model makes the candidates")
-    candidate_file: str | None = _key(None, or_none(text), "candidates made elsewhere, with candidate_source=file")
-    candidate_memory_gb: float = _key(4.0, number(0), "memory that EASE may take; above it ItemKNN is used")
     judge: str | None = _key(
         None, unless_empty(text), "none, rule, keep_all, learned, llm, server, student, file; unset: by sampler"
-    )
-    learned_from: str | None = _key(
-        None, or_none(text), "judges whose raw scores judge=learned reads too: llm, student, server, rule, a plugin's"
     )
     judge_decision: str = _key("per_user", one_of(*DECISIONS), "how verdicts become positives")
     judge_threshold: float | None = _key(
@@ -97,39 +91,9 @@ class Settings:
     judge_report: bool | None = _key(None, or_none(flag), "AUC on held-in pairs; unset: where a language model judges")
     judge_report_pairs: int = _key(2000, whole(2), "pairs of that report, half of them held-in positives")
     judge_refresh: int | None = _key(None, or_none(whole(1)), "judge the current model's candidates every n epochs")
-    judge_file: str | None = _key(None, or_none(text), "verdicts made elsewhere, with judge=file")
     export_verdicts: str | None = _key(None, or_none(text), "write all verdicts to this .tsv or .parquet file")
-    student_teacher: str = _key("llm", text, "judge that labels for judge=student: llm, server or a plugin's")
-    student_users: int = _key(150, whole(8), "users whose candidates the teacher labels")
-    student_share: float = _key(0.2, number(0, 1), "share of all pairs, the least certain, that the teacher judges too")
-    llm_model: str | None = _key(None, or_none(text), "hub name, local folder or GGUF file of a causal language model")
-    llm_revision: str | None = _key(None, or_none(text), "revision (branch, tag or commit) on the hub")
-    llm_quantization: str | None = _key(
-        None, unless_empty(one_of("nf4", "int8", "none")), "nf4, int8 or none; unset: nf4 on CUDA, none on a CPU"
-    )
-    llm_double_quantization: bool = _key(True, flag, "nf4: quantise the scales too, .4 bit a weight less")
-    llm_compute_dtype: str | None = _key(
-        None, or_none(one_of("bfloat16", "float16", "float32")), "type of the arithmetic; unset: bfloat16"
-    )
-    llm_device_map: str | None = _key(None, or_none(text), "cpu, cuda, cuda:1 or auto; unset: the first GPU, else cpu")
-    llm_memory_gb: float | None = _key(None, or_none(number(0)), "memory that the model may take; unset: what is free")
-    llm_offline: bool = _key(False, flag, "read the model from local files alone")
-    llm_prompt: str = _key("compact", text, "compact, reference, titles, titles_paths, or a .yaml file")
-    llm_method: str = _key(
-        "auto", one_of(*SCORING_METHODS, "generate"), "how a prompt is read; generate: the paper's way"
-    )
     llm_max_history: int = _key(30, whole(1), "history items in a prompt, those nearest to the candidates")
     llm_max_pairs: int | None = _key(None, or_none(whole(0)), "most candidate pairs judged; the report comes on top")
-    llm_budget: str | None = _key(
-        None, or_none(percent), "learned_from: share of the candidate pairs that a language model is asked about, 5%"
-    )
-    llm_batch_tokens: int | None = _key(None, or_none(whole(64)), "tokens held at once; unset: by the device")
-    server_url: str | None = _key(None, or_none(text), "address of an OpenAI-compatible server, with judge=server")
-    server_model: str | None = _key(None, or_none(text), "model's name there; unset: the only one it has")
-    server_api: str = _key("auto", one_of(*SERVER_APIS), "endpoint that is asked")
-    server_concurrency: int = _key(8, whole(1), "users asked about at the same time")
-    server_timeout: float = _key(60.0, number(0.1), "seconds until a request counts as lost")
-    server_retries: int = _key(5, whole(0), "times that a lost or refused request is repeated")
     shard: str | None = _key(None, or_none(shard_of), "i/n: judge this part of the users only (identify)")
     random_positives: bool = _key(False, flag, "a control: as many random unseen items in place of the inferred")
     positive_weight: float = _key(0.5, number(0), "weight of an inferred positive = this x its probability")
@@ -166,11 +130,15 @@ class Settings:
         None, or_none(whole(1)), "threads of torch in training; unset: OMP_NUM_THREADS, or 1 where steps are small"
     )
     checkpoint_seconds: float = _key(60.0, number(0), "least time between two saves of the state to resume from")
-    sampler_keys: Mapping[str, Any] = field(default_factory=dict)  # of all samplers, those of plugins too
+    declared: Mapping[str, Any] = field(default_factory=dict)  # keys of samplers, judges and candidate sources
 
     def __post_init__(self) -> None:
-        start = {name: key.default for name, key in sampler_keys().items()}
-        object.__setattr__(self, "sampler_keys", {**start, **self.sampler_keys})
+        start = {name: key.default for name, key in keys_of_parts().items()}
+        object.__setattr__(self, "declared", {**start, **self.declared})
+
+    def __getitem__(self, key: str) -> Any:
+        """The value of any of our keys, by name."""
+        return getattr(self, key) if key in _TABLE else self.declared[key]
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Settings:
@@ -182,33 +150,23 @@ class Settings:
         ours = {
             name: _parsed(name, entry.metadata["parse"], values) for name, entry in _TABLE.items() if name in values
         }
-        keys = {name: _parsed(name, key.parse, values) for name, key in sampler_keys().items() if name in values}
-        return cls(**ours, sampler_keys=keys)
+        keys = {name: _parsed(name, key.parse, values) for name, key in keys_of_parts().items() if name in values}
+        return cls(**ours, declared=keys)
 
-    @property
-    def learned_from_names(self) -> list[str]:
-        """The judges that `learned_from` names."""
-        return [name.strip() for name in (self.learned_from or "").split(",") if name.strip()]
-
-    def candidates_of(self, judge: str) -> Budget:
+    def candidates_of(self, judge: type[JudgeDeclaration]) -> Budget:
         """How many candidates of a user this judge is asked about: `candidate_topk`, or what fits the judge."""
-        if self.candidate_topk is not None:
-            return self.candidate_topk
-        return _TOPK_LEARNED if judge == "learned" else _TOPK
+        return judge.candidate_topk if self.candidate_topk is None else self.candidate_topk
 
-    def threshold_of(self, judge: str) -> float:
-        """The lowest probability that is accepted: `judge_threshold`, or what fits the judge.
-
-        Of the learned judge's candidates few are likelier true than not, and yet its best ones are the best there are.
-        """
+    def threshold_of(self, judge: type[JudgeDeclaration]) -> float:
+        """The lowest probability that is accepted: `judge_threshold`, or what fits the judge."""
         if self.judge_threshold is not None:
             return self.judge_threshold
-        return 0.0 if judge == "learned" and self.judge_decision == "per_user" else 0.5
+        return judge.lowest_per_user if self.judge_decision == "per_user" else 0.5
 
     def as_dict(self) -> dict[str, Any]:
         """Every key with a value that JSON and YAML can hold."""
         ours = {name: getattr(self, name) for name in _TABLE}
-        ours.update(self.sampler_keys)
+        ours.update(self.declared)
         return {name: str(value) if isinstance(value, Budget) else value for name, value in ours.items()}
 
 
@@ -216,27 +174,23 @@ _TABLE = {entry.name: entry for entry in dataclasses.fields(Settings) if "parse"
 
 
 def table_lines() -> list[tuple[str, Any, str]]:
-    """Name, start value and meaning of each key of the table, those of samplers left out."""
+    """Name, start value and meaning of each key of the table, those of samplers, judges and sources left out."""
     return [(name, entry.default, entry.metadata["meaning"]) for name, entry in _TABLE.items()]
 
 
-def sampler_keys() -> dict[str, Key]:
-    """The keys of every registered sampler, by name."""
-    from recbole_dtlns.samplers import SAMPLERS  # here, as samplers need torch and the table above does not
-
-    return {name: key for kind in SAMPLERS.values() for name, key in kind.keys.items()}
+def keys_of_parts() -> dict[str, Key]:
+    """The keys that samplers, judges and candidate sources declare, those of plugins too, by name."""
+    return declared_keys("judges", "other judges", "candidate sources", "other candidate sources", "samplers")
 
 
 def our_keys() -> frozenset[str]:
-    """Names of all our keys: the table above and those of the samplers."""
-    return frozenset(_TABLE) | frozenset(sampler_keys())
+    """Names of all our keys: the table above, and what samplers, judges and candidate sources declare."""
+    return frozenset(_TABLE) | frozenset(keys_of_parts())
 
 
 def meaning(key: str) -> str:
     """The one-line meaning of one of our keys."""
-    if key in _TABLE:
-        return str(_TABLE[key].metadata["meaning"])
-    return sampler_keys()[key].meaning
+    return str(_TABLE[key].metadata["meaning"]) if key in _TABLE else keys_of_parts()[key].meaning
 
 
 def _parsed(name: str, parse: Parser, values: Mapping[str, Any]) -> Any:
@@ -244,9 +198,3 @@ def _parsed(name: str, parse: Parser, values: Mapping[str, Any]) -> Any:
         return parse(values[name])
     except ValueError as error:
         raise UserError(f"{name}={values[name]!r}: expected {error}.") from None
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean a, b?`, or nothing when no known name is near."""
-    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
-    return f"; did you mean {', '.join(near)}?" if near else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,9 +51,9 @@ def running(config: Any) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not _is_memory(error):
             raise
-        said = " ".join(str(error).split())[:160]
+        complaint = " ".join(str(error).split())[:160]
         raise UserError(
-            f"The run wants more memory than there is ({said}). Make what decides it smaller: {_SIZES}."
+            f"The run wants more memory than there is ({complaint}). Make what decides it smaller: {_SIZES}."
         ) from error
     except ValueError as error:
         if "loss is nan" not in str(error):
@@ -61,6 +62,13 @@ def running(config: Any) -> Iterator[None]:
             f"The loss of {config['model']} became NaN: training has diverged. Set learning_rate (here "
             f"{config['learning_rate']}) or the weights of the loss lower."
         ) from error
+
+
+def raised_by_us(error: BaseException) -> bool:
+    """Whether an error comes from code of ours: then it is a fault of ours, and no bad input."""
+    frames = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    packages = [name.partition(".")[0] for name in frames]
+    return [name for name in packages if name in {"recbole", "recbole_dtlns"}][-1:] == ["recbole_dtlns"]
 
 
 def missing_package(model: str, error: ImportError) -> str:
@@ -72,9 +80,9 @@ def missing_package(model: str, error: ImportError) -> str:
 def _unfit(config: Any, error: Exception) -> UserError:
     given = getattr(config, "external_config_dict", {})
     keys = ", ".join(sorted(str(key) for key in given if key not in {"model", "dataset", "data_path"})) or "none"
-    said = " ".join(str(error.args[0] if error.args else error).split())[:200]
+    complaint = " ".join(str(error.args[0] if error.args else error).split())[:200]
     return UserError(
-        f"{config['model']} cannot be made with these keys ({type(error).__name__}: {said}). Given were: {keys}. "
+        f"{config['model']} cannot be made with these keys ({type(error).__name__}: {complaint}). Given were: {keys}. "
         "Correct them, or leave them out."
     )
 

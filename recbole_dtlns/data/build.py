@@ -11,9 +11,10 @@ from typing import Any
 from recbole.data import create_dataset
 from recbole.utils import ModelType, init_seed
 
+from recbole_dtlns.config.reading_keys import ATOMIC_KEYS
 from recbole_dtlns.data.atomic_header import read_header
 from recbole_dtlns.data.atomic_loading import atomic_format, files_to_read
-from recbole_dtlns.data.convert import ATOMIC_KEYS, write_atomic
+from recbole_dtlns.data.convert import write_atomic
 from recbole_dtlns.data.download import clear_download_errors
 from recbole_dtlns.data.labels import check_labels
 from recbole_dtlns.data.noise import noisy_train

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
+from recbole_dtlns.config.locate import PARTS
+from recbole_dtlns.config.reading_keys import HEADER
 from recbole_dtlns.data.atomic_columns import MISSING
-from recbole_dtlns.data.locate import DataLocation
-from recbole_dtlns.data.split_files import PARTS, SplitPairs, read_split
+from recbole_dtlns.data.split_files import SplitPairs, read_split
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import write_atomically
 
 logger = logging.getLogger(__name__)
-
-HEADER = "user_id:token\titem_id:token"
-
-# RecBole's keys for files written here, over whatever the YAML of a data set of the same name says.
-ATOMIC_KEYS = MappingProxyType(
-    {
-        "field_separator": "\t",
-        "USER_ID_FIELD": "user_id",
-        "ITEM_ID_FIELD": "item_id",
-        "load_col": {"inter": ["user_id", "item_id"]},
-        "unused_col": None,
-        "benchmark_filename": list(PARTS),
-    }
-)
 
 _YAML = """\
 # How stock RecBole reads these files. Their folder is called {name}; DATA is the folder above it:
@@ -94,25 +78,6 @@ def write_atomic(split: SplitPairs, folder: Path, name: str) -> None:
         write_atomically(folder / f"{name}.{part}.inter", content.encode())
     write_atomically(folder / f"{name}.yaml", _YAML.format(name=name).encode())
     logger.info("Wrote %s.{train,valid,test}.inter and %s.yaml into %s.", name, name, folder)
-
-
-def reading_keys(location: DataLocation) -> dict[str, Any]:
-    """RecBole's keys that a location calls for: weaker than what the user sets, stronger than a data set's YAML.
-
-    Text, and atomic files as written here, have columns of our own; other pre-split files only say that they are.
-    """
-    if not location.presplit:
-        return {}
-    if location.kind == "text" or _has_our_header(location.folder / f"{location.name}.train.inter"):
-        return copy.deepcopy(dict(ATOMIC_KEYS))
-    return {"benchmark_filename": list(PARTS)}
-
-
-def _has_our_header(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.readline().strip() == HEADER.encode()
 
 
 def _refuse_unreadable(split: SplitPairs) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-from recbole_dtlns.data.locate import DataLocation, how_to_supply
+from recbole_dtlns.config.locate import DataLocation, how_to_supply
 from recbole_dtlns.errors import UserError
 
 SECONDS_WITHOUT_ANSWER = 30.0  # RecBole sets no limit: behind a silent firewall it would wait for minutes

@@ -16,8 +16,8 @@ from recbole_dtlns.data.atomic_loading import atomic_format
 from recbole_dtlns.data.tokens import positions
 from recbole_dtlns.data.train_split import PAD
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.item_lines import read_lines, refuse_duplicates
 from recbole_dtlns.files.text_lines import quote_line
-from recbole_dtlns.trees.lines import read_lines, refuse_duplicates
 
 _ENDINGS = (".tsv", ".txt", ".csv")
 _TWO_COLUMNS = "`item<TAB>text` lines"

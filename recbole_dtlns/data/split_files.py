@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from recbole_dtlns.config.locate import PARTS
 from recbole_dtlns.data.pair_codes import Pairs, pair_codes
 from recbole_dtlns.data.plain_text import choose_layout, to_pairs
 from recbole_dtlns.data.text_file import read_text
 from recbole_dtlns.errors import UserError
 
-PARTS = ("train", "valid", "test")
 logger = logging.getLogger(__name__)
 
 
@@ -83,15 +83,15 @@ def read_train(folder: Path, layout: str, seed: int) -> Pairs:
 def refuse_overlap(parts: Mapping[str, Pairs], where: str) -> None:
     """Raise UserError if any pair stands in two parts; arrays of tokens (str) or ids (integer). O(E log E)."""
     coded = dict(zip(parts, pair_codes(parts.values()), strict=True))
-    for one, other in itertools.combinations(parts, 2):
-        shared, rows, _ = np.intersect1d(coded[one], coded[other], return_indices=True)
+    for first, other in itertools.combinations(parts, 2):
+        shared, rows, _ = np.intersect1d(coded[first], coded[other], return_indices=True)
         if len(shared):
-            users, items = parts[one]
+            users, items = parts[first]
             examples = ", ".join(f"(user {users[row]}, item {items[row]})" for row in rows[:3])
             raise UserError(
-                f"{where}: {len(shared)} {'pair stands' if len(shared) == 1 else 'pairs stand'} in both {one} and "
+                f"{where}: {len(shared)} {'pair stands' if len(shared) == 1 else 'pairs stand'} in both {first} and "
                 f"{other}, for example {examples}. Expected each pair in one part only, or the results would mean "
-                f"nothing. Remove them from one of the two files{_valid_advice(one, other)}."
+                f"nothing. Remove them from one of the two files{_valid_advice(first, other)}."
             )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data.build import BuiltSplit
-from recbole_dtlns.evaluation.mask import honest_test_loader
+from recbole_dtlns.data.mask import honest_test_loader
 from recbole_dtlns.evaluation.per_user import PER_USER, captured, write_per_user
 from recbole_dtlns.evaluation.result import metrics
 from recbole_dtlns.training.assemble import Prepared

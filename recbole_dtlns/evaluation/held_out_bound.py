@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.data.train_split import TrainSplit
-from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates.ease import EASE
 from recbole_dtlns.false_negatives.candidates.item_knn import ItemKNN
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates

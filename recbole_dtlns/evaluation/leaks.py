@@ -12,14 +12,14 @@ import numpy as np
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data.augmented import is_stored, positives_matrix
 from recbole_dtlns.data.build import BuiltSplit
+from recbole_dtlns.data.mask import honest_masks, mask_differences, masked_pairs
 from recbole_dtlns.data.pair_codes import pair_codes
 from recbole_dtlns.data.split_files import PARTS
 from recbole_dtlns.data.tokens import internal_ids, positions, token_pairs
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.evaluation.held_out_bound import KNOWS_HELD_OUT, TrainHeads
-from recbole_dtlns.evaluation.mask import honest_masks, mask_differences, masked_pairs
 from recbole_dtlns.false_negatives.candidates.topk import position_in_run
-from recbole_dtlns.false_negatives.identification.stage import Identification
+from recbole_dtlns.false_negatives.identification.identified import Identification
 from recbole_dtlns.false_negatives.inferred import InferredPositives
 from recbole_dtlns.false_negatives.report.overlap import looks_filtered
 from recbole_dtlns.files.result_schema import LeakCheck, Overlap

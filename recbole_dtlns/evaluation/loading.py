@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
+from recbole_dtlns.config.config_files import read_yaml
 from recbole_dtlns.config.plugins import load_allowed
-from recbole_dtlns.config.run_config import Config, read_yaml
+from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data.build import BuiltSplit, build_split
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.inferred import read_inferred
@@ -86,8 +87,8 @@ def load_run(
             )
         inferred = Path(run_dir) / INFERRED
         refuse_changed(inferred)
-        found = read_inferred(inferred) if inferred.is_file() else None
-        prepared = prepare(config, split, found, None, for_training=False)
+        positives = read_inferred(inferred) if inferred.is_file() else None
+        prepared = prepare(config, split, positives, None, for_training=False)
     prepared.model.load_state_dict(checkpoint["state_dict"])
     prepared.model.load_other_parameter(on_device(checkpoint["other_parameter"], config["device"]))
     prepared.model.eval()

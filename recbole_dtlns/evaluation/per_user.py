@@ -16,6 +16,7 @@ import numpy as np
 
 from recbole_dtlns.data.tokens import tokens_of
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.arrays import save_arrays
 from recbole_dtlns.files.cache import write_atomically
 
 logger = logging.getLogger(__name__)
@@ -29,12 +30,12 @@ def captured(evaluator: Any) -> Iterator[dict[str, np.ndarray]]:
 
     Metrics that are no mean over users (coverage, Gini index, GAUC) have no such values.
     """
-    found: dict[str, np.ndarray] = {}
+    columns: dict[str, np.ndarray] = {}
     metrics = [metric for metric in evaluator.metric_class.values() if hasattr(metric, "topk_result")]
     for metric in metrics:
-        metric.topk_result = functools.partial(_keep, metric.topk_result, metric.topk, found)
+        metric.topk_result = functools.partial(_keep, metric.topk_result, metric.topk, columns)
     try:
-        yield found
+        yield columns
     finally:
         for metric in metrics:
             del metric.topk_result
@@ -67,7 +68,7 @@ def write_per_user(path: Path, loader: Any, values: Mapping[str, np.ndarray]) ->
         logger.warning("%s does not have one value a user: no %s is written.", wrong[0], path.name)
         return
     content = io.BytesIO()
-    np.savez_compressed(content, allow_pickle=False, users=users, **values)
+    save_arrays(content, {"users": users, **values}, compressed=True)
     write_atomically(path, content.getvalue())
 
 
@@ -78,8 +79,8 @@ def read_per_user(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         UserError: no such file, or a damaged one.
     """
     try:
-        with np.load(path, allow_pickle=False) as held:
-            columns = {name: held[name] for name in held.files}
+        with np.load(path, allow_pickle=False) as arrays:
+            columns = {name: arrays[name] for name in arrays.files}
         return columns.pop("users"), columns
     except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path} cannot be read ({error}). Repeat the run that made it.") from error

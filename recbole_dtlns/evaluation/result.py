@@ -17,7 +17,7 @@ from recbole_dtlns.data.tokens import internal_ids
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.evaluation.held_out_bound import KNOWS_HELD_OUT
 from recbole_dtlns.evaluation.per_user import PER_USER
-from recbole_dtlns.false_negatives.identification.stage import Identification, JudgedPairs
+from recbole_dtlns.false_negatives.identification.identified import Identification, JudgedPairs
 from recbole_dtlns.false_negatives.inferred import InferredPositives
 from recbole_dtlns.false_negatives.learned.measures import reliability as reliability_of
 from recbole_dtlns.false_negatives.report.overlap import overlap_with

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.config.choices import DECISIONS
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates.topk import position_in_run
 
 _FIVE = Budget(5)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from recbole_dtlns.files.arrays import save_arrays
 from recbole_dtlns.files.partial import partial_path
 
 logger = logging.getLogger(__name__)
@@ -125,7 +126,7 @@ class StageCache:
         with naming(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                np.savez(partial, allow_pickle=False, **arrays)
+                save_arrays(partial, arrays)
                 described = {**about, "sha256": file_hash(partial)}
                 # The checksum first: who reads in between takes no healthy file for a damaged one.
                 write_atomically(path.with_suffix(".json"), json.dumps(described, indent=1, default=str).encode())

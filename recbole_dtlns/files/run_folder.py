@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import datetime
 import json
-import logging
-import os
 import secrets
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import colorlog
 import yaml
-from recbole.utils.logger import RemoveColorFilter, log_colors_config
 
-from recbole_dtlns.compat_display import RUN_LOG
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import content_key, write_atomically
 from recbole_dtlns.files.owner import RUN_LOCK, only_one
@@ -141,63 +135,3 @@ def read_result(run_dir: Path) -> Result:
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}). Repeat the run, or restore the file.") from error
     return check_result(fields, path)
-
-
-DETAIL = {"detail": True}
-"""As `extra` of a log call: a line for run.log, shown on the console under `log=full` alone."""
-
-
-def _is_short(record: logging.LogRecord) -> bool:
-    """Whether the short console shows a line: warnings, and what we say ourselves; RecBole logs as root."""
-    return record.levelno >= logging.WARNING or (record.name != "root" and not getattr(record, "detail", False))
-
-
-class _LogFile(logging.FileHandler):
-    """A log file that stays behind on a full disk, as the run need not end for it; the console says so once."""
-
-    _failed = False
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Say what is wrong, once, in place of a traceback for each line."""
-        if not self._failed:
-            self._failed = True
-            sys.stderr.write(f"recbole-dtlns: {self.baseFilename} cannot be written: {sys.exc_info()[1]}. It is cut.\n")
-
-
-def start_log(path: Path | None, state: str | None, console_log: str = "short") -> None:
-    """Send the root logger to the console and to a file, and nowhere else.
-
-    RecBole's own set-up adds handlers to those of an earlier run in the same process and writes below the working
-    directory; this one replaces them.
-
-    Args:
-        path: the file, which takes every line; None: no file.
-        state: RecBole's name of the lowest level that is kept.
-        console_log: `short`, the console shows our lines and all warnings; `full`, RecBole's lines too.
-    """
-    level = getattr(logging, (state or "INFO").upper(), logging.INFO)
-    root = logging.getLogger()
-    for handler in list(root.handlers):
-        if getattr(handler, RUN_LOG, False):
-            root.removeHandler(handler)
-            handler.close()
-    console: logging.Handler = logging.StreamHandler()
-    if sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
-        form = "%(log_color)s%(asctime)-15s %(levelname)s  %(message)s"
-        console.setFormatter(colorlog.ColoredFormatter(form, "%d %b %H:%M", log_colors=log_colors_config))
-    else:
-        console.setFormatter(logging.Formatter("%(asctime)-15s %(levelname)s  %(message)s", "%d %b %H:%M"))
-        console.addFilter(RemoveColorFilter())
-    if console_log == "short":
-        console.addFilter(_is_short)
-    handlers = [console]
-    if path is not None:
-        file = _LogFile(path, encoding="utf-8")
-        file.setFormatter(logging.Formatter("%(asctime)-15s %(levelname)s  %(message)s", "%a %d %b %Y %H:%M:%S"))
-        file.addFilter(RemoveColorFilter())
-        handlers.append(file)
-    for handler in handlers:
-        handler.setLevel(level)
-        setattr(handler, RUN_LOG, True)
-        root.addHandler(handler)
-    root.setLevel(level)

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from recbole_dtlns.config.choices import MAX_DIGIT
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.shipped import PROPERTIES
 from recbole_dtlns.files.yaml_text import read_yaml_file
 from recbole_dtlns.llm import titles
-from recbole_dtlns.trees.codes import MAX_DIGIT
 
 MISSING = "none"
 """What stands for the path of an item that a ready code file lacks, and for a title that is not there."""

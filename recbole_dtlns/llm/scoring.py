@@ -107,14 +107,18 @@ class LabelScorer:
         while users:
             batch = users[: self._together(users)]
             try:
-                for pairs, hidden in self._batch(batch):
-                    one, other = self._head(hidden)
-                    margins[pairs], mass[pairs] = one.double().numpy(), other.double().numpy()
+                self._read(batch, margins, mass)
             except RuntimeError as error:  # torch.OutOfMemoryError is one; the CPU's allocator raises a plain one
                 self.batch_tokens = smaller_batch(error, self.batch_tokens, self._device)
                 continue
             users = users[len(batch) :]
         return margins, mass
+
+    def _read(self, batch: Sequence[_User], margins: np.ndarray, mass: np.ndarray) -> None:
+        """Fill in the pairs of a batch; its tensors live in this frame alone, which an error leaves behind."""
+        for pairs, hidden in self._batch(batch):
+            log_odds, on_labels = self._head(hidden)
+            margins[pairs], mass[pairs] = log_odds.double().numpy(), on_labels.double().numpy()
 
     def _split(self, prompts: Sequence[Sequence[int]], owners: np.ndarray) -> Iterator[_User]:
         starts = [*np.flatnonzero(np.diff(owners, prepend=-1)).tolist(), len(prompts)]
@@ -134,7 +138,7 @@ class LabelScorer:
 
     def _batch(self, users: Sequence[_User]) -> Iterator[tuple[list[int], Tensor]]:
         """Pairs and their last hidden states [pairs, C], in as many passes as the memory asks for."""
-        cache, width = (None, 0) if self.method == "single" else self._prefixes.prefill([one.prefix for one in users])
+        cache, width = (None, 0) if self.method == "single" else self._prefixes.prefill([user.prefix for user in users])
         rows = [
             (number, user.suffixes[start:stop], user.pairs[start:stop])
             for number, user in enumerate(users)

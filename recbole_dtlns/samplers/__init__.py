@@ -1,6 +1,5 @@
 """Negative samplers by name. A plugin adds its own: `SAMPLERS["mine"] = Mine`."""
 
-from recbole_dtlns.errors import UserError
 from recbole_dtlns.samplers.base import BaseSampler
 from recbole_dtlns.samplers.methods.ahns import AHNS
 from recbole_dtlns.samplers.methods.ans import ANS
@@ -33,13 +32,3 @@ SAMPLERS: dict[str, type[BaseSampler]] = {
     "divns": DivNS,
     "dtl_ns": DTLNS,
 }
-STOCK = ("recbole:uniform", "recbole:popularity", "recbole:dynamic")
-
-
-def require_sampler(name: str) -> None:
-    """Raise UserError, listing the names, unless `name` is a sampler of ours or of RecBole's own loader."""
-    if name not in SAMPLERS and name not in STOCK:
-        raise UserError(
-            f"There is no sampler {name!r}. Ours are {', '.join(SAMPLERS)}; RecBole's own loader gives "
-            f"{', '.join(STOCK)}. Your own are named after --plugins=my_file.py has added them to SAMPLERS."
-        )

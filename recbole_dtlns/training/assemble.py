@@ -14,9 +14,9 @@ from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data import augmented, loaders
 from recbole_dtlns.data.augmented import InferredIds
 from recbole_dtlns.data.build import BuiltSplit
+from recbole_dtlns.data.mask import evaluation_loaders
 from recbole_dtlns.data.tokens import tokens_of
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.evaluation.mask import evaluation_loaders
 from recbole_dtlns.false_negatives.identification.during_training import OnlineJudge
 from recbole_dtlns.false_negatives.inferred import InferredPositives
 from recbole_dtlns.false_negatives.lists import JudgedLists
@@ -24,6 +24,7 @@ from recbole_dtlns.training.judged import judged_order
 from recbole_dtlns.training.make_step import make_step
 from recbole_dtlns.training.proposals import make_proposals
 from recbole_dtlns.training.refresh import Refresher
+from recbole_dtlns.training.resume import RunPlace
 from recbole_dtlns.training.trainer import make_trainer
 from recbole_dtlns.trees.stage import Trees
 from recbole_dtlns.wording import counted
@@ -37,7 +38,7 @@ class Prepared:
         model: the RecBole model on its device.
         trainer: RecBole's trainer for it, extended; `trainer.step` is our training step, if any.
         train_data, valid_data, test_data: loaders; valid and test over the real split.
-        extra: inferred positives that training uses, in internal ids; None without.
+        extra: inferred positives that training begins with, in internal ids; None without.
     """
 
     model: Any
@@ -46,6 +47,15 @@ class Prepared:
     valid_data: Any
     test_data: Any
     extra: InferredIds | None
+
+    @property
+    def used(self) -> InferredIds | None:
+        """The inferred positives that the best epoch was trained on: with `judge_refresh` not the first ones."""
+        refresher = self.trainer.refresher
+        if refresher is None:
+            return self.extra
+        best: InferredIds = refresher.extra if refresher.best is None else refresher.best
+        return best
 
 
 def prepare(
@@ -56,13 +66,14 @@ def prepare(
     for_training: bool = True,
     online: OnlineJudge | None = None,
     lists: JudgedLists | None = None,
+    place: RunPlace | None = None,
 ) -> Prepared:
     """Build loaders, model and trainer in RecBole's order, so that stock runs draw the same random numbers.
 
     Samplers and evaluation loaders come from the real split; only then is the training part augmented. Without
     `for_training` no training step is made, and `trees` may be None. With `online`, the inferred positives are only the
     first ones. Under `positives_loss=list` the step trains on `lists`, and the training part is not augmented. A model
-    that ranks by the judge itself ranks by them.
+    that ranks by the judge itself ranks by them. `place` is where the run writes; without one nothing can be trained.
 
     Raises:
         UserError: users without drawable items, more candidates than items, a mask outside the real split.
@@ -75,12 +86,13 @@ def prepare(
     model = build_model(config, split, extra)
     if config.method.ranks_lists and lists is not None:  # a finished run has them in its checkpoint
         model.order = judged_order(split.dataset, lists)
-    trainer = make_trainer(config, model)
+    step = refresher = None
     if for_training:
         proposals = make_proposals(config, split.train, extra)
-        trainer.use_step(make_step(config, split, model, train_data, extra, trees, proposals, lists))
+        step = make_step(config, split, model, train_data, extra, trees, proposals, lists)
         if online is not None and extra is not None:
-            trainer.refresher = Refresher(online, model, config, split, proposals, extra)
+            refresher = Refresher(online, model, config, split, proposals, extra)
+    trainer = make_trainer(config, model, step, refresher, place, split.real_train if for_training else None)
     return Prepared(model, trainer, train_data, valid_data, test_data, extra)
 
 

@@ -18,8 +18,8 @@ from recbole.sampler import Sampler
 from recbole.utils import ModelType, get_model, get_trainer, init_seed
 from torch.utils.tensorboard import SummaryWriter
 
-from recbole_dtlns.config.run_config import typed
-from recbole_dtlns.config.settings import nearest
+from recbole_dtlns.config.config_files import typed
+from recbole_dtlns.config.nearest import nearest
 from recbole_dtlns.data.tokens import positions, tokens_of
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError

@@ -10,13 +10,10 @@ from recbole.model.abstract_recommender import GeneralRecommender
 from recbole.utils import InputType, ModelType
 from scipy import sparse
 
-from recbole_dtlns.config.settings import Settings
+from recbole_dtlns.config.choices import JUDGED_ORDER
 from recbole_dtlns.data.tokens import internal_ids
-from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.candidates.topk import position_in_run
 from recbole_dtlns.false_negatives.lists import JudgedLists
-
-JUDGED_ORDER = "JudgedOrder"
 
 
 class JudgedOrder(GeneralRecommender):
@@ -70,23 +67,3 @@ def judged_order(dataset: Any, lists: JudgedLists) -> sparse.csr_matrix:
     places = position_in_run(users)
     values = (places.max(initial=-1) + 1 - places).astype(np.int32)
     return sparse.csr_matrix((values, (users, items)), shape=(dataset.user_num, dataset.item_num))
-
-
-def check_judged_order(settings: Settings, judge: str) -> None:
-    """Refuse what a ranking by the judge itself cannot have.
-
-    Raises:
-        UserError: no judge, or keys that would change nothing or say something else.
-    """
-    if judge == "none":
-        raise UserError(f"model={JUDGED_ORDER} ranks items as a judge does, and there is no judge. Add --judge=NAME.")
-    if settings.protocol == "reference":
-        raise UserError(
-            f"protocol=reference leaves the inferred positives out of the ranking, which are the best of what "
-            f"model={JUDGED_ORDER} recommends. Use protocol=honest."
-        )
-    if settings.random_positives:
-        raise UserError(
-            f"random_positives=true replaces inferred positives of the loss, and model={JUDGED_ORDER} has no loss. "
-            "Leave it out."
-        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from recbole_dtlns.config.method import check_judge
+from recbole_dtlns.config.judge_checks import check_judge
 from recbole_dtlns.config.model_kinds import check_packages
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.config.settings import Settings

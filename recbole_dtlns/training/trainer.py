@@ -1,10 +1,9 @@
-"""RecBole's trainers with our training step, one folder a run, and resuming where a run was cut off."""
+"""RecBole's trainers with our training step and one folder a run."""
 
 from __future__ import annotations
 
 import functools
 import logging
-import random
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -13,18 +12,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-import torch
 from recbole.utils import get_trainer
 
-from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.epoch_log import EPOCHS, write_row
 from recbole_dtlns.files.run_folder import plain
-from recbole_dtlns.files.saved_state import read_state, write_state
 from recbole_dtlns.training.epoch_line import epoch_line, standing
 from recbole_dtlns.training.hardness.log import HARDNESS, line
 from recbole_dtlns.training.hardness.meter import HardnessMeter
 from recbole_dtlns.training.refresh import Refresher
+from recbole_dtlns.training.resume import RunPlace, resume, save_state
 from recbole_dtlns.training.step import SampledStep, WeightedStep
 from recbole_dtlns.training.threads import threads_of_a_step, torch_threads
 
@@ -33,7 +29,6 @@ logger = logging.getLogger(__name__)
 Step = SampledStep | WeightedStep
 
 CHECKPOINT = "checkpoint.pth"
-RESUME = "resume.pth"
 SPLIT_HASH = "dtlns_split_hash"
 # Both among RecBole's `other_parameter`, so that stock RecBole reads our checkpoints.
 SAMPLER_STATE = "dtlns_sampler_state"
@@ -41,56 +36,57 @@ RUN_CONFIG = "dtlns_config"  # every key, as `Config.resolved` gives it
 
 
 class RunTrainer:
-    """Mixin over any RecBole trainer; its `fit`, early stopping, logging and evaluation stay RecBole's."""
+    """Mixin over any RecBole trainer; its `fit`, early stopping, logging and evaluation stay RecBole's.
 
-    step: Step | None = None  # stands in for `calculate_loss`; None: the model's own
-    refresher: Refresher | None = None  # replaces the inferred positives every few epochs; None: they stay
-    threads: int | None = None  # of torch in an epoch; None: as they are
-    run_dir: Path
-    identity: str = ""
-    split_hash: str = ""
+    Attributes:
+        step, refresher, place: see `make_trainer`.
+        threads: of torch in an epoch; None: as they are.
+        best_epoch: the epoch of the checkpoint; None before the first.
+        seconds: of `training` and of `evaluation` so far.
+        began: `time.perf_counter()` when the run began, the time between a cut and a resumption left out.
+        times_evaluated: how often each part of the data was read, by `id` of the part.
+    """
 
-    def __init__(self, config: Any, model: Any) -> None:
+    def __init__(
+        self,
+        config: Any,
+        model: Any,
+        step: Step | None = None,
+        refresher: Refresher | None = None,
+        place: RunPlace | None = None,
+        real_train: Any = None,
+    ) -> None:
         super().__init__(config, model)  # type: ignore[call-arg]
+        self.step, self.refresher, self.place = step, refresher, place
+        self.threads = threads_of_a_step(config, model)
         self.best_epoch: int | None = None
         self.seconds = {"training": 0.0, "evaluation": 0.0}
         self.times_evaluated: Counter[int] = Counter()
         self._epoch: tuple[int, dict[str, Any]] | None = None
         self._validates, self._line = False, ""
-
-    def use_step(self, step: Step | None) -> None:
-        """Train with this step; trainable parts of its sampler join the model's in the optimiser."""
-        self.step = step
+        self.began = time.perf_counter() if place is None or place.began is None else place.began
+        trainer: Any = self
         parameters = [] if step is None else step.parameters()
         if parameters:
-            self.optimizer.add_param_group({"params": parameters})  # type: ignore[attr-defined]
-
-    def prepare(
-        self, run_dir: Path, identity: str, split_hash: str, real_train: Any, began: float | None = None
-    ) -> None:
-        """Say where files go and what the run is; `step` is set beside it.
-
-        Args:
-            run_dir: folder of the run.
-            identity: hash of configuration and data; a state saved under another one is not resumed from.
-            split_hash: identity of the split, kept in the checkpoint.
-            real_train: the training part without inferred positives and without noise, for metrics that count training
-                items.
-            began: `time.perf_counter()` when the run began, before data and identification; None: now.
-        """
-        self.run_dir, self.identity, self.split_hash = run_dir, identity, split_hash
-        self._began = time.perf_counter() if began is None else began
-        self.saved_model_file = str(run_dir / CHECKPOINT)
-        self._saved_at = time.monotonic()
-        if not (run_dir / RESUME).is_file():
-            for name in (HARDNESS, EPOCHS):
-                (run_dir / name).unlink(missing_ok=True)  # none may be left from before
-        collect = self.eval_collector.data_collect  # type: ignore[attr-defined]
-        self.eval_collector.data_collect = lambda _: collect(SimpleNamespace(dataset=real_train))  # type: ignore[attr-defined]
+            trainer.optimizer.add_param_group({"params": parameters})
+        if place is not None:
+            self.saved_model_file = str(place.run_dir / CHECKPOINT)
+        if real_train is not None:
+            collect = trainer.eval_collector.data_collect
+            trainer.eval_collector.data_collect = lambda _: collect(SimpleNamespace(dataset=real_train))
 
     def fit(self, train_data: Any, valid_data: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """RecBole's training, with a line of ours an epoch."""
-        self._validates = bool(valid_data)
+        """RecBole's training, from where a run of this folder was cut off, with a line of ours an epoch.
+
+        Raises:
+            UserError: the state of the run was saved under another configuration or with other data, or is damaged.
+            ValueError: the trainer was made without a place.
+        """
+        self._validates = bool(valid_data)  # as RecBole asks: a loader without rows is none
+        self._saved_at = time.monotonic()
+        if not resume(self, train_data):
+            for name in (HARDNESS, EPOCHS):
+                (self.run_dir / name).unlink(missing_ok=True)  # none may be left from before
         return super().fit(train_data, valid_data, *args, **kwargs)  # type: ignore[misc]
 
     def _train_epoch(self, train_data: Any, epoch_idx: int, loss_func: Any = None, show_progress: bool = False) -> Any:
@@ -126,12 +122,19 @@ class RunTrainer:
         """Write the row of the current epoch in `epochs.csv`; trainers without epochs have none."""
         if self._epoch is not None:
             epoch, values = self._epoch
-            write_row(self.run_dir / EPOCHS, epoch, {**values, "elapsed": self._elapsed, **metrics})
+            elapsed = time.perf_counter() - self.began
+            write_row(self.run_dir / EPOCHS, epoch, {**values, "elapsed": elapsed, **metrics})
 
     @property
-    def _elapsed(self) -> float:
-        """Seconds since the run began, whatever they went into; those between a cut and a resumption left out."""
-        return time.perf_counter() - self._began
+    def _place(self) -> RunPlace:
+        if self.place is None:
+            raise ValueError("A trainer that trains needs a place: make_trainer(..., place=RunPlace(run_dir)).")
+        return self.place
+
+    @property
+    def run_dir(self) -> Path:
+        """Folder of the run."""
+        return self._place.run_dir
 
     @property
     def _hardness(self) -> HardnessMeter | None:
@@ -187,7 +190,7 @@ class RunTrainer:
     def _save_checkpoint(self, epoch: int, verbose: bool = True, **kwargs: Any) -> None:
         model = self.model  # type: ignore[attr-defined]
         stock = model.other_parameter
-        state: dict[str, Any] = {SPLIT_HASH: self.split_hash, RUN_CONFIG: plain(self.config.resolved())}  # type: ignore[attr-defined]
+        state: dict[str, Any] = {SPLIT_HASH: self._place.split_hash, RUN_CONFIG: plain(self.config.resolved())}  # type: ignore[attr-defined]
         if self.step is not None:
             state[SAMPLER_STATE] = self.step.state_dict()
         model.other_parameter = lambda: {**(stock() or {}), **state}
@@ -205,98 +208,30 @@ class RunTrainer:
 
     def _save_state(self, epoch: int, train_data: Any) -> None:
         """Before an epoch: everything that decides what comes after, at most once in `checkpoint_seconds`."""
-        if time.monotonic() - self._saved_at < self.config["checkpoint_seconds"] or epoch == 0:  # type: ignore[attr-defined]
-            return
-        trainer: Any = self
-        state = {
-            "identity": self.identity,
-            "epoch": epoch,
-            "elapsed": self._elapsed,
-            "trainer": {name: getattr(trainer, name) for name in _TRAINER_STATE},
-            "model": trainer.model.state_dict(),
-            "optimizers": {name: one.state_dict() for name, one in _optimizers(trainer).items()},
-            "loaders": [generator.get_state() for generator in generators(self.current(train_data))],
-            "refreshed": None if self.refresher is None else self.refresher.state_dict(),
-            "sampler": None if self.step is None else self.step.state_dict(),
-            "random": random_states(),
-        }
-        self._saved_at = time.monotonic()
-        try:
-            write_state(self.run_dir / RESUME, state, "the state of training")
-        except OSError as error:  # training goes on without: the state is only for the case that it is cut off
-            trainer.logger.warning(
-                f"{self.run_dir / RESUME} cannot be written ({error.strerror}). Training goes on; if it is cut off, it "
-                "goes on from the state that was saved before."
-            )
-
-    def resume(self, train_data: Any) -> bool:
-        """Take up the run of this folder where its last saved state ends; False when there is none.
-
-        Raises:
-            UserError: the state was saved under another configuration or with other data, or cannot be read.
-        """
-        path = self.run_dir / RESUME
-        if not path.is_file():
-            return False
-        trainer: Any = self
-        state = read_state(path, trainer.device, advice="Remove it to start this run from its beginning.")
-        if state["identity"] != self.identity:
-            raise UserError(
-                f"{path} was saved under another configuration or with other data, so this run cannot continue it. "
-                "Repeat the command that began it (see config.yaml) with the same data, or choose another run_dir."
-            )
-        for name, value in state["trainer"].items():
-            setattr(trainer, name, value)
-        trainer.start_epoch = state["epoch"]
-        self._began = time.perf_counter() - state["elapsed"]
-        trainer.model.load_state_dict(state["model"])
-        for name, one in _optimizers(trainer).items():
-            one.load_state_dict(state["optimizers"][name])
-        if self.refresher is not None:
-            self.refresher.load_state_dict(state["refreshed"], train_data)
-        for generator, saved in zip(generators(self.current(train_data)), state["loaders"], strict=True):
-            generator.set_state(saved.cpu())
-        if self.step is not None:
-            self.step.load_state_dict(state["sampler"])
-        set_random_states(state["random"])
-        logger.info(f"Resumed at epoch {trainer.start_epoch} from {path}")
-        return True
+        if time.monotonic() - self._saved_at >= self.config["checkpoint_seconds"] and epoch > 0:  # type: ignore[attr-defined]
+            self._saved_at = time.monotonic()
+            save_state(self, epoch, train_data)
 
 
-_TRAINER_STATE = ("cur_step", "best_valid_score", "best_valid_result", "train_loss_dict", "best_epoch", "seconds")
+def make_trainer(
+    config: Any,
+    model: Any,
+    step: Step | None = None,
+    refresher: Refresher | None = None,
+    place: RunPlace | None = None,
+    real_train: Any = None,
+) -> Any:
+    """RecBole's own trainer class for the model, extended by `RunTrainer`.
 
-
-def _optimizers(trainer: Any) -> dict[str, torch.optim.Optimizer]:
-    """Some trainers (RecVAE) hold several."""
-    return {name: value for name, value in vars(trainer).items() if isinstance(value, torch.optim.Optimizer)}
-
-
-def generators(train_data: Any) -> list[torch.Generator]:
-    """Of the loader itself, or of the two that a knowledge model's loader is made of."""
-    parts = [getattr(train_data, name, None) for name in ("general_dataloader", "kg_dataloader")]
-    loaders = [part for part in parts if part is not None] or [train_data]
-    return [loader.generator for loader in loaders]
-
-
-def random_states() -> tuple[Any, ...]:
-    """The global random states of Python, numpy and torch."""
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return random.getstate(), np.random.get_state(), torch.get_rng_state(), cuda
-
-
-def set_random_states(states: tuple[Any, ...]) -> None:
-    """Go back to `random_states`."""
-    python, numpy, cpu, cuda = states
-    random.setstate(python)
-    np.random.set_state(numpy)
-    torch.set_rng_state(cpu.cpu())
-    if cuda and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all([one.cpu() for one in cuda])
-
-
-def make_trainer(config: Any, model: Any) -> Any:
-    """RecBole's own trainer class for the model, extended by `RunTrainer`."""
+    Args:
+        config: of the run.
+        model: on its device.
+        step: stands in for the model's `calculate_loss`; its trainable parts join the model's in the optimiser.
+        refresher: replaces the inferred positives every few epochs; None: they stay.
+        place: where the run writes and what it is; None for a trainer that only evaluates.
+        real_train: the training part without inferred positives and without noise, for metrics that count training
+            items; None: RecBole's own.
+    """
     stock = get_trainer(config["MODEL_TYPE"], config["model"])
-    trainer = type(f"Run{stock.__name__}", (RunTrainer, stock), {})(config, model)
-    trainer.threads = threads_of_a_step(config, model)
-    return trainer
+    kind = type(f"Run{stock.__name__}", (RunTrainer, stock), {})
+    return kind(config, model, step, refresher, place, real_train)

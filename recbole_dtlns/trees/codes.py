@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from recbole_dtlns.config.choices import MAX_DIGIT
 from recbole_dtlns.data.tokens import positions
 from recbole_dtlns.data.train_split import PAD
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import write_atomically
+from recbole_dtlns.files.item_lines import read_lines, refuse_duplicates, refuse_unknown
 from recbole_dtlns.files.text_lines import quote_line
-from recbole_dtlns.trees.lines import read_lines, refuse_duplicates, refuse_unknown
-
-MAX_DIGIT = int(np.iinfo(np.int16).max)
 
 
 @dataclass(frozen=True)

@@ -92,8 +92,8 @@ def test_a_judges_keys_on_the_command_line_win_over_the_plans_and_those_over_the
     assert found.fixed["candidate_topk"] == "5"
 
 
-def test_a_judge_of_a_plugin_may_read_any_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(JUDGES, "mine", RuleJudge)
+def test_a_judge_of_a_plugin_that_declares_no_keys_may_read_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(JUDGES, "mine", type("Mine", (RuleJudge,), {"keys": None, "asks_model": True}))
     found = plan(judges="rule,mine", llm_model="m", judge_file="f")
     assert found.judge_keys == {"mine": {"llm_model": "m", "judge_file": "f"}}
 

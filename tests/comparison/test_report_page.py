@@ -181,8 +181,8 @@ def test_a_run_without_test_is_reported_by_its_valid_metrics(made: Path, tmp_pat
 @pytest.mark.parametrize(
     ("flag", "expected"),
     [
-        ("--ours=dtl_ns@rul", "Did you mean dtl_ns@rule?"),
-        ("--metric=ndgc@20", "Did you mean ndcg@20?"),
+        ("--ours=dtl_ns@rul", "did you mean dtl_ns@rule"),
+        ("--metric=ndgc@20", "did you mean ndcg@20"),
         ("--colour=red", "--metric"),
     ],
 )

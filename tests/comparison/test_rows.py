@@ -3,9 +3,10 @@
 import pytest
 
 from recbole_dtlns.comparison.plan.rows import ALIASES, CONTROLS, REFERENCES, make_row
+from recbole_dtlns.config.choices import STOCK_SAMPLERS
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.shipped import PROPERTIES
-from recbole_dtlns.samplers import SAMPLERS, STOCK
+from recbole_dtlns.samplers import SAMPLERS
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_reference_rows_are_models_with_their_own_start_values() -> None:
 def test_every_row_is_made_again_from_its_own_name() -> None:
     names = [
         *SAMPLERS,
-        *STOCK,
+        *STOCK_SAMPLERS,
         *ALIASES,
         *CONTROLS,
         *REFERENCES,

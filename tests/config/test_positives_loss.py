@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from toy import write_timed
 
-from recbole_dtlns.config.method import check_judge
-from recbole_dtlns.config.positives_loss import default_judge, learned_obstacle, list_obstacle
+from recbole_dtlns.config.judge_checks import check_judge
+from recbole_dtlns.config.positives_loss import default_judge, list_obstacle
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.false_negatives.judges.not_asked import learned_obstacle
 
 GRAPH = {"inter": ["user_id", "item_id"], "kg": ["head_id", "relation_id", "tail_id"], "link": ["item_id", "entity_id"]}
 SASREC = {"loss_type": "BPR"}
@@ -102,10 +103,10 @@ def test_lists_that_cannot_be_had_are_refused_when_they_are_asked_for(
     ids=str,
 )
 def test_the_learned_judge_is_refused_where_it_cannot_be_fitted(data: Path, keys: dict[str, Any], said: str) -> None:
-    obstacle = learned_obstacle(config_of(data, "BPR", keys).settings)
+    obstacle = learned_obstacle(config_of(data, "BPR", keys).settings.as_dict())
     assert obstacle is not None
     assert said in obstacle
-    assert learned_obstacle(config_of(data, "BPR", {}).settings) is None
+    assert learned_obstacle(config_of(data, "BPR", {}).settings.as_dict()) is None
 
 
 def test_a_shard_without_a_named_judge_and_learned_from_without_the_learned_judge_are_refused(data: Path) -> None:

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
+from recbole_dtlns.config import run_config
+from recbole_dtlns.config.budget import Budget
+from recbole_dtlns.config.declared import declared_keys
 from recbole_dtlns.config.run_config import PROPERTIES, Config
-from recbole_dtlns.config.settings import Settings, meaning, our_keys, sampler_keys
+from recbole_dtlns.config.settings import Settings, meaning, our_keys
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.budget import Budget
 
 # DESIGN's table of start values, as YAML writes them.
 START = """
@@ -89,8 +91,8 @@ def test_start_values_are_the_documented_ones() -> None:
 
 def test_keys_of_samplers_are_typed_and_keep_what_is_given() -> None:
     found = Settings.parse({"srns_warmup": "7"})
-    assert found.sampler_keys["srns_warmup"] == found.as_dict()["srns_warmup"] == 7
-    assert found.sampler_keys["srns_alpha"] == 5.0
+    assert found.declared["srns_warmup"] == found.as_dict()["srns_warmup"] == 7
+    assert found.declared["srns_alpha"] == 5.0
 
 
 def test_overall_yaml_repeats_the_start_values_and_names_every_key() -> None:
@@ -101,7 +103,7 @@ def test_overall_yaml_repeats_the_start_values_and_names_every_key() -> None:
     values = Settings().as_dict()
     assert {key: str(value) for key, value in given.items()} == {key: str(values[key]) for key in given}
     commented = set(re.findall(r"^# (\w+) +\(", text, flags=re.MULTILINE))
-    assert set(given) | commented == our_keys() - set(sampler_keys())
+    assert set(given) | commented == our_keys() - set(declared_keys("samplers"))
 
 
 @pytest.mark.parametrize("path", sorted(PROPERTIES.rglob("*.yaml")), ids=lambda path: path.name)
@@ -145,7 +147,7 @@ def test_every_key_has_a_meaning_and_parses_its_own_text() -> None:
 )
 def test_values_are_typed_by_the_table(given: dict[str, Any], typed: Any) -> None:
     (key,) = given
-    assert getattr(Settings.parse(given), key) == typed
+    assert Settings.parse(given)[key] == typed
 
 
 @pytest.mark.parametrize(
@@ -224,3 +226,14 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None
     (tmp_path / "a.yaml").write_text(text)
     with pytest.raises(UserError, match=r"a\.yaml"):
         Config("BPR", "ml-100k", [str(tmp_path / "a.yaml")])
+
+
+def test_a_fault_of_our_own_is_no_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise KeyError("a bug")
+
+    with pytest.raises(UserError, match=r"The configuration cannot be used.*--loss_type=BPR"):  # raised inside RecBole
+        Config("SASRec", "ml-100k")
+    monkeypatch.setattr(run_config, "check_nested_keys", broken)
+    with pytest.raises(KeyError, match="a bug"):
+        Config("BPR", "ml-100k")

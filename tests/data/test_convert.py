@@ -11,9 +11,10 @@ from recbole.data import create_dataset
 from recbole.utils import init_seed
 
 import recbole_dtlns
+from recbole_dtlns.config.locate import locate
+from recbole_dtlns.config.reading_keys import ATOMIC_KEYS, reading_keys
 from recbole_dtlns.data.atomic_columns import MISSING
-from recbole_dtlns.data.convert import ATOMIC_KEYS, convert, reading_keys, write_atomic
-from recbole_dtlns.data.locate import locate
+from recbole_dtlns.data.convert import convert, write_atomic
 from recbole_dtlns.data.split_files import PARTS, SplitPairs, read_split
 from recbole_dtlns.errors import UserError
 

@@ -13,8 +13,8 @@ import pytest
 from recbole.config import Config
 from recbole.data import create_dataset
 
+from recbole_dtlns.config.locate import DataLocation, locate
 from recbole_dtlns.data.download import SECONDS_WITHOUT_ANSWER, clear_download_errors
-from recbole_dtlns.data.locate import DataLocation, locate
 from recbole_dtlns.errors import UserError
 
 ROWS = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n1\ta\t5\t1\n2\tb\t4\t2\n"

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from test_honest import run
 
+from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.evaluation.held_out_bound import Explained, TrainHeads
-from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates.item_knn import ItemKNN
 from recbole_dtlns.files.run_folder import read_result
 

@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
+from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates.candidate_file import read_candidates
 
 # numbers: users 10 -> 1, 9 -> 2, x -> 3; items a .. e -> 1 .. 5

@@ -3,9 +3,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates import ease as ease_module
 from recbole_dtlns.false_negatives.candidates import item_knn as item_knn_module
 from recbole_dtlns.false_negatives.candidates.ease import EASE

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates.ease import EASE
 from recbole_dtlns.false_negatives.candidates.item_knn import ItemKNN
 from recbole_dtlns.false_negatives.candidates.ranking import top_unseen

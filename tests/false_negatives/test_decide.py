@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.config.choices import DECISIONS
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.decide import Calibration, DecisionSettings, decide, probability_of
 
 NAN = float("nan")

@@ -83,7 +83,7 @@ def test_answers_are_a_number_for_each_pair_on_the_scale_that_the_judge_names(ju
     if mass is not None:
         assert mass.shape == users.shape
         assert (np.isnan(mass) | ((mass > 0) & (mass <= 1))).all()  # NaN where a server does not tell
-    if not judge.margins:
+    if not judge.gives_log_odds:
         assert ((raw >= 0) & (raw <= 1)).all()
     if judge.name != "keep_all":
         assert len(set(raw.tolist())) > 1

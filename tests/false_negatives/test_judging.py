@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.data.train_split import TrainSplit
-from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates, top_unseen
-from recbole_dtlns.false_negatives.judges import JudgeContext
+from recbole_dtlns.false_negatives.judges import Judge, JudgeContext
 from recbole_dtlns.false_negatives.judges.judging import judge_pairs
 from recbole_dtlns.false_negatives.judges.store import VerdictStore
 
 
-class Counting:
+class Counting(Judge):
     """Answers by a fixed function of the pair, and notes every pair that it was asked about."""
 
     name, revision = "counting", "1"

@@ -14,10 +14,12 @@ from recbole_dtlns.cli import main
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data.augmented import WEIGHT_FIELD, positives_matrix
 from recbole_dtlns.data.build import BuiltSplit, build_split
-from recbole_dtlns.false_negatives.identification.stage import Identification, identify
+from recbole_dtlns.false_negatives.identification.identified import Identification
+from recbole_dtlns.false_negatives.identification.stage import identify
 from recbole_dtlns.files.run_folder import read_result
 from recbole_dtlns.training.assemble import Prepared, prepare
 from recbole_dtlns.training.layers import LAYER_SOURCES
+from recbole_dtlns.training.resume import RunPlace
 
 SMALL = {"tree_leaf_size": 4, "embedding_size": 8, "train_batch_size": 100, "learning_rate": 0.01}
 SHAPES: dict[str, dict[str, Any]] = {
@@ -48,8 +50,7 @@ def ready(data: Path, model: str = "BPR", **keys: Any) -> tuple[BuiltSplit, Iden
     config["checkpoint_dir"] = str(data / "saved")
     split = build_split(config, data / "cache")
     found = identify(split.view, config.settings, config.method, data / "cache")
-    prepared = prepare(config, split, found.inferred, found.trees, lists=found.lists)
-    prepared.trainer.prepare(data, "", split.split_hash, split.train)
+    prepared = prepare(config, split, found.inferred, found.trees, lists=found.lists, place=RunPlace(data))
     return split, found, prepared
 
 

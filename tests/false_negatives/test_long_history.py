@@ -2,7 +2,7 @@ import numpy as np
 from scipy import sparse
 
 from recbole_dtlns.false_negatives.judges.long_history import nearest_history
-from recbole_dtlns.trees.similarity import lcp_similarity
+from recbole_dtlns.trees.lcp import lcp_similarity
 
 
 def setting(seed=0):

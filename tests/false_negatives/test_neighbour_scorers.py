@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates import user_knn as user_knn_module
 from recbole_dtlns.false_negatives.candidates.item_knn import ItemKNN
 from recbole_dtlns.false_negatives.candidates.low_pass import LowPass

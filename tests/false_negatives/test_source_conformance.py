@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.data.train_split import TrainSplit
-from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates.sources import SOURCES, CandidateSettings, find_candidates, resolve_source
 from recbole_dtlns.files.cache import StageCache
 

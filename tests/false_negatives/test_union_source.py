@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates.ranking import ranked_by_order
 from recbole_dtlns.false_negatives.candidates.sources import CandidateSettings, find_candidates, resolve_source
 from recbole_dtlns.false_negatives.candidates.union_source import UnionSource

@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates.ranking import top_unseen
 from recbole_dtlns.false_negatives.decide import Calibration, DecisionSettings, decide, probability_of
 from recbole_dtlns.false_negatives.judges.exchange import check_exchange_path, write_verdicts

@@ -18,7 +18,7 @@ from recbole_dtlns.comparison.run.records import read_comparison
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.evaluation.loading import load_run
 from recbole_dtlns.files.saved_state import read_state
-from recbole_dtlns.training.trainer import RESUME
+from recbole_dtlns.training.resume import RESUME
 
 
 @pytest.fixture(scope="module")

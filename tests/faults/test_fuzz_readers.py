@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recbole_dtlns.commands.arguments import flags
+from recbole_dtlns.config.config_files import typed
 from recbole_dtlns.config.nested_keys import check_nested_keys
-from recbole_dtlns.config.run_config import Config, typed
+from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.config.settings import Settings, our_keys
 from recbole_dtlns.data.atomic_check import check_atomic
 from recbole_dtlns.data.atomic_header import AtomicFormat

@@ -1,5 +1,7 @@
 """Every way of scoring equals one prompt a pair, for models with and without sliding windows."""
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -160,6 +162,27 @@ def test_out_of_memory_halves_the_batch_and_loses_nothing(monkeypatch):
     monkeypatch.undo()
     np.testing.assert_allclose(found, truth(model, made)[0], atol=1e-4)
     assert scorer.batch_tokens < 2000
+
+
+def test_when_memory_ran_out_the_tensors_of_the_failed_batch_are_gone_before_the_next(monkeypatch):
+    model = make("llama")
+    made, owners = prompts()
+    scorer = LabelScorer(model, LABELS, "shared", 2000)
+    batch, tensors, alive = scorer._batch, [], []
+
+    def runs_out_once(users):
+        for pairs, hidden in batch(users):
+            if tensors:
+                yield pairs, hidden
+            else:
+                tensors.append(weakref.ref(hidden))
+                yield pairs, hidden
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(scorer, "_batch", runs_out_once)
+    monkeypatch.setattr(scoring.logger, "warning", lambda *_: alive.append(tensors[0]() is not None))
+    scorer.score(made, owners)
+    assert alive == [False]
 
 
 def test_no_memory_at_all_is_explained(monkeypatch):

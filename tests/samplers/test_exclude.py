@@ -10,7 +10,7 @@ from recbole_dtlns.false_negatives.judges.rule import RuleJudge
 from recbole_dtlns.samplers.parts import exclude
 from recbole_dtlns.samplers.parts.exclude import FarFromHistory, HistorySimilarity
 from recbole_dtlns.samplers.parts.proposal import FreeItems, popularity_weights
-from recbole_dtlns.trees.similarity import lcp_similarity
+from recbole_dtlns.trees.lcp import lcp_similarity
 
 N_USERS, N_ITEMS = 25, 40
 

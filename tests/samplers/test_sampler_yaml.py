@@ -5,8 +5,9 @@ import ast
 import pytest
 import yaml
 
+from recbole_dtlns.config.declared import declared_keys
 from recbole_dtlns.config.run_config import Config
-from recbole_dtlns.config.settings import Settings, our_keys, sampler_keys
+from recbole_dtlns.config.settings import Settings, our_keys
 from recbole_dtlns.files.shipped import PROPERTIES
 from recbole_dtlns.samplers import SAMPLERS
 
@@ -48,7 +49,7 @@ def test_it_can_be_given_as_a_configuration_file(name: str, caplog: pytest.LogCa
 
 
 def test_a_samplers_own_key_is_typed_by_its_table_and_reaches_the_run() -> None:
-    assert "ahns_beta" in sampler_keys()
+    assert "ahns_beta" in declared_keys("samplers")
     config = Config("BPR", "ml-100k", command_line={"neg_sampler": "ahns", "ahns_beta": "0.5"})
     assert config.settings.as_dict()["ahns_beta"] == 0.5
     assert config.resolved()["ahns_beta"] == 0.5

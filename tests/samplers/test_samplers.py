@@ -5,8 +5,9 @@ import torch
 from small import N_ITEMS, batch, context, small_layers
 from torch import Tensor
 
+from recbole_dtlns.config.declared import require_sampler
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.samplers import SAMPLERS, require_sampler
+from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.samplers.base import BaseSampler, min_max, take
 from recbole_dtlns.samplers.batch import Batch, Choice
 from recbole_dtlns.samplers.methods.dns import DNS

@@ -17,6 +17,7 @@ from recbole_dtlns.errors import UserError
 from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.training.assemble import Prepared, prepare
 from recbole_dtlns.training.layers import LAYER_SOURCES
+from recbole_dtlns.training.resume import RunPlace
 
 MODELS: dict[str, dict[str, Any]] = {
     "BPR": {},
@@ -56,8 +57,7 @@ def configured(model: str, data: Path, **keys: Any) -> Config:
 
 def ready(model: str, data: Path, split: BuiltSplit, **keys: Any) -> Prepared:
     config = configured(model, data, **keys)
-    prepared = prepare(config, split, None, None)
-    prepared.trainer.prepare(data, "", split.split_hash, split.train)
+    prepared = prepare(config, split, None, None, place=RunPlace(data))
     return prepared
 
 

@@ -22,7 +22,8 @@ from recbole_dtlns.false_negatives.inferred import read_inferred
 from recbole_dtlns.files.run_folder import read_result
 from recbole_dtlns.training.assemble import prepare
 from recbole_dtlns.training.refresh import REFRESHED
-from recbole_dtlns.training.trainer import CHECKPOINT, RESUME
+from recbole_dtlns.training.resume import RESUME, RunPlace
+from recbole_dtlns.training.trainer import CHECKPOINT
 
 
 def train(name: str, *flags: str) -> int:
@@ -40,8 +41,7 @@ def ready(folder: Path, model: str = "BPR", **keys: Any) -> Any:
     config["checkpoint_dir"] = str(folder / "saved")
     split = build_split(config, folder / "cache")
     found = identify(split.view, config.settings, config.method, folder / "cache")
-    prepared = prepare(config, split, found.inferred, found.trees, online=found.online)
-    prepared.trainer.prepare(folder, "", "", split.train)
+    prepared = prepare(config, split, found.inferred, found.trees, online=found.online, place=RunPlace(folder))
     return prepared, split
 
 
@@ -234,3 +234,15 @@ def test_a_runs_counts_are_those_of_its_best_epoch(toy: Path) -> None:
     best = result["best_epoch"]
     first = len(read_inferred(toy / "run" / "inferred_positives.tsv"))
     assert result["data"]["inferred_positives"] == counts.get(best, first)
+
+
+def test_the_positives_that_count_are_those_of_the_best_epoch(toy: Path) -> None:
+    prepared, _ = ready(toy, judge="rule")
+    refresher = prepared.trainer.refresher
+    first = refresher.extra
+    assert prepared.used is first
+    refresher.best = first  # as a checkpoint has it
+    prepared.model.user_embedding.weight.data.neg_()
+    refresher.before_epoch(2, prepared.train_data, toy)
+    assert prepared.used is first
+    assert refresher.extra is not first

@@ -24,6 +24,7 @@ from recbole_dtlns.training.assemble import prepare
 from recbole_dtlns.training.hardness import replay
 from recbole_dtlns.training.hardness.held_out import HeldOut
 from recbole_dtlns.training.hardness.log import HARDNESS
+from recbole_dtlns.training.resume import RunPlace
 
 
 def test_no_replay_in_trials_nor_without_a_checkpoint(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,9 +51,8 @@ def ready(folder: Path, model: str = "BPR", **keys: Any) -> Any:
     config["checkpoint_dir"] = str(folder / "saved")
     split = build_split(config, folder / "cache")
     found = identify(split.view, config.settings, config.method, folder / "cache")
-    prepared = prepare(config, split, found.inferred, found.trees, online=found.online)
+    prepared = prepare(config, split, found.inferred, found.trees, online=found.online, place=RunPlace(folder / "work"))
     (folder / "work").mkdir()
-    prepared.trainer.prepare(folder / "work", "", "", split.train)
     return config, split, found, prepared
 
 
@@ -151,7 +151,7 @@ def test_tree_exclude_in_a_run(toy: Path, capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize("augment_loss", [True, False])
 @pytest.mark.parametrize("sampler", ["dns", "popularity", "dtl_ns"])
 def test_accepted_pairs_are_never_drawn_and_rejected_ones_are(toy: Path, sampler: str, augment_loss: bool) -> None:
-    keys = {"neg_sampler": sampler, "judge": "rule", "positives_per_user": 2, "augment_loss": augment_loss}
+    keys = {"neg_sampler": sampler, "judge": "rule", "positives_per_user": 2, "augment_loss": augment_loss, "epochs": 3}
     _, split, found, prepared = ready(toy, **keys)
     train_part = split.train
     accepted = positives_matrix(train_part, prepared.extra) - positives_matrix(train_part)
@@ -166,8 +166,7 @@ def test_accepted_pairs_are_never_drawn_and_rejected_ones_are(toy: Path, sampler
         return view, picked, choice
 
     step.choose = noting
-    for epoch in range(3):
-        prepared.trainer._train_epoch(prepared.train_data, epoch)
+    prepared.trainer.fit(prepared.train_data, saved=False)
     drawable = set()
     for users, candidates, chosen in seen:
         for items in (candidates, chosen):

@@ -1,28 +1,31 @@
-"""What the trainer adds to RecBole's: our step for one epoch, and its parameters."""
+"""What the trainer adds to RecBole's, through RecBole's own `fit`."""
 
+from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
-from recbole_dtlns.training.trainer import RunTrainer
-
-
-class Model:
-    """Says what its loss is given."""
-
-    def calculate_loss(self, rows: str) -> str:
-        return f"loss of {rows}"
+from recbole_dtlns.config.run_config import Config
+from recbole_dtlns.data.build import build_split
+from recbole_dtlns.training.assemble import prepare
+from recbole_dtlns.training.resume import RunPlace
+from recbole_dtlns.training.trainer import make_trainer
 
 
 class Step:
-    """Notes what it is asked."""
+    """Takes the model's own loss, plus one for each epoch, and notes what it is asked."""
+
+    sampling_seconds = 0.0
 
     def __init__(self) -> None:
         self.calls: list[Any] = []
         self.weight = torch.nn.Parameter(torch.ones(2))
 
-    def __call__(self, calculate_loss: Any, rows: str) -> str:
-        return f"our {calculate_loss(rows)}"
+    def __call__(self, calculate_loss: Any, rows: Any) -> torch.Tensor:
+        self.calls.append("batch")
+        loss: torch.Tensor = calculate_loss(rows)
+        return loss + self.weight.sum()
 
     def epoch_begin(self, epoch: int) -> None:
         self.calls.append(("begin", epoch))
@@ -33,30 +36,43 @@ class Step:
     def parameters(self) -> list[torch.nn.Parameter]:
         return [self.weight]
 
-
-def trainer() -> Any:
-    """One without RecBole's part."""
-    made: Any = RunTrainer.__new__(RunTrainer)
-    made.model = Model()
-    made.optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.5)
-    return made
+    def state_dict(self) -> dict[str, Any]:
+        return {}
 
 
-def test_the_step_stands_in_for_the_loss_during_an_epoch() -> None:
-    one, step = trainer(), Step()
-    one.use_step(step)
-    with one._stepping(3):
-        assert step.calls == [("begin", 3)]
-        assert one.model.calculate_loss("rows") == "our loss of rows"
-    assert step.calls == [("begin", 3), ("end", 3)]
-    assert one.model.calculate_loss("rows") == "loss of rows"
+def fitted(toy: Path, step: Step | None, place: RunPlace | None) -> Any:
+    """A trainer after two epochs of BPR with this step."""
+    keys = {
+        "data_path": str(toy / "data"),
+        "neg_sampler": "recbole:uniform",
+        "judge": "none",
+        "epochs": 2,
+        "embedding_size": 4,
+    }
+    config = Config("BPR", "toy", config_dict={**keys, "train_batch_size": 4096, "show_progress": False})
+    config["checkpoint_dir"] = str(toy / "saved")
+    split = build_split(config, toy / "cache")
+    prepared = prepare(config, split, None, None, for_training=False)
+    trainer = make_trainer(config, prepared.model, step, place=place)
+    trainer.fit(prepared.train_data, prepared.valid_data, saved=False)
+    return trainer
 
 
-def test_parameters_of_the_sampler_are_trained() -> None:
-    one, step = trainer(), Step()
-    one.use_step(step)
-    step.weight.sum().backward()
-    one.optimizer.step()
-    assert step.weight.tolist() == [0.5, 0.5]
-    one.use_step(None)
-    assert len(one.optimizer.param_groups) == 2
+def test_the_step_stands_in_for_the_loss_of_every_batch_and_its_parameters_are_trained(toy: Path) -> None:
+    step = Step()
+    trainer = fitted(toy, step, RunPlace(toy))
+    assert step.calls == [("begin", 0), "batch", ("end", 0), ("begin", 1), "batch", ("end", 1)]
+    assert "calculate_loss" not in vars(trainer.model)
+    assert (step.weight < 1).all()
+    assert trainer.train_loss_dict[0] > 2
+
+
+def test_without_a_step_the_model_has_its_own_loss(toy: Path) -> None:
+    trainer = fitted(toy, None, RunPlace(toy))
+    assert len(trainer.optimizer.param_groups) == 1
+    assert trainer.train_loss_dict[0] == pytest.approx(0.693, abs=0.01)
+
+
+def test_a_trainer_without_a_place_does_not_train(toy: Path) -> None:
+    with pytest.raises(ValueError, match="place=RunPlace"):
+        fitted(toy, None, None)

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recbole_dtlns.trees.index_tree import build_codes
-from recbole_dtlns.trees.similarity import TreeSimilarity, common_prefix, lcp_similarity
+from recbole_dtlns.trees.lcp import common_prefix, lcp_similarity
+from recbole_dtlns.trees.similarity import TreeSimilarity
 
 paths = st.lists(st.lists(st.integers(0, 2), max_size=5), min_size=1, max_size=12)
 

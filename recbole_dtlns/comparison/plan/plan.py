@@ -11,8 +11,10 @@ from typing import Any
 from recbole.utils import ModelType
 
 from recbole_dtlns.comparison.plan.rows import METHOD_ROWS, Row, make_row
-from recbole_dtlns.config.positives_loss import LEARNED
-from recbole_dtlns.config.run_config import model_class, raw_value
+from recbole_dtlns.config.choices import DEFAULT_JUDGE
+from recbole_dtlns.config.config_files import raw_value
+from recbole_dtlns.config.declared import declared
+from recbole_dtlns.config.models import model_class
 from recbole_dtlns.training.layers import LAYER_SOURCES
 
 
@@ -82,7 +84,7 @@ class ComparisonPlan:
     datasets: tuple[str, ...]
     models: tuple[str, ...]
     rows: tuple[Row, ...]
-    judges: tuple[str, ...] = (LEARNED,)
+    judges: tuple[str, ...] = (DEFAULT_JUDGE,)
     seeds: tuple[int, ...] = (2020,)
     split_seed: int = 2020
     trials: int = 0
@@ -144,7 +146,11 @@ class ComparisonPlan:
         named, protocol = (raw_value(key, *sources) for key in ("positives_loss", "protocol"))
         if named is not None:
             return bool(named == "list")
-        return judge == LEARNED and protocol != "reference" and model_class(model).type != ModelType.SEQUENTIAL
+        return (
+            declared(judge).prefers_lists
+            and protocol != "reference"
+            and model_class(model).type != ModelType.SEQUENTIAL
+        )
 
     def _rows_on(self, model: str) -> Iterator[tuple[Row, str]]:
         """Rows and judges on a model of the plan, each with the row that it must stand beside.

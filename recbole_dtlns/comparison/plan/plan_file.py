@@ -20,12 +20,13 @@ from recbole_dtlns.comparison.plan.plan_keys import (
 from recbole_dtlns.comparison.plan.plan_values import LARGEST_SEED, is_list, mapping, numbers, one, seeds, words
 from recbole_dtlns.comparison.plan.rows import REFERENCES, make_row, require_judge
 from recbole_dtlns.comparison.search.search import KINDS, number_of_trials
+from recbole_dtlns.config.choices import DEFAULT_JUDGE
+from recbole_dtlns.config.config_files import raw_value, read_yaml
+from recbole_dtlns.config.models import require_model
+from recbole_dtlns.config.nearest import nearest
 from recbole_dtlns.config.parsers import number, one_of, whole
 from recbole_dtlns.config.permissions import PERMISSIONS, is_allowed, refuse_in_files
 from recbole_dtlns.config.plugins import load_allowed, plugin_names
-from recbole_dtlns.config.positives_loss import LEARNED
-from recbole_dtlns.config.run_config import raw_value, read_yaml, require_model
-from recbole_dtlns.config.settings import nearest
 from recbole_dtlns.errors import UserError
 
 __all__ = ["DEFAULT_ROWS", "check_cells", "make_plan", "read_plan"]
@@ -148,7 +149,7 @@ def _checked(
         first = raw_value("seed", files)
     chosen_seeds = seeds(entries.get("seeds", 1), first)
     split_seed = entries.get("split_seed", raw_value("split_seed", files))
-    named_rows, named_judges = entries.get("samplers", DEFAULT_ROWS), entries.get("judges", [LEARNED])
+    named_rows, named_judges = entries.get("samplers", DEFAULT_ROWS), entries.get("judges", [DEFAULT_JUDGE])
     rows = tuple(dict.fromkeys(make_row(name, known_only) for name in words("samplers", named_rows)))
     judges = tuple(_judge(name, known_only) for name in words("judges", named_judges))
     named = [*judges, *(row.judge for row in rows if row.judge is not None)]

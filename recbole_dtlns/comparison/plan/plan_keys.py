@@ -9,9 +9,10 @@ from recbole_dtlns.comparison.plan.plan import ComparisonPlan
 from recbole_dtlns.comparison.plan.plan_values import mapping
 from recbole_dtlns.comparison.plan.rows import require_judge
 from recbole_dtlns.comparison.search.search import Range, parse_range, ranges_of, trial_keys
-from recbole_dtlns.config.positives_loss import LEARNED
-from recbole_dtlns.config.run_config import raw_value, typed
-from recbole_dtlns.config.settings import Settings, nearest, our_keys
+from recbole_dtlns.config.config_files import raw_value, typed
+from recbole_dtlns.config.declared import all_judges
+from recbole_dtlns.config.nearest import nearest
+from recbole_dtlns.config.settings import Settings, our_keys
 from recbole_dtlns.errors import UserError
 
 # RecBole's own metrics; beside accuracy, how much of the catalogue is recommended and how popular that is.
@@ -35,12 +36,6 @@ _SET_HERE = {
 }
 # A judge's keys are those of identification and judging alone: what may differ between the rows of one comparison.
 _OF_JUDGES = ("llm_", "server_", "candidate_", "judge_", "student_", "learned_", "positive", "list_")
-# Some of them matter to some judges alone, and are then no part of the identity of runs with other judges or with none.
-_OF_MODELS = ("llm_", "server_", "student_")
-_OF_ALL_JUDGES = ("llm_max_pairs", "llm_max_history")
-_WITHOUT_MODEL = ("rule", "keep_all", "file", LEARNED)  # learned_from=llm takes its keys from judge_keys
-_WITHOUT_FILE = ("rule", "keep_all", "llm", "server", "student", LEARNED)
-_NOT_LEARNED = ("rule", "keep_all", "llm", "server", "student", "file")
 # Of these a file for all runs may hold a value: every run is given its own on top.
 _OVERRIDDEN = {"model", "dataset", "neg_sampler", "judge", "seed", "split_seed", "run_dir"}
 
@@ -64,7 +59,7 @@ def judge_keys_of(given: Mapping[str, Any], known_only: bool = True) -> dict[str
     Raises:
         UserError: an unknown judge or key, one of evaluation, training or budget, or a value of the wrong type.
     """
-    found: dict[str, dict[str, Any]] = {}
+    typed_keys: dict[str, dict[str, Any]] = {}
     for judge, keys in given.items():
         if known_only:
             require_judge(judge)
@@ -80,8 +75,8 @@ def judge_keys_of(given: Mapping[str, Any], known_only: bool = True) -> dict[str
                     "so rows with this judge would not be comparable to the others. Give it for all runs: under fixed, "
                     f"or as --{key}=VALUE. For another protocol name a row NAME+reference."
                 )
-        found[judge] = {key: _value(key, value) for key, value in mapping(judge, keys).items()}
-    return found
+        typed_keys[judge] = {key: _value(key, value) for key, value in mapping(judge, keys).items()}
+    return typed_keys
 
 
 def deal_out(
@@ -103,7 +98,7 @@ def deal_out(
     Raises:
         UserError: no judge of the plan reads a key.
     """
-    found = {
+    dealt = {
         judge: {key: value for key, value in keys.items() if key not in flags} for judge, keys in judge_keys.items()
     }
     for key in [key for key in shared if _strangers(key)]:
@@ -114,17 +109,23 @@ def deal_out(
                 f"--judges or as a row judge=NAME, or leave {key} out."
             )
         for judge in readers:
-            found.setdefault(judge, {}).setdefault(key, value)
-    return found
+            dealt.setdefault(judge, {}).setdefault(key, value)
+    return dealt
 
 
-def _strangers(key: str) -> tuple[str, ...]:
-    """Judges that cannot read a key; those of plugins may read any."""
-    if key == "judge_file":
-        return _WITHOUT_FILE
-    if key == "learned_from":
-        return _NOT_LEARNED
-    return _WITHOUT_MODEL if key.startswith(_OF_MODELS) and key not in _OF_ALL_JUDGES else ()
+def _strangers(key: str) -> list[str]:
+    """Judges that cannot read a key; those that do not say what they read, of plugins, may read any.
+
+    A judge that asks a language model gets the keys of all such judges: its model may be served, or teach a student.
+    """
+    judges = {name: judge for name, judge in all_judges().items() if judge.way != "none"}
+    readers = [judge for judge in judges.values() if key in (judge.keys or {})]
+    of_models = any(judge.asks_model for judge in readers)
+    return [
+        name
+        for name, judge in judges.items()
+        if readers and judge.keys is not None and key not in judge.keys and not (of_models and judge.asks_model)
+    ]
 
 
 def check_files(files: Sequence[str]) -> None:

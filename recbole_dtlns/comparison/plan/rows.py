@@ -10,12 +10,12 @@ from typing import Any
 import recbole
 import yaml
 
-from recbole_dtlns.config.run_config import typed
-from recbole_dtlns.config.settings import nearest
+from recbole_dtlns.config.choices import JUDGED_ORDER, STOCK_SAMPLERS
+from recbole_dtlns.config.config_files import typed
+from recbole_dtlns.config.declared import require_judge as known_judge
+from recbole_dtlns.config.nearest import nearest
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.judges import JUDGES, OTHER_JUDGES
-from recbole_dtlns.samplers import SAMPLERS, STOCK
-from recbole_dtlns.training.judged import JUDGED_ORDER
+from recbole_dtlns.samplers import SAMPLERS
 
 METHOD = "dtl_ns"
 JUDGE_ROW = "judge"
@@ -107,8 +107,8 @@ def make_row(name: str, known_only: bool = True) -> Row:
 
 def _sampler_row(name: str, known_only: bool) -> Row:
     base, *added = name.split("+")
-    if known_only and base not in SAMPLERS and base not in STOCK:
-        known = [*SAMPLERS, *STOCK, *ALIASES, *CONTROLS, JUDGE_ROW, *REFERENCES]
+    if known_only and base not in SAMPLERS and base not in STOCK_SAMPLERS:
+        known = [*SAMPLERS, *STOCK_SAMPLERS, *ALIASES, *CONTROLS, JUDGE_ROW, *REFERENCES]
         raise UserError(
             f"There is no row {name!r}{nearest(base, known) or '.'} A row is one of {', '.join(known)}, or judge=NAME; "
             "samplers take +tree, +pos or +list, and +reference behind the name."
@@ -118,7 +118,7 @@ def _sampler_row(name: str, known_only: bool) -> Row:
     losses = [_LOSSES[word] for word in added if word in _LOSSES]
     _require_possible(name, base, added)
     tree, reference = "tree" in added, "reference" in added
-    search = _STOCK_SEARCH.get(base, ()) if base in STOCK else (f"sampler/{base}",)
+    search = _STOCK_SEARCH.get(base, ()) if base in STOCK_SAMPLERS else (f"sampler/{base}",)
     return Row(
         name="+".join([base, *(word for word in _ADDED if word in added)]),
         keys={
@@ -144,7 +144,7 @@ def _require_possible(name: str, base: str, added: Sequence[str]) -> None:
             f"Row {name!r}: +pos makes the judge's positives rows of the loss, +list its lists a soft target. Name one."
         )
     for word, what in (("tree", "the tree view"), ("list", "the list loss")):
-        if word in added and base in STOCK:
+        if word in added and base in STOCK_SAMPLERS:
             raise UserError(f"Row {name!r}: {what} needs a sampler of ours, and {base} is RecBole's own loader.")
     if "list" in added and "reference" in added:
         raise UserError(f"Row {name!r}: +reference filters pairs, not lists. Write +pos with it.")
@@ -157,9 +157,7 @@ def require_judge(name: str) -> None:
             "A comparison has no judge 'none': rows without inferred positives run without a judge anyhow. For dtl_ns "
             "without its positives name the row tree_only."
         )
-    known = sorted({*OTHER_JUDGES, *JUDGES} - {"none"})
-    if name not in known:
-        raise UserError(f"There is no judge {name!r}{nearest(name, known) or '.'} Known: {', '.join(known)}.")
+    known_judge(name)
 
 
 def _reference_keys(model: str) -> dict[str, Any]:
@@ -180,5 +178,5 @@ def _reference_keys(model: str) -> dict[str, Any]:
 def _stock_values(name: str) -> dict[str, Any]:
     """The content of one of RecBole's property files."""
     path = Path(recbole.__file__).parent / "properties" / f"{name}.yaml"
-    held = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    return {key: typed(key, value) for key, value in held.items()}  # YAML reads 1e-05 as text
+    values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    return {key: typed(key, value) for key, value in values.items()}  # YAML reads 1e-05 as text

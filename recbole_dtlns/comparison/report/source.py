@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,6 +12,7 @@ from recbole_dtlns.comparison.report.row import Row, problem_of
 from recbole_dtlns.comparison.run.records import Comparison
 from recbole_dtlns.comparison.statistics import Compared, all_pairs, family_of, turned
 from recbole_dtlns.comparison.statistics.values import row_values
+from recbole_dtlns.config.nearest import nearest
 from recbole_dtlns.errors import UserError
 
 SPREAD_OF_LISTS = ("itemcoverage", "averagepopularity")  # of those beyond accuracy, the two that stand beside it
@@ -215,7 +214,7 @@ class Source:
         if asked is not None:
             if asked.lower() not in known:
                 raise UserError(
-                    f"--metric={asked}: the runs have {', '.join(known) or 'no metrics'}.{near(asked, known)}"
+                    f"--metric={asked}: the runs have {', '.join(known) or 'no metrics'}{nearest(asked, known) or '.'}"
                 )
             return asked.lower()
         config = self.runs[0].result["config"] if self.runs else {}
@@ -226,13 +225,9 @@ class Source:
         labels = list(dict.fromkeys(run.label for run in self.runs))
         if asked is not None:
             if asked not in labels:
-                raise UserError(f"--ours={asked}: the rows are {', '.join(labels) or 'none'}.{near(asked, labels)}")
+                raise UserError(
+                    f"--ours={asked}: the rows are {', '.join(labels) or 'none'}{nearest(asked, labels) or '.'}"
+                )
             return asked
         own = (run.label for sampler in METHOD_ROWS for run in self.runs if run.sampler == sampler)
         return next(own, None)
-
-
-def near(word: str, known: Iterable[str]) -> str:
-    """` Did you mean ...?`, or nothing."""
-    nearest = difflib.get_close_matches(word, list(known), n=1)
-    return f" Did you mean {nearest[0]}?" if nearest else ""

@@ -23,7 +23,8 @@ from recbole_dtlns.comparison.plan.plan import ComparisonPlan
 from recbole_dtlns.comparison.run.records import RUNS, WHAT_TO_DO, trained_result
 from recbole_dtlns.comparison.run.runs import Run, command, run_config
 from recbole_dtlns.comparison.run.same_inputs import SameInputs
-from recbole_dtlns.config.run_config import Config, read_yaml
+from recbole_dtlns.config.config_files import read_yaml
+from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.machine import usable_cores
 from recbole_dtlns.files.result_schema import Result

@@ -10,7 +10,7 @@ from pathlib import Path
 from recbole.utils import ModelType
 
 from recbole_dtlns.comparison.run.records import WHAT_TO_DO, RunRecord
-from recbole_dtlns.config.run_config import model_class
+from recbole_dtlns.config.models import model_class
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.result_schema import Result
 

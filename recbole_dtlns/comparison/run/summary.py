@@ -10,7 +10,7 @@ from typing import Any
 
 from recbole_dtlns.comparison.run.records import Comparison, RunRecord
 from recbole_dtlns.comparison.run.runs import Run, all_runs
-from recbole_dtlns.config.run_config import raw_value
+from recbole_dtlns.config.config_files import raw_value
 from recbole_dtlns.files.cache import write_atomically
 from recbole_dtlns.files.csv_text import text_row
 

@@ -13,7 +13,7 @@ import recbole
 from recbole_dtlns.comparison.plan.plan import ComparisonPlan
 from recbole_dtlns.comparison.plan.rows import METHOD, Row
 from recbole_dtlns.comparison.search.ranges import Range, parse_range
-from recbole_dtlns.config.run_config import raw_value, read_yaml
+from recbole_dtlns.config.config_files import raw_value, read_yaml
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.files.shipped import PROPERTIES
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
+from recbole_dtlns.config.budget import Budget
+from recbole_dtlns.config.parsers import Key, or_none, text
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates, ranked_by_order
 from recbole_dtlns.false_negatives.judges.foreign import TokenNumbers, first_unseen
 from recbole_dtlns.false_negatives.textfile import Lines, read_lines
@@ -29,8 +32,12 @@ class CandidateFile:
         candidates: its pairs, ranked by order of appearance.
         dropped: pairs left out for being in train, or (with allow_foreign) for unknown tokens.
         external: the file, as `external` in result.json lists it.
+        keys: configuration keys of `candidate_source=file` alone.
     """
 
+    keys: ClassVar[Mapping[str, Key]] = {
+        "candidate_file": Key(None, or_none(text), "candidates made elsewhere, with candidate_source=file"),
+    }
     candidates: Candidates
     dropped: int
     external: External

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.linalg import lapack
 
+from recbole_dtlns.config.budget import Budget
+from recbole_dtlns.config.parsers import Key, number
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.blocks import CELLS, blocks
-from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates, top_unseen
 
 
@@ -20,6 +22,10 @@ class EASE:
     Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019, https://arxiv.org/abs/1905.03375. In float32
     with one dense matrix [I + 1, I + 1] that is inverted in place. Time O(I^3), memory O(I^2).
     """
+
+    keys: ClassVar[Mapping[str, Key]] = {
+        "candidate_memory_gb": Key(4.0, number(0), "memory that EASE may take; above it ItemKNN is used"),
+    }
 
     def __init__(self, l2: float = 100.0) -> None:
         if not l2 > 0:

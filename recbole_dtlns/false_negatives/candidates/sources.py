@@ -11,10 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.candidates.candidate_file import read_candidates
+from recbole_dtlns.false_negatives.candidates.candidate_file import CandidateFile, read_candidates
 from recbole_dtlns.false_negatives.candidates.ease import EASE
 from recbole_dtlns.false_negatives.candidates.item_knn import ItemKNN
 from recbole_dtlns.false_negatives.candidates.low_pass import LowPass
@@ -32,7 +32,10 @@ _TWENTY = Budget(20)
 
 
 class CandidateSource(Protocol):
-    """A scorer that learns from the training split alone."""
+    """A scorer that learns from the training split alone.
+
+    A class in `SOURCES` may declare `keys`: configuration keys of this source alone, by name.
+    """
 
     def settings(self) -> dict[str, Any]:
         """What decides the result besides the training split, as JSON values: part of the cache's key."""
@@ -62,6 +65,8 @@ SOURCES: dict[str, type[CandidateSource]] = {
     "RP3beta": RP3beta,
     "UserKNN": UserKNN,
 }
+OTHER_SOURCES = {"file": CandidateFile}
+"""Sources that are not fitted."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,7 @@ def find_candidates(
         UserError: an unknown source, bad options, or a bad file.
     """
     started = time.perf_counter()
-    if settings.source == "file":
+    if settings.source in OTHER_SOURCES:
         return _from_file(view, settings, started)
     name, source = resolve_source(settings, view.n_items, source)
     decided_by: dict[str, Any] = {"train_hash": view.train_hash, "source": name, "settings": source.settings()}
@@ -173,7 +178,7 @@ def resolve_source(
 
 def unknown_source(name: str, others: Collection[str] = ()) -> UserError:
     """The error for a source that does not exist, with the names that do; `others` are those known elsewhere."""
-    known = ", ".join([*sorted(SOURCES), "file", *others])
+    known = ", ".join([*sorted(SOURCES), *OTHER_SOURCES, *others])
     return UserError(f"candidate_source: there is no source {name!r}. Give one of {known}.")
 
 
@@ -182,7 +187,7 @@ def _from_file(view: TrainSplit, settings: CandidateSettings, started: float) ->
         raise UserError("candidate_source=file needs a file. Set candidate_file=PATH.")
     read = read_candidates(settings.file, view, settings.topk, settings.allow_foreign)
     seconds = time.perf_counter() - started
-    return CandidateResult(read.candidates, "file", seconds, False, [read.external], read.dropped)
+    return CandidateResult(read.candidates, settings.source, seconds, False, [read.external], read.dropped)
 
 
 def _computed(source: CandidateSource, view: TrainSplit, topk: Budget) -> dict[str, np.ndarray]:

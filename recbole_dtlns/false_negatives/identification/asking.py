@@ -9,18 +9,17 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from recbole_dtlns.config.declared import declared
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.data.item_text import ItemText
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.judges import Judge, JudgeContext, judge_class
-from recbole_dtlns.false_negatives.judges.base import Usage
 from recbole_dtlns.false_negatives.judges.judging import Verdicts, judge_pairs
 from recbole_dtlns.false_negatives.judges.long_history import nearest_history
 from recbole_dtlns.false_negatives.judges.store import VerdictStore
 from recbole_dtlns.trees.stage import Trees
 
-STUDENT = "student"
 _ANCHORS = 5
 """Candidates of a user, the first ones, that decide which items of a long history are shown."""
 
@@ -55,24 +54,15 @@ class Asker:
     @classmethod
     def make(cls, name: str, context: JudgeContext, store: VerdictStore, settings: Settings) -> Asker:
         """The judge `name`; for the student, its teacher."""
-        teacher = settings.student_teacher if name == STUDENT else name
-        return cls(judge_class(teacher)(context), store, settings, context.options, context.titles_digest)
-
-    @property
-    def margins(self) -> bool:
-        """Whether raw scores are log-odds."""
-        return bool(getattr(self.judge, "margins", False))
-
-    @property
-    def usage(self) -> Usage | None:
-        """What a language model was asked; None for a judge without one."""
-        return getattr(self.judge, "usage", None)
+        kind = declared(name)
+        answering = kind.asks(context.options)[0] if kind.way == "distilled" else name
+        return cls(judge_class(answering)(context), store, settings, context.options, context.titles_digest)
 
     @property
     def cut(self) -> float:
         """The raw score at `judge_threshold`."""
-        threshold = self.settings.threshold_of(self.judge.name)
-        return float(special.logit(threshold)) if self.margins else threshold
+        threshold = self.settings.threshold_of(type(self.judge))
+        return float(special.logit(threshold)) if self.judge.gives_log_odds else threshold
 
     def shown(self, context: JudgeContext, candidates: Candidates) -> JudgeContext:
         """The context with long histories cut, for a judge that reads them item by item.
@@ -80,7 +70,7 @@ class Asker:
         The cut goes by each user's first candidates, so that the questions stay the same when there are more of them,
         or when only some are asked about.
         """
-        if not getattr(self.judge, "reads_history", False):
+        if not self.judge.reads_history:
             return context
         first = candidates.take(candidates.ranks < _ANCHORS)
         most = self.settings.llm_max_history
@@ -90,14 +80,14 @@ class Asker:
     def ask(self, context: JudgeContext, candidates: Candidates) -> Verdicts:
         """Verdicts for pairs of the split of `context`, which is shown as it is."""
         context = replace(context, options=self.options)
-        judge = self.judge.on(context) if hasattr(self.judge, "on") else type(self.judge)(context)
+        judge = self.judge.on(context)
         return judge_pairs(judge, context, candidates, self.store, cut=self.cut)
 
     def about(self) -> dict[str, Any]:
         """What identifies the judge, for files that others will read."""
         settings = self.judge.settings()
-        if getattr(self.judge, "reads_history", False):
+        if self.judge.reads_history:
             settings = {**settings, "max_history": self.settings.llm_max_history}
-        if getattr(self.judge, "reads_titles", False):
+        if self.judge.reads_titles:
             settings = {**settings, "titles": self.titles_digest}
         return {"judge": self.judge.name, "revision": self.judge.revision, "settings": settings}

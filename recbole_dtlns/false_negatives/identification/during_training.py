@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recbole_dtlns.config.judge_declaration import JudgeDeclaration
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.data.train_split import TrainSplit
-from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates.ranking import ScoreBlock, top_unseen
 from recbole_dtlns.false_negatives.decide import Calibration, DecisionSettings, decide, probability_of
 from recbole_dtlns.false_negatives.inferred import InferredPositives
@@ -27,22 +27,20 @@ class OnlineJudge:
     Attributes:
         view: the training split; no other pair is ever seen.
         settings: our keys.
-        judge: its name.
+        judge: what it declares.
         raw_of: the judge.
         calibration: how raw scores become probabilities; None where they are some.
-        budget: how many candidates each user gets.
     """
 
     view: TrainSplit
     settings: Settings
-    judge: str
+    judge: type[JudgeDeclaration]
     raw_of: RawOf
     calibration: Calibration | None
-    budget: Budget
 
     def infer(self, score_block: ScoreBlock, name: str) -> InferredPositives:
         """Judge the best unseen items of every training user by these scores; `name` is that of the scorer."""
-        candidates = top_unseen(self.view, self.budget, score_block, name)
+        candidates = top_unseen(self.view, self.settings.candidates_of(self.judge), score_block, name)
         raw = self.raw_of(candidates.users, candidates.items)
         probability = probability_of(raw, self.calibration)
         rule = decision_settings(self.settings, self.judge)
@@ -51,7 +49,7 @@ class OnlineJudge:
         return InferredPositives.from_decision(self.view, candidates, decision, self.settings.positive_weight)
 
 
-def decision_settings(settings: Settings, judge: str) -> DecisionSettings:
+def decision_settings(settings: Settings, judge: type[JudgeDeclaration]) -> DecisionSettings:
     """How verdicts of a judge become inferred positives, by our keys."""
     return DecisionSettings(
         settings.judge_decision, settings.threshold_of(judge), settings.positives_per_user, settings.judge_rate

@@ -7,16 +7,17 @@ from fractions import Fraction
 
 import numpy as np
 
-from recbole_dtlns.config.positives_loss import LEARNED
+from recbole_dtlns.config.declared import declared
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.data.item_text import ItemText
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.decide import decide
-from recbole_dtlns.false_negatives.identification.asking import STUDENT, Asker, make_context
+from recbole_dtlns.false_negatives.identification.asking import Asker, make_context
 from recbole_dtlns.false_negatives.identification.during_training import decision_settings
 from recbole_dtlns.false_negatives.identification.judging import verdicts_of
 from recbole_dtlns.false_negatives.judges.base import Usage
+from recbole_dtlns.false_negatives.judges.not_asked import LearnedJudge
 from recbole_dtlns.false_negatives.judges.store import VerdictStore
 from recbole_dtlns.false_negatives.learned.undecided import undecided_pairs
 from recbole_dtlns.trees.stage import Trees
@@ -41,7 +42,7 @@ def make_askers(
         text: of the items.
     """
     context = make_context(view, trees, {**settings.as_dict(), "cache_dir": model_folder}, text)
-    return {name: Asker.make(name, context, store, settings) for name in settings.learned_from_names}
+    return {name: Asker.make(name, context, store, settings) for name in LearnedJudge.asks(settings.as_dict())}
 
 
 def other_judges(
@@ -82,14 +83,14 @@ def other_judges(
 
 def costly(name: str, asker: Asker) -> bool:
     """Whether a judge asks a language model about each pair. A student does not: its teacher has limits of its own."""
-    return asker.usage is not None and name != STUDENT
+    return asker.judge.usage is not None and declared(name).way != "distilled"
 
 
 def most_questions(settings: Settings, pairs: int) -> int | None:
     """The smaller of `llm_max_pairs` and `llm_budget` of so many pairs; None = no limit."""
     limits = [] if settings.llm_max_pairs is None else [settings.llm_max_pairs]
-    if settings.llm_budget is not None:
-        limits.append(int(Fraction(settings.llm_budget.rstrip("%")) * pairs / 100))
+    if settings["llm_budget"] is not None:
+        limits.append(int(Fraction(settings["llm_budget"].rstrip("%")) * pairs / 100))
     return min(limits, default=None)
 
 
@@ -111,11 +112,11 @@ def pairs_to_ask(
     if limit is None:
         return None
     order = (candidates.users, candidates.ranks, probability, candidates.items)
-    decision = decide(*order, decision_settings(settings, LEARNED), view.history, probability)
+    decision = decide(*order, decision_settings(settings, LearnedJudge), view.history, probability)
     return undecided_pairs(candidates.users, probability, decision.accepted, limit)
 
 
 def usage_of(askers: Mapping[str, Asker]) -> Usage:
     """What language models were asked in this run."""
-    used = [asker.usage for asker in askers.values() if asker.usage is not None]
+    used = [asker.judge.usage for asker in askers.values() if asker.judge.usage is not None]
     return Usage(sum(usage.calls for usage in used), sum(usage.prompt_tokens for usage in used))

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from recbole_dtlns.config.declared import declared
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.decide import Calibration
-from recbole_dtlns.false_negatives.identification.asking import STUDENT, Asker
+from recbole_dtlns.false_negatives.identification.asking import Asker
 from recbole_dtlns.false_negatives.identification.during_training import RawOf
 from recbole_dtlns.false_negatives.identification.reporting import ReportMaker
 from recbole_dtlns.false_negatives.judges import JudgeContext
@@ -69,31 +70,32 @@ def judge_candidates(
     """
     details = empty_judging()
     calibration = _reported(settings, asker, reporter, details) if _wants_report(settings, asker) else None
-    if calibration is None and asker.margins:
+    if calibration is None and asker.judge.gives_log_odds:
         calibration = Calibration()
     student = None
     if reporter.interrupted:
         verdicts = _nothing(len(candidates))
     else:
         # The student answers without limit; it is its teacher that has one.
-        limit = None if name == STUDENT else settings.llm_max_pairs
+        limit = None if declared(name).way == "distilled" else settings.llm_max_pairs
         chosen = pairs_to_judge(candidates, view.users, settings.shard, limit)
         shown = asker.shown(context, candidates)
         asked = candidates.take(chosen)
         verdicts, student, details["student"] = verdicts_of(settings, name, context, shown, asked, asker)
         verdicts = verdicts.spread(chosen)
     details["label_mass"] = _label_mass(verdicts)
-    if asker.margins and settings.judge_decision in {"per_user", "threshold"}:
+    if asker.judge.gives_log_odds and settings.judge_decision in {"per_user", "threshold"}:
         _check_threshold(verdicts.raw, asker.cut)
-    if hasattr(asker.judge, "summary"):
-        answers = details["answers"] = asker.judge.summary()
+    answers = details["answers"] = asker.judge.summary()
+    if answers is not None:
         logger.info("The judge's answers: %s", ", ".join(f"{count} {kind}" for kind, count in answers.items()))
     about = details["judge"] = asker.about()
-    if name == STUDENT:
-        about = {"judge": STUDENT, "teacher": about, "users": settings.student_users, "share": settings.student_share}
+    if declared(name).way == "distilled":
+        limits = {"users": settings["student_users"], "share": settings["student_share"]}
+        about = {"judge": name, "teacher": about, **limits}
     about = {**about, "calibration": details["calibration"]}
     return Judgement(
-        verdicts, calibration, about, details, _online(name, asker, context, student), asker.usage or Usage()
+        verdicts, calibration, about, details, _online(name, asker, context, student), asker.judge.usage or Usage()
     )
 
 
@@ -111,12 +113,12 @@ def _reported(settings: Settings, asker: Asker, reporter: ReportMaker, details: 
 
 def _online(name: str, asker: Asker, context: JudgeContext, student: Student | None) -> RawOf:
     """What judges during training. A student's teacher is not held on to: it may be a large model on the same GPU."""
-    margins = asker.margins
-    if name != STUDENT:
+    log_odds = asker.judge.gives_log_odds
+    if declared(name).way != "distilled":
         return lambda users, items: asker.judge.score(users, items)[0]
     if student is None:  # there was nothing to learn from
         return lambda users, items: np.full(len(users), np.nan)
-    return lambda users, items: _on_teachers_scale(student_scores(student, context, users, items), student, margins)
+    return lambda users, items: _on_teachers_scale(student_scores(student, context, users, items), student, log_odds)
 
 
 def _wants_report(settings: Settings, asker: Asker) -> bool:
@@ -124,7 +126,7 @@ def _wants_report(settings: Settings, asker: Asker) -> bool:
         return True
     if settings.judge_report is not None:
         return settings.judge_report
-    return asker.usage is not None and settings.shard is None
+    return asker.judge.usage is not None and settings.shard is None
 
 
 def verdicts_of(
@@ -136,20 +138,19 @@ def verdicts_of(
     asker: Asker,
 ) -> tuple[Verdicts, Student | None, dict[str, Any] | None]:
     """Verdicts of the judge `name` for pairs; of a student also the student itself and its report."""
-    if name != STUDENT:
+    if declared(name).way != "distilled":
         return asker.ask(shown, candidates), None, None
-    limits = (settings.student_users, settings.student_share)
+    limits = (settings["student_users"], settings["student_share"])
     chosen = CascadeSettings(*limits, cut=asker.cut, most=settings.llm_max_pairs)
-    answered = judge_with_student(lambda pairs: asker.ask(shown, pairs), context, candidates, chosen)
-    verdicts = replace(
-        answered.verdicts, raw=_on_teachers_scale(answered.verdicts.raw, answered.student, asker.margins)
-    )
-    return verdicts, answered.student, None if answered.report is None else answered.report.as_dict()
+    taught = judge_with_student(lambda pairs: asker.ask(shown, pairs), context, candidates, chosen)
+    raw = _on_teachers_scale(taught.verdicts.raw, taught.student, asker.judge.gives_log_odds)
+    report = None if taught.report is None else taught.report.as_dict()
+    return replace(taught.verdicts, raw=raw), taught.student, report
 
 
-def _on_teachers_scale(raw: np.ndarray, student: Student | None, margins: bool) -> np.ndarray:
+def _on_teachers_scale(raw: np.ndarray, student: Student | None, log_odds: bool) -> np.ndarray:
     """A student of yes and no speaks in log-odds, where its teacher's scores may go from 0 to 1."""
-    return special.expit(raw) if student is not None and student.log_odds and not margins else raw
+    return special.expit(raw) if student is not None and student.log_odds and not log_odds else raw
 
 
 def _nothing(count: int) -> Verdicts:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import sklearn
 
-from recbole_dtlns.config.positives_loss import LEARNED
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.data.item_text import ItemText
 from recbole_dtlns.data.train_split import TrainSplit
@@ -32,6 +31,7 @@ from recbole_dtlns.false_negatives.identification.judging import Judgement
 from recbole_dtlns.false_negatives.identification.rebuild import Rebuild
 from recbole_dtlns.false_negatives.identification.worth import table_of, worth_of_judge, worth_of_questions
 from recbole_dtlns.false_negatives.judges.judging import Verdicts
+from recbole_dtlns.false_negatives.judges.not_asked import LearnedJudge
 from recbole_dtlns.false_negatives.judges.store import VerdictStore
 from recbole_dtlns.false_negatives.learned import model
 from recbole_dtlns.false_negatives.learned.measures import reliability
@@ -43,6 +43,7 @@ from recbole_dtlns.trees.stage import Trees
 
 logger = logging.getLogger(__name__)
 
+_STAGE = "learned"  # in the cache's names and in result.json; never to be changed
 VERSION = 3  # raise it when the same input gives other probabilities
 DRAWS = 2  # held-in splits; more of them are more pairs to learn from
 _PARTS, _LEAST = 4, 3  # one of 4 pairs of each user with 3 or more is held in
@@ -112,7 +113,7 @@ class LearnedStage:
         for line in table_of(fitted.known):
             logger.info(line)
         details = empty_judging()
-        identity = {"judge": LEARNED, "revision": str(VERSION), "settings": {"learned_from": sorted(askers)}}
+        identity = {"judge": _STAGE, "revision": str(VERSION), "settings": {"learned_from": sorted(askers)}}
         nothing, asked = np.full(len(candidates), np.nan), 0 if fitted.cached else len(candidates)
         verdicts = Verdicts(fitted.raw, nothing, asked, len(candidates) - asked)
         details["judge"], details["learned"] = identity, fitted.known
@@ -125,7 +126,7 @@ class LearnedStage:
             candidates,
             trees,
             lambda: [hold_in(self._view, seed, _PARTS, _LEAST) for seed in range(DRAWS)],
-            self._settings.candidate_memory_gb,
+            self._settings["candidate_memory_gb"],
         )
 
     def _ask(
@@ -169,15 +170,15 @@ class LearnedStage:
         """Fit the judge, or read from the cache what the same evidence gave."""
         report = report and self._settings.judge_report is not False
         about = self._about(evidence, askers, answers, report)
-        key = content_key(LEARNED, about)
-        saved = self._cache.load(LEARNED, key)
+        key = content_key(_STAGE, about)
+        saved = self._cache.load(_STAGE, key)
         cached = saved is not None
         if saved is None:
             raw, unseen, known, complete = self._learn(evidence, askers, answers, earlier.get("before"), report)
             packed = np.frombuffer(json.dumps(known).encode(), dtype=np.uint8)
             saved = {"raw": raw, "unseen": unseen, "known": packed}
             if complete:  # a pair without an answer is asked about again in the next run
-                self._cache.save(LEARNED, key, saved, about)
+                self._cache.save(_STAGE, key, saved, about)
         return _Fitted(saved["raw"], saved["unseen"], json.loads(saved["known"].tobytes().decode()), cached)
 
     def _about(
@@ -195,13 +196,13 @@ class LearnedStage:
             for name, arrays in hashed.items()
         }
         paid = [name for name, asker in askers.items() if costly(name, asker)]
-        limits = [self._settings.llm_max_pairs, self._settings.llm_budget, *self._list_end()] if paid else []
+        limits = [self._settings.llm_max_pairs, self._settings["llm_budget"], *self._list_end()] if paid else []
         return {
             **digests,
             "train_hash": self._view.train_hash,
             "rebuilt": self._rebuild.about(self._view),
             "files": trees.external,
-            "memory_gb": self._settings.candidate_memory_gb,
+            "memory_gb": self._settings["candidate_memory_gb"],
             "learned_from": [asker.about() for asker in askers.values()],
             "limits": limits,
             "report": report,
@@ -211,7 +212,7 @@ class LearnedStage:
 
     def _list_end(self) -> list[Any]:
         """What decides where a user's list ends, and so which pairs of the held-in split are asked about."""
-        rule = decision_settings(self._settings, LEARNED)
+        rule = decision_settings(self._settings, LearnedJudge)
         return [rule.kind, rule.threshold, rule.rate, str(rule.positives_per_user)]
 
     def _learn(

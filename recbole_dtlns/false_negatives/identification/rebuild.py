@@ -10,9 +10,13 @@ import numpy as np
 
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.data.train_split import TrainSplit
-from recbole_dtlns.false_negatives.candidates.model_source import recbole_source
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
-from recbole_dtlns.false_negatives.candidates.sources import CandidateSettings, find_candidates, resolve_source
+from recbole_dtlns.false_negatives.candidates.sources import (
+    CandidateSettings,
+    CandidateSource,
+    find_candidates,
+    resolve_source,
+)
 from recbole_dtlns.false_negatives.report.candidate_scores import pair_scores
 from recbole_dtlns.files.cache import StageCache
 from recbole_dtlns.trees.stage import Trees, TreeSettings, build_trees
@@ -30,6 +34,7 @@ class Rebuild:
         candidates: where candidates come from.
         cache: of the stages.
         text_vectors: embeddings of the items' text, for `item_vectors=text`; they know no held-in pair.
+        source: a RecBole model, not trained yet, under the name in `candidates`; None: one in `SOURCES`.
     """
 
     def __init__(
@@ -39,10 +44,11 @@ class Rebuild:
         candidates: CandidateSettings,
         cache: StageCache,
         text_vectors: TextVectors | None = None,
+        source: CandidateSource | None = None,
     ) -> None:
         self._settings, self._trees, self._candidates, self._cache = settings, trees, candidates, cache
         self._text_vectors = text_vectors
-        self._source = recbole_source(candidates.source, settings.candidate_config)
+        self._source = source
 
     def about(self, view: TrainSplit) -> dict[str, Any]:
         """All keys that decide trees and candidates, as JSON values.

@@ -6,11 +6,12 @@ import logging
 
 import numpy as np
 
+from recbole_dtlns.config.declared import declared
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.data.item_text import ItemText
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
-from recbole_dtlns.false_negatives.identification.asking import STUDENT, Asker
+from recbole_dtlns.false_negatives.identification.asking import Asker
 from recbole_dtlns.false_negatives.identification.rebuild import Rebuild
 from recbole_dtlns.false_negatives.judges import JudgeContext, RuleJudge
 from recbole_dtlns.false_negatives.judges.judging import Verdicts
@@ -33,13 +34,14 @@ class ReportMaker:
 
     def __init__(self, view: TrainSplit, settings: Settings, rebuild: Rebuild, text: ItemText | None = None) -> None:
         self._view, self._settings, self._rebuild, self._text = view, settings, rebuild, text
+        self._distils = settings.judge is not None and declared(settings.judge).way == "distilled"
         self.interrupted = False
 
     def make(self, asker: Asker) -> JudgeReport:
         """Ask the judge about held-in pairs; `interrupted` is set when Ctrl-C ended that early."""
         name, answers = asker.judge.name, _Answers(asker)
         judges: dict[str, AskJudge] = {name: answers.ask}
-        if asker.usage is not None or self._settings.judge == STUDENT:
+        if asker.judge.usage is not None or self._distils:
             judges["student"] = answers.imitate
         if name != RuleJudge.name:
             judges[RuleJudge.name] = lambda context, pairs: RuleJudge(context).score(pairs.users, pairs.items)[0]

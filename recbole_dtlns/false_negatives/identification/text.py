@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from recbole_dtlns.config.declared import all_judges, asked_judges
 from recbole_dtlns.config.method import RunMethod
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.data.item_text import ItemText, check_item_text, read_item_text
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.judges import JUDGES
 from recbole_dtlns.files.cache import StageCache
 from recbole_dtlns.files.origin import external_input
 from recbole_dtlns.files.result_schema import External
@@ -21,8 +21,6 @@ from recbole_dtlns.llm.prompts import Prompt
 from recbole_dtlns.trees.text_vectors import TEXT, TextVectors, check_text_model
 
 logger = logging.getLogger(__name__)
-
-_READERS = frozenset({"llm", "server"})
 
 
 def _embeds_text(settings: Settings, method: RunMethod) -> bool:
@@ -33,12 +31,12 @@ def _embeds_text(settings: Settings, method: RunMethod) -> bool:
 def text_readers(settings: Settings, method: RunMethod) -> list[str]:
     """What reads the text of items in a run: `the semantic tree`, `the prompt NAME`, `the judge NAME` of a plugin."""
     readers = ["the semantic tree"] if _embeds_text(settings, method) else []
-    asked = {method.judge, *settings.learned_from_names}
-    if "student" in asked:
-        asked.add(settings.student_teacher)
-    if asked & _READERS and (prompt := Prompt.read(settings.llm_prompt)).shows_titles:
+    known = all_judges()
+    asked = {name: known[name] for name in asked_judges(method.judge, settings.as_dict()) if name in known}
+    prompted = any("llm_prompt" in (judge.keys or {}) for judge in asked.values())
+    if prompted and (prompt := Prompt.read(settings["llm_prompt"])).shows_titles:
         readers.append(f"the prompt {prompt.name}")
-    own = sorted(name for name in asked if getattr(JUDGES.get(name), "reads_titles", False))
+    own = sorted(name for name, judge in asked.items() if judge.reads_titles)
     return readers + [f"the judge {name}" for name in own]
 
 
@@ -56,7 +54,7 @@ def check_text(config: Any) -> None:
                 "item_vectors=text embeds the text of items. Name it with --item_text=FIELD[,FIELD] of the data set's "
                 ".item file, or with a file of `item<TAB>text` lines."
             )
-        check_text_model(settings.text_model, settings.llm_offline)
+        check_text_model(settings.text_model, settings["llm_offline"])
     if settings.item_text is not None and not text_readers(settings, config.method):
         logger.warning(
             "item_text=%s is read by nothing here: that takes item_vectors=text, or a language model as judge with "
@@ -95,7 +93,7 @@ class TextInUse:
         external = (describe_text(text, view, settings, readers),)
         if not _embeds_text(settings, method):
             return cls(text, None, external)
-        vectors = TextVectors(text, settings.text_model, view.items, cache, settings.llm_offline)
+        vectors = TextVectors(text, settings.text_model, view.items, cache, settings["llm_offline"])
         return cls(text, vectors, external)
 
 

@@ -1,35 +1,41 @@
-"""Judges by name. A judge of one's own: `JUDGES["name"] = Class` in a plugin file."""
+"""Judges by name. A judge of one's own: `JUDGES["name"] = Class` in a plugin file, a class derived from `Judge`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from recbole_dtlns.errors import UserError
+from recbole_dtlns.config.declared import declared, require_asked
+from recbole_dtlns.config.judge_declaration import JudgeDeclaration
 from recbole_dtlns.false_negatives.judges.base import Judge, JudgeContext
 from recbole_dtlns.false_negatives.judges.keep_all import KeepAllJudge
 from recbole_dtlns.false_negatives.judges.llm import LlmJudge
+from recbole_dtlns.false_negatives.judges.not_asked import LearnedJudge, NoJudge, ReadyVerdicts, StudentJudge
 from recbole_dtlns.false_negatives.judges.rule import RuleJudge
 from recbole_dtlns.false_negatives.judges.server import ServerJudge
 
 __all__ = ["JUDGES", "OTHER_JUDGES", "Judge", "JudgeContext", "RuleJudge", "judge_class"]
 
-JUDGES: dict[str, Callable[[JudgeContext], Judge]] = {
+JUDGES: dict[str, type[Judge]] = {
     "rule": RuleJudge,
     "keep_all": KeepAllJudge,
     "llm": LlmJudge,
     "server": ServerJudge,
 }
-OTHER_JUDGES = ("none", "file", "student", "learned")
-"""Names that are no class: no judging, ready verdicts, the cascade of a teacher and what it taught, and a small model
-that is fitted on held-in training pairs."""
+OTHER_JUDGES: dict[str, type[JudgeDeclaration]] = {
+    "none": NoJudge,
+    "file": ReadyVerdicts,
+    "student": StudentJudge,
+    "learned": LearnedJudge,
+}
+"""Judges that are not asked pair by pair."""
 
 
-def judge_class(name: str) -> Callable[[JudgeContext], Judge]:
-    """The judge of that name, which must be a class.
+def judge_class(name: str) -> type[Judge]:
+    """The judge of that name, which must be asked pair by pair.
 
     Raises:
-        UserError: there is none, with the names that there are.
+        UserError: there is none, with the names that there are, or it is no class.
     """
-    if name not in JUDGES:
-        raise UserError(f"There is no judge {name!r} that answers questions. Give one of {', '.join(sorted(JUDGES))}.")
-    return JUDGES[name]
+    require_asked(name)
+    declared(name)
+    kind = JUDGES[name]
+    # A plain class gets the start values of `Judge` for what it does not say.
+    return kind if issubclass(kind, Judge) else type(kind.__name__, (kind, Judge), {})

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
+
+from recbole_dtlns.config.judge_declaration import JudgeDeclaration
+from recbole_dtlns.errors import UserError
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 
 @dataclass(frozen=True)
@@ -69,41 +75,39 @@ class Usage:
     prompt_tokens: int = 0
 
 
-class Judge(Protocol):
+class Judge(JudgeDeclaration, ABC):
     """Scores pairs by codes, and by titles where it says so; pairs that show it the same get the same answer.
 
     A class is made by `Class(context)`. `name`, `revision` and `settings()` (JSON values: prompt, model, calibration)
     are part of the verdict store's keys: whatever changes an answer must change one of them.
 
-    A judge that derives from `Judge` has these start values; one that does not must set what differs from them:
-
     Attributes:
-        margins: raw scores are log-odds of "positive", any real number, instead of numbers from 0 to 1.
+        gives_log_odds: raw scores are log-odds of "positive", any real number, instead of numbers from 0 to 1.
         block_users: users whose answers are saved together; at most so many are asked again after a kill.
         usage: what a language model was asked; None for a judge without one.
         reads_history: the whole history is shown item by item, so long ones are cut to `llm_max_history` beforehand.
-        reads_titles: titles are shown too, so they are part of the verdict store's keys.
     """
 
     name: str
     revision: str
-    margins: bool = False
+    gives_log_odds: bool = False
     block_users: int = 2000
     usage: Usage | None = None
     reads_history: bool = False
-    reads_titles: bool = False
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if hasattr(cls, "margins"):  # its name before; left unread, raw scores would be misread
+            raise UserError(f"{cls.__name__}.margins is called gives_log_odds now. Rename it.")
+
+    @abstractmethod
     def __init__(self, context: JudgeContext) -> None: ...
 
-    @classmethod
-    def check(cls, options: Mapping[str, Any]) -> None:
-        """Refuse keys that cannot work, before any work is done; raises UserError."""
-        return None
-
+    @abstractmethod
     def settings(self) -> dict[str, Any]:
         """What decides the answers besides codes, name and revision."""
-        ...
 
+    @abstractmethod
     def score(self, users: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Raw scores of pairs.
 
@@ -112,12 +116,15 @@ class Judge(Protocol):
             items: int64 [n].
 
         Returns:
-            raw, float64 [n]: from 0 (no positive) to 1 (positive), or log-odds with `margins`; NaN where no answer
-            could be had (asked again in the next run); label mass, float64 [n]: how much of its belief a language model
-            put on the two labels, or None.
+            raw, float64 [n]: from 0 (no positive) to 1 (positive), or log-odds with `gives_log_odds`; NaN where no
+            answer could be had (asked again in the next run); label mass, float64 [n]: how much of its belief a
+            language model put on the two labels, or None.
         """
-        ...
 
     def on(self, context: JudgeContext) -> Judge:
         """The same judge over other histories and codes; one with a model hands on what it has loaded."""
         return type(self)(context)
+
+    def summary(self) -> dict[str, int] | None:
+        """Counts of the answers so far by their kind, for result.json; None: nothing to count."""
+        return None

@@ -74,8 +74,7 @@ def judge_pairs(
     pair_keys = PairKeys(context, judge)
     raw, mass = np.full(len(candidates), np.nan), np.full(len(candidates), np.nan)
     asked, done, interrupted = 0, 0, False
-    wanted: int = getattr(judge, "block_users", Judge.block_users)
-    blocks = _user_blocks(candidates.users, chunk_users or wanted)
+    blocks = _user_blocks(candidates.users, chunk_users or judge.block_users)
     with JudgingProgress(judge, len(candidates), cut) as progress:
         try:
             for start, stop in blocks:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
+from recbole_dtlns.config.parsers import Key
 from recbole_dtlns.false_negatives.judges.base import Judge, JudgeContext
 
 
@@ -14,6 +16,12 @@ class KeepAllJudge(Judge):
 
     name = "keep_all"
     revision = "1"
+    keys: ClassVar[Mapping[str, Key]] = {}
+    reads_codes = False
+    asks_model = False
+    online = True
+    informs = False
+    about = "keeps all of them, no language model"
 
     def __init__(self, context: JudgeContext) -> None:
         del context

@@ -29,7 +29,7 @@ class PairKeys:
         distinct, self._leaf = np.unique(codes, axis=0, return_inverse=True)
         self._leaf = self._leaf.reshape(-1)  # [I + 1]: the item's place among the distinct codes
         shown = [widths + code.tobytes() for code in distinct]
-        if context.titles is not None and getattr(judge, "reads_titles", False):
+        if context.titles is not None and judge.reads_titles:
             titles = [f";{title}".encode("utf-8", "replace") for title in context.titles.tolist()]
             both = [shown[leaf] + title for leaf, title in zip(self._leaf.tolist(), titles, strict=True)]
             ordered, self._leaf = np.unique(np.array(both, dtype=object), return_inverse=True)

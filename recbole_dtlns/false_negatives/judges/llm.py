@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from recbole_dtlns.config.choices import SCORING_METHODS
+from recbole_dtlns.config.parsers import Key, flag, number, one_of, or_none, text, unless_empty, whole
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.judges.base import Judge, JudgeContext
 
 if TYPE_CHECKING:
     from recbole_dtlns.false_negatives.judges.engine import Engine
+
+PROMPT_KEYS = {
+    "llm_prompt": Key("compact", text, "compact, reference, titles, titles_paths, or a .yaml file"),
+}
+"""Keys of every judge that asks by a prompt."""
 
 
 class LlmJudge(Judge):
@@ -26,6 +33,25 @@ class LlmJudge(Judge):
     """
 
     name = "llm"
+    keys: ClassVar[Mapping[str, Key]] = {
+        "llm_model": Key(None, or_none(text), "hub name, local folder or GGUF file of a causal language model"),
+        "llm_revision": Key(None, or_none(text), "revision (branch, tag or commit) on the hub"),
+        "llm_quantization": Key(
+            None, unless_empty(one_of("nf4", "int8", "none")), "nf4, int8 or none; unset: nf4 on CUDA, none on a CPU"
+        ),
+        "llm_double_quantization": Key(True, flag, "nf4: quantise the scales too, .4 bit a weight less"),
+        "llm_compute_dtype": Key(
+            None, or_none(one_of("bfloat16", "float16", "float32")), "type of the arithmetic; unset: bfloat16"
+        ),
+        "llm_device_map": Key(None, or_none(text), "cpu, cuda, cuda:1 or auto; unset: the first GPU, else cpu"),
+        "llm_memory_gb": Key(None, or_none(number(0)), "memory that the model may take; unset: what is free"),
+        "llm_offline": Key(False, flag, "read the model from local files alone"),
+        "llm_method": Key(
+            "auto", one_of(*SCORING_METHODS, "generate"), "how a prompt is read; generate: the paper's way"
+        ),
+        "llm_batch_tokens": Key(None, or_none(whole(64)), "tokens held at once; unset: by the device"),
+        **PROMPT_KEYS,
+    }
     block_users = 32
     reads_history = True
 
@@ -53,7 +79,7 @@ class LlmJudge(Judge):
         self._context = context
         self._engine = engine or open_engine(context.options)
         self.revision = self._engine.revision
-        self.margins = not self._engine.generates
+        self.gives_log_odds = not self._engine.generates
         if self._engine.generates:
             self.block_users = 1  # seconds a pair: nobody should lose half an hour to Ctrl-C
         self.usage = self._engine.usage

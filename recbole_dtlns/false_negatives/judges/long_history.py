@@ -9,7 +9,7 @@ from scipy import sparse
 
 from recbole_dtlns.false_negatives.blocks import blocks
 from recbole_dtlns.false_negatives.candidates.topk import position_in_run
-from recbole_dtlns.trees.similarity import lcp_similarity
+from recbole_dtlns.trees.lcp import lcp_similarity
 
 logger = logging.getLogger(__name__)
 _CELLS = 1 << 20

@@ -59,5 +59,5 @@ class JudgingProgress:
 
     def _shares(self) -> str:
         share = f"{self._accepted / max(self._answered, 1):.0%} at or above the threshold"
-        usage = getattr(self._judge, "usage", None)
+        usage = self._judge.usage
         return share if usage is None else f"{share}, {usage.prompt_tokens:,} tokens"

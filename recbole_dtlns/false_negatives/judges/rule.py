@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
+from recbole_dtlns.config.parsers import Key
 from recbole_dtlns.false_negatives.blocks import blocks
 from recbole_dtlns.false_negatives.judges.base import Judge, JudgeContext
-from recbole_dtlns.trees.similarity import lcp_similarity
+from recbole_dtlns.trees.lcp import lcp_similarity
 
 _CHUNK = 1 << 19
 """Comparisons of a candidate with a history item that are held at once."""
@@ -22,6 +24,10 @@ class RuleJudge(Judge):
 
     name = "rule"
     revision = "1"
+    keys: ClassVar[Mapping[str, Key]] = {}
+    asks_model = False
+    online = True
+    about = "compares codes, no language model"
 
     def __init__(self, context: JudgeContext) -> None:
         self._context = context

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from recbole_dtlns.config.choices import SERVER_APIS
+from recbole_dtlns.config.parsers import Key, number, one_of, or_none, text, whole
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.judges.base import InterruptedAnswers, Judge, JudgeContext, Usage
+from recbole_dtlns.false_negatives.judges.llm import PROMPT_KEYS
 
 if TYPE_CHECKING:
     from recbole_dtlns.llm.prompts import Prompt
@@ -38,7 +41,16 @@ class ServerJudge(Judge):
     """
 
     name = "server"
-    margins = True
+    keys: ClassVar[Mapping[str, Key]] = {
+        "server_url": Key(None, or_none(text), "address of an OpenAI-compatible server, with judge=server"),
+        "server_model": Key(None, or_none(text), "model's name there; unset: the only one it has"),
+        "server_api": Key("auto", one_of(*SERVER_APIS), "endpoint that is asked"),
+        "server_concurrency": Key(8, whole(1), "users asked about at the same time"),
+        "server_timeout": Key(60.0, number(0.1), "seconds until a request counts as lost"),
+        "server_retries": Key(5, whole(0), "times that a lost or refused request is repeated"),
+        **PROMPT_KEYS,
+    }
+    gives_log_odds = True
     block_users = 64
     reads_history = True
 

@@ -10,7 +10,7 @@ from scipy import sparse
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.blocks import CELLS, blocks
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
-from recbole_dtlns.trees.similarity import lcp_similarity
+from recbole_dtlns.trees.lcp import lcp_similarity
 
 Similarity = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(candidates, history items), int64 [c] each -> float32 [c] from 0 to 1."""

@@ -10,7 +10,12 @@ import numpy as np
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.blocks import CELLS, blocks
 from recbole_dtlns.false_negatives.candidates.ranking import ScoreBlock
-from recbole_dtlns.false_negatives.candidates.sources import CandidateSettings, CandidateSource, resolve_source
+from recbole_dtlns.false_negatives.candidates.sources import (
+    OTHER_SOURCES,
+    CandidateSettings,
+    CandidateSource,
+    resolve_source,
+)
 from recbole_dtlns.files.cache import StageCache, content_key
 
 _STAGE = "report_scores"
@@ -45,7 +50,7 @@ def pair_scores(
     Raises:
         UserError: an unknown source or bad options.
     """
-    if settings.source == "file":
+    if settings.source in OTHER_SOURCES:
         return None
     name, source = resolve_source(settings, view.n_items, source)
     pairs = hashlib.sha256(np.stack([users, items]).astype("<i8").tobytes()).hexdigest()

@@ -10,7 +10,7 @@ from scipy import sparse
 from torch import Tensor
 
 from recbole_dtlns.samplers.parts.proposal import Proposal
-from recbole_dtlns.trees.similarity import Normalize
+from recbole_dtlns.trees.lcp import Normalize
 
 _ROUNDS = 5
 _LARGEST_TABLE = 1 << 28  # entries of one byte

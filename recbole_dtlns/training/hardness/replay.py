@@ -19,8 +19,9 @@ from recbole_dtlns.training.assemble import Prepared
 from recbole_dtlns.training.hardness.held_out import HeldOut
 from recbole_dtlns.training.hardness.log import HARDNESS
 from recbole_dtlns.training.hardness.meter import FIELDS, ShareMeter
+from recbole_dtlns.training.resume import generators, random_states, set_random_states
 from recbole_dtlns.training.step import SampledStep
-from recbole_dtlns.training.trainer import SAMPLER_STATE, generators, random_states, set_random_states
+from recbole_dtlns.training.trainer import SAMPLER_STATE
 
 logger = logging.getLogger(__name__)
 

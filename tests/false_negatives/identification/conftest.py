@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from toy import toy_split, write_pairs
 
-from recbole_dtlns.config.method import check_judge
+from recbole_dtlns.config.judge_checks import check_judge
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data.build import read_training_part
+from recbole_dtlns.evaluation.model_source import RecBoleModels
 from recbole_dtlns.false_negatives.identification.stage import identify
 from recbole_dtlns.false_negatives.judges import JUDGES, RuleJudge
 from recbole_dtlns.false_negatives.judges.base import Judge, Usage
@@ -19,7 +20,7 @@ class Oracle(Judge):
     """Says what the rule says, as a language model would: log-odds, label mass, and it counts its calls."""
 
     name, revision, block_users = "oracle", "1", 8
-    margins = True
+    gives_log_odds = True
     asked: list  # pairs of all objects of a class
     interrupt_after: int | None = None  # calls of `score` until Ctrl-C, once
     calls = 0
@@ -97,6 +98,6 @@ def _run(folder: Path, keys):
     check_judge(config.settings, config.method)
     config["checkpoint_dir"] = str(folder / "saved")
     view = read_training_part(config, folder / "cache")
-    found = identify(view, config.settings, config.method, folder / "cache")
+    found = identify(view, config.settings, config.method, folder / "cache", models=RecBoleModels())
     found.view = view
     return found

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from toy import toy_split, write_pairs
 
-from recbole_dtlns.config.method import check_judge
+from recbole_dtlns.config.judge_checks import check_judge
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.identification import learning

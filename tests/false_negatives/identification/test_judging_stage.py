@@ -187,7 +187,7 @@ def test_rate_on_a_file_with_gaps_decides_alike(run, oracle):
     class Gaps(oracle):
         """Two answers, some unreadable: ties are decided by the rank, and ranks have gaps."""
 
-        margins = False
+        gives_log_odds = False
 
         def score(self, users, items):
             mass = super().score(users, items)[1]

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from toy import toy_split, write_pairs
 
 from recbole_dtlns.cli import main
-from recbole_dtlns.config.method import check_judge
+from recbole_dtlns.config.judge_checks import check_judge
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data.build import read_training_part
 from recbole_dtlns.errors import UserError

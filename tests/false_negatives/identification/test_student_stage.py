@@ -40,7 +40,7 @@ def test_the_report_of_a_student_names_its_teacher(run, oracle, tmp_path):
 @pytest.mark.parametrize("calibrated", [False, True])
 def test_a_teacher_of_yes_and_no_is_imitated_in_probabilities(run, oracle, calibrated):
     class YesNo(oracle):
-        margins = False
+        gives_log_odds = False
 
         @staticmethod
         def answer(rule):
@@ -64,7 +64,7 @@ def test_a_student_without_a_language_model_has_a_row_too(run, oracle):
     oracle.usage = None
     oracle.score = lambda self, users, items: RuleJudge(self.context).score(users, items)
     oracle.on = lambda self, context: type(self)(context)
-    oracle.margins = False
+    oracle.gives_log_odds = False
     found = run(**KEYS, judge_report=True)
     assert [row["name"] for row in found.judging["report"]["rows"]][:2] == ["oracle", "student"]
     assert found.counts["llm_calls"] == 0
@@ -120,7 +120,7 @@ def test_the_online_judge_decides_as_the_offline_stage_did(run, oracle):
 
 
 def test_the_online_student_of_yes_and_no_gives_probabilities(run, oracle):
-    oracle.margins = False
+    oracle.gives_log_odds = False
     oracle.answer = staticmethod(lambda rule: (rule >= 0.6).astype(float))
     found = run(**KEYS, judge_refresh=1, judge_report=False)
     users = np.repeat(np.arange(1, 61), 40)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.data.train_split import TrainSplit
-from recbole_dtlns.false_negatives.budget import Budget
 from recbole_dtlns.false_negatives.candidates.ease import EASE
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.candidates.user_knn import UserKNN
@@ -17,7 +17,7 @@ from recbole_dtlns.false_negatives.learned.features import GROUPS, pair_features
 from recbole_dtlns.false_negatives.learned.nearness import cosine_similarity, history_statistics, tree_similarity
 from recbole_dtlns.false_negatives.learned.scorers import SCORERS, affordable_scorers, fitted_scores, scores_of_pairs
 from recbole_dtlns.false_negatives.lists import share_of_best
-from recbole_dtlns.trees.similarity import lcp_similarity
+from recbole_dtlns.trees.lcp import lcp_similarity
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
+from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.budget import Budget
-from recbole_dtlns.false_negatives.candidates import model_source
-from recbole_dtlns.false_negatives.candidates.model_source import RecBoleSource, recbole_source
+from recbole_dtlns.evaluation import model_source
+from recbole_dtlns.evaluation.model_source import RecBoleSource, recbole_source
 
 
 class Trained:

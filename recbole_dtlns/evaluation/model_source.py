@@ -9,24 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from recbole_dtlns.config.run_config import require_model
+from recbole_dtlns.config.budget import Budget
+from recbole_dtlns.config.models import require_model
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.budget import Budget
+from recbole_dtlns.evaluation.loading import load_data_and_model
+from recbole_dtlns.false_negatives.candidates.model_sources import source_keys
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates, top_unseen
 from recbole_dtlns.false_negatives.candidates.sources import (
+    OTHER_SOURCES,
     SOURCES,
     CandidateResult,
     CandidateSettings,
     CandidateSource,
-    find_candidates,
     unknown_source,
 )
-from recbole_dtlns.files.cache import StageCache
 from recbole_dtlns.files.result_schema import External
 from recbole_dtlns.files.run_folder import read_result
-from recbole_dtlns.files.yaml_text import read_yaml_file
 from recbole_dtlns.training.candidate_model import EPOCHS, TrainedModel, train_candidate_model, wrap_model
 
 
@@ -73,18 +73,16 @@ class RecBoleSource:
         return None if self.trained is None else self.trained.item_embeddings()
 
 
-def find_model_candidates(
-    view: TrainSplit, settings: Settings, chosen: CandidateSettings, cache: StageCache
-) -> CandidateResult | None:
-    """Candidates from a RecBole model, with its item embeddings; None where the source is not one.
+class RecBoleModels:
+    """RecBole's models as `identify` takes them; see `ModelSources`."""
 
-    Raises:
-        UserError: a bad `candidate_config` or `candidate_checkpoint`.
-    """
-    if settings.candidate_checkpoint is not None:
-        return _from_checkpoint(view, Path(settings.candidate_checkpoint), chosen, settings)
-    source = recbole_source(chosen.source, settings.candidate_config)
-    return None if source is None else find_candidates(view, chosen, cache, source)
+    def untrained(self, name: str, keys: Any) -> CandidateSource | None:
+        """See `recbole_source`."""
+        return recbole_source(name, keys)
+
+    def from_checkpoint(self, view: TrainSplit, chosen: CandidateSettings, settings: Settings) -> CandidateResult:
+        """Candidates of a model trained in an earlier run; always listed as external, as valid selected it."""
+        return _from_checkpoint(view, Path(str(settings.candidate_checkpoint)), chosen, settings)
 
 
 def recbole_source(name: str, keys: Any) -> RecBoleSource | None:
@@ -97,7 +95,7 @@ def recbole_source(name: str, keys: Any) -> RecBoleSource | None:
     Raises:
         UserError: there is no such model, or a bad `candidate_config`.
     """
-    if name == "file" or all(part.strip() in SOURCES for part in name.split(",")):
+    if name in OTHER_SOURCES or all(part.strip() in SOURCES for part in name.split(",")):
         return None
     if "," in name:
         parts = [part.strip() for part in name.split(",")]
@@ -114,8 +112,6 @@ def recbole_source(name: str, keys: Any) -> RecBoleSource | None:
 
 def _from_checkpoint(view: TrainSplit, run_dir: Path, chosen: CandidateSettings, settings: Settings) -> CandidateResult:
     """Candidates of a model trained in an earlier run of ours; always listed as external, as valid selected it."""
-    from recbole_dtlns.evaluation.loading import load_data_and_model
-
     started = time.perf_counter()
     result = read_result(run_dir)
     made_from = result["data"]["train_hash"]
@@ -147,20 +143,3 @@ def _from_checkpoint(view: TrainSplit, run_dir: Path, chosen: CandidateSettings,
     }
     embeddings = None if vectors is None else (f"item embeddings of {name}", vectors)
     return CandidateResult(candidates, name, time.perf_counter() - started, False, [external], 0, embeddings)
-
-
-def source_keys(given: Any) -> dict[str, Any]:
-    """`candidate_config` as a mapping, read from its YAML file where it names one."""
-    if given is None:
-        return {}
-    if isinstance(given, Mapping):
-        return dict(given)
-    path = Path(given)
-    if not path.is_file():
-        raise UserError(
-            f"candidate_config: there is no file {given}. Give a YAML file, or a mapping such as {{epochs: 50}}."
-        )
-    content = read_yaml_file(path, "candidate_config") or {}
-    if not isinstance(content, dict):
-        raise UserError(f"candidate_config: {path} should hold `key: value` lines.")
-    return content

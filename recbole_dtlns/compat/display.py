@@ -9,20 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-RUN_LOG = "_recbole_dtlns_run_log"  # set on the log handlers of a run of ours
+from recbole_dtlns.compat.wrapping import wrap_once
 
 
-def apply_display(wrap_once: Callable[..., None]) -> None:
-    """Put these fixes in force; calling it again changes nothing.
-
-    Args:
-        wrap_once: replaces a function of a module or class by a wrapped one, unless that has been done.
-    """
-    _keep_tensorboard_beside_the_log(wrap_once)
-    _clear_bars_that_are_done(wrap_once)
+def apply_display() -> None:
+    """Put these fixes in force; calling it again changes nothing."""
+    _keep_tensorboard_beside_the_log()
+    _clear_bars_that_are_done()
 
 
-def _keep_tensorboard_beside_the_log(wrap_once: Callable[..., None]) -> None:
+def _keep_tensorboard_beside_the_log() -> None:
     """Reason: RecBole writes to `log_tensorboard/LOGNAME` in the working directory, so two runs share one folder.
 
     Affects: any stack. Goes when RecBole lets a run choose the folder. Without a log of ours the stock folder is used.
@@ -37,6 +33,8 @@ def _beside_the_log(stock: Callable[..., Any]) -> Callable[..., Any]:
     def fixed(logger: Any) -> Any:
         from torch.utils.tensorboard import SummaryWriter
 
+        from recbole_dtlns.files.run_log import RUN_LOG
+
         for handler in logger.handlers:
             if hasattr(handler, "baseFilename") and getattr(handler, RUN_LOG, False):
                 return SummaryWriter(str(Path(handler.baseFilename).parent / "tensorboard"))
@@ -45,7 +43,7 @@ def _beside_the_log(stock: Callable[..., Any]) -> Callable[..., Any]:
     return fixed
 
 
-def _clear_bars_that_are_done(wrap_once: Callable[..., None]) -> None:
+def _clear_bars_that_are_done() -> None:
     """Reason: the bar of each epoch and each evaluation stays on the terminal, coloured whatever `NO_COLOR` says.
 
     Affects: any stack. Goes when RecBole lets a run choose.

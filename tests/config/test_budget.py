@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.budget import Budget
 
 HISTORY = np.array([0, 1, 2, 3, 10, 11])
 

@@ -7,9 +7,9 @@ import pytest
 from toy import toy_split, write_pairs
 
 from recbole_dtlns.cli import main
+from recbole_dtlns.false_negatives.judges import outlook
 from recbole_dtlns.false_negatives.judges.base import Usage
 from recbole_dtlns.files.run_folder import read_result
-from recbole_dtlns.llm import outlook
 
 for package in ("transformers", "accelerate"):
     pytest.importorskip(package)

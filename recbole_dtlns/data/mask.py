@@ -115,11 +115,11 @@ def require_mask(loader: Any, allowed: sparse.csr_matrix, phase: str) -> None:
     Raises:
         UserError: names the phase and the number of foreign pairs.
     """
-    found = mask_differences(loader, allowed)
-    if found is not None and found[0]:
+    differences = mask_differences(loader, allowed)
+    if differences is not None and differences[0]:
         raise UserError(
-            f"The {phase} ranking would leave out {found[0]} pairs that are not in the real split. Results under such "
-            "a mask cannot be compared with others; does a plugin edit the data?"
+            f"The {phase} ranking would leave out {differences[0]} pairs that are not in the real split. Results under "
+            "such a mask cannot be compared with others; does a plugin edit the data?"
         )
 
 

@@ -16,12 +16,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from recbole_dtlns.compat.wrapping import wrap_once
 from recbole_dtlns.errors import UserError
 
 logger = logging.getLogger(__name__)
 
 
-def apply_loading(wrap_once: Callable[..., None]) -> None:
+def apply_loading() -> None:
     """Put every fix in force; calling it again changes nothing."""
     import torch
 

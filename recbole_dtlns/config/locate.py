@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import Literal
 
 import yaml
 
-from recbole_dtlns.data.split_files import PARTS
+from recbole_dtlns.config.nearest import near_names
 from recbole_dtlns.errors import UserError
 
+PARTS = ("train", "valid", "test")
 Kind = Literal["atomic", "text", "bundled", "download"]
 BUNDLED = "ml-100k"
 DOWNLOAD_ALIASES = {"amazon-sports": "amazon-sports-outdoors", "amazon-toys": "amazon-toys-games"}
@@ -89,21 +89,21 @@ def how_to_supply(name: str) -> str:
 
 def _inside(folder: Path, name: str, benchmark: Sequence[str] | None) -> DataLocation:
     """What an existing folder holds; atomic files go before text. Raises UserError for neither."""
-    held = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     parts = [f"{name}.{part}.inter" for part in (benchmark or PARTS)]
-    if f"{name}.inter" in held and not benchmark:
+    if f"{name}.inter" in names and not benchmark:
         return DataLocation("atomic", name, folder, False)
-    if set(parts) <= set(held):
+    if set(parts) <= set(names):
         return DataLocation("atomic", name, folder, True)
-    if not set(parts) & set(held) and not benchmark and {f"{part}.txt" for part in PARTS} & set(held):
+    if not set(parts) & set(names) and not benchmark and {f"{part}.txt" for part in PARTS} & set(names):
         return DataLocation("text", name, folder, True)
-    found = ", ".join(held[:10]) + (" ..." if len(held) > 10 else "")
+    shown = ", ".join(names[:10]) + (" ..." if len(names) > 10 else "")
     expected = f"{', '.join(parts)} (benchmark_filename)" if benchmark else f"{name}.inter; or {', '.join(parts)}"
     text = "" if benchmark else "; or train.txt, valid.txt and test.txt"
     again = " An interrupted download may have left it: delete the folder to download again."
     raise UserError(
         f"{folder} is {'no folder' if not folder.is_dir() else 'there without usable files'}: found "
-        f"{found or 'nothing'}; expected {expected}{text}. Rename or add the files."
+        f"{shown or 'nothing'}; expected {expected}{text}. Rename or add the files."
         f"{again if name in known_downloads() and not benchmark else ''}"
     )
 
@@ -129,7 +129,7 @@ def _refuse_path_one_too_deep(root: Path, dataset: str) -> None:
 def _unknown(dataset: str, root: Path, explicit: bool) -> str:
     """Message for a name that nothing stands for."""
     folders = [path.name for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
-    near = sorted(difflib.get_close_matches(dataset, {*folders, BUNDLED, *DOWNLOAD_ALIASES, *known_downloads()}, 5))
+    near = sorted(near_names(dataset, {*folders, BUNDLED, *DOWNLOAD_ALIASES, *known_downloads()}, most=5))
     return (
         f"The data set {dataset} was not found: no folder {root / dataset}"
         f"{'' if root.is_dir() else f' ({root} does not exist)'}{'' if explicit else ' (data_path is not set)'}, and "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from recbole_dtlns.data.locate import DOWNLOAD_ALIASES, DataLocation, known_downloads, locate
+from recbole_dtlns.config.locate import DOWNLOAD_ALIASES, DataLocation, known_downloads, locate
 from recbole_dtlns.errors import UserError
 
 TEXT = ("train.txt", "valid.txt", "test.txt")

@@ -1,0 +1,99 @@
+"""What samplers, judges and candidate sources declare: the one door through which `config` reads their tables.
+
+They lie in folders that stand on this one, so nothing of them is imported here: a table is looked up by its name, as
+one of a plugin would be. A plugin adds to the same tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from recbole_dtlns.config.choices import STOCK_SAMPLERS
+from recbole_dtlns.config.judge_declaration import JudgeDeclaration
+from recbole_dtlns.config.nearest import nearest
+from recbole_dtlns.config.parsers import Key
+from recbole_dtlns.errors import UserError
+
+_TABLES = {
+    "samplers": ("recbole_dtlns.samplers", "SAMPLERS"),
+    "judges": ("recbole_dtlns.false_negatives.judges", "JUDGES"),
+    "other judges": ("recbole_dtlns.false_negatives.judges", "OTHER_JUDGES"),
+    "candidate sources": ("recbole_dtlns.false_negatives.candidates.sources", "SOURCES"),
+    "other candidate sources": ("recbole_dtlns.false_negatives.candidates.sources", "OTHER_SOURCES"),
+    "models": ("recbole_dtlns.training.judged", "OWN_MODELS"),
+    "models with layers": ("recbole_dtlns.training.layers", "LAYER_SOURCES"),
+}
+
+
+def table(name: str) -> dict[str, Any]:
+    """The classes of that kind by name: `samplers`, `judges`, `models`, ... It is the table itself, not a copy."""
+    module, attribute = _TABLES[name]
+    classes: dict[str, Any] = vars(import_module(module))[attribute]
+    return classes
+
+
+def declared_keys(*tables: str) -> dict[str, Key]:
+    """The keys that the classes of some tables declare as theirs, by name."""
+    keys: dict[str, Key] = {}
+    for name in tables:
+        for kind in table(name).values():
+            own: Mapping[str, Key] | None = getattr(kind, "keys", None)  # what is no such class is refused when named
+            keys.update(own or {})
+    return keys
+
+
+def all_judges() -> dict[str, type[JudgeDeclaration]]:
+    """What `judge` may be, with what each declares."""
+    return {name: _completed(name, kind) for name, kind in {**table("other judges"), **table("judges")}.items()}
+
+
+def _completed(name: str, kind: Any) -> type[JudgeDeclaration]:
+    """A judge's class; a plain one, of a plugin, gets the start values of what it does not declare."""
+    if not isinstance(kind, type):
+        raise UserError(f"The judge {name!r} of a plugin is {kind!r}, and must be a class. Write class Mine(Judge).")
+    return kind if issubclass(kind, JudgeDeclaration) else type(kind.__name__, (kind, JudgeDeclaration), {})
+
+
+def require_judge(name: str) -> None:
+    """Raise UserError, with near names, unless there is a judge of this name."""
+    known = sorted({**table("other judges"), **table("judges")})
+    if name not in known:
+        raise UserError(f"There is no judge {name!r}{nearest(name, known) or '.'} Known: {', '.join(known)}.")
+
+
+def declared(judge: str) -> type[JudgeDeclaration]:
+    """What the judge of this name declares.
+
+    Raises:
+        UserError: there is none, or a plugin's is no class.
+    """
+    require_judge(judge)
+    return all_judges()[judge]
+
+
+def require_asked(judge: str) -> None:
+    """Raise UserError, with the names that there are, unless this judge is asked pair by pair."""
+    known = table("judges")
+    if judge not in known:
+        raise UserError(f"There is no judge {judge!r} that answers questions. Give one of {', '.join(sorted(known))}.")
+
+
+def asked_judges(judge: str, options: Mapping[str, Any]) -> set[str]:
+    """This judge, the judges that it learns from, and those that they learn from; `options` are our keys."""
+    names, new = {judge}, {judge}
+    while new:
+        new = {other for name in new & set(all_judges()) for other in declared(name).asks(options)} - names
+        names |= new
+    return names
+
+
+def require_sampler(name: str) -> None:
+    """Raise UserError, listing the names, unless `name` is a sampler of ours or of RecBole's own loader."""
+    ours = table("samplers")
+    if name not in ours and name not in STOCK_SAMPLERS:
+        raise UserError(
+            f"There is no sampler {name!r}. Ours are {', '.join(ours)}; RecBole's own loader gives "
+            f"{', '.join(STOCK_SAMPLERS)}. Your own are named after --plugins=my_file.py has added them to SAMPLERS."
+        )
