@@ -132,12 +132,11 @@ def _run(config: Config, place: RunPlace, cache_dir: Path, saved: bool, test: bo
         split = build_split(config, cache_dir)
     check_split(config, split)
 
+    text = read_text(config)
     identified = decided_by_first(
-        lambda: identify(
-            split.view, config.settings, config.method, cache_dir, read_text(config), models=RecBoleModels()
-        )
+        lambda: identify(split.view, config.settings, config.method, cache_dir, text, models=RecBoleModels())
     )
-    write_identified(run_dir, split.view, identified, config)
+    write_identified(run_dir, split.view, identified, config, text)
     if identified.interrupted:
         raise KeyboardInterrupt
 

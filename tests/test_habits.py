@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -100,3 +102,33 @@ def test_files_are_short() -> None:
     lines = sorted(len(path.read_text(encoding="utf-8").splitlines()) for path in PACKAGE.rglob("*.py"))
     assert lines[-1] <= 300
     assert lines[len(lines) // 2] <= 120
+
+
+def test_the_site_has_every_page_in_its_navigation() -> None:
+    """The gate builds the site with `--strict`, which checks links and anchors; this needs no mkdocs."""
+    site = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    named = re.findall(r"[\w]+\.md", str(site["nav"]))
+    assert len(named) == len(set(named))
+    in_root = {"CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"}
+    assert set(named) - in_root == {page.name for page in (ROOT / "docs").glob("*.md")}
+    hook = (ROOT / site["hooks"][0]).read_text(encoding="utf-8")
+    assert all(name in hook and (ROOT / name).is_file() for name in in_root)
+    titles = {next(iter(entry)) for entry in site["nav"]}
+    wanted = {"I want to recommend", "I want to compare samplers for a paper", "I want to write a sampler or a judge"}
+    assert wanted | {"I have an LLM"} <= titles
+    assert (ROOT / ".ci" / "run").read_text(encoding="utf-8").count("mkdocs build --strict") == 1
+
+
+def test_the_picture_of_the_readme_is_small_and_says_what_made_it() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    ((alt, path),) = re.findall(r"!\[([^\]]+)\]\(([^)]+)\)", text)
+    assert len(alt) > 60
+    assert text.index(alt) < text.index("## Install and run")
+    assert (ROOT / path).read_bytes().startswith(b"\x89PNG")
+    assert 10_000 < (ROOT / path).stat().st_size < 150_000
+    script, plan = re.search(r"`(examples/\w+\.py)`", text), re.search(r"--plan=(benchmarks/plans/lists-ml\S+?)`", text)
+    assert script is not None
+    assert plan is not None
+    assert (ROOT / script[1]).is_file()
+    assert (ROOT / plan[1]).is_file()
+    assert len(text.splitlines()) <= 130

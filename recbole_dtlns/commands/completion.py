@@ -36,6 +36,8 @@ CASES
         [[ "${COMPREPLY[0]}" == *= ]] && compopt -o nospace 2>/dev/null
     elif [[ "$COMP_CWORD" -eq 1 ]]; then
         COMPREPLY=($(compgen -W "COMMANDS" -- "$current"))
+    elif [[ "$COMP_CWORD" -eq 2 && "${COMP_WORDS[1]}" == "trees" ]]; then
+        COMPREPLY=($(compgen -W "update" -- "$current"))
     else
         COMPREPLY=($(compgen -f -- "$current"))
     fi
@@ -82,7 +84,19 @@ def _key_names() -> list[str]:
     """Our keys, RecBole's general ones, and those of `compare` alone."""
     stock = yaml.safe_load((_recbole() / "overall.yaml").read_text(encoding="utf-8"))
     own = [key for key, _, _ in key_lines()]
-    entry = ("model", "dataset", "config_files", "models", "datasets", "samplers", "judges", "seeds", "plan", "trials")
+    entry = (
+        "model",
+        "dataset",
+        "config_files",
+        "models",
+        "datasets",
+        "samplers",
+        "judges",
+        "seeds",
+        "plan",
+        "trials",
+        "output",
+    )
     return sorted({*own, *stock, *entry})
 
 

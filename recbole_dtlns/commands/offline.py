@@ -16,7 +16,16 @@ from recbole_dtlns.evaluation.model_source import RecBoleModels
 from recbole_dtlns.false_negatives.identification.stage import identify
 from recbole_dtlns.false_negatives.identification.text import read_text
 from recbole_dtlns.false_negatives.identification.writing import write_identified
-from recbole_dtlns.files.run_folder import CONFIG, INFERRED, LOG, RESULT, cache_folder, own_run_dir, write_config
+from recbole_dtlns.files.run_folder import (
+    CONFIG,
+    EXAMPLES,
+    INFERRED,
+    LOG,
+    RESULT,
+    cache_folder,
+    own_run_dir,
+    write_config,
+)
 from recbole_dtlns.files.run_log import start_log
 from recbole_dtlns.files.saved_state import trusting
 from recbole_dtlns.quick_start import Inputs
@@ -62,14 +71,15 @@ def _identify(config: Config, run_dir: Path, cache_dir: Path) -> None:
     write_config(run_dir / CONFIG, resolved)
     view = read_training_part(config, cache_dir)
     logger.info("Training split: %d users, %d items, %d pairs", view.n_users, view.n_items, view.matrix.nnz)
-    identified = identify(view, config.settings, config.method, cache_dir, read_text(config), RecBoleModels())
-    write_identified(run_dir, view, identified, config)
+    text = read_text(config)
+    identified = identify(view, config.settings, config.method, cache_dir, text, RecBoleModels())
+    write_identified(run_dir, view, identified, config, text)
     if identified.interrupted:  # without a result the same command takes up the same folder
         raise KeyboardInterrupt
     counts = results.data_counts(view, None, None if identified.inferred is None else len(identified.inferred))
     fields = results.result_fields(config, resolved, identified, counts)
     fields["model"] = None
     results.write_result(run_dir / RESULT, fields)
-    written = [name for name in (INFERRED, RESULT, CONFIG, LOG) if (run_dir / name).is_file()]
+    written = [name for name in (INFERRED, EXAMPLES, RESULT, CONFIG, LOG) if (run_dir / name).is_file()]
     logger.info("%s", seconds_text(fields["seconds"], identified.cached))
     logger.info("Wrote to %s: %s.", run_dir, ", ".join(written))

@@ -10,6 +10,7 @@ SUBCOMMANDS: dict[str, str] = {
     "export": "user and item vectors of a trained run, for a vector index",
     "convert": "plain train.txt, valid.txt, test.txt, or a CSV file, to RecBole's atomic files",
     "doctor": "versions, GPU, 4-bit support, data found, what would run and what is missing",
+    "trees": "update: place new items into finished trees, and say when to build them again",
     "completion": "the script with which bash or zsh completes subcommands, keys and values",
 }
 
@@ -108,6 +109,20 @@ Says what is installed and what is missing. With a data set it reads the files, 
 which it would, what that would cost, and what is missing for it. Nothing is trained or written.
 
 Example: recbole-dtlns doctor --model=LightGCN --dataset=ml-100k
+""",
+    "trees": """\
+usage: recbole-dtlns trees update FOLDER --dataset=NAME --output=NEW_FOLDER [--drift=true] [--key=value ...]
+
+Places the new items of a data set into the trees of FOLDER (co_paths.txt and emb_paths.txt, as --export_codes writes
+them) without moving an old code. Says how many items a rebuild would place elsewhere, and whether to rebuild. A run
+reads the new files with --codes_co=NEW_FOLDER/co_paths.txt --codes_se=NEW_FOLDER/emb_paths.txt.
+
+  --output=FOLDER     a new folder: both trees, a .json beside each, and drift.json
+  --drift=false       place only; nothing is built anew
+  --item_vectors=NAME vectors of old and new items: svd, text (with --item_text), or a file (those of the old trees)
+  --key=value         any key that decides the training split
+
+Example: recbole-dtlns trees update codes --dataset=ml-100k --output=codes-2
 """,
     "completion": """\
 usage: recbole-dtlns completion bash

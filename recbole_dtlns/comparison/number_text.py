@@ -41,3 +41,8 @@ def percent_text(value: float, decimals: int = 1, sign: bool = False) -> str:
     """A share as `12.5 %`; a whole number is written with the decimals too."""
     text = f"{100 * value:{'+' if sign else ''},.{decimals}f}".replace("-", MINUS)
     return f"{text.lstrip(MINUS + '+') if not text.strip(MINUS + '+0.') else text} %"
+
+
+def p_text(p: float) -> str:
+    """A p value: four decimals below .1, else two; `< .0001` where four would show nothing of it."""
+    return "< .0001" if p < 0.0001 else number_text(p, 4 if p < 0.1 else 2)

@@ -12,7 +12,7 @@ from recbole_dtlns.files.result_schema import Result
 
 _OUTPUTS = (
     *("result.json", "config.yaml", "run.log", "epochs.csv", "hardness.csv", "per_user.npz"),
-    *("inferred_positives.tsv", "checkpoint.pth", "tensorboard"),
+    *("inferred_positives.tsv", "inferred_examples.json", "checkpoint.pth", "tensorboard"),
 )
 _STAGES = ("trees", "candidates", "judging", "training", "evaluation")
 Metrics = Mapping[str, float]

@@ -40,7 +40,7 @@ from recbole_dtlns.files.result_schema import (
     Tested,
 )
 from recbole_dtlns.files.run_checksums import write_with_checksums
-from recbole_dtlns.files.run_folder import INFERRED, plain
+from recbole_dtlns.files.run_folder import EXAMPLES, INFERRED, plain
 from recbole_dtlns.files.versions import versions
 from recbole_dtlns.training.hardness.log import HARDNESS
 
@@ -261,7 +261,8 @@ def write_result(path: Path, fields: Result) -> None:
     Numpy numbers become plain ones.
     """
     content = (json.dumps(fields, indent=1, default=_plain, ensure_ascii=False) + "\n").encode()
-    write_with_checksums(path, content, (EPOCHS, HARDNESS, PER_USER, INFERRED, sidecar(Path(INFERRED)).name))
+    others = (EPOCHS, HARDNESS, PER_USER, INFERRED, EXAMPLES, sidecar(Path(INFERRED)).name)
+    write_with_checksums(path, content, others)
 
 
 def _plain(value: Any) -> Any:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.result_schema import External
+
+GROWN_FROM = "grown_from"
+"""In the `.json` beside a file: the files that it has grown from, a list of `file`, `sha256` and `train_hash`."""
 
 
 def sidecar(path: Path) -> Path:
@@ -25,7 +30,8 @@ def external_input(kind: str, path: str | Path, train_hash: str, allow_foreign: 
         allow_foreign: take a file that was made from another training split all the same.
 
     Returns:
-        Without marks; `train_hash` is None where the file carries none.
+        Without marks; `train_hash` is None where the file carries none. A file that was made for this split but has
+        grown from files of another one is `foreign` too.
 
     Raises:
         UserError: the file is missing, its `.json` cannot be read, or it was made from another training split.
@@ -33,7 +39,8 @@ def external_input(kind: str, path: str | Path, train_hash: str, allow_foreign: 
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{kind}: there is no file {path}. Give the path of an existing file.")
-    made_from = _recorded_hash(kind, sidecar(path))
+    recorded = recorded_origin(kind, sidecar(path))
+    made_from = recorded.get("train_hash")
     foreign = made_from is not None and made_from != train_hash
     if foreign and not allow_foreign:
         raise UserError(
@@ -41,6 +48,7 @@ def external_input(kind: str, path: str | Path, train_hash: str, allow_foreign: 
             f"{train_hash[:12]}), so it may know pairs that are held out here. Make it again from this split, or set "
             "allow_foreign=true to use it and have the result marked."
         )
+    foreign = foreign or any(hash_before != train_hash for hash_before in grown_from(recorded))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return {
         "kind": kind,
@@ -67,14 +75,27 @@ def recorded_threshold(path: str | Path, kind: str) -> float | None:
     return float(threshold) if isinstance(threshold, (int, float)) and 0 <= threshold <= 1 else None
 
 
-def _recorded_hash(kind: str, about: Path) -> str | None:
+def grown_from(recorded: Mapping[str, Any]) -> list[str | None]:
+    """The `train_hash` of each file that a file has grown from, the first one first; None = it carried none.
+
+    Args:
+        recorded: what stands in the `.json` beside the file.
+    """
+    held = recorded.get(GROWN_FROM)
+    entries = held if isinstance(held, list) else []
+    return [entry.get("train_hash") if isinstance(entry, dict) else None for entry in entries]
+
+
+def recorded_origin(kind: str, about: Path) -> dict[str, Any]:
+    """What the `.json` beside a file says, with its `train_hash` as text or None; empty where there is none."""
     if not about.is_file():
-        return None
+        return {}
     try:
-        recorded = json.loads(about.read_text(encoding="utf-8"))["train_hash"]
+        recorded = dict(json.loads(about.read_text(encoding="utf-8")))
+        made_from = recorded["train_hash"]
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{kind}: {about} should be JSON with a train_hash, but reading it gave: {error!r}. Restore the file, or "
             "remove it to use the data without a recorded origin."
         ) from error
-    return None if recorded is None else str(recorded)
+    return {**recorded, "train_hash": None if made_from is None else str(made_from)}

@@ -21,6 +21,7 @@ from recbole_dtlns.files.run_checksums import refuse_changed
 from recbole_dtlns.files.yaml_text import read_yaml_file
 
 RESULT, CONFIG, LOG, INFERRED = "result.json", "config.yaml", "run.log", "inferred_positives.tsv"
+EXAMPLES = "inferred_examples.json"
 # Keys that change where a run computes and writes or how much it says, but not what it computes.
 _NOT_IDENTITY = frozenset(
     {

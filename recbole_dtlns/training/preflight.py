@@ -13,12 +13,12 @@ from recbole_dtlns.config.stock_keys import check_transform
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.identification.text import check_text
 from recbole_dtlns.training.proposals import check_exclude
-from recbole_dtlns.trees.export import check_export_folder
+from recbole_dtlns.trees.export import check_folder
 
 OFFLINE_CHECKS: tuple[Callable[[Config], None], ...] = (
     lambda config: check_judge(config.settings, config.method),
     check_text,
-    lambda config: check_export_folder(config.settings.export_codes),
+    lambda config: check_folder("export_codes", config.settings.export_codes),
 )
 CHECKS: tuple[Callable[[Config], None], ...] = (
     lambda config: check_packages(config["model"]),

@@ -10,6 +10,7 @@ import numpy as np
 
 from recbole_dtlns.config.choices import MAX_DIGIT
 from recbole_dtlns.data.tokens import positions
+from recbole_dtlns.data.train_split import PAD
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import write_atomically
 from recbole_dtlns.files.item_lines import read_lines, refuse_duplicates, refuse_unknown
@@ -114,13 +115,34 @@ def read_codes(path: Path, known: np.ndarray, drop_unknown: bool = False) -> Rea
     kept = np.flatnonzero(at)
     if not len(kept):
         raise UserError(f"{path} holds no code of any of the {len(known) - 1} items of the training split.")
-    lengths = np.array([len(digits) for digits in paths])[kept]
-    codes = np.full((len(known), lengths.max()), -1, dtype=np.int16)
-    rows = np.repeat(at[kept], lengths)
-    columns = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    codes[rows, columns] = [digit for row in kept for digit in paths[row]]
-    table = CodeTable(np.asarray(known, dtype=str), codes)
+    table = _table(known, at[kept], [paths[row] for row in kept])
     return ReadCodes(table, len(tokens) - len(kept), len(known) - 1 - len(kept))
+
+
+def read_all_codes(path: Path) -> CodeTable:
+    """Read every code of a file of `item: 0-1-2` lines, whatever the items are.
+
+    Returns:
+        Table of all its items, sorted by token, padding at row 0. O(bytes + I log I).
+
+    Raises:
+        UserError: unreadable; a malformed line or an item twice, with line number and content.
+    """
+    path = Path(path)
+    tokens, paths, numbers = _parse(path)
+    refuse_duplicates(path, tokens, numbers)
+    order = np.argsort(tokens)
+    known = np.concatenate([[PAD], tokens[order]])
+    return _table(known, np.arange(1, len(known)), [paths[row] for row in order])
+
+
+def _table(known: np.ndarray, rows: np.ndarray, paths: list[list[int]]) -> CodeTable:
+    """Table of the items `known`, str [I + 1], in which the items `rows`, int64 [n], have the codes `paths`."""
+    lengths = np.array([len(digits) for digits in paths])
+    codes = np.full((len(known), lengths.max()), -1, dtype=np.int16)
+    columns = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    codes[np.repeat(rows, lengths), columns] = [digit for digits in paths for digit in digits]
+    return CodeTable(np.asarray(known, dtype=str), codes)
 
 
 def write_codes(path: Path, table: CodeTable) -> None:

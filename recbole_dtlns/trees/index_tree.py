@@ -12,11 +12,13 @@ from tqdm import tqdm
 
 from recbole_dtlns.errors import UserError
 
+SEED = 42
+SLACK = 1.6
 SAMPLE = 50_000  # centres of a larger node are fitted on that many of its members
 
 
 def build_codes(
-    vectors: np.ndarray, branching: int = 4, leaf_size: int = 30, seed: int = 42, slack: float = 1.6
+    vectors: np.ndarray, branching: int = 4, leaf_size: int = 30, seed: int = SEED, slack: float = SLACK
 ) -> np.ndarray:
     """Split the items into up to `branching` clusters again and again until at most `leaf_size` stay together.
 
@@ -73,7 +75,7 @@ def split_node(vectors: np.ndarray, branching: int, seed: int, slack: float) -> 
     return _by_first_member(balance(distances, min(capacity, n_members - 1)))
 
 
-def balance(distances: np.ndarray, capacity: int) -> np.ndarray:
+def balance(distances: np.ndarray, capacity: int | np.ndarray) -> np.ndarray:
     """Assign members to their nearest cluster, then move the members that lose least out of the overfull ones.
 
     A move costs the growth of the squared distance. The cheapest move from an overfull cluster to one with room is
@@ -82,16 +84,17 @@ def balance(distances: np.ndarray, capacity: int) -> np.ndarray:
 
     Args:
         distances: squared distances, float [n, k].
-        capacity: largest cluster; n <= k * capacity.
+        capacity: largest cluster, of all or int64 [k] of each; together they have room for n.
 
     Returns:
         Cluster of every member, int64 [n].
     """
     labels = distances.argmin(axis=1)
     own = distances[np.arange(len(labels)), labels]
+    capacity = np.broadcast_to(capacity, distances.shape[1:])
     sizes = np.bincount(labels, minlength=distances.shape[1])
     while (sizes > capacity).any():
-        movable = np.flatnonzero(sizes[labels] > capacity)
+        movable = np.flatnonzero((sizes > capacity)[labels])
         options = np.where(sizes < capacity, distances[movable], np.inf)
         targets = options.argmin(axis=1)
         order = np.argsort(options[np.arange(len(movable)), targets] - own[movable], kind="stable")
@@ -102,12 +105,12 @@ def balance(distances: np.ndarray, capacity: int) -> np.ndarray:
     return labels
 
 
-def _until_settled(sources: np.ndarray, targets: np.ndarray, sizes: np.ndarray, capacity: int) -> int:
+def _until_settled(sources: np.ndarray, targets: np.ndarray, sizes: np.ndarray, capacity: np.ndarray) -> int:
     """How many moves, in order, can be made until one cluster is full or no longer overfull."""
     first = len(sources)
-    for cluster, size in enumerate(sizes):
-        touched = np.flatnonzero((sources if size > capacity else targets) == cluster)
-        needed = abs(int(size) - capacity)
+    for cluster, excess in enumerate(sizes - capacity):
+        touched = np.flatnonzero((sources if excess > 0 else targets) == cluster)
+        needed = abs(int(excess))
         if 0 < needed <= len(touched):
             first = min(first, int(touched[needed - 1]) + 1)
     return first

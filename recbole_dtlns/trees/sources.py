@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +37,15 @@ class VectorSource:
         decides: what decides them beside the training split, JSON values; part of the cache key.
         vectors: computes them, float64 [I, d] without padding, in the numbering of the training view.
         external: description of the file that they are from; None if they were made here.
+        lacking: bool [I], True for items without a vector of their own, which have the mean of the others; None where
+            each has one.
     """
 
     origin: str
     decides: Mapping[str, Any]
     vectors: Callable[[], np.ndarray]
     external: External | None = None
+    lacking: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,8 @@ def item_vectors(
         external = external_input("item_vectors", path, view.train_hash, allow_foreign)
         vectors, missing = read_vectors(path, view.items, allow_foreign)
         marks = lacking_mark(int(missing.sum()), view.n_items)
-        return _given(f"file {path.name}", vectors, {**external, "marks": marks} if marks else external)
+        about = {**external, "marks": marks} if marks else external
+        return replace(_given(f"file {path.name}", vectors, about), lacking=missing)
     if choice == "svd" or item_embeddings is None:
         return VectorSource("svd", {"vectors": "svd"}, lambda: svd_vectors(view.matrix[1:, 1:]))
     name, embeddings = item_embeddings
@@ -124,7 +128,9 @@ def code_file(kind: str, file: str | None, view: TrainSplit, allow_foreign: bool
     if file is None:
         return None
     external = external_input(kind, file, view.train_hash, allow_foreign)
-    read = read_codes(Path(file), view.items, drop_unknown=allow_foreign)
+    # A tree that has grown for this split keeps the codes of items that are no longer in it.
+    of_this_split = external["train_hash"] == view.train_hash
+    read = read_codes(Path(file), view.items, drop_unknown=allow_foreign or of_this_split)
     if read.dropped or read.missing:
         logger.warning(
             "%s: %d codes of items outside the training split are dropped; %d of its %d items have no code and are "

@@ -22,6 +22,7 @@ from recbole_dtlns.trees.text_vectors import TEXT, TextVectors
 logger = logging.getLogger(__name__)
 
 VERSION = 2  # raise it when the same input gives other codes, so that the cache forgets the old ones
+STRUCTURAL, SEMANTIC = "tree_structural", "tree_semantic"
 SHUFFLE_SEED = 0  # of the control; the order of a training view's items is fixed too
 SAME_VIEW = 0.9  # adjusted Rand index above which two trees are one view
 
@@ -104,15 +105,11 @@ def build_trees(
     co_source = code_file("codes_co", settings.codes_co, view, settings.allow_foreign) or graph_vectors(
         view, settings.max_history
     )
-    se_source: VectorSource | CodeFile | None = code_file("codes_se", settings.codes_se, view, settings.allow_foreign)
-    if se_source is None and settings.item_vectors == TEXT:
-        if text_vectors is None:
-            raise UserError("item_vectors=text needs text of the items: set --item_text.")
-        se_source = text_vectors.source(view)
-    elif se_source is None:
-        se_source = item_vectors(settings.item_vectors, view, settings.allow_foreign, item_embeddings)
-    co, co_cached = _tree("tree_structural", co_source, view, settings, cache)
-    se, se_cached = _tree("tree_semantic", se_source, view, settings, cache)
+    se_source = code_file("codes_se", settings.codes_se, view, settings.allow_foreign) or semantic_vectors(
+        view, settings, item_embeddings, text_vectors
+    )
+    co, co_cached = tree_of(STRUCTURAL, co_source, view, settings, cache)
+    se, se_cached = tree_of(SEMANTIC, se_source, view, settings, cache)
     if settings.shuffle:  # after the cache, which keeps the trees as they are
         rng = np.random.default_rng(SHUFFLE_SEED)
         co, se = co.shuffled(rng), se.shuffled(rng)
@@ -130,10 +127,36 @@ def build_trees(
     return trees
 
 
-def _tree(
+def semantic_vectors(
+    view: TrainSplit,
+    settings: TreeSettings,
+    item_embeddings: tuple[str, np.ndarray] | None = None,
+    text_vectors: TextVectors | None = None,
+) -> VectorSource:
+    """What the semantic tree is made from; see `build_trees`.
+
+    Raises:
+        UserError: a bad file, or no text for `item_vectors=text`.
+    """
+    if settings.item_vectors != TEXT:
+        return item_vectors(settings.item_vectors, view, settings.allow_foreign, item_embeddings)
+    if text_vectors is None:
+        raise UserError("item_vectors=text needs text of the items: set --item_text.")
+    return text_vectors.source(view)
+
+
+def tree_of(
     stage: str, source: VectorSource | CodeFile, view: TrainSplit, settings: TreeSettings, cache: StageCache
 ) -> tuple[CodeTable, bool]:
-    """The tree of a source, and whether nothing had to be computed for it."""
+    """The tree of a source, and whether nothing had to be computed for it.
+
+    Args:
+        stage: `STRUCTURAL` or `SEMANTIC`, its name in the cache.
+        source: vectors, which are clustered, or a ready tree.
+        view: the training split.
+        settings: see `TreeSettings`.
+        cache: where it is kept.
+    """
     if isinstance(source, CodeFile):
         return source.table, True
     parts = {

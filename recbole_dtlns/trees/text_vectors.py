@@ -100,7 +100,10 @@ class TextVectors:
 
     def source(self, view: TrainSplit) -> VectorSource:
         """Vectors of the items of a split that has no others than the whole one."""
-        return VectorSource(f"text by {self._model.name}", self.about, lambda: self._of(view.items))
+        has_text = np.array([bool(text) for text in self._texts])
+        lacking = ~has_text[positions(self._items, view.items)[1:] - 1]
+        origin = f"text by {self._model.name}"
+        return VectorSource(origin, self.about, lambda: self._of(view.items), lacking=lacking)
 
     def _of(self, items: np.ndarray) -> np.ndarray:
         return np.asarray(self._vectors[positions(self._items, items)[1:] - 1], dtype=np.float64)

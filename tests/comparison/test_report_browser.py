@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from recbole_dtlns.comparison.run.records import read_comparison
+from recbole_dtlns.false_negatives.report.examples import Example, write_examples
+
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -96,9 +99,9 @@ def script(body: str) -> str:
     )
 
 
-def framed(look, made_report: Path, width: int, body: str):
+def framed(look, report: Path, width: int, body: str):
     """What a script finds in the page in a frame of so many pixels: a window is never as narrow as a phone."""
-    page = html.escape((made_report / "report.html").read_text(encoding="utf-8"))
+    page = html.escape((report / "report.html").read_text(encoding="utf-8"))
     frame = f'<iframe id="phone" style="width: {width}px; height: 800px; border: 0" srcdoc="{page}"></iframe>'
     code = (
         "<script>document.getElementById('phone').addEventListener('load', (event) => {"
@@ -132,6 +135,22 @@ def test_nothing_is_cut_on_a_phone_and_its_letters_can_be_read(look, made_report
     assert cut == []
     assert smallest >= 9.5
     assert beyond <= 0
+
+
+def test_examples_of_a_run_are_whole_on_a_phone(look, made: Path, tmp_path: Path):
+    from recbole_dtlns.comparison.report import write_report
+
+    run = tmp_path / "run"
+    shutil.copytree(made / "runs/ml-100k/BPR/dtl_ns@rule/seed-2020", run)
+    names = [f"A title of forty letters, more or less {n}" for n in range(5)]
+    write_examples(run, [Example("user-with-a-long-token", names, 90, names, [0.5] * 5, 7)])
+    write_report(read_comparison(run), run)
+    body = """
+    const box = document.querySelector(".stacked"), cells = Array.from(box.querySelectorAll("tbody th, tbody td"));
+    return [box.scrollWidth - box.clientWidth, cells.map((cell) => cell.textContent.trim().slice(0, 12))];"""
+    beyond, texts = framed(look, run, 390, body)
+    assert beyond <= 0
+    assert texts == ["user-with-a-", "A title of f", "A title of f"]
 
 
 def test_the_verdict_is_above_the_fold_and_whole(look):
@@ -211,6 +230,32 @@ def test_text_has_the_contrast_of_aa_in_both_schemes():
             for paper in ("paper", "shade", "ours"):
                 one, other = sorted(luminance(colours[name]) for name in (ink, paper))
                 assert (other + 0.05) / (one + 0.05) >= 4.5, (ink, paper, colours)
+
+
+AXE = """
+<script>%s</script>
+<script>
+for (const part of document.querySelectorAll("details")) { part.open = true; }
+axe.run(document, { runOnly: ["wcag2a", "wcag2aa"], resultTypes: ["violations"] }).then((found) => {
+  const pre = document.createElement("pre"); pre.id = "answer";
+  const said = (each) => [each.id, each.nodes.length, each.nodes[0].html.slice(0, 200), each.nodes[0].failureSummary];
+  pre.textContent = JSON.stringify([found.violations.map(said), found.passes.map((each) => each.id)]);
+  document.body.append(pre);
+});
+</script>
+"""
+
+
+@pytest.mark.parametrize("scheme", ["0", "1"])
+def test_axe_finds_nothing_against_wcag_aa(look, scheme: str):
+    """AXE_CORE names axe.min.js of the npm package axe-core; the gate installs it."""
+    library = os.environ.get("AXE_CORE")
+    if library is None:
+        pytest.skip("AXE_CORE names no axe.min.js")
+    flags = (f"--blink-settings=preferredColorScheme={scheme}", "--virtual-time-budget=60000")
+    violations, passes = look(AXE % Path(library).read_text(encoding="utf-8"), *flags).answer
+    assert violations == []
+    assert {"color-contrast", "scrollable-region-focusable", "svg-img-alt"} <= set(passes)
 
 
 def test_no_console_errors_and_no_requests(look):

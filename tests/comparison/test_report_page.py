@@ -128,7 +128,10 @@ def test_the_page_is_whole_and_fetches_nothing(made_report: Path):
     shown = re.findall(r'<desc id="([^"]+)-desc">(.*?)</desc>', page)
     assert len(shown) == page.count("<svg") - page.count('<svg class="icon"')
     assert found.runs
-    assert all((made_report / unquote(run)).is_dir() for run in found.runs)
+    tables = [run for run in found.runs if run.startswith("report/")]
+    assert "report/checks-runs.csv" in tables
+    assert all((made_report / unquote(table)).is_file() for table in tables)
+    assert all((made_report / unquote(run)).is_dir() for run in found.runs if run not in tables)
     assert all(len(words) > 40 for _, words in shown)
     assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in page
     assert page.count("Bold: the best mean of a column among rows without marks.") == 2  # of one metric, and of all

@@ -22,7 +22,15 @@ def test_vectors_from_a_file(view, cache, tmp_path):
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     assert trees.vector_origin == "file vectors.npy"
     assert trees.external == [
-        {"kind": "item_vectors", "file": "vectors.npy", "sha256": digest, "train_hash": None, "foreign": False}
+        {
+            "kind": "item_vectors",
+            "file": "vectors.npy",
+            "sha256": digest,
+            "train_hash": None,
+            "foreign": False,
+            "marks": None,
+            "dropped": None,
+        }
     ]
     assert build_trees(view, settings, cache).cached
     (tmp_path / "vectors.tokens.txt").write_text("\n".join(view.items[:0:-1]))

@@ -6,7 +6,14 @@ import csv
 import io
 import re
 
-from recbole_dtlns.comparison.number_text import decimals_of, fraction_text, number_text, percent_text, tick_text
+from recbole_dtlns.comparison.number_text import (
+    decimals_of,
+    fraction_text,
+    number_text,
+    p_text,
+    percent_text,
+    tick_text,
+)
 from recbole_dtlns.comparison.report.table import MISSING, Column, Interval, Spread, Table, Value, plain_number
 from recbole_dtlns.files.csv_text import text_row
 
@@ -69,7 +76,7 @@ def _number(value: float, kind: str) -> str:
     if value != value:
         return MISSING
     if kind == "p":
-        return "< .0001" if value < 0.0001 else number_text(value, 4)
+        return p_text(value)
     if kind == "percent":
         return percent_text(value)
     if kind == "effect":

@@ -17,13 +17,13 @@ def mean_table(
     values_of: Callable[[Row], Mapping[str, Value]],
     rows: Iterable[Row] | None = None,
     note: str = "",
-    folded: bool = False,
     keep: int = 1,
+    **shown_as: bool,
 ) -> Table | None:
     """A table with a line for each row.
 
     Args:
-        name, title, group, note, folded, keep: as in `group_table`.
+        name, title, group, note, keep, shown_as: as in `group_table`.
         columns: those behind the label of the row.
         values_of: the values of a row by column key; a row without any has no line.
         rows: some rows of the group; None: all.
@@ -33,7 +33,7 @@ def mean_table(
     """
     pairs = [(row, values_of(row)) for row in (group.rows if rows is None else rows)]
     lines = [Line({"row": row.label, **values}, row.marks) for row, values in pairs if values]
-    return group_table(name, title, group, (Column("row", "Row"), *columns), lines, note, folded, keep)
+    return group_table(name, title, group, (Column("row", "Row"), *columns), lines, note, keep, **shown_as)
 
 
 def group_table(
@@ -43,8 +43,8 @@ def group_table(
     columns: Iterable[Column],
     lines: list[Line],
     note: str = "",
-    folded: bool = False,
     keep: int = 1,
+    **shown_as: bool,
 ) -> Table | None:
     """A table of a group, without the columns that no line has a value for.
 
@@ -55,12 +55,13 @@ def group_table(
         columns: the first names the line.
         lines: from top to bottom.
         note: a sentence below the table.
-        folded: shown closed on the page.
         keep: how many columns stay without a value, from the left.
+        shown_as: `folded`, `shared` and `in_file`, as a Table has them.
 
     Returns:
         None where no line has anything but its name.
     """
     shown = filled(columns, lines, keep)
     caption = f"{title}: {group.title}"
-    return Table(f"{name}-{group.slug}", caption, shown, tuple(lines), note, folded) if lines and shown[1:] else None
+    table = Table(f"{name}-{group.slug}", caption, shown, tuple(lines), note, **shown_as)
+    return table if lines and shown[1:] else None

@@ -17,6 +17,7 @@ from recbole_dtlns.comparison.report.formats import cells
 from recbole_dtlns.comparison.report.section import Section
 from recbole_dtlns.comparison.report.svg import Drawn
 from recbole_dtlns.comparison.report.table import MISSING, Table, plain_number
+from recbole_dtlns.comparison.report.together import for_page
 from recbole_dtlns.version import __version__
 
 _PACKAGE = "recbole_dtlns.comparison.report"
@@ -79,6 +80,7 @@ def _cells(head: Head, table: Table) -> dict[str, Any]:
 
     A folded table that no paper has room for is not `printed`: Chromium would shrink the whole page to it.
     """
+    table = for_page(table, head.ours)
     columns, lines = cells(table, with_marks=False)
     shown = []
     for line, row in zip(table.lines, lines, strict=True):
@@ -94,10 +96,17 @@ def _cells(head: Head, table: Table) -> dict[str, Any]:
             for (text, bold), number, column in zip(row, numbers, columns, strict=True)
         ]
         held[table.names - 1] |= {"marks": line.marks, "link": _link(line.link, head.folder)}
-        shown.append({"cells": held, "ours": line.values.get(columns[table.names - 1].key) == head.ours})
+        name = line.values.get(columns[table.names - 1].key)
+        shown.append({"cells": held, "ours": head.ours is not None and _names(str(name), head.ours)})
     heads = [{"title": column.title, "kind": "text" if column.kind == "text" else "number"} for column in columns]
     printed = not table.folded or (len(heads) <= _TOO_WIDE and len(shown) <= _TOO_LONG)
-    return {"heads": heads, "lines": shown, "wide": len(heads) > _WIDE, "printed": printed}
+    wide = len(heads) > _WIDE
+    return {"heads": heads, "lines": shown, "wide": wide, "printed": printed, "note": table.note}
+
+
+def _names(name: str, ours: str) -> bool:
+    """Whether the name of a line is that of our row, alone or before rows that are the same."""
+    return name == ours or name.startswith(f"{ours} and ")
 
 
 def _link(target: Path | None, folder: Path) -> str:

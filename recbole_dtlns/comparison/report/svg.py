@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from recbole_dtlns.comparison.report.plots.chart import Chart
@@ -42,7 +44,8 @@ def svg_text(figure: Figure, name: str) -> str:
     """The figure as an SVG document whose text stays text; the same figure gives the same bytes."""
     written = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
+        # Not `savefig`, which draws everything twice: drawing makes the layout by itself.
+        FigureCanvasSVG(figure).print_svg(written, metadata={"Date": None, "Creator": None})
     return _METADATA.sub("", written.getvalue())
 
 
@@ -50,7 +53,9 @@ def png_bytes(figure: Figure) -> bytes:
     """The figure on white, at 160 dots an inch."""
     written = io.BytesIO()
     figure.patch.set_alpha(1)
-    figure.savefig(written, format="png", dpi=160, facecolor="white", metadata={"Software": None})
+    figure.set_facecolor("white")
+    figure.set_dpi(160)
+    FigureCanvasAgg(figure).print_png(written, metadata={"Software": None})
     return written.getvalue()
 
 

@@ -42,12 +42,14 @@ class Column:
         kind: how numbers are shown: `text`, `metric`, `signed`, `count`, `seconds`, `p`, `effect`,
             `percent` or `number`.
         best: `max` or `min` where the best value is to be made bold, else None.
+        in_file: left out of the page; the files of the table have it.
     """
 
     key: str
     title: str
     kind: str = "text"
     best: str | None = None
+    in_file: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,9 @@ class Table:
         note: a sentence below it.
         folded: shown closed on the page, for long tables that few readers want.
         names: how many columns name the line, from the left; marks stand behind them.
+        shared: rows of the report, named by the first column, whose lines are the same stand together on the page.
+        in_file: the page says which file has it and shows nothing of it.
+        stacked: cells stand below each other on a phone, for long texts.
     """
 
     name: str
@@ -86,6 +91,9 @@ class Table:
     note: str = ""
     folded: bool = False
     names: int = 1
+    shared: bool = False
+    in_file: bool = False
+    stacked: bool = False
 
     @property
     def marked(self) -> bool:

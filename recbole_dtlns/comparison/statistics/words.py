@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recbole_dtlns.comparison.number_text import fraction_text, number_text
+from recbole_dtlns.comparison.number_text import fraction_text, number_text, p_text
 from recbole_dtlns.comparison.statistics.seeds import FEWEST_FOR_EFFECT
 from recbole_dtlns.comparison.statistics.significance import BENJAMINI_HOCHBERG, Compared
 
@@ -109,4 +109,5 @@ def _seeds(seeds: tuple[int, ...]) -> str:
 
 
 def _p(p: float) -> str:
-    return "p < .0001" if p < 0.0001 else f"p = {number_text(p, 4 if p < 0.1 else 2)}"
+    said = p_text(p)
+    return f"p {said}" if said.startswith("<") else f"p = {said}"

@@ -71,7 +71,7 @@ def identify(
         _read_verdict_file(view, settings, method, result)
     elif proposed is not None:
         source = None if models is None else models.untrained(settings.candidate_source, settings.candidate_config)
-        made = _tree_settings(settings), _candidate_settings(settings, method)
+        made = tree_settings(settings), _candidate_settings(settings, method)
         rebuild = Rebuild(settings, *made, cache, reading.vectors, source)
         _judge(view, settings, method, cache_dir, proposed.candidates, result, reading.text, rebuild)
     if result.inferred is not None and len(result.inferred.users) == 0:
@@ -112,11 +112,11 @@ def _trees(
     embeddings: tuple[str, np.ndarray] | None,
     text_vectors: TextVectors | None,
 ) -> None:
-    result.trees = build_trees(view, _tree_settings(settings), cache, embeddings, text_vectors)
+    result.trees = build_trees(view, tree_settings(settings), cache, embeddings, text_vectors)
     result.seconds["trees"] = round(result.trees.seconds, 3)
     result.external += result.trees.external
     if settings.export_codes is not None:
-        export_codes(settings.export_codes, result.trees, view.train_hash, asdict(_tree_settings(settings)))
+        export_codes(settings.export_codes, result.trees, view.train_hash, asdict(tree_settings(settings)))
     if result.trees.cached:
         result.cached.append("trees")
 
@@ -188,7 +188,8 @@ def _candidate_settings(settings: Settings, method: RunMethod) -> CandidateSetti
     )
 
 
-def _tree_settings(settings: Settings) -> TreeSettings:
+def tree_settings(settings: Settings) -> TreeSettings:
+    """What our keys say of the trees."""
     return TreeSettings(
         settings.tree_branching,
         settings.tree_leaf_size,

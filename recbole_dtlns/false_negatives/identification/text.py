@@ -57,15 +57,21 @@ def check_text(config: Any) -> None:
         check_text_model(settings.text_model, settings["llm_offline"])
     if settings.item_text is not None and not text_readers(settings, config.method):
         logger.warning(
-            "item_text=%s is read by nothing here: that takes item_vectors=text, or a language model as judge with "
-            "llm_prompt=titles.",
+            "item_text=%s is read by nothing here%s. A tree reads it with item_vectors=text, a language model as judge "
+            "with llm_prompt=titles.",
             settings.item_text,
+            "" if config.method.judge == "none" else " but the examples of inferred positives on the run's page",
         )
 
 
 def read_text(config: Any) -> ItemText | None:
-    """The text of items where something reads it, else None. Raises UserError, see `read_item_text`."""
-    return read_item_text(config) if text_readers(config.settings, config.method) else None
+    """The text of items where a tree, a judge or the page's examples show it, else None.
+
+    Raises:
+        UserError: see `read_item_text`.
+    """
+    settings, method = config.settings, config.method
+    return read_item_text(config) if method.judge != "none" or text_readers(settings, method) else None
 
 
 @dataclass(frozen=True)

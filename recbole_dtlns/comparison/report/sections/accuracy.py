@@ -12,14 +12,15 @@ from recbole_dtlns.comparison.report.table import Column, Line, Table, Value, fi
 from recbole_dtlns.comparison.run.records import RunRecord
 from recbole_dtlns.comparison.statistics.words import metric_name
 
-_NOTE = "Mean ± standard deviation over seeds. Bold: the best mean of a column among rows without marks."
+_BOLD = "Mean ± standard deviation over seeds. Bold: the best mean of a column among rows without marks."
+_VALID_IN_FILE = "The same on valid: in its files."
 _SPREAD = (
     "A row that wins with a higher average popularity and a lower item coverage than the row it beats may do no more "
     "than recommend popular items to everybody."
 )
 _INTERVAL = (
     "Low and high: ends of the 95 % bootstrap interval of the mean test {} over users, whose values are averaged over "
-    "seeds. All rows share their users, so whether two rows differ is told by the tests, not by overlapping intervals."
+    "seeds. Whether two rows differ is told by the tests, not by overlapping intervals: all rows share their users."
 )
 
 
@@ -65,7 +66,7 @@ def _main(source: Source, group: Group) -> Table:
     name = metric_name(source.metric)
     keys = {column.key for column in shown}
     notes = [
-        _NOTE,
+        _BOLD,
         *([_INTERVAL.format(name)] if f"test_{source.metric}_low" in keys else []),
         *([_SPREAD] if len(keys & {f"test_{each}" for each in spread}) == 2 else []),
     ]
@@ -82,12 +83,15 @@ def _test_columns(name: str, ends: bool) -> list[Column]:
 
 
 def _all(source: Source, group: Group) -> Table | None:
-    names = source.metrics
+    names, tested = source.metrics, any(row.test(source.metric) for row in group.rows)
     columns = [Column("judge", "Judge")]
     for part in ("test", "valid"):
         for name in names:
-            columns.append(Column(f"{part}_{name}", f"{part.title()} {metric_name(name)}", "metric", best_of(name)))
-    return mean_table("metrics", "All metrics", group, columns, partial(_values, names, names), note=_NOTE, folded=True)
+            title = f"{part.title()} {metric_name(name)}"
+            in_file = part == "valid" and tested
+            columns.append(Column(f"{part}_{name}", title, "metric", best_of(name), in_file))
+    note = f"{_BOLD} {_VALID_IN_FILE}" if tested else _BOLD
+    return mean_table("metrics", "All metrics", group, columns, partial(_values, names, names), note=note, folded=True)
 
 
 def _values(tests: list[str], valids: list[str], row: Row) -> dict[str, Value]:
@@ -108,7 +112,6 @@ def _training(group: Group) -> Table | None:
         *((Column("chosen", "Chosen on valid"), Column("trials", "Trials", "count")) if tuned else ()),
         Column("seeds", "Seeds", "count"),
         Column("best_epoch", "Best epoch", "count"),
-        Column("training", "Training seconds", "seconds"),
     )
     title = "Tuning and training" if tuned else "Training"
     note = "Epochs count from 0." + (" A row with nothing to search has no trials." if tuned else "")
@@ -121,7 +124,6 @@ def _training_values(row: Row) -> dict[str, Value]:
         "trials": len(row.trials),
         "seeds": len(row.runs),
         "best_epoch": row.mean(lambda run: run.result["best_epoch"]),
-        "training": row.seconds("training"),
     }
 
 

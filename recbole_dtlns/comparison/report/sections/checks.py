@@ -150,7 +150,7 @@ def _each(outcomes: Outcomes) -> Table:
         )
         for run, check in outcomes
     ]
-    return Table("checks-runs", "Every check of every run", columns, tuple(lines), folded=True)
+    return Table("checks-runs", "Every check of every run", columns, tuple(lines), in_file=True)
 
 
 def failures(source: Source) -> Section:

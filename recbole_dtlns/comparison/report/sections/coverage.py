@@ -32,7 +32,7 @@ def coverage(source: Source) -> Section:
             for name in (source.metric, *names)
         ]
         table = mean_table(
-            "coverage", section.title, group, columns, partial(_values, source, names), folded=True, keep=2
+            "coverage", section.title, group, columns, partial(_values, source, names), in_file=True, keep=2
         )
         if table is not None and len(table.columns) > 2:
             section.add(table)

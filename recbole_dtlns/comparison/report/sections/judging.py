@@ -9,7 +9,7 @@ from typing import Any
 from recbole_dtlns.comparison.report.mean_table import group_table, mean_table
 from recbole_dtlns.comparison.report.measures import fields, means, number
 from recbole_dtlns.comparison.report.source import Group, Row, Source
-from recbole_dtlns.comparison.report.table import Column, Line, Table, Value
+from recbole_dtlns.comparison.report.table import Column, Line, Table, Value, plain_number
 from recbole_dtlns.comparison.run.records import RunRecord
 from recbole_dtlns.files.result_schema import Result, empty_judging
 
@@ -34,10 +34,13 @@ def _judged(group: Group, rows: list[Row]) -> Table | None:
 
     def values_of(row: Row) -> dict[str, Value]:
         counts = means(row, "identification", ("pairs", "accepted", "unjudged"))
+        if not plain_number(counts["unjudged"]):
+            del counts["unjudged"]  # the usual case is not worth a column
         return {**counts, **means(row, "judging", ("label_mass",))}
 
-    note = "Means over seeds. Label mass: probability that the language model gave to the answers it was asked for."
-    return mean_table("judged", "Judged pairs", group, columns, values_of, rows, note)
+    asked = any(means(row, "judging", ("label_mass",))["label_mass"] for row in rows)
+    note = "Label mass: probability that the language model gave to the answers it was asked for." if asked else ""
+    return mean_table("judged", "Judged pairs", group, columns, values_of, rows, note, shared=True)
 
 
 def judged_runs(source: Source) -> list[RunRecord]:
@@ -106,7 +109,7 @@ def _reports(group: Group, rows: list[Row]) -> Iterator[Table | None]:
         "How well each scorer tells training pairs that were held in from equally popular unseen items; .5 = it knows "
         "nothing. From the first seed: the report reads train alone."
     )
-    yield group_table("judge-report", "What the judge knows", group, columns, lines, note)
+    yield group_table("judge-report", "What the judge knows", group, columns, lines, note, shared=True)
 
 
 def _card(group: Group, rows: list[Row]) -> Table | None:
@@ -126,7 +129,7 @@ def _card(group: Group, rows: list[Row]) -> Table | None:
         run = row.runs[0]
         if run.judge in LANGUAGE_MODELS:
             lines.append(Line({"row": row.label, **card(run.result)}, row.marks))
-    return group_table("llm-card", "The language model", group, columns, lines)
+    return group_table("llm-card", "The language model", group, columns, lines, shared=True)
 
 
 def card(result: Result) -> dict[str, Value]:

@@ -47,7 +47,13 @@ def _groups(group: Group, rows: list[Row]) -> Table | None:
     )
     lines = _lines(rows, lambda known: [_worth(entry) for entry in known.get("groups") or [] if "lost" in entry])
     return group_table(
-        "judge-groups", "What each kind of evidence is worth to the learned judge", group, columns, lines, _GROUPS_NOTE
+        "judge-groups",
+        "What each kind of evidence is worth to the learned judge",
+        group,
+        columns,
+        lines,
+        _GROUPS_NOTE,
+        shared=True,
     )
 
 
@@ -64,7 +70,7 @@ def _questions(group: Group, rows: list[Row]) -> Table | None:
     )
     lines = _lines(rows, lambda known: [_bought(known["asked"])] if known.get("asked") else [])
     title = "What the questions to a language model were worth"
-    return group_table("questions", title, group, columns, lines, _QUESTIONS_NOTE)
+    return group_table("questions", title, group, columns, lines, _QUESTIONS_NOTE, shared=True)
 
 
 def _bought(asked: Mapping[str, Any]) -> dict[str, Value]:
@@ -125,7 +131,7 @@ def _reliability(group: Group, rows: list[Row]) -> Table | None:
                 Line({"row": row.label, "on": on, **_bin(entry)}, row.marks) for bins in tables[:1] for entry in bins
             ]
     title = "Whether a judge's probabilities mean what they say"
-    return group_table("reliability", title, group, columns, lines, _RELIABILITY_NOTE, folded=True)
+    return group_table("reliability", title, group, columns, lines, _RELIABILITY_NOTE, folded=True, shared=True)
 
 
 def _bin(entry: Mapping[str, Any]) -> dict[str, Value]:

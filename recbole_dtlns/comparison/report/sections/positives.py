@@ -53,7 +53,9 @@ def _overlap(group: Group, rows: list[Row]) -> Table | None:
         Column("test", "In test", "count"),
         Column("test_chance", "Test by chance", "count"),
     )
-    return mean_table("overlap", "Inferred positives that are held out", group, columns, _overlap_values, rows)
+    return mean_table(
+        "overlap", "Inferred positives that are held out", group, columns, _overlap_values, rows, shared=True
+    )
 
 
 def _overlap_values(row: Row) -> dict[str, Value]:
@@ -91,7 +93,9 @@ def _precisions(group: Group, rows: list[Row]) -> Table | None:
         "precision, as most true positives are in neither. A judge that knows something has more of them at higher "
         f"probabilities. The plot leaves out lines of fewer than {FEWEST_PAIRS} pairs, whose shares say little."
     )
-    return group_table("precision", "Inferred positives by judge probability", group, columns, lines, note, folded=True)
+    return group_table(
+        "precision", "Inferred positives by judge probability", group, columns, lines, note, folded=True, shared=True
+    )
 
 
 def _other_seeds(rows: list[Row]) -> str:
@@ -118,7 +122,7 @@ def _trees(group: Group) -> Table | None:
         return {**means(row, "trees", keys), "item_vectors": ", ".join(origins)} if origins else {}
 
     note = "Agreement: adjusted Rand index of the two trees' leaves; 0 = as by chance, 1 = the same tree twice."
-    return mean_table("trees", "Index trees", group, columns, values_of, note=note)
+    return mean_table("trees", "Index trees", group, columns, values_of, note=note, shared=True)
 
 
 def _picture(source: Source, group: Group, rows: list[Row]) -> Picture:

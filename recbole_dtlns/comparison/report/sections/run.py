@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from recbole_dtlns.comparison.number_text import number_text
 from recbole_dtlns.comparison.report.formats import shown
 from recbole_dtlns.comparison.report.section import Commands, Point, Section, Verdict
+from recbole_dtlns.comparison.report.sections.examples import examples_table, in_words
 from recbole_dtlns.comparison.report.source import Row, Source, best_of
 from recbole_dtlns.comparison.report.table import Column, Line, Table, filled
 from recbole_dtlns.comparison.run.checks import of_other_mask
+from recbole_dtlns.comparison.run.records import RunRecord
 from recbole_dtlns.comparison.statistics.words import metric_name
-from recbole_dtlns.files.result_schema import Result
+from recbole_dtlns.errors import UserError
 from recbole_dtlns.training.trainer import CHECKPOINT
 
 
@@ -24,7 +24,8 @@ def result(source: Source) -> Section:
         for row in group.rows:
             section.verdicts.append(Verdict(f"{group.title}, {_said(source, row)}"))
             section.warnings += [f"Marked: {mark}." for mark in row.marks]
-            section.points += _positives(row.runs[0].result)
+            section.points += in_words(row.runs[0])
+            _add_examples(section, row.runs[0], group.slug)
             section.tables.append(_metrics(source, row, group.slug))
             section.commands += _use(row)
     return section
@@ -42,6 +43,15 @@ def _said(source: Source, row: Row) -> str:
     return ", ".join(words) + "."
 
 
+def _add_examples(section: Section, run: RunRecord, slug: str) -> None:
+    try:
+        table = examples_table(run, slug)
+    except UserError as error:
+        section.warnings.append(f"No examples: {error}")
+        return
+    section.tables += [] if table is None else [table]
+
+
 def _metrics(source: Source, row: Row, slug: str) -> Table:
     columns = (Column("metric", "Metric"), Column("test", "Test", "metric"), Column("valid", "Valid", "metric"))
     lines = [
@@ -50,23 +60,6 @@ def _metrics(source: Source, row: Row, slug: str) -> Table:
         if best_of(name) or row.test(name)
     ]
     return Table(f"result-{slug}", "Every metric", filled(columns, lines), tuple(lines))
-
-
-def _positives(result: Result) -> Iterator[Point]:
-    """What the judge inferred, in plain words; nothing without a judge."""
-    counts, users = result["identification"], result["data"]["users"]
-    if not counts or not counts["accepted"]:
-        return
-    each = f", {number_text(counts['accepted'] / users, 1)} for each user" if users else ""
-    words = (
-        f"The {result['judge']} judge took {number_text(counts['accepted'], 0)} of {number_text(counts['pairs'], 0)} "
-        f"pairs of a user and an unseen item for positives that are missing from train{each}."
-    )
-    overlap: Mapping[str, Any] = result["overlap"] or {}
-    for part in ("valid", "test") if overlap else ():
-        chance = number_text(overlap[f"{part}_chance"], 1)
-        words += f" {number_text(overlap[part], 0)} of them are in {part}, where chance would give {chance}."
-    yield Point("Inferred positives", words)
 
 
 def _use(row: Row) -> Iterator[Commands]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from recbole_dtlns.comparison.report.section import Point, Section
+from recbole_dtlns.comparison.report.section import Section
 from recbole_dtlns.comparison.report.sections.ingredients import ingredients
 from recbole_dtlns.comparison.report.source import Group, Source
 from recbole_dtlns.comparison.report.table import Column, Interval, Line, Table, Value, filled
-from recbole_dtlns.comparison.statistics import OVER_SEEDS, OVER_USERS, Compared, over_seeds, over_users
+from recbole_dtlns.comparison.statistics import OVER_SEEDS, OVER_USERS, Compared
 from recbole_dtlns.comparison.statistics.words import metric_name
 
 _PAIR = (Column("first", "First"), Column("second", "Second"))
@@ -23,19 +23,20 @@ _SEEDS = (
     Column("effect", "d", "effect"),
     Column("n", "Seeds", "count"),
 )
+_READ = (
+    "All tests are two-sided; significant means below .05 after correction. Difference: first − second, with its 95 % "
+    "interval. p values are corrected over the lines of their table."
+)
 
 
 def significance(source: Source) -> Section:
     """Tables and sentences of all tests."""
     title = "Statistics: every difference with its interval, p value and effect"
     section = Section("significance", title, short="Statistics", folded=True, fold_points=True)
-    section.text += [OVER_USERS, OVER_SEEDS, "All tests are two-sided; significant means below .05 after correction."]
+    section.text += [OVER_USERS, OVER_SEEDS, _READ]
     for group in source.groups:
         ours, pairs = source.against_ours(group), source.all_pairs(group)
         section.points += ingredients(source, group)
-        for compared in ours:
-            text = f"Over users: {over_users(compared)} Over seeds: {over_seeds(compared)}"
-            section.points.append(Point(f"{compared.first} and {compared.second}, {group.title}", text))
         section.tables += _tables(source, group, ours, f"ours-{group.slug}", "Ours against each", False)
         if (baseline := source.baseline(group)) is not None and baseline.label != source.ours:
             beside = list(source.against_baseline(group).values())
@@ -48,7 +49,6 @@ def significance(source: Source) -> Section:
 
 def _tables(source: Source, group: Group, compared: list[Compared], name: str, title: str, folded: bool) -> list[Table]:
     tables = []
-    difference = "Difference: first − second, with its 95 % interval."
     for over, columns, line in (("users", _USERS, _over_users), ("seeds", _SEEDS, _over_seeds)):
         lines = [
             Line({"first": each.first, "second": each.second, **values}, _marks(each))
@@ -56,7 +56,7 @@ def _tables(source: Source, group: Group, compared: list[Compared], name: str, t
             if (values := line(each)) is not None
         ]
         if lines:
-            note = f"{difference} p values corrected by {compared[0].correction}'s method over the lines of this table."
+            note = f"p values corrected by {compared[0].correction}'s method."
             caption = f"{title}, over {over}, test {metric_name(source.metric)}: {group.title}"
             shown = filled((*_PAIR, *columns), lines, keep=2)
             tables.append(Table(f"{name}-{over}", caption, shown, tuple(lines), note, folded, names=2))

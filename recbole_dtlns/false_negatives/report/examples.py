@@ -1,0 +1,148 @@
+"""A few users with what they have in train and what was inferred for them, for a reader of the run's page."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from recbole_dtlns.data.item_text import ItemText
+from recbole_dtlns.data.tokens import positions
+from recbole_dtlns.data.train_split import TrainSplit
+from recbole_dtlns.errors import UserError
+from recbole_dtlns.false_negatives.inferred import InferredPositives
+from recbole_dtlns.files.cache import write_atomically
+from recbole_dtlns.files.run_checksums import refuse_changed
+from recbole_dtlns.files.run_folder import EXAMPLES
+from recbole_dtlns.llm.prompts import path_texts
+from recbole_dtlns.trees.lcp import lcp_similarity
+from recbole_dtlns.trees.stage import Trees
+
+USERS, HISTORY, INFERRED_EACH, LONGEST = 5, 6, 5, 80
+"""Users; items of the history and inferred ones of each; characters of a name. These bound the file."""
+
+Names = Callable[[np.ndarray], list[str]]
+
+
+@dataclass(frozen=True)
+class Example:
+    """What was inferred for a user.
+
+    Attributes:
+        user: its token.
+        history: names of items in train, those nearest to the inferred ones in the trees first.
+        history_size: number of items in train.
+        inferred: names of inferred positives, the most probable first.
+        probability: of each of them.
+        inferred_size: number of inferred positives.
+    """
+
+    user: str
+    history: list[str]
+    history_size: int
+    inferred: list[str]
+    probability: list[float]
+    inferred_size: int
+
+
+def make_examples(
+    view: TrainSplit, inferred: InferredPositives, trees: Trees | None, text: ItemText | None
+) -> list[Example]:
+    """Examples of users with inferred positives, at equal distances in the order of their tokens: none is picked.
+
+    An item is called by its text, else by its token with its paths in the two trees, else by its token. O(n) for n
+    inferred positives.
+    """
+    known = np.unique(inferred.users)
+    chosen = known[np.linspace(0, len(known) - 1, min(USERS, len(known))).round().astype(np.int64)]
+    names = _names(view, trees, text)
+    return [_example(view, inferred, trees, names, user) for user in chosen]
+
+
+def _example(view: TrainSplit, inferred: InferredPositives, trees: Trees | None, names: Names, user: str) -> Example:
+    rows = np.flatnonzero(inferred.users == user)
+    rows = rows[np.argsort(-inferred.probability[rows], kind="stable")]
+    items = positions(view.items, inferred.items[rows])
+    number = int(positions(view.users, np.array([user]))[0])
+    history = view.matrix.indices[view.matrix.indptr[number] : view.matrix.indptr[number + 1]]
+    nearest = _nearest(history, items, trees)[:HISTORY]
+    return Example(
+        user=one_line(str(user)),
+        history=names(nearest),
+        history_size=len(history),
+        inferred=names(items[:INFERRED_EACH]),
+        probability=[round(float(value), 4) for value in inferred.probability[rows[:INFERRED_EACH]]],
+        inferred_size=len(rows),
+    )
+
+
+def _nearest(history: np.ndarray, items: np.ndarray, trees: Trees | None) -> np.ndarray:
+    """The items of a history int [h], those first that share the longest path with one of `items` int [m]."""
+    history = np.sort(history)
+    if trees is None or not len(items):
+        return history
+    near = np.zeros(len(history), dtype=np.float32)
+    for codes in (trees.co.codes, trees.se.codes):
+        near = np.maximum(near, lcp_similarity(codes[history][:, None], codes[items][None]).max(axis=1))
+    return history[np.argsort(-near, kind="stable")]
+
+
+def _names(view: TrainSplit, trees: Trees | None, text: ItemText | None) -> Names:
+    """What items, numbers of the view int [n], are called."""
+
+    def named(items: np.ndarray) -> list[str]:
+        tokens = [one_line(token) for token in view.items[items].tolist()]
+        if text is not None:
+            titles = map(one_line, text.of(view.items[items]))
+            return [title or token for title, token in zip(titles, tokens, strict=True)]
+        if trees is None:
+            return tokens
+        co, se = (path_texts(table.codes[items]) for table in (trees.co, trees.se))
+        return [f"{token} (paths {a}, {b})" for token, a, b in zip(tokens, co, se, strict=True)]
+
+    return named
+
+
+def one_line(text: str) -> str:
+    """Text as one short line: what is invisible or turns the direction of reading becomes a blank."""
+    shown = (" " if unicodedata.category(sign)[0] in "CZ" else sign for sign in text[: 20 * LONGEST])
+    line = " ".join("".join(shown).split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+
+
+def write_examples(folder: Path, examples: list[Example]) -> None:
+    """Write `inferred_examples.json` into the folder of a run."""
+    content = json.dumps([asdict(example) for example in examples], indent=1, ensure_ascii=False)
+    write_atomically(folder / EXAMPLES, (content + "\n").encode(errors="replace"))
+
+
+def read_examples(folder: Path) -> list[Example]:
+    """What `write_examples` wrote; empty where it wrote nothing.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    path = folder / EXAMPLES
+    if not path.is_file():
+        return []
+    refuse_changed(path)
+    try:
+        examples = [Example(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
+        return [_checked(example) for example in examples]
+    except (ValueError, TypeError):
+        raise UserError(f"{path} is damaged. Remove it to have the page without examples.") from None
+
+
+def _checked(example: Example) -> Example:
+    """The example with its texts as one short line each. Raises ValueError or TypeError for anything else."""
+    history, inferred = (list(map(one_line, names)) for names in (example.history, example.inferred))
+    probability = [float(value) for value in example.probability]
+    if len(probability) != len(inferred):
+        raise ValueError
+    sizes = int(example.history_size), int(example.inferred_size)
+    user = one_line(example.user)
+    return Example(user, history[:HISTORY], sizes[0], inferred[:INFERRED_EACH], probability[:INFERRED_EACH], sizes[1])

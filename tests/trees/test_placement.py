@@ -1,0 +1,102 @@
+"""New items descend into a tree; old codes, room and order of the new ones."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from recbole_dtlns.trees.drift import elsewhere
+from recbole_dtlns.trees.index_tree import build_codes
+from recbole_dtlns.trees.item_graph import jaccard_graph, strongest_links
+from recbole_dtlns.trees.placement import by_neighbours, leaf_room, near_centres, place
+
+ALL = np.ones(200, dtype=bool)
+
+
+@pytest.fixture
+def vectors() -> np.ndarray:
+    """Ten groups of twenty."""
+    rng = np.random.default_rng(3)
+    return np.repeat(rng.normal(size=(10, 5)), 20, axis=0) + rng.normal(size=(200, 5)) * 0.05
+
+
+def test_new_items_fill_the_leaves_that_there_are_up_to_their_room(vectors: np.ndarray) -> None:
+    codes = build_codes(vectors, leaf_size=12)
+    crowd = np.repeat(vectors[:1], 150, axis=0) + np.random.default_rng(0).normal(size=(150, 5)) * 0.01
+    placed = place(codes, near_centres(vectors, crowd, ALL), 150, leaf_size=12)
+    leaves, sizes = np.unique(np.vstack([codes, placed]), axis=0, return_counts=True)
+    assert {*map(tuple, placed)} <= {*map(tuple, codes)}
+    assert sizes.max() <= leaf_room(12, 350, len(leaves)) < 150
+    home = (codes == codes[0]).all(axis=1).sum()
+    assert (placed == codes[0]).all(axis=1).sum() == leaf_room(12, 350, len(leaves)) - home, "the nearest is full"
+
+
+def test_an_item_goes_to_the_nearest_centre_and_to_where_its_links_lead(vectors: np.ndarray) -> None:
+    codes = np.array([[0, 0], [0, 0], [0, 1], [1, -1], [1, -1]])
+    old = np.array([[0.0], [1.0], [4.0], [9.0], [11.0]])
+    new = np.array([[0.6], [3.9], [99.0]])
+    known = np.ones(5, dtype=bool)
+    placed = place(codes, near_centres(old, new, known), 3, 30)
+    np.testing.assert_array_equal(placed, [[0, 0], [0, 1], [1, -1]])
+    known[3:] = False  # nothing is known of leaf 1
+    np.testing.assert_array_equal(place(codes, near_centres(old, new, known), 3, 30)[2], [0, 1])
+    links = sparse.csr_matrix([[0.3, 0.3, 0, 0.5, 0], [0.1, 0, 0.2, 0.2, 0], [0, 0, 0, 0, 0.1]])
+    np.testing.assert_array_equal(place(codes, by_neighbours(links), 3, 30), [[0, 0], [0, 1], [1, -1]])
+
+
+def test_those_that_lose_least_make_room() -> None:
+    codes = np.array([[0]] * 4 + [[1]] * 2)
+    old, new = np.array([[0.0]] * 4 + [[10.0]] * 2), np.array([[0.0], [3.0], [1.0], [4.0], [2.0]])
+    placed = place(codes, near_centres(old, new, np.ones(6, dtype=bool)), 5, leaf_size=2)
+    assert leaf_room(2, 11, 2) == 9
+    np.testing.assert_array_equal(placed, [[0]] * 5)
+    full = np.array([[0]] * 9 + [[1]] * 2)
+    old = np.array([[0.0]] * 9 + [[10.0]] * 2)
+    placed = place(full, near_centres(old, new, np.ones(11, dtype=bool)), 5, leaf_size=2)  # 13 fit into a leaf
+    np.testing.assert_array_equal(placed, [[0], [0], [0], [1], [0]])
+
+
+def test_the_order_of_the_new_items_changes_nothing(vectors: np.ndarray) -> None:
+    codes = build_codes(vectors, leaf_size=12)
+    rng = np.random.default_rng(1)
+    new = np.repeat(vectors[::40], 40, axis=0) + rng.normal(size=(200, 5)) * 0.1
+    order = rng.permutation(200)
+    placed = place(codes, near_centres(vectors, new, ALL), 200, 12)
+    np.testing.assert_array_equal(place(codes, near_centres(vectors, new[order], ALL), 200, 12), placed[order])
+
+
+def test_links_are_those_of_the_whole_graph() -> None:
+    train = sparse.random(40, 30, 0.2, format="csr", random_state=0)
+    rows, columns = np.array([3, 7, 21]), np.setdiff1d(np.arange(30), [3, 7, 21, 5])
+    whole = jaccard_graph(train)[rows][:, columns].toarray()
+    np.testing.assert_allclose(strongest_links(train, rows, columns, 30, block_entries=9).toarray(), whole)
+    few = strongest_links(train, rows, columns, 4).toarray()
+    assert (np.count_nonzero(few, axis=1) == 4).all()
+    np.testing.assert_allclose(np.sort(few, axis=1)[:, -4:], np.sort(whole, axis=1)[:, -4:])
+
+
+def test_other_names_of_clusters_are_no_drift(vectors: np.ndarray) -> None:
+    codes = build_codes(vectors, leaf_size=12)
+    assert not elsewhere(codes, codes).any()
+    names = np.random.default_rng(0).permutation(8)
+    assert not elsewhere(np.where(codes < 0, -1, names[codes]), codes).any()
+
+
+def test_drift_counts_the_items_that_are_apart_from_most_of_their_cluster() -> None:
+    old = np.array([[0, 0], [0, 0], [0, 1], [0, 1], [1, -1], [1, -1]])
+    new = np.array([[1, 0], [1, 0], [1, 0], [1, 2], [0, -1], [1, -1]])
+    np.testing.assert_array_equal(elsewhere(old, new).sum(axis=0), [1, 2])
+    np.testing.assert_array_equal(elsewhere(old, new)[:, 0], [0, 0, 0, 0, 0, 1])
+    finer = np.array([[0, 0], [0, 0], [0, 1], [0, 1], [1, 0], [1, 1]])
+    np.testing.assert_array_equal(elsewhere(old, finer).sum(axis=0), [0, 1])  # a leaf that was split
+
+
+def test_drift_grows_with_depth_and_with_shuffled_codes(vectors: np.ndarray) -> None:
+    codes = build_codes(vectors, leaf_size=12)
+    rng = np.random.default_rng(0)
+    few = codes.copy()
+    some = rng.choice(200, 20, replace=False)
+    few[some] = few[rng.permutation(some)]
+    slight, strong = elsewhere(few, codes).mean(axis=0), elsewhere(rng.permutation(codes), codes).mean(axis=0)
+    assert (np.diff(slight) >= 0).all()
+    assert 0 < slight[-1] <= 0.1
+    assert (strong > slight + 0.3).all()
