@@ -83,7 +83,7 @@ def test_a_port_that_is_taken_is_refused(toy: Path, capsys: pytest.CaptureFixtur
     assert f"port={port}: the processes of the run cannot meet there" in capsys.readouterr().err
 
 
-def test_ctrl_c_ends_spawned_processes_and_the_same_command_goes_on(toy: Path) -> None:
+def test_ctrl_c_ends_spawned_processes_and_keeps_their_state(toy: Path) -> None:
     command = [
         *(sys.executable, "-m", "recbole_dtlns", "--model=BPR", "--dataset=toy", "--data_path=data", "--run_dir=run"),
         *(*SMALL, "--nproc=2", "--judge=rule", "--positives_loss=list", "--epochs=100000", "--stopping_step=100000"),
