@@ -33,15 +33,16 @@ def verdict(source: Source, group: Group) -> str:
     if baseline is not None and baseline is not told:
         beside = source.against_baseline(group).get(told.label)
         spoken = _SPOKEN.get(baseline.runs[0].sampler, baseline.label)
-        away = _distance(source, told, baseline)
+        away = difference(source, told, baseline, beside)
         side = f"{fraction_text(away, sign=True)} over" if away >= 0 else f"{fraction_text(-away)} below"
         said += f": {side} {spoken}, {certainty(beside)}"
     rival = ranked[1] if place == 0 else ranked[0]
     if rival is baseline:
         return f"{said}."
     which = "the next" if place == 0 else "the first"
-    sure = certainty(_between(source, group, told, rival))
-    away = _distance(source, rival, told)
+    compared = _between(source, group, told, rival)
+    sure = certainty(compared)
+    away = difference(source, rival, told, compared)
     side = "above" if away >= 0 else "below"
     return f"{said}. {rival.label}, {which}, is {fraction_text(abs(away))} {side} it, {sure}."
 
@@ -90,7 +91,14 @@ def _decided(compared: Compared | None) -> tuple[bool | None, bool | None]:
     return users, seeds
 
 
-def _distance(source: Source, row: Row, other: Row) -> float:
+def difference(source: Source, row: Row, other: Row, compared: Compared | None) -> float:
+    """Mean of a row - that of another, as the test of the two has it; its interval is that of this number.
+
+    Without a test the difference of the means in `result.json`, which are rounded.
+    """
+    test = None if compared is None else compared.users or compared.seeds
+    if compared is not None and test is not None:
+        return test.difference if compared.first == row.label else -test.difference
     first, second = row.test(source.metric), other.test(source.metric)
     return (first.mean if first else 0.0) - (second.mean if second else 0.0)
 
