@@ -157,7 +157,7 @@ def latex(table: Table) -> str:
     spec = "".join("l" if column.kind == "text" else "r" for column in columns)
     rows = [[rf"\textbf{{{escaped(text)}}}" if bold else escaped(text) for text, bold in line] for line in lines]
     head = " & ".join(escaped(column.title) for column in columns)
-    body = "\n".join(f"{' & '.join(row)} " + r"\\" for row in rows)
+    body = "\n".join(f"{_no_option(' & '.join(row))} " + r"\\" for row in rows)
     note = f"\n\\par\\footnotesize {escaped(table.note)}" if table.note else ""
     return (
         "% needs \\usepackage{booktabs}\n\\begin{table}\n\\centering\n"
@@ -165,6 +165,11 @@ def latex(table: Table) -> str:
         f"\\begin{{tabular}}{{{spec}}}\n\\toprule\n{head} " + "\\\\\n\\midrule\n"
         f"{body}\n\\bottomrule\n\\end{{tabular}}{note}\n\\end{{table}}\n"
     )
+
+
+def _no_option(line: str) -> str:
+    r"""A line whose first sign LaTeX does not take for an option of the `\midrule` or the `\\` before it."""
+    return "{}" + line if line.startswith(("[", "*")) else line
 
 
 def escaped(text: str) -> str:
