@@ -31,12 +31,12 @@ def _group_text(source: Source, group: Group) -> str:
         rank += not row.marks
         compared = tested.get(row.label)
         apart = None if baseline is None or row is baseline else difference(source, row, baseline, compared)
-        said = "the baseline" if row is baseline else standing(compared, source.metric)
-        said = "not ranked" if row.marks else said
+        words = "the baseline" if row is baseline else standing(compared, source.metric)
+        words = "not ranked" if row.marks else words
         number = MISSING if row.marks else str(rank)
         spent = shown(row.seconds("training"), "seconds")
         name = f"{row.label} (marked)" if row.marks else row.label
-        lines.append([number, name, shown(value, "metric"), shown(apart, "signed"), said or MISSING, spent])
+        lines.append([number, name, shown(value, "metric"), shown(apart, "signed"), words or MISSING, spent])
         marked |= {f"{row.label}: {mark}": None for mark in row.marks}
     heads = list(_HEADS)
     heads[2] += f" {metric_name(source.metric)}"

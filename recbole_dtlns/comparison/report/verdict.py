@@ -29,22 +29,22 @@ def verdict(source: Source, group: Group) -> str:
     place = ranked.index(told)
     rank = f"{_ORDINALS[place] if place < len(_ORDINALS) else f'number {place + 1}'} of {len(ranked)} on {name}"
     baseline = source.baseline(group)
-    said = f"{told.label} is {rank}"
+    sentence = f"{told.label} is {rank}"
     if baseline is not None and baseline is not told:
         beside = source.against_baseline(group).get(told.label)
         spoken = _SPOKEN.get(baseline.runs[0].sampler, baseline.label)
         away = difference(source, told, baseline, beside)
         side = f"{fraction_text(away, sign=True)} over" if away >= 0 else f"{fraction_text(-away)} below"
-        said += f": {side} {spoken}, {certainty(beside)}"
+        sentence += f": {side} {spoken}, {certainty(beside)}"
     rival = ranked[1] if place == 0 else ranked[0]
     if rival is baseline:
-        return f"{said}."
+        return f"{sentence}."
     which = "the next" if place == 0 else "the first"
     compared = _between(source, group, told, rival)
     sure = certainty(compared)
     away = difference(source, rival, told, compared)
     side = "above" if away >= 0 else "below"
-    return f"{said}. {rival.label}, {which}, is {fraction_text(abs(away))} {side} it, {sure}."
+    return f"{sentence}. {rival.label}, {which}, is {fraction_text(abs(away))} {side} it, {sure}."
 
 
 def certainty(compared: Compared | None) -> str:
@@ -74,8 +74,8 @@ def standing(compared: Compared | None, metric: str) -> str:
         return ""
     if not over_users and not over_seeds:
         return "no sure difference"
-    held = compared.users if over_users and compared.users is not None else compared.seeds
-    side = _SIDES[best_of(metric)][0 if held is not None and held.difference > 0 else 1]
+    deciding = compared.users if over_users and compared.users is not None else compared.seeds
+    side = _SIDES[best_of(metric)][0 if deciding is not None and deciding.difference > 0 else 1]
     if over_users and over_seeds:
         return side
     if over_users:
