@@ -57,7 +57,8 @@ def read_text(path: Path) -> TextFile:
     """Read a file of words separated by blanks or tabs. O(bytes).
 
     Raises:
-        UserError: the file is missing, empty, no UTF-8 text, has a header, or has no line with two columns.
+        UserError: the file is missing, empty, no UTF-8 text, has a header, a word of white space alone, or no line with
+            two columns.
     """
     data = _read_lines(path)
     octets = np.frombuffer(data, dtype=np.uint8)
@@ -75,6 +76,8 @@ def read_text(path: Path) -> TextFile:
     words = np.array(data.split())
     text = words.astype(str) if data.isascii() else np.char.decode(words, "utf-8")
     file = TextFile(path, data, text, per_line[rows].astype(np.int64), rows + 1)
+    if not data.isascii():
+        _refuse_invisible(file)
     _refuse_headers_and_reserved(file)
     return file
 
@@ -120,6 +123,17 @@ def _refuse_long_words(path: Path, data: bytes, lengths: np.ndarray, line_of_wor
         raise UserError(
             f"{_quote_nth(path, data, int(line_of_word[first]) + 1)} holds a word of {lengths[first]} bytes; expected "
             f"user and item tokens of at most {LONGEST_WORD}. Is something other than white space the separator?"
+        )
+
+
+def _refuse_invisible(file: TextFile) -> None:
+    """Raise UserError at the first word of rare white space alone, such as U+2028 or U+00A0: no user or item. O(W)."""
+    invisible = np.flatnonzero(np.char.strip(file.words) == "")
+    if len(invisible):
+        row = int(np.searchsorted(file.starts, invisible[0], side="right")) - 1
+        raise UserError(
+            f"{file.quote(row)} holds {ascii(str(file.words[invisible[0]]))}, white space that separates no columns; "
+            "expected user and item tokens separated by blanks or tabs. Replace it by a blank, or delete it."
         )
 
 

@@ -44,7 +44,8 @@ def make_run_dir(run_dir: str | None, name: str) -> Path:
         path = Path(run_dir)
     if path.exists() and not path.is_dir():
         raise UserError(f"run_dir={path} is a file; give the path of a folder.")
-    _refuse_finished(path)
+    if not (path / RUN_LOCK).exists():  # with one, look when it is ours: a run killed at its very end leaves it
+        _refuse_finished(path)
     path.mkdir(parents=True, exist_ok=True)
     return path
 

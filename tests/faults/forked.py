@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -10,6 +11,8 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+
+import psutil
 
 from recbole_dtlns.cli import main
 
@@ -46,14 +49,17 @@ class Program:
         finally:
             os._exit(status)
 
-    def kill(self, after: float) -> bool:
-        """Kill it with -9 after some seconds; false where it has ended before."""
+    def kill(self, after: float, with_children: bool = False) -> bool:
+        """Kill it with -9 after some seconds, and what it has started with it; false where it has ended before."""
         until = time.monotonic() + after
         while time.monotonic() < until:
             if self._ended():
                 return False
             time.sleep(0.002)
-        os.kill(self.pid, signal.SIGKILL)
+        started = psutil.Process(self.pid).children(recursive=True) if with_children else []
+        for pid in (self.pid, *(child.pid for child in started)):
+            with contextlib.suppress(ProcessLookupError):  # a child that has just ended
+                os.kill(pid, signal.SIGKILL)
         return self.wait() == -signal.SIGKILL
 
     def wait(self) -> int:
@@ -76,6 +82,12 @@ class Program:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             self.status = os.waitstatus_to_exitcode(status) if pid else None
         return self.status is not None
+
+
+def at_work_in(folder: Path) -> list[int]:
+    """Processes whose working directory this is, without this one."""
+    processes = psutil.process_iter(["pid", "cwd"])
+    return [seen.pid for seen in processes if seen.info["cwd"] == str(folder) and seen.pid != os.getpid()]
 
 
 class Command(Program):

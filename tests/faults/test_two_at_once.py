@@ -39,6 +39,14 @@ def test_a_lock_dies_with_its_holder_and_leaves_no_file(toy: Path) -> None:
     assert not (Path("run") / RUN_LOCK).exists()
 
 
+def test_the_lock_of_a_run_that_was_killed_behind_its_result_goes(toy: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["identify", *SHARED]) == 0
+    (Path("run") / RUN_LOCK).touch()
+    assert main(["identify", *SHARED]) == 2
+    assert "already holds a finished run" in capfd.readouterr().err
+    assert not (Path("run") / RUN_LOCK).exists()
+
+
 def test_who_opened_a_lock_that_was_then_removed_does_not_own_the_folder(toy: Path) -> None:
     """Between opening and locking, the owner may have ended and removed the file that was opened."""
     with only_one(toy / "run", RUN_LOCK, "Another run") as lock:

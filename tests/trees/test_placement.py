@@ -55,6 +55,31 @@ def test_those_that_lose_least_make_room() -> None:
     np.testing.assert_array_equal(placed, [[0], [0], [0], [1], [0]])
 
 
+def test_a_leaf_that_is_over_its_room_takes_none_and_without_evidence_the_roomiest_does() -> None:
+    assert leaf_room(4, 4, 4) == 6
+    codes, known = np.array([[0]] * 20 + [[1]] * 2), np.ones(22, dtype=bool)
+    old = np.array([[0.0]] * 20 + [[10.0]] * 2)
+    np.testing.assert_array_equal(place(codes, near_centres(old, old[:1], known), 1, leaf_size=2), [[1]])
+    codes = np.array([[0]] * 5 + [[1]])
+    np.testing.assert_array_equal(place(codes, by_neighbours(sparse.csr_matrix((1, 6))), 1, leaf_size=9), [[1]])
+
+
+def test_who_loses_the_smaller_share_of_its_links_makes_room() -> None:
+    codes = np.array([[0]] * 10 + [[1]])
+    links = np.zeros((2, 11))
+    links[0, [0, 10]], links[1, 0] = (10, 9), 0.2
+    placed = place(codes, by_neighbours(sparse.csr_matrix(links)), 2, leaf_size=2)
+    assert leaf_room(2, 13, 2) == 11, "one more fits into leaf 0"
+    np.testing.assert_array_equal(placed, [[1], [0]])
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e200])
+def test_one_item_is_its_own_centre_at_any_scale(scale: float) -> None:
+    codes, old = np.array([[0]] * 2 + [[1]]), np.array([[0.0], [0.0], [4.0]]) * scale
+    new = np.array([[1.5], [3.0]]) * scale
+    np.testing.assert_array_equal(place(codes, near_centres(old, new, np.ones(3, bool)), 2, 9), [[0], [1]])
+
+
 def test_the_order_of_the_new_items_changes_nothing(vectors: np.ndarray) -> None:
     codes = build_codes(vectors, leaf_size=12)
     rng = np.random.default_rng(1)

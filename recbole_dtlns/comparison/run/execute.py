@@ -27,6 +27,7 @@ from recbole_dtlns.config.config_files import read_yaml
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.machine import usable_cores
+from recbole_dtlns.files.owner import RUN_LOCK
 from recbole_dtlns.files.result_schema import Result
 from recbole_dtlns.files.run_folder import CONFIG, RESULT, config_hash, identity_keys
 from recbole_dtlns.training.trainer import CHECKPOINT
@@ -124,11 +125,13 @@ class Runner:
     def _finished(self, job: Job, status: str, seconds: float, result: Result, config: Config) -> Outcome:
         """What a finished run comes to; it keeps nothing that is of no use any more.
 
-        A run that outlived a killed comparison is found finished with its output and checkpoint still there.
+        A run that outlived a killed comparison, or was killed behind its result, is found finished with its output,
+        checkpoint and lock still there.
         """
         home = self._folder / RUNS / job.run.run_id
         self._same_inputs.check(job.run.cell.dataset, job.run.cell.model, result, home)
-        (home / STDERR).unlink(missing_ok=True)
+        for left in (STDERR, RUN_LOCK):
+            (home / left).unlink(missing_ok=True)
         if job.run.trial is not None:
             (home / CHECKPOINT).unlink(missing_ok=True)
         return Outcome(job, status, seconds, result, valid_score(result, config))
