@@ -14,6 +14,7 @@ import torch
 from recbole.data.dataset import Dataset
 from recbole.data.interaction import Interaction
 from recbole.model import general_recommender
+from recbole.trainer import hyper_tuning
 from recbole.utils import FeatureType
 from scipy.sparse import coo_matrix, dok_matrix
 
@@ -155,3 +156,11 @@ def test_dynamic_sampling_reads_scores_on_the_cpu_where_the_model_is_elsewhere()
     assert model.predict("rows") == "scores of rows"  # afterwards it is the model's own again
     model.device = torch.device("cpu")
     assert fixed(dynamic, "rows") == "scores of rows"
+
+
+def test_exhaustive_search_can_draw_with_the_current_hyperopt() -> None:
+    """`hyperopt.pyll.stochastic.randint` calls `rng.integers(low, high, size)`."""
+    draws = hyper_tuning.np.random.RandomState(3)
+    assert int(draws.integers(2)) in {0, 1}
+    assert set(draws.integers(1, 3, size=50).tolist()) == {1, 2}
+    assert hyper_tuning.np.prod([2, 3]) == 6

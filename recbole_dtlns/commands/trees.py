@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from recbole_dtlns.commands.arguments import config_files, flags, folder_argument
+from recbole_dtlns.commands.arguments import config_files, flags
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.wording import counted
 
 _RECORDED = {
     "tree_branching": "branching",
@@ -21,10 +22,12 @@ def main(arguments: list[str]) -> int:
     """Run `trees update FOLDER --dataset=NAME --output=FOLDER [--drift=true] [--key=value]`."""
     if not arguments or arguments.pop(0) != "update":
         raise UserError("trees has one action: trees update FOLDER --dataset=NAME --output=FOLDER [--key=value ...]")
-    folder = folder_argument(arguments, "trees update")
+    if not arguments or arguments[0].startswith("-"):
+        raise UserError("trees update needs the folder of both trees: trees update FOLDER --dataset=NAME --output=NEW")
+    folder = Path(arguments.pop(0))
     options = flags(arguments, {"-d": "--dataset"})
     output, drift = options.pop("output", None), options.pop("drift", "true").lower()
-    if output is None:
+    if not output:
         raise UserError("trees update writes the updated trees into a new folder; name it with --output=FOLDER.")
     if drift not in ("true", "false"):
         raise UserError(f"--drift={drift}: expected true or false.")
@@ -68,15 +71,16 @@ def lines_of(report: dict[str, Any]) -> list[str]:
     lines, stale = [], []
     for name in ("structural", "semantic"):
         tree = report[name]
+        placed, largest = counted(tree["placed"], "new item"), counted(tree["largest_leaf"], "item")
         lines.append(
-            f"{name.capitalize()} tree: {tree['placed']} new items placed, {tree['left_out']} without a code, "
-            f"{tree['absent']} old ones not in train; the largest leaf has {tree['largest_leaf']} items."
+            f"{name.capitalize()} tree: {placed} placed, {tree['left_out']} without a code, "
+            f"{tree['absent']} of the old ones not in train; the largest leaf has {largest}."
         )
         if "drift" in tree:
-            lines.append(f"  a rebuild would place elsewhere, by depth:  {_shares(tree['drift'])}")
+            lines.append(f"  a rebuild places elsewhere, at depth 1, 2, ...:  {_shares(tree['drift'])}")
             if tree["drift_of_new"] is not None:
-                lines.append(f"  of the new items:                           {_shares(tree['drift_of_new'])}")
-            lines.append(f"  between two rebuilds with other seeds:      {_shares(tree['chance'])}")
+                lines.append(f"  of the new items alone:                          {_shares(tree['drift_of_new'])}")
+            lines.append(f"  between two rebuilds with other seeds:           {_shares(tree['chance'])}")
             stale += [name] if tree["rebuild"] else []
     if "rule" in report:
         advice = f"Rebuild the {' and the '.join(stale)} tree" if stale else "Keep the trees"

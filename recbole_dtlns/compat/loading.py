@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from recbole_dtlns.compat.wrapping import wrap_once
+from recbole_dtlns.compat.wrapping import StandIn, wrap_once
 from recbole_dtlns.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -69,18 +69,6 @@ def _plain_save(stock: Callable[..., Any]) -> Callable[..., Any]:
     return save
 
 
-class _StandIn(types.ModuleType):
-    """A module of which one function is another."""
-
-    def __init__(self, module: types.ModuleType, **others: Any) -> None:
-        super().__init__(module.__name__)
-        self._module = module
-        vars(self).update(others)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._module, name)
-
-
 def _guard_pickled_data() -> None:
     """Reason: a data set or loader that lies in the run folder is unpickled, and so runs code, before it is looked at.
 
@@ -103,8 +91,8 @@ def _guard_pickled_data() -> None:
         nothing = types.SimpleNamespace(config=defaultdict(object))  # no key of it is that of any configuration
         return _NoLoaders(nothing)
 
-    if not isinstance(module.pickle, _StandIn):
-        module.pickle = _StandIn(pickle, load=load)
+    if not isinstance(module.pickle, StandIn):
+        module.pickle = StandIn(pickle, load=load)
 
 
 class _NoLoaders:
@@ -137,8 +125,8 @@ def _guard_arrays() -> None:
                 "objects and you made it yourself, --trust_checkpoint=true reads it."
             ) from error
 
-    if not isinstance(module.np, _StandIn):
-        module.np = _StandIn(np, load=load)
+    if not isinstance(module.np, StandIn):
+        module.np = StandIn(np, load=load)
 
 
 def _take_names_only() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
+
+from recbole_dtlns.compat.wrapping import StandIn
 
 
 def apply_packages() -> None:
@@ -11,6 +14,7 @@ def apply_packages() -> None:
     _quiet_known_warnings()
     _fix_config()
     _fix_adjacency_builders()
+    _fix_exhaustive_search()
 
 
 def _restore_numpy_names() -> None:
@@ -55,3 +59,19 @@ def _fix_adjacency_builders() -> None:
 
     if not hasattr(dok_matrix, "_update"):
         dok_matrix._update = lambda self, data: self._dict.update(data)
+
+
+def _fix_exhaustive_search() -> None:
+    """Reason: `HyperTuning`'s start value `exhaustive` gives hyperopt a `RandomState`, which has no `integers`.
+
+    Affects: hyperopt >= 0.2.6. Goes when RecBole gives it numpy's new generator.
+    """
+    import numpy as np
+    import recbole.trainer.hyper_tuning as tuning
+
+    class Draws(np.random.RandomState):
+        def integers(self, low: int, high: int | None = None, size: Any = None) -> Any:
+            return self.randint(low, high, size)
+
+    if not isinstance(tuning.np, StandIn):
+        tuning.np = StandIn(np, random=StandIn(np.random, RandomState=Draws))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -13,3 +14,15 @@ def wrap_once(owner: Any, name: str, wrapper: Callable[[Callable[..., Any]], Cal
         fixed = wrapper(stock)
         fixed._recbole_dtlns = True  # type: ignore[attr-defined]
         setattr(owner, name, fixed)
+
+
+class StandIn(types.ModuleType):
+    """A module of which some names mean something else."""
+
+    def __init__(self, module: types.ModuleType, **others: Any) -> None:
+        super().__init__(module.__name__)
+        self._module = module
+        vars(self).update(others)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)

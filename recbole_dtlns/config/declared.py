@@ -39,21 +39,35 @@ def declared_keys(*tables: str) -> dict[str, Key]:
     keys: dict[str, Key] = {}
     for name in tables:
         for kind in table(name).values():
-            own: Mapping[str, Key] | None = getattr(kind, "keys", None)  # what is no such class is refused when named
-            keys.update(own or {})
+            own = getattr(kind, "keys", None)  # what is no such class is refused when named
+            if own is None:
+                continue
+            if not isinstance(own, Mapping) or not all(isinstance(key, Key) for key in own.values()):
+                raise UserError(
+                    f"{kind.__name__}.keys is {own!r}. `keys` declares configuration keys: expected "
+                    '{"name": Key(default, parser, meaning)}. Write them so, or give the attribute another name.'
+                )
+            keys.update(own)
     return keys
 
 
 def all_judges() -> dict[str, type[JudgeDeclaration]]:
     """What `judge` may be, with what each declares."""
-    return {name: _completed(name, kind) for name, kind in {**table("other judges"), **table("judges")}.items()}
+    return {name: declared(name) for name in {**table("other judges"), **table("judges")}}
 
 
-def _completed(name: str, kind: Any) -> type[JudgeDeclaration]:
-    """A judge's class; a plain one, of a plugin, gets the start values of what it does not declare."""
+def _completed(name: str, kind: Any, base: type[JudgeDeclaration]) -> type[JudgeDeclaration]:
+    """A judge's class; a plain one, of a plugin, gets the start values of `base` for what it does not declare."""
     if not isinstance(kind, type):
         raise UserError(f"The judge {name!r} of a plugin is {kind!r}, and must be a class. Write class Mine(Judge).")
-    return kind if issubclass(kind, JudgeDeclaration) else type(kind.__name__, (kind, JudgeDeclaration), {})
+    whole: type[JudgeDeclaration] = kind if issubclass(kind, base) else type(kind.__name__, (kind, base), {})
+    missing = sorted(getattr(whole, "__abstractmethods__", ()))
+    if missing:
+        raise UserError(
+            f"The judge {name!r} of a plugin lacks {', '.join(missing)}. Add what is missing; docs/extending.md has a "
+            "whole judge."
+        )
+    return whole
 
 
 def require_judge(name: str) -> None:
@@ -67,10 +81,13 @@ def declared(judge: str) -> type[JudgeDeclaration]:
     """What the judge of this name declares.
 
     Raises:
-        UserError: there is none, or a plugin's is no class.
+        UserError: there is none, or a plugin's is no class or lacks a method.
     """
     require_judge(judge)
-    return all_judges()[judge]
+    asked = table("judges")
+    if judge not in asked:
+        return _completed(judge, table("other judges")[judge], JudgeDeclaration)
+    return _completed(judge, asked[judge], vars(import_module(_TABLES["judges"][0]))["Judge"])
 
 
 def require_asked(judge: str) -> None:

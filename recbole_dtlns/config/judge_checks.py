@@ -20,7 +20,6 @@ def check_judge(settings: Settings, method: RunMethod) -> None:
     Raises:
         UserError: no model named, missing packages, or keys that do not go together.
     """
-    judge = method.judge
     judge, kind, options = method.judge, method.declared, settings.as_dict()
     if settings.shard is not None and settings.judge is None:
         raise UserError(

@@ -35,7 +35,9 @@ def load_plugins(names: Any) -> None:
             spec.loader.exec_module(module)
         except Exception as error:
             del sys.modules[module_name]
-            raise UserError(f"plugins: importing {name} raised {type(error).__name__}: {error}") from error
+            said_by_us = isinstance(error, UserError)
+            what = f"{name}: {error}" if said_by_us else f"importing {name} raised {type(error).__name__}: {error}"
+            raise UserError(f"plugins: {what}") from error
 
 
 def load_allowed(named: Any, given: Any, allowed: bool, where: str) -> None:

@@ -81,9 +81,13 @@ def grown_from(recorded: Mapping[str, Any]) -> list[str | None]:
     Args:
         recorded: what stands in the `.json` beside the file.
     """
-    held = recorded.get(GROWN_FROM)
-    entries = held if isinstance(held, list) else []
-    return [entry.get("train_hash") if isinstance(entry, dict) else None for entry in entries]
+    return [entry.get("train_hash") if isinstance(entry, dict) else None for entry in earlier_files(recorded)]
+
+
+def earlier_files(recorded: Mapping[str, Any]) -> list[Any]:
+    """The files that a file has grown from, as they stand in the `.json` beside it; a value that is no list is one."""
+    earlier = recorded.get(GROWN_FROM)
+    return earlier if isinstance(earlier, list) else [] if earlier is None else [earlier]
 
 
 def recorded_origin(kind: str, about: Path) -> dict[str, Any]:

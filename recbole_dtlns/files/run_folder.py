@@ -26,7 +26,7 @@ EXAMPLES = "inferred_examples.json"
 _NOT_IDENTITY = frozenset(
     {
         *("cache_dir", "show_progress", "state", "log", "data_path", "checkpoint_seconds", "gpu_id", "torch_threads"),
-        *("log_wandb", "nproc", "ip", "port", "group_offset"),  # world_size counts all processes
+        *("log_wandb", "nproc", "world_size", "ip", "port", "group_offset"),  # but see `identity_keys`
     }
 )
 
@@ -86,8 +86,15 @@ def config_hash(values: Mapping[str, Any]) -> str:
 
 
 def identity_keys(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys of a configuration that decide what a run computes, with plain values."""
-    return {key: plain(value) for key, value in values.items() if key not in _NOT_IDENTITY}
+    """The keys of a configuration that decide what a run computes, with plain values.
+
+    Several processes draw other random numbers than one, so `world_size` is their number on all machines; a run of one
+    process has no such key, as none of an earlier version has.
+    """
+    keys = {key: plain(value) for key, value in values.items() if key not in _NOT_IDENTITY}
+    everywhere, here = values.get("world_size"), values.get("nproc")
+    size = everywhere if isinstance(everywhere, int) and everywhere > 0 else here
+    return keys | ({"world_size": size} if isinstance(size, int) and size > 1 else {})
 
 
 def run_identity(values: Mapping[str, Any], split_hash: str, external: Sequence[External]) -> str:
@@ -105,9 +112,12 @@ def refuse_other_run(run_dir: Path, values: Mapping[str, Any], unfinished: bool)
     if not isinstance(recorded, dict):
         raise UserError(f"{path} is damaged: it should hold `key: value` lines. Restore it, or choose another run_dir.")
     if config_hash(recorded) != config_hash(values):
+        before, now = identity_keys(recorded), identity_keys(values)
+        differing = sorted(key for key in before.keys() | now.keys() if before.get(key, ...) != now.get(key, ...))
         raise UserError(
-            f"{run_dir} holds an unfinished run that was saved under another configuration (see {path}). Repeat the "
-            "command that began it, or choose another run_dir."
+            f"{run_dir} holds an unfinished run that was saved under another configuration (see {path}), which differs "
+            f"in {', '.join(differing[:5])}. Repeat the command that began it, in the version of recbole_dtlns that "
+            "began it, or choose another run_dir."
         )
 
 

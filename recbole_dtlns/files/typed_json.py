@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import types
 from functools import cache
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints, is_typeddict
@@ -25,7 +26,7 @@ def completed(value: Any, kind: Any, place: str, problems: list[str]) -> Any:
     for option in options:
         if _matches(value, option):
             return _completed_parts(value, option, place, problems)
-    shown = repr(value)
+    shown = json.dumps(value, ensure_ascii=False)
     shown = shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 3]}..."
     problems.append(f"{place or 'the content'} is {shown}, expected {' or '.join(map(_word, options))}")
     return value

@@ -190,10 +190,10 @@ def _check_causal(model: str, config: Any) -> None:
 
     known = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING and not getattr(config, "is_encoder_decoder", False)
     expected = getattr(MODEL_FOR_CAUSAL_LM_MAPPING[type(config)], "__name__", None) if known else None
-    found = getattr(config, "architectures", None) or ([expected] if known else [])
-    if not known or expected not in found:
+    architectures = getattr(config, "architectures", None) or ([expected] if known else [])
+    if not known or expected not in architectures:
         raise UserError(
-            f"llm_model={model} is {', '.join(found) or type(config).__name__}, not a causal language model"
+            f"llm_model={model} is {', '.join(architectures) or type(config).__name__}, not a causal language model"
             f"{f' ({expected})' if expected else ''}. Encoders, embedding models and classifiers cannot answer a "
             "prompt; take an instruct model such as Llama-3.2-3B-Instruct."
         )

@@ -54,7 +54,7 @@ class PromptEncoder:
         # A template writes its own special tokens; plain text needs the tokenizer's, but no end after the prompt.
         ids = list(self._tokenizer(texts, add_special_tokens=not self._templated)["input_ids"])
         end = None if self._templated else self._tokenizer.eos_token_id
-        return [one[:-1] if one and one[-1] == end else one for one in ids]
+        return [row[:-1] if row and row[-1] == end else row for row in ids]
 
     @property
     def _templated(self) -> bool:
@@ -65,9 +65,9 @@ class PromptEncoder:
         system = self.prompt.system.strip()
         if not self._templated:
             return f"{system}\n\n", "\n"
-        found = surroundings(self.prompt, self._rendered)
-        if found is not None:
-            return found
+        around = surroundings(self.prompt, self._rendered)
+        if around is not None:
+            return around
         raise UserError(
             "The chat template of this model takes neither a system message nor a user message as it is. Use an "
             "instruction-tuned model with a plain chat template."

@@ -37,7 +37,7 @@ class Generator:
     @torch.inference_mode()
     def score(self, prompts: Sequence[Sequence[int]]) -> np.ndarray:
         """1 = positive, 0 = negative, NaN = unreadable, float64 [n]. Greedy, so that the same prompt has one answer."""
-        found = np.full(len(prompts), np.nan)
+        labels = np.full(len(prompts), np.nan)
         order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
         while order:
             batch = order[: batch_size([len(prompts[place]) for place in order], self._batch_tokens)]
@@ -46,16 +46,16 @@ class Generator:
             except RuntimeError as error:
                 self._batch_tokens = smaller_batch(error, self._batch_tokens, self._device)
                 continue
-            found[batch] = [read_label(text, self._prompt) for text in texts]
+            labels[batch] = [read_label(text, self._prompt) for text in texts]
             order = order[len(batch) :]
-        return found
+        return labels
 
     def _answers(self, prompts: list[Sequence[int]]) -> list[str]:
         width = max(map(len, prompts))
         end = self._tokenizer.eos_token_id
         pad = end if end is not None else 0
-        tokens = torch.tensor([[pad] * (width - len(one)) + list(one) for one in prompts], device=self._device)
-        mask = torch.tensor([[0] * (width - len(one)) + [1] * len(one) for one in prompts], device=self._device)
+        tokens = torch.tensor([[pad] * (width - len(prompt)) + list(prompt) for prompt in prompts], device=self._device)
+        mask = torch.tensor([[0] * (width - size) + [1] * size for size in map(len, prompts)], device=self._device)
         out = self._model.generate(
             tokens, attention_mask=mask, max_new_tokens=self._new, do_sample=False, pad_token_id=pad, use_cache=True
         )

@@ -135,10 +135,10 @@ class OpenedModel:
             model = _read_weights(settings, checkpoint, self.quantization, target)
         model.eval().requires_grad_(False)
         _mend(model, target.device)
-        held = held_bytes(model) / 2**20
+        megabytes = held_bytes(model) / 2**20
         how = f"{self.quantization}, {target.dtype_name}"
-        logger.info("%s loaded on %s: %s, weights %.0f MB.", checkpoint.name, target.device, how, held)
-        return LoadedModel(model, self.tokenizer, target.device, self.about, held)
+        logger.info("%s loaded on %s: %s, weights %.0f MB.", checkpoint.name, target.device, how, megabytes)
+        return LoadedModel(model, self.tokenizer, target.device, self.about, megabytes)
 
 
 def check_model(settings: LoadSettings) -> None:

@@ -78,12 +78,12 @@ class Fit:
 
 def fitting_models(memory_gb: float, tokens: TokenBudget = DEFAULT_TOKENS) -> list[Fit]:
     """The well-known models that fit into this much free memory, largest model first, then most precise first."""
-    found = [
+    fits = [
         Fit(name, shape.parameters, quantization, estimate(shape, quantization, tokens=tokens).total / GB)
         for name, shape in reversed(MODELS.items())
         for quantization in ("none", "int8", "nf4")
     ]
-    return [fit for fit in found if fit.memory_gb <= memory_gb]
+    return [fit for fit in fits if fit.memory_gb <= memory_gb]
 
 
 def examples_by_memory() -> str:

@@ -54,7 +54,7 @@ class PrefixCache:
         rest = [prefix[len(shared) :] for prefix in prefixes]
         width = max(map(len, rest))
         if width:
-            rows = Rows.of([[one] for one in rest], [len(shared)] * len(rest)).to(self._device)
+            rows = Rows.of([[suffix] for suffix in rest], [len(shared)] * len(rest)).to(self._device)
             self._forward(rows, cache, rows.padding_mask(len(shared)))
         return cache, len(shared) + width
 

@@ -87,7 +87,7 @@ class Prompt:
         """
         path = Path(name) if name.endswith(".yaml") else PROPERTIES / "prompt" / f"{name}.yaml"
         if not path.is_file():
-            shipped = ", ".join(sorted(one.stem for one in (PROPERTIES / "prompt").glob("*.yaml")))
+            shipped = ", ".join(sorted(path.stem for path in (PROPERTIES / "prompt").glob("*.yaml")))
             raise UserError(
                 f"llm_prompt: there is no prompt {name!r}. Give one of {shipped}, or a path ending in .yaml."
             )
@@ -169,8 +169,8 @@ def _checked(path: Path, content: Any) -> dict[str, Any]:
     """The fields of a prompt file, each of its type and with its placeholders only."""
     wanted = {entry.name for entry in fields(Prompt)} - {"name"}
     if not isinstance(content, dict) or set(content) != wanted:
-        found = ", ".join(map(str, content)) if isinstance(content, dict) else type(content).__name__
-        raise UserError(f"llm_prompt: {path} should have exactly the keys {', '.join(sorted(wanted))}; found {found}.")
+        keys = ", ".join(map(str, content)) if isinstance(content, dict) else type(content).__name__
+        raise UserError(f"llm_prompt: {path} should have exactly the keys {', '.join(sorted(wanted))}; found {keys}.")
     if type(content["version"]) is not int:
         raise UserError(f"llm_prompt: {path}: version is {content['version']!r}; expected a whole number.")
     for name, allowed in _PLACES.items():
@@ -190,7 +190,7 @@ def _check_text(path: Path, name: str, value: Any, allowed: frozenset[str]) -> N
     if not isinstance(value, str):
         raise UserError(f"llm_prompt: {path}: {name} is {value!r}; expected text.")
     template = Template(value)
-    found = set(template.get_identifiers())
-    if (allowed and not template.is_valid()) or (allowed and found - allowed):
-        shown = ", ".join(f"${one}" for one in sorted(allowed))
+    names = set(template.get_identifiers())
+    if (allowed and not template.is_valid()) or (allowed and names - allowed):
+        shown = ", ".join(f"${place}" for place in sorted(allowed))
         raise UserError(f"llm_prompt: {path}: {name} may hold {shown} (and $$ for a dollar sign); found {value!r}.")

@@ -62,7 +62,7 @@ class Rows:
 
     def to(self, device: torch.device) -> Rows:
         """The same on a device, so that masks are made there."""
-        tokens, positions, real = (one.to(device) for one in (self.tokens, self.positions, self.real))
+        tokens, positions, real = (array.to(device) for array in (self.tokens, self.positions, self.real))
         own = None if self.own is None else self.own.to(device)
         return Rows(tokens, positions, real, own, self.prefix.to(device), self.last.to(device), self.count)
 

@@ -9,6 +9,7 @@ import pickle
 import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -69,21 +70,22 @@ def run_in_processes(processes: Processes, work: Callable[..., Any], arguments: 
     """
     with tempfile.TemporaryDirectory(prefix="recbole-dtlns-") as folder, _store(processes) as port:
         meeting = Meeting(processes.ip, port, processes.size, processes.offset, Path(folder))
-        started = mp.spawn(
-            _work, (meeting, processes.here, work, arguments), nprocs=processes.here, join=False
-        ).processes
+        with _deaf_to_interrupts():  # else Ctrl-C shows a traceback of each process that still imports its modules
+            started = mp.spawn(
+                _work, (meeting, processes.here, work, arguments), nprocs=processes.here, join=False
+            ).processes
         try:
             failed = _first_to_fail(started)
         except KeyboardInterrupt:
-            _end(started, signal.SIGINT)
+            _interrupt(started, meeting)
             raise
         except BaseException:
-            _end(started, signal.SIGTERM)
+            _end(started)
             raise
         if failed is None:
             return _outcome(meeting.scratch / "outcome-0").value
         codes = [process.exitcode for process in started]
-        _end(started, signal.SIGTERM)
+        _end(started)
         raise _reason(meeting, failed, codes)
 
 
@@ -119,7 +121,33 @@ def _first_to_fail(processes: Sequence[Any]) -> int | None:
     return None
 
 
-def _end(processes: Sequence[Any], how: signal.Signals) -> None:
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Let processes that start in the block ignore SIGINT until they listen to it themselves (`_work`)."""
+    if threading.current_thread() is not threading.main_thread():  # where Python lets no handler be set
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _interrupt(processes: Sequence[Any], meeting: Meeting) -> None:
+    """Pass Ctrl-C on to the processes that work; those that do not yet are ended."""
+    for local, process in enumerate(processes):
+        if process.is_alive() and not _listens(meeting, local).exists():
+            process.terminate()
+    _end(processes, signal.SIGINT)
+
+
+def _listens(meeting: Meeting, local: int) -> Path:
+    """The file that says that a process of this machine listens to SIGINT."""
+    return meeting.scratch / f"listens-{local}"
+
+
+def _end(processes: Sequence[Any], how: signal.Signals = signal.SIGTERM) -> None:
     """End every process: by a signal, and where that does not help by force."""
     try:
         for process in processes:
@@ -147,6 +175,9 @@ class _Outcome:
 def _work(local: int, meeting: Meeting, n_here: int, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     """A process of the run; the starting program alone sees Ctrl-C, and tells it."""
     os.setpgid(0, 0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _listens(meeting, local).touch()
+    logging.getLogger().addHandler(logging.NullHandler())  # what is said before the run has a log, the program has said
     _share_threads(n_here)
     path = meeting.scratch / f"outcome-{local}"
     try:

@@ -109,6 +109,11 @@ def _read(trainer: Any) -> dict[str, Any] | None:
         return None
     device = trainer.device if this_rank().is_alone else "cpu"  # each rank has a device of its own
     state: dict[str, Any] = read_state(path, device, advice="Remove it to start this run from its beginning.")
+    if "ranks" not in state:
+        raise UserError(
+            f"{path} was saved by an earlier version of recbole_dtlns, which this one cannot go on from. Remove it to "
+            "start this run from its beginning, or choose another run_dir."
+        )
     if state["identity"] != trainer.place.identity:
         raise UserError(
             f"{path} was saved under another configuration or with other data, so this run cannot continue it. "

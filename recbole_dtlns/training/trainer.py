@@ -70,7 +70,8 @@ class RunTrainer:
         self._validates, self._line = False, ""
         self.began = time.perf_counter() if place is None or place.began is None else place.began
         trainer: Any = self
-        if type(model).full_sort_predict is AbstractRecommender.full_sort_predict:
+        score_all = getattr(type(model), "full_sort_predict", None)  # models of decision trees have none
+        if score_all is AbstractRecommender.full_sort_predict:
             # Scored pair by pair (ConvNCF holds 100 kB a pair), where eval_batch_size counts cells of a score matrix.
             trainer.test_batch_size = min(trainer.test_batch_size, PAIRS_AT_ONCE)
         parameters = [] if step is None else step.parameters()

@@ -124,11 +124,11 @@ def linked(
 
 
 def with_vector(source: VectorSource, fresh: np.ndarray, old: np.ndarray) -> tuple[Evidence, np.ndarray]:
-    """Places by vectors, and bool [n], who has one of its own that is not 0; see `grow` for the items."""
+    """Places by vectors, and bool [n], who has one of its own that is not 0. See `grow` for the items."""
     vectors = source.vectors()
     known = vectors.any(axis=1)  # rows of zeros: no vector
     if source.lacking is not None:
         known &= ~source.lacking
     known, vectors = np.concatenate([[False], known]), np.pad(vectors, ((1, 0), (0, 0)))
-    tells = known[fresh]
+    tells = known[fresh] & known[old].any()  # without old vectors nothing is near or far
     return near_centres(vectors[old], vectors[fresh[tells]], known[old]), tells

@@ -130,8 +130,8 @@ def _embed(model: TextModel, texts: list[str], offline: bool) -> np.ndarray:
     with quiet():
         loaded = _loaded(model, offline)
     logger.info("Embedding the text of %d items by %s on %s.", len(texts), model.name, loaded.device)
-    found = loaded.encode(texts, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False)
-    return np.asarray(found, dtype=np.float32)
+    vectors = loaded.encode(texts, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False)
+    return np.asarray(vectors, dtype=np.float32)
 
 
 def _loaded(model: TextModel, offline: bool) -> Any:
@@ -148,9 +148,9 @@ def _loaded(model: TextModel, offline: bool) -> Any:
             model.source, revision=None if local else model.revision, local_files_only=offline or local
         )
     except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError) as error:
-        said = _first_line(error)
+        reason = _first_line(error)
         raise UserError(
-            f"text_model={model.source} cannot be loaded ({said}). Name another sentence-embedding model, or restore "
+            f"text_model={model.source} cannot be loaded ({reason}). Name another sentence-embedding model, or restore "
             "its files."
         ) from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import os
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import StageCache, file_hash, write_atomically
-from recbole_dtlns.files.origin import GROWN_FROM
+from recbole_dtlns.files.origin import GROWN_FROM, earlier_files
 from recbole_dtlns.files.partial import partial_path
 from recbole_dtlns.trees.codes import CodeTable
 from recbole_dtlns.trees.drift import elsewhere
@@ -70,11 +71,12 @@ def update_trees(
         UserError: the folder is not free, a bad file of vectors, or a tree that shares no item with the split.
     """
     check_folder("output", output)
-    if Path(output).exists() and (not Path(output).is_dir() or any(Path(output).iterdir())):
-        raise UserError(f"output={output} is not empty. Name a new folder; the old trees stay as they are.")
+    if os.path.lexists(output):
+        raise UserError(f"output={output} is there already. Name a new folder; the old trees stay as they are.")
     co_source = graph_vectors(view, settings.max_history)
     se_source = semantic_vectors(view, settings, text_vectors=text_vectors)
     se_source = replace(se_source, vectors=functools.cache(se_source.vectors))
+    _warn_of_unknown_size(old, settings)
     _warn_of_other_source(old[1], se_source)
     grown = (
         grow(old[0], view, settings.leaf_size, lambda *rows: linked(view, settings.max_history, *rows)),
@@ -137,6 +139,18 @@ def drift_of(
     }
 
 
+def _warn_of_unknown_size(old: tuple[OldTree, OldTree], settings: TreeSettings) -> None:
+    for tree in old:
+        if tree.about.get("leaf_size") is None:
+            logger.warning(
+                "Nothing beside %s says how it was built. It is taken to have tree_branching=%d and "
+                "tree_leaf_size=%d; give both keys if it has others.",
+                tree.path,
+                settings.branching,
+                settings.leaf_size,
+            )
+
+
 def _warn_of_other_source(old: OldTree, source: VectorSource) -> None:
     before = old.about.get("source")
     if before is not None and before != source.origin:
@@ -171,7 +185,7 @@ def _write(
                 "source": before.about.get("source"),
                 "train_hash": view.train_hash,
                 "counts": {"users": view.n_users, "items": view.n_items, "pairs": int(view.matrix.nnz)},
-                GROWN_FROM: [*(before.about.get(GROWN_FROM) or []), origin],
+                GROWN_FROM: [*earlier_files(before.about), origin],
             }
             write_tree(aside / before.path.name, tree.table, about | {"growth": report[name]})
         write_atomically(aside / REPORT, json.dumps(report, indent=1).encode())

@@ -10,6 +10,7 @@ from report_parts import GROUP, change_results, lines_of, page_of, section_of, s
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
+from recbole_dtlns.comparison.report.sections.positives import positives
 from recbole_dtlns.comparison.report.source import Source, best_of
 from recbole_dtlns.comparison.run.records import read_comparison
 from recbole_dtlns.comparison.run.summary import summary_text
@@ -117,6 +118,17 @@ def test_positives_their_cost_and_the_language_model(made_report: Path):
     assert [line["scorer"] for line in lines_of(made_report, f"judge-report-{GROUP}")][:2] == ["llm", "rule"]
     assert lines_of(made_report, f"judged-{GROUP}")[0]["accepted"] == "4715"
     assert "Memorisation" in section_of(page_of(made_report), "positives")
+
+
+def test_a_row_whose_positives_were_not_looked_up_has_no_line_that_says_none(made: Path):
+    comparison = read_comparison(made)
+    for run in comparison.runs:
+        if run.label == "dtl_ns@rule":
+            run.result["overlap"] = None
+    tables = {table.name: table for table in positives(Source(comparison)).tables}
+    rows = {line.values["row"] for line in tables[f"overlap-{GROUP}"].lines}
+    assert "mixgcf+pos@rule" in rows
+    assert "dtl_ns@rule" not in rows
 
 
 def test_the_cost_of_judging_is_what_all_runs_have_paid(tmp_path: Path):

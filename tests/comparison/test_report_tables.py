@@ -105,6 +105,12 @@ def test_latex_is_escaped_and_ruled():
     assert escaped("100 % #1_{x}^~\\") == r"100 \% \#1\_\{x\}\textasciicircum{}\textasciitilde{}\textbackslash{}"
 
 
+@pytest.mark.parametrize("name", ["[12pt] title", "*"])
+def test_the_name_of_a_line_is_no_option_of_latex(name: str):
+    text = latex(Table("t", "T", (Column("row", "Row"),), (Line({"row": name}), Line({"row": name}))))
+    assert text.count("\n{}" + name) == 2
+
+
 def test_a_table_without_marks_has_no_column_for_them():
     plain = Table("t", "", COLUMNS, LINES[:2])
     assert "Marks" not in markdown(plain)

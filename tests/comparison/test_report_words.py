@@ -14,8 +14,10 @@ from report_parts import GROUP, change_results, lines_of, page_of, section_of, s
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
+from recbole_dtlns.comparison.number_text import fraction_text
 from recbole_dtlns.comparison.report.sections import sections_of
 from recbole_dtlns.comparison.report.source import Source
+from recbole_dtlns.comparison.report.standings import standings_text
 from recbole_dtlns.comparison.run.records import read_comparison
 from recbole_dtlns.comparison.statistics import OVER_SEEDS, OVER_USERS, over_seeds, over_users, turned
 from recbole_dtlns.evaluation.leaks import LeakChecks
@@ -54,6 +56,20 @@ def test_the_summary_ranks_rows_without_marks(made: Path):
     assert f"dtl_ns@rule and {other}: " in ours.text or re.search(
         rf"dtl_ns@rule is \w+ {re.escape(other)} by", ours.text
     )
+
+
+def test_the_verdict_has_the_differences_of_the_tests(made: Path):
+    """Not of the means in `result.json`, which are rounded: one number stands once on the page."""
+    source = Source(read_comparison(made))
+    tested = source.against_baseline(source.groups[0])
+    verdict = sections(made)["summary"].verdicts[0]
+    differences = {line.values["row"]: line.values.get("difference") for line in verdict.table.lines}
+    assert len(tested) > 5
+    assert {label: differences[label].value for label in tested} == {
+        label: compared.users.difference for label, compared in tested.items()
+    }
+    assert f": {fraction_text(tested['dtl_ns@rule'].users.difference, sign=True)} over RecBole's" in verdict.said
+    assert fraction_text(tested["dns"].users.difference, sign=True) in standings_text(source.comparison)
 
 
 def test_the_view_is_set_beside_the_same_positives_of_the_same_judge(tmp_path: Path):

@@ -41,6 +41,13 @@ def test_two_files_of_one_name_are_two_plugins(tmp_path: Path, loaded: list[str]
     assert loaded == [str(tmp_path / "a" / "mine.py"), str(tmp_path / "b" / "mine.py")]
 
 
+def test_what_a_plugin_is_refused_for_is_said_in_our_words(tmp_path: Path) -> None:
+    old = "from recbole_dtlns.false_negatives.judges import Judge\n\n\nclass Old(Judge):\n    margins = True\n"
+    (tmp_path / "old.py").write_text(old)
+    with pytest.raises(UserError, match=r"^plugins: .*old.py: Old.margins is called gives_log_odds now. Rename it.$"):
+        load_plugins(tmp_path / "old.py")
+
+
 def test_a_plugin_that_fails_is_tried_again(tmp_path: Path, loaded: list[str]) -> None:
     broken = tmp_path / "broken.py"
     broken.write_text("raise KeyError('no')\n")

@@ -113,3 +113,35 @@ def test_what_would_be_misread_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(JUDGES, "made", lambda context: Parity(context))
     with pytest.raises(UserError, match="must be a class"):
         judge_class("made")
+
+
+class OldPlain:
+    """A plugin's judge of before, derived from nothing."""
+
+    name, revision = "old", "1"
+
+    def __init__(self, context: JudgeContext | None) -> None:
+        self.margins = True
+
+    settings, score = Parity.settings, Parity.score
+
+
+def test_the_former_name_of_log_odds_is_refused_wherever_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(JUDGES, "plain", type("Plain", (OldPlain,), {"margins": True}))
+    with pytest.raises(UserError, match=r"Plain.margins is called gives_log_odds now"):
+        declared("plain")  # before any work
+    monkeypatch.setitem(JUDGES, "old", OldPlain)
+    with pytest.raises(UserError, match=r"OldPlain.margins is called gives_log_odds now"):
+        judge_class("old")(None)  # type: ignore[arg-type]
+
+
+def test_a_judge_that_lacks_a_method_or_has_other_keys_is_refused_before_any_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(JUDGES, "half", type("Half", (Judge,), {"name": "half", "settings": Parity.settings}))
+    with pytest.raises(UserError, match="'half' of a plugin lacks __init__, score"):
+        declared("half")
+    assert declared("rule") is JUDGES["rule"]  # another judge can still be named
+    monkeypatch.setitem(JUDGES, "half", type("Half", (Parity,), {"keys": lambda self: []}))
+    with pytest.raises(UserError, match=r"Half.keys is <function"):
+        our_keys()

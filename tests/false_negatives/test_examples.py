@@ -90,7 +90,20 @@ def test_names_are_titles_and_a_hostile_one_is_one_short_line(tmp_path: Path):
     assert read_examples(tmp_path / "elsewhere") == []
 
 
-@pytest.mark.parametrize("content", ["{", "[1]", '[{"user": "a"}]', "null"])
+WHOLE = '[{"user": "a", "history": [], "history_size": 1, "inferred": [], "probability": [], "inferred_size": 1}]'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[1]",
+        '[{"user": "a"}]',
+        "null",
+        WHOLE.replace('"a"', '{"a": 1}'),
+        WHOLE.replace('_size": 1', '_size": Infinity'),
+    ],
+)
 def test_a_damaged_file_is_named(tmp_path: Path, content: str):
     (tmp_path / EXAMPLES).write_text(content)
     with pytest.raises(UserError, match=r"inferred_examples\.json is damaged"):

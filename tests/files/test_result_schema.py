@@ -55,17 +55,17 @@ def test_a_newer_version_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"seed": "x"}, "seed is 'x', expected a whole number"),
-        ({"seed": True}, "seed is True, expected a whole number"),
-        ({"schema_version": "1"}, "schema_version is '1', expected a whole number or null"),
-        ({"marks": None}, "marks is None, expected a list"),
+        ({"seed": "x"}, 'seed is "x", expected a whole number'),
+        ({"seed": True}, "seed is true, expected a whole number"),
+        ({"schema_version": "1"}, 'schema_version is "1", expected a whole number or null'),
+        ({"marks": None}, "marks is null, expected a list"),
         ({"config": []}, "config is [], expected an object"),
         ({"data": {}}, "data.users is missing, expected a whole number"),
-        ({"test_result": {"ndcg@20": "high"}}, "test_result.ndcg@20 is 'high', expected a number"),
+        ({"test_result": {"ndcg@20": "high"}}, 'test_result.ndcg@20 is "high", expected a number'),
         ({"external": [EXTERNAL, {**EXTERNAL, "foreign": 0}]}, "external[1].foreign is 0, expected true or false"),
         ({"checks": [7]}, "checks[0] is 7, expected an object"),
         ({"judge": "x" * 99}, None),
-        ({"judge": ["x" * 99]}, "judge is ['xxx"),
+        ({"judge": ["x" * 99]}, 'judge is ["xxx'),
     ],
 )
 def test_a_field_of_another_type_is_named(tmp_path: Path, changes: dict[str, Any], problem: str | None) -> None:

@@ -83,12 +83,37 @@ def test_a_port_that_is_taken_is_refused(toy: Path, capsys: pytest.CaptureFixtur
     assert f"port={port}: the processes of the run cannot meet there" in capsys.readouterr().err
 
 
+def test_ctrl_c_before_a_process_works_ends_it_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    spawned = launch.mp.spawn
+
+    def spawn(*args: Any, **kwargs: Any) -> Any:
+        context = spawned(*args, **kwargs)
+        for process in context.processes:
+            os.kill(process.pid, signal.SIGINT)  # the terminal tells all of them
+        return context
+
+    def interrupted(processes: Any) -> None:
+        time.sleep(0.5)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(launch.mp, "spawn", spawn)
+    monkeypatch.setattr(launch, "_first_to_fail", interrupted)
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        launch.run_in_processes(TWO, _raise_odd, ())
+    assert time.monotonic() - began < 20  # nobody waited for processes that do not listen yet
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_ctrl_c_ends_spawned_processes_and_keeps_their_state(toy: Path) -> None:
     command = [
         *(sys.executable, "-m", "recbole_dtlns", "--model=BPR", "--dataset=toy", "--data_path=data", "--run_dir=run"),
         *(*SMALL, "--nproc=2", "--judge=rule", "--positives_loss=list", "--epochs=100000", "--stopping_step=100000"),
-        "--checkpoint_seconds=0",
+        *("--checkpoint_seconds=0", "--config_files=more.yaml"),
     ]
+    Path("more.yaml").write_text("of_nobody: 1\n")
     log = Path("run/run.log")
     program = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     try:
@@ -105,6 +130,7 @@ def test_ctrl_c_ends_spawned_processes_and_keeps_their_state(toy: Path) -> None:
     assert program.returncode == 130
     assert "Interrupted." in said
     assert "Traceback" not in said
+    assert said.count("Unknown key 'of_nobody'") == 1
     assert not psutil.wait_procs(ranks, timeout=10)[1]
     assert Path("run/resume.pth").is_file()
     assert not Path("run/run.lock").exists()

@@ -95,7 +95,9 @@ def test_a_state_of_another_configuration_or_a_damaged_one_is_refused(
         cut_off_in_epoch(patch, 2)
         assert main(command(tmp_path, "--model=BPR", "--judge=rule", f"--run_dir={run_dir}")) == 130
     assert main(command(tmp_path, "--model=BPR", "--judge=rule", f"--run_dir={run_dir}", "--neg_candidates=3")) == 2
-    assert "saved under another configuration" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "saved under another configuration" in said
+    assert "differs in neg_candidates." in said
     assert "neg_candidates: 10" in (run_dir / "config.yaml").read_text()  # still that of the run which began here
     data = tmp_path / "data" / "toy"
     swapped = {name: [(f"u{59 - int(user[1:])}", item) for user, item in rows] for name, rows in toy_split().items()}

@@ -1,6 +1,7 @@
 """What the trainer adds to RecBole's, through RecBole's own `fit`."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data.build import build_split
 from recbole_dtlns.training.assemble import prepare
 from recbole_dtlns.training.resume import RunPlace
-from recbole_dtlns.training.trainer import make_trainer
+from recbole_dtlns.training.trainer import RunTrainer, make_trainer
 
 
 class Step:
@@ -76,6 +77,17 @@ def test_without_a_step_the_model_has_its_own_loss(toy: Path) -> None:
 def test_a_trainer_without_a_place_does_not_train(toy: Path) -> None:
     with pytest.raises(ValueError, match="place=RunPlace"):
         fitted(toy, None, None)
+
+
+def test_a_model_that_ranks_nothing_itself_is_given_a_trainer() -> None:
+    class OfTrees:
+        """RecBole's trainers of decision trees have no `test_batch_size`, and the models no `full_sort_predict`."""
+
+        def __init__(self, config: Any, model: Any) -> None: ...
+
+    kind: Any = type("RunOfTrees", (RunTrainer, OfTrees), {})
+    config = SimpleNamespace(settings=SimpleNamespace(torch_threads=1))
+    assert not hasattr(kind(config, OfTrees(None, None)), "test_batch_size")
 
 
 @pytest.mark.parametrize(("model", "largest"), [("NeuMF", 7), ("BPR", None)])

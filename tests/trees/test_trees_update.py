@@ -92,11 +92,40 @@ def test_bad_folders_are_refused(view, cache, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"has no co_paths.txt and no emb_paths.txt"):
         read_old_trees(tmp_path)
     old = read_old_trees(exported(view, cache, tmp_path / "old"))
-    with pytest.raises(UserError, match="is not empty"):
+    with pytest.raises(UserError, match="is there already"):
         update_trees(old, str(tmp_path / "old"), view, SMALL, cache)
     with pytest.raises(UserError, match="holds no code of any of the 1 items"):
         update_trees(old, str(tmp_path / "new"), split([("0", "other")]), SMALL, cache)
     assert not (tmp_path / "new").exists()
+
+
+def test_what_ends_half_way_leaves_nothing(view, cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = read_old_trees(exported(view, cache, tmp_path / "old"))
+    for error, raised in ((KeyboardInterrupt(), KeyboardInterrupt), (OSError(28, "No space left"), UserError)):
+
+        def fail(path: Path, *_, error: BaseException = error) -> None:
+            if path.name.startswith(FILES[1]):
+                raise error
+
+        monkeypatch.setattr("recbole_dtlns.trees.export.write_codes", fail)
+        with pytest.raises(raised):
+            update_trees(old, str(tmp_path / "new"), view, SMALL, cache, drift=False)
+        assert [path.name for path in tmp_path.iterdir() if path.name.startswith("new")] == []
+
+
+def test_files_that_say_little_of_themselves(view, cache, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = exported(view, cache, tmp_path / "old")
+    about = folder / f"{FILES[0]}.json"
+    about.write_text(json.dumps({**json.loads(about.read_text()), "leaf_size": 5, "grown_from": 7}))
+    (folder / f"{FILES[1]}.json").unlink()
+    np.save(tmp_path / "vectors.npy", np.eye(2))
+    (tmp_path / "vectors.tokens.txt").write_text("new\nnewer")
+    pairs = [*pairs_of(view), ("0", "new"), ("1", "newer")]
+    settings = TreeSettings(leaf_size=5, item_vectors=str(tmp_path / "vectors.npy"), allow_foreign=True)
+    report = update_trees(read_old_trees(folder), str(tmp_path / "new"), split(pairs), settings, cache, drift=False)
+    assert [FILES[1] in text for text in caplog.messages if "Nothing beside" in text] == [True]
+    assert len(json.loads((tmp_path / "new" / about.name).read_text())["grown_from"]) == 2
+    assert (report["semantic"]["placed"], report["semantic"]["left_out"]) == (0, 2), "no old item has a vector"
 
 
 def test_the_command_line_updates_trees_and_trains_on_them(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,9 +151,11 @@ def test_the_command_line_updates_trees_and_trains_on_them(toy: Path, capsys: py
     assert read_result(Path("old"))["data"]["items"] == 40
     assert main(["trees", "update", "codes", *FLAGS, "--output=codes-2"]) == 2
     assert main(["trees", "grow"]) == 2
+    assert main(["trees", "update", "--dataset=toy", "--output=x"]) == 2
+    assert main(["trees", "update", "codes", *FLAGS, "--output="]) == 2
     assert main(["trees", "update", "codes", *FLAGS]) == 2
     write_pairs(toy / "data" / "toy", {**whole, "train": [pair for pair in whole["train"] if pair[1] != "i30"]})
     assert main(["trees", "update", "codes-2", *FLAGS, "--output=codes-3", "--drift=false"]) == 0
-    assert "1 old ones not in train" in capsys.readouterr().out
+    assert "1 of the old ones not in train" in capsys.readouterr().out
     again = ["--codes_co=codes-3/co_paths.txt", "--codes_se=codes-3/emb_paths.txt"]
     assert main(["identify", *FLAGS, "--judge=rule", "--run_dir=later", *again]) == 0, "a code of an absent item"

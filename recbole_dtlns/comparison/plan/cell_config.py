@@ -60,7 +60,7 @@ def check_cells(plan: ComparisonPlan) -> None:
     Raises:
         UserError: names the cells and what is wrong with them, or a key that nothing in any cell reads.
     """
-    found: list[tuple[Cell, CellConfig]] = []
+    configs: list[tuple[Cell, CellConfig]] = []
     problems: dict[str, list[str]] = {}
     seen: set[tuple[str, str, str, bool]] = set()
     for cell in plan.cells():
@@ -69,13 +69,13 @@ def check_cells(plan: ComparisonPlan) -> None:
             continue
         seen.add(identity)
         try:
-            found.append((cell, _checked_cell(plan, cell)))
+            configs.append((cell, _checked_cell(plan, cell)))
         except UserError as error:
             problems.setdefault(str(error), []).append(cell.folder.as_posix())
     if problems:
         raise UserError(_cells_message(problems))
-    _check_shared_keys(plan, found)
-    _check_shared_ranges(plan, found)
+    _check_shared_keys(plan, configs)
+    _check_shared_ranges(plan, configs)
 
 
 def _checked_cell(plan: ComparisonPlan, cell: Cell) -> CellConfig:
@@ -87,22 +87,22 @@ def _checked_cell(plan: ComparisonPlan, cell: Cell) -> CellConfig:
 def _cells_message(problems: Mapping[str, list[str]]) -> str:
     """One line a problem: the first cell that has it, and how many more."""
     lines = []
-    for said, names in list(problems.items())[:_SHOWN]:
+    for problem, names in list(problems.items())[:_SHOWN]:
         others = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        lines.append(f"  {names[0]}{others}: {said}")
+        lines.append(f"  {names[0]}{others}: {problem}")
     left = sum(len(names) for names in list(problems.values())[_SHOWN:])
     more = f"\n  and {left} more, for other reasons" if left else ""
     count = sum(map(len, problems.values()))
     return f"{count} {'cell' if count == 1 else 'cells'} of the plan cannot run:\n" + "\n".join(lines) + more
 
 
-def _check_shared_keys(plan: ComparisonPlan, found: list[tuple[Cell, CellConfig]]) -> None:
+def _check_shared_keys(plan: ComparisonPlan, configs: list[tuple[Cell, CellConfig]]) -> None:
     """Raise UserError for a shared key that no cell reads, or a shared range that a cell does not."""
-    known = frozenset[str]().union(*(config.known for _, config in found))
+    known = frozenset[str]().union(*(config.known for _, config in configs))
     for key in plan.fixed:
         if key not in known:
             raise UserError(f"Unknown key {key!r}: nothing in any run reads it{nearest(key, known) or '.'}")
-    for cell, config in found:
+    for cell, config in configs:
         for key in plan.shared_search if cell.row.model is None else ():
             if key not in config.known:
                 near = nearest(key, config.known) or "."
@@ -112,9 +112,9 @@ def _check_shared_keys(plan: ComparisonPlan, found: list[tuple[Cell, CellConfig]
                 )
 
 
-def _check_shared_ranges(plan: ComparisonPlan, found: list[tuple[Cell, CellConfig]]) -> None:
+def _check_shared_ranges(plan: ComparisonPlan, configs: list[tuple[Cell, CellConfig]]) -> None:
     """Raise UserError if a shared range holds a value that a model does not accept."""
-    first = {cell.model: cell for cell, _ in reversed(found) if cell.row.model is None}
+    first = {cell.model: cell for cell, _ in reversed(configs) if cell.row.model is None}
     for cell in first.values():
         for key, text in plan.shared_search.items():
             for value in sample_values(parse_range(key, text)):

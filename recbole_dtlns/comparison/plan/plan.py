@@ -120,7 +120,7 @@ class ComparisonPlan:
 
     @cached_property
     def _cells(self) -> tuple[Cell, ...]:
-        found: dict[Path, Cell] = {}
+        by_folder: dict[Path, Cell] = {}
         references = [row for row in self.rows if row.model is not None]
         for dataset in self.datasets:
             pairs = [(model, row, judge) for model in self.models for row, judge in self._rows_on(model)]
@@ -128,8 +128,8 @@ class ComparisonPlan:
             for model, row, judge in pairs:
                 for noise in self.noise:
                     cell = Cell(dataset, model, row, judge, noise, self.judge_keys.get(judge, {}))
-                    found.setdefault(cell.folder, cell)
-        return tuple(found.values())
+                    by_folder.setdefault(cell.folder, cell)
+        return tuple(by_folder.values())
 
     def judges_of(self, row: Row) -> tuple[str, ...]:
         """The judges that a row crosses with; `none` for a row without inferred positives."""

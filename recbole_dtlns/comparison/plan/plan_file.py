@@ -17,7 +17,7 @@ from recbole_dtlns.comparison.plan.plan_keys import (
     judge_keys_of,
     shared_keys,
 )
-from recbole_dtlns.comparison.plan.plan_values import LARGEST_SEED, is_list, mapping, numbers, one, seeds, words
+from recbole_dtlns.comparison.plan.plan_values import LARGEST_SEED, is_list, mapping, numbers, one_value, seeds, words
 from recbole_dtlns.comparison.plan.rows import REFERENCES, make_row, require_judge
 from recbole_dtlns.comparison.search.search import KINDS, number_of_trials
 from recbole_dtlns.config.choices import DEFAULT_JUDGE
@@ -109,10 +109,10 @@ def _absolute(names: Sequence[str]) -> list[str]:
 
 
 def _renamed(entries: Mapping[str, Any]) -> dict[str, Any]:
-    found = {_OTHER_NAMES.get(key, key): value for key, value in entries.items()}
-    if len(found) < len(entries):
+    renamed = {_OTHER_NAMES.get(key, key): value for key, value in entries.items()}
+    if len(renamed) < len(entries):
         raise UserError("rows and samplers are two names of one entry. Give one of them.")
-    return found
+    return renamed
 
 
 def _entries(path: Path) -> dict[str, Any]:
@@ -162,9 +162,11 @@ def _checked(
         rows=rows,
         judges=judges,
         seeds=chosen_seeds,
-        split_seed=chosen_seeds[0] if split_seed is None else one("split_seed", split_seed, whole(0, LARGEST_SEED)),
-        trials=one("trials", entries.get("trials", 0), whole(0)),
-        search=one("search", entries.get("search", "random"), one_of(*KINDS)),
+        split_seed=chosen_seeds[0]
+        if split_seed is None
+        else one_value("split_seed", split_seed, whole(0, LARGEST_SEED)),
+        trials=one_value("trials", entries.get("trials", 0), whole(0)),
+        search=one_value("search", entries.get("search", "random"), one_of(*KINDS)),
         noise=tuple(numbers("noise", entries.get("noise", [0.0]), number(0, 1))),
         fixed=shared,
         shared_search=mapping("ranges", entries.get("ranges")),

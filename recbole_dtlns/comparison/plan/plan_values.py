@@ -19,12 +19,12 @@ def words(name: str, value: Any) -> list[str]:
     Raises:
         UserError: it is empty, or holds something else than names.
     """
-    found = _split(value)
-    if found in ([], [""], None):
+    names = _split(value)
+    if names in ([], [""], None):
         raise UserError(f"{name} is empty; expected one or more names, such as {name}=a,b.")
-    if not isinstance(found, list) or not all(isinstance(word, str) and word.strip() for word in found):
+    if not isinstance(names, list) or not all(isinstance(word, str) and word.strip() for word in names):
         raise UserError(f"{name}={value!r}: expected one or more names, such as a,b.")
-    return list(dict.fromkeys(word.strip() for word in found))
+    return list(dict.fromkeys(word.strip() for word in names))
 
 
 def _split(value: Any) -> Any:
@@ -42,17 +42,17 @@ def numbers(name: str, value: Any, parse: Parser) -> list[Any]:
     Raises:
         UserError: it is empty, a value is not of its type, or one stands there twice.
     """
-    found = _split(value)
-    found = found if isinstance(found, list) else [found]
-    if found in ([], [""], [None]):
+    entries = _split(value)
+    entries = entries if isinstance(entries, list) else [entries]
+    if entries in ([], [""], [None]):
         raise UserError(f"{name} is empty; expected one or more numbers, such as {name}=1,2.")
-    values = [one(name, each, parse) for each in found]
+    values = [one_value(name, each, parse) for each in entries]
     if len(values) != len(set(values)):
         raise UserError(f"{name}={value!r}: the same number stands there twice.")
     return values
 
 
-def one(name: str, value: Any, parse: Callable[[Any], Any]) -> Any:
+def one_value(name: str, value: Any, parse: Callable[[Any], Any]) -> Any:
     """One value.
 
     Raises:
@@ -76,13 +76,13 @@ def seeds(value: Any, first: Any) -> tuple[int, ...]:
         if first is not None:
             raise UserError(f"seeds={value!r} is a list, so seed={first!r} means nothing. Give one of them.")
         return tuple(numbers("seeds", value, whole(0, LARGEST_SEED)))
-    count = one("seeds", value, whole(1))
+    count = one_value("seeds", value, whole(1))
     if count > _MOST_SEEDS:
         raise UserError(
             f"seeds={count} means {count} runs of everything. For the one seed {count} write seeds={count}, (with a "
             f"comma), or seed={count}."
         )
-    start = one("seed", 2020 if first is None else first, whole(0, LARGEST_SEED + 1 - count))
+    start = one_value("seed", 2020 if first is None else first, whole(0, LARGEST_SEED + 1 - count))
     return tuple(range(start, start + count))
 
 

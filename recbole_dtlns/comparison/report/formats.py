@@ -102,8 +102,8 @@ def cells(table: Table, with_marks: bool = True) -> tuple[list[Column], list[lis
         row = [
             (shown(line.values.get(column.key), column.kind), (number, column.key) in best) for column in table.columns
         ]
-        said = [("; ".join(line.marks) or MISSING, False)] if marked else []
-        lines.append([*row[:behind], *said, *row[behind:]])
+        marks_of_line = [("; ".join(line.marks) or MISSING, False)] if marked else []
+        lines.append([*row[:behind], *marks_of_line, *row[behind:]])
     return [*table.columns[:behind], *marks, *table.columns[behind:]], lines
 
 
@@ -125,11 +125,11 @@ def _piped(text: str) -> str:
 
 def raw_csv(table: Table) -> str:
     """Raw numbers: a spread takes the columns KEY and KEY_sd, an interval KEY, KEY_low and KEY_high."""
-    held: dict[str, list[Value]] = {c.key: [line.values.get(c.key) for line in table.lines] for c in table.columns}
+    values_of: dict[str, list[Value]] = {c.key: [line.values.get(c.key) for line in table.lines] for c in table.columns}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     heads, columns = [], []
-    for key, values in held.items():
+    for key, values in values_of.items():
         heads.append(key)
         columns.append([value if isinstance(value, str) else _raw(value) for value in values])
         for kind, ends in ((Spread, ("sd",)), (Interval, ("low", "high"))):
@@ -157,7 +157,7 @@ def latex(table: Table) -> str:
     spec = "".join("l" if column.kind == "text" else "r" for column in columns)
     rows = [[rf"\textbf{{{escaped(text)}}}" if bold else escaped(text) for text, bold in line] for line in lines]
     head = " & ".join(escaped(column.title) for column in columns)
-    body = "\n".join(f"{' & '.join(row)} " + r"\\" for row in rows)
+    body = "\n".join(f"{_no_option(' & '.join(row))} " + r"\\" for row in rows)
     note = f"\n\\par\\footnotesize {escaped(table.note)}" if table.note else ""
     return (
         "% needs \\usepackage{booktabs}\n\\begin{table}\n\\centering\n"
@@ -165,6 +165,11 @@ def latex(table: Table) -> str:
         f"\\begin{{tabular}}{{{spec}}}\n\\toprule\n{head} " + "\\\\\n\\midrule\n"
         f"{body}\n\\bottomrule\n\\end{{tabular}}{note}\n\\end{{table}}\n"
     )
+
+
+def _no_option(line: str) -> str:
+    r"""A line whose first sign LaTeX does not take for an option of the `\midrule` or the `\\` before it."""
+    return "{}" + line if line.startswith(("[", "*")) else line
 
 
 def escaped(text: str) -> str:

@@ -29,17 +29,17 @@ def user_intervals(rows: Iterable[Row], metric: str) -> Intervals:
         values = _by_user(row, metric)
         if values is not None:
             by_length.setdefault(len(values), {})[row.label] = values
-    for n, held in by_length.items():
-        columns = np.stack([*held.values(), np.zeros(n)], axis=1)
-        pairs = [(number, len(held)) for number in range(len(held))]
+    for n, values_of in by_length.items():
+        columns = np.stack([*values_of.values(), np.zeros(n)], axis=1)
+        pairs = [(number, len(values_of)) for number in range(len(values_of))]
         drawn = compare_columns(columns, pairs, np.random.default_rng(0), _DRAWS)
-        ends |= {label: each.interval for label, each in zip(held, drawn, strict=True)}
+        ends |= {label: each.interval for label, each in zip(values_of, drawn, strict=True)}
     return ends
 
 
 def _by_user(row: Row, metric: str) -> np.ndarray | None:
     try:
-        held = row_values(row.label, row.runs, metric)
+        values = row_values(row.label, row.runs, metric)
     except UserError:  # said in the section on significance
         return None
-    return None if held is None else held.by_user
+    return None if values is None else values.by_user

@@ -85,7 +85,7 @@ def _cells(head: Head, table: Table) -> dict[str, Any]:
     shown = []
     for line, row in zip(table.lines, lines, strict=True):
         numbers = [plain_number(line.values.get(column.key)) for column in columns]
-        held = [
+        shown_cells = [
             {
                 "text": text,
                 "bold": bold,
@@ -95,9 +95,9 @@ def _cells(head: Head, table: Table) -> dict[str, Any]:
             }
             for (text, bold), number, column in zip(row, numbers, columns, strict=True)
         ]
-        held[table.names - 1] |= {"marks": line.marks, "link": _link(line.link, head.folder)}
+        shown_cells[table.names - 1] |= {"marks": line.marks, "link": _link(line.link, head.folder)}
         name = line.values.get(columns[table.names - 1].key)
-        shown.append({"cells": held, "ours": head.ours is not None and _names(str(name), head.ours)})
+        shown.append({"cells": shown_cells, "ours": head.ours is not None and _names(str(name), head.ours)})
     heads = [{"title": column.title, "kind": "text" if column.kind == "text" else "number"} for column in columns]
     printed = not table.folded or (len(heads) <= _TOO_WIDE and len(shown) <= _TOO_LONG)
     wide = len(heads) > _WIDE

@@ -7,7 +7,7 @@ from tabulate import tabulate
 from recbole_dtlns.comparison.report.formats import shown
 from recbole_dtlns.comparison.report.source import Group, Source
 from recbole_dtlns.comparison.report.table import MISSING
-from recbole_dtlns.comparison.report.verdict import standing, verdict
+from recbole_dtlns.comparison.report.verdict import difference, standing, verdict
 from recbole_dtlns.comparison.run.records import Comparison
 from recbole_dtlns.comparison.statistics.words import metric_name
 
@@ -24,19 +24,19 @@ def standings_text(comparison: Comparison) -> str:
 def _group_text(source: Source, group: Group) -> str:
     """Rows with marks have no rank, and their marks stand below."""
     baseline, tested = source.baseline(group), source.against_baseline(group)
-    base = None if baseline is None else baseline.test(source.metric)
     lines, rank = [], 0
     marked: dict[str, None] = {}
     for row in group.ranked(source.metric):
         value = row.test(source.metric)
         rank += not row.marks
-        apart = None if row is baseline or base is None or value is None else value.mean - base.mean
-        said = "the baseline" if row is baseline else standing(tested.get(row.label), source.metric)
-        said = "not ranked" if row.marks else said
+        compared = tested.get(row.label)
+        apart = None if baseline is None or row is baseline else difference(source, row, baseline, compared)
+        words = "the baseline" if row is baseline else standing(compared, source.metric)
+        words = "not ranked" if row.marks else words
         number = MISSING if row.marks else str(rank)
         spent = shown(row.seconds("training"), "seconds")
         name = f"{row.label} (marked)" if row.marks else row.label
-        lines.append([number, name, shown(value, "metric"), shown(apart, "signed"), said or MISSING, spent])
+        lines.append([number, name, shown(value, "metric"), shown(apart, "signed"), words or MISSING, spent])
         marked |= {f"{row.label}: {mark}": None for mark in row.marks}
     heads = list(_HEADS)
     heads[2] += f" {metric_name(source.metric)}"

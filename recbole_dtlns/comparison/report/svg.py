@@ -61,8 +61,8 @@ def png_bytes(figure: Figure) -> bytes:
 
 def titled(svg: str, title: str, alt: str) -> str:
     """The SVG with what a screen reader says of it; the parts of a row share a class."""
-    said = f"<title>{html.escape(title)}</title>\n<desc>{html.escape(alt)}</desc>"
-    return _SVG.sub(lambda found: f"{found[0]}\n{said}", _ROW.sub(r'<g class="row-\1">', svg), count=1)
+    names = f"<title>{html.escape(title)}</title>\n<desc>{html.escape(alt)}</desc>"
+    return _SVG.sub(lambda match: f"{match[0]}\n{names}", _ROW.sub(r'<g class="row-\1">', svg), count=1)
 
 
 def inline(svg: str, name: str, title: str, alt: str) -> str:
@@ -78,10 +78,10 @@ def inline(svg: str, name: str, title: str, alt: str) -> str:
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
     for colour, variable in _ON_PAGE.items():
         text = re.sub(rf"{colour}\b", variable, text, flags=re.IGNORECASE)
-    said = f'role="img" aria-labelledby="{name}-title" aria-describedby="{name}-desc"'
-    text = _DECIMALS.sub(r"\1", _SIZE.sub(rf"\g<1> {said}", text, count=1))
+    roles = f'role="img" aria-labelledby="{name}-title" aria-describedby="{name}-desc"'
+    text = _DECIMALS.sub(r"\1", _SIZE.sub(rf"\g<1> {roles}", text, count=1))
     about = f'<title id="{name}-title">{html.escape(title)}</title>\n<desc id="{name}-desc">{html.escape(alt)}</desc>'
-    return _SVG.sub(lambda found: f"{found[0]}\n{about}", text, count=1)
+    return _SVG.sub(lambda match: f"{match[0]}\n{about}", text, count=1)
 
 
 def for_page(chart: Chart, name: str, title: str, alt: str) -> Drawn:

@@ -105,7 +105,7 @@ class Table:
 
         A line with marks is never the best: it did not play by the same rules. Nor is one without others.
         """
-        found: set[tuple[int, str]] = set()
+        highest: set[tuple[int, str]] = set()
         for column in self.columns:
             values = {
                 number: plain_number(line.values.get(column.key))
@@ -116,8 +116,8 @@ class Table:
             if column.best is None or len(known) < 2:
                 continue
             top = max(known.values()) if column.best == "max" else min(known.values())
-            found |= {(number, column.key) for number, value in known.items() if value == top}
-        return found
+            highest |= {(number, column.key) for number, value in known.items() if value == top}
+        return highest
 
 
 def plain_number(value: Value) -> float | None:
@@ -142,9 +142,9 @@ def spread(values: Iterable[float | None]) -> Spread | None:
 
 def filled(columns: Iterable[Column], lines: Iterable[Line], keep: int = 1) -> tuple[Column, ...]:
     """The columns that have a value in some line; the first `keep` stay whatever they hold."""
-    held = [line.values for line in lines]
+    values_of_lines = [line.values for line in lines]
     return tuple(
         column
         for number, column in enumerate(columns)
-        if number < keep or any(values.get(column.key) not in (None, "") for values in held)
+        if number < keep or any(values.get(column.key) not in (None, "") for values in values_of_lines)
     )

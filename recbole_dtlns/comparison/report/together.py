@@ -22,11 +22,11 @@ def _without_constants(table: Table) -> Table:
     if len(table.lines) < _FEWEST:
         return table
     constant = [column for column in table.columns[table.names :] if _is_constant(table, column)]
-    said = [
+    sentences = [
         f"{column.title}: {shown(table.lines[0].values[column.key], column.kind)} in every line." for column in constant
     ]
     columns = tuple(column for column in table.columns if column not in constant)
-    return replace(table, columns=columns, note=" ".join(filter(None, [table.note, *said])))
+    return replace(table, columns=columns, note=" ".join(filter(None, [table.note, *sentences])))
 
 
 def _is_constant(table: Table, column: Column) -> bool:
@@ -45,9 +45,9 @@ def _together(table: Table, ours: str | None) -> Table:
     for line in table.lines:
         by_row.setdefault(str(line.values[key]), []).append(line)
     alike: dict[tuple[object, ...], list[str]] = {}
-    for label, held in by_row.items():
-        said = tuple((tuple(line.values.get(c.key) for c in table.columns[1:]), line.marks) for line in held)
-        alike.setdefault(said, []).append(label)
+    for label, own_lines in by_row.items():
+        content = tuple((tuple(line.values.get(c.key) for c in table.columns[1:]), line.marks) for line in own_lines)
+        alike.setdefault(content, []).append(label)
     lines, notes = [], []
     for labels in alike.values():
         first = ours if ours in labels else labels[0]

@@ -29,21 +29,22 @@ def verdict(source: Source, group: Group) -> str:
     place = ranked.index(told)
     rank = f"{_ORDINALS[place] if place < len(_ORDINALS) else f'number {place + 1}'} of {len(ranked)} on {name}"
     baseline = source.baseline(group)
-    said = f"{told.label} is {rank}"
+    sentence = f"{told.label} is {rank}"
     if baseline is not None and baseline is not told:
         beside = source.against_baseline(group).get(told.label)
         spoken = _SPOKEN.get(baseline.runs[0].sampler, baseline.label)
-        away = _distance(source, told, baseline)
+        away = difference(source, told, baseline, beside)
         side = f"{fraction_text(away, sign=True)} over" if away >= 0 else f"{fraction_text(-away)} below"
-        said += f": {side} {spoken}, {certainty(beside)}"
+        sentence += f": {side} {spoken}, {certainty(beside)}"
     rival = ranked[1] if place == 0 else ranked[0]
     if rival is baseline:
-        return f"{said}."
+        return f"{sentence}."
     which = "the next" if place == 0 else "the first"
-    sure = certainty(_between(source, group, told, rival))
-    away = _distance(source, rival, told)
+    compared = _between(source, group, told, rival)
+    sure = certainty(compared)
+    away = difference(source, rival, told, compared)
     side = "above" if away >= 0 else "below"
-    return f"{said}. {rival.label}, {which}, is {fraction_text(abs(away))} {side} it, {sure}."
+    return f"{sentence}. {rival.label}, {which}, is {fraction_text(abs(away))} {side} it, {sure}."
 
 
 def certainty(compared: Compared | None) -> str:
@@ -73,8 +74,8 @@ def standing(compared: Compared | None, metric: str) -> str:
         return ""
     if not over_users and not over_seeds:
         return "no sure difference"
-    held = compared.users if over_users and compared.users is not None else compared.seeds
-    side = _SIDES[best_of(metric)][0 if held is not None and held.difference > 0 else 1]
+    deciding = compared.users if over_users and compared.users is not None else compared.seeds
+    side = _SIDES[best_of(metric)][0 if deciding is not None and deciding.difference > 0 else 1]
     if over_users and over_seeds:
         return side
     if over_users:
@@ -90,7 +91,14 @@ def _decided(compared: Compared | None) -> tuple[bool | None, bool | None]:
     return users, seeds
 
 
-def _distance(source: Source, row: Row, other: Row) -> float:
+def difference(source: Source, row: Row, other: Row, compared: Compared | None) -> float:
+    """Mean of a row - that of another, as the test of the two has it; its interval is that of this number.
+
+    Without a test the difference of the means in `result.json`, which are rounded.
+    """
+    test = None if compared is None else compared.users or compared.seeds
+    if compared is not None and test is not None:
+        return test.difference if compared.first == row.label else -test.difference
     first, second = row.test(source.metric), other.test(source.metric)
     return (first.mean if first else 0.0) - (second.mean if second else 0.0)
 

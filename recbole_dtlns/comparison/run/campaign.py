@@ -53,9 +53,9 @@ class Book:
     def __init__(self, plan: ComparisonPlan, folder: Path) -> None:
         self._plan, self._folder = plan, folder
         self._runs = all_runs(plan)
-        found = gather(folder, plan, read_failures(folder))
-        self._records = {record.run_id: record for record in found.runs}
-        self._failures = {run.run_id: run.reason for run in found.failed}
+        earlier = gather(folder, plan, read_failures(folder))
+        self._records = {record.run_id: record for record in earlier.runs}
+        self._failures = {run.run_id: run.reason for run in earlier.failed}
 
     @property
     def records(self) -> list[RunRecord]:
@@ -87,16 +87,16 @@ class Book:
 
     def comparison(self) -> Comparison:
         """The comparison as far as it has come."""
-        found = Comparison(self._folder, self._folder.resolve().name, self._plan)
+        so_far = Comparison(self._folder, self._folder.resolve().name, self._plan)
         for run in self._runs:
             if run.run_id in self._records:
-                found.runs.append(self._records[run.run_id])
+                so_far.runs.append(self._records[run.run_id])
             elif run.run_id in self._failures:
                 home = self._folder / RUNS / run.run_id
-                found.failed.append(FailedRun(run.run_id, home, self._failures[run.run_id]))
+                so_far.failed.append(FailedRun(run.run_id, home, self._failures[run.run_id]))
             else:
-                found.pending.append(run.run_id)
-        return found
+                so_far.pending.append(run.run_id)
+        return so_far
 
     def write(self) -> None:
         """Write `summary.csv` and `failed.json`."""

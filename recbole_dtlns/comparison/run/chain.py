@@ -69,8 +69,8 @@ class Chain:
         if not scored:
             reasons = [outcome.reason for outcome in order if outcome.status == FAILED_RUN]
             why = reasons[0] if reasons else "they have no value of the valid metric"
-            said = f"None of the {len(order)} trials of this cell can be chosen, so it has no seeds to run: {why}"
-            self.lost = dict.fromkeys(seeds_of(self._plan, self._cell), said)
+            reason = f"None of the {len(order)} trials of this cell can be chosen, so it has no seeds to run: {why}"
+            self.lost = dict.fromkeys(seeds_of(self._plan, self._cell), reason)
             return []
         best = max(scored, key=lambda pair: pair[0])[1]
         scores = [{"trial": job.run.trial, "score": score, "keys": plain(job.keys)} for score, job in scored]

@@ -41,8 +41,8 @@ class Range:
         if self.kind == "uniform":
             return float(f"{value:.6g}")
         step, (first, last) = self.values[2], self._multiples()
-        found = float(f"{min(max(round(value / step), first), last) * step:.10g}")
-        return int(found) if float(step).is_integer() else found
+        point = float(f"{min(max(round(value / step), first), last) * step:.10g}")
+        return int(point) if float(step).is_integer() else point
 
     def options(self) -> list[Any] | None:
         """Every value, in order; None where there is no end of them."""
@@ -82,7 +82,7 @@ def parse_range(key: str, text: Any) -> Range:
         raise UserError(f"Range of {key}: {text!r}: expected {_BOUNDS[kind]} numbers. Ranges are {_SYNTAX}.")
     if not values[0] < values[1] or (kind == "quniform" and not values[2] > 0):
         raise UserError(f"Range of {key}: {text!r}: expected low < high, and a step above 0.")
-    found = Range(kind, tuple(values))
-    if not found.options() and kind == "quniform":
+    parsed = Range(kind, tuple(values))
+    if not parsed.options() and kind == "quniform":
         raise UserError(f"Range of {key}: {text!r}: there is no multiple of {values[2]} between the bounds.")
-    return found
+    return parsed

@@ -32,8 +32,8 @@ def trial_keys(row: Row, plan: ComparisonPlan) -> list[dict[str, Any]]:
     space = Space(row, plan)
     if plan.search == "grid":
         _require_end(row, space)
-        found = (keys for keys in space.all() if space.take(keys))
-        return [{}, *itertools.islice(found, max(plan.trials - 1, 0))]
+        combinations = (keys for keys in space.all() if space.take(keys))
+        return [{}, *itertools.islice(combinations, max(plan.trials - 1, 0))]
     if plan.search == "optuna":
         return [{}]
     return [{}, *_drawn(row, plan, number_of_trials(row, plan) - 1)]

@@ -32,15 +32,15 @@ def ranges_of(row: Row, plan: ComparisonPlan) -> dict[str, Range]:
     Raises:
         UserError: a range cannot be read.
     """
-    found: dict[str, Any] = {}
+    texts: dict[str, Any] = {}
     for name in (*row.search, _LISTS) if _trains_on_lists(row, plan) else row.search:
-        held = _search_file(name)
+        file_ranges = _search_file(name)
         added = name == f"sampler/{METHOD}" and row.search != (name,)
-        found.update({key: text for key, text in held.items() if not added or key.startswith("alpha_")})
-    found = {key: text for key, text in found.items() if key not in plan.fixed or key in row.keys}
+        texts.update({key: text for key, text in file_ranges.items() if not added or key.startswith("alpha_")})
+    texts = {key: text for key, text in texts.items() if key not in plan.fixed or key in row.keys}
     if row.model is None:
-        found.update(plan.shared_search)
-    return {key: parse_range(key, text) for key, text in found.items()}
+        texts.update(plan.shared_search)
+    return {key: parse_range(key, text) for key, text in texts.items()}
 
 
 def keys_of_lists(row: Row, plan: ComparisonPlan) -> set[str]:

@@ -53,11 +53,11 @@ def _holm(p: np.ndarray) -> np.ndarray:
 
 def _among_tested(p: np.ndarray | Sequence[float], adjust: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Adjust the values that are there; NaN stays where it is."""
-    found = np.array(p, dtype=np.float64)
-    tested = ~np.isnan(found)
-    values = found[tested]
+    adjusted = np.array(p, dtype=np.float64)
+    tested = ~np.isnan(adjusted)
+    values = adjusted[tested]
     if ((values < 0) | (values > 1)).any():
         raise ValueError(f"p values lie between 0 and 1; found {values.min()} ... {values.max()}.")
     if len(values):
-        found[tested] = adjust(values)
-    return found
+        adjusted[tested] = adjust(values)
+    return adjusted

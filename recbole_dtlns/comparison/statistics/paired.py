@@ -38,6 +38,6 @@ def paired_t(a: np.ndarray, b: np.ndarray) -> PairedT:
     if spread <= _ROUNDING * max(float(np.abs(a).max()), float(np.abs(b).max())):
         same = not difference.any()
         return PairedT(1.0 if same else None, (mean, mean), 0.0 if same else None)
-    found = ttest_rel(a, b)
-    low, high = found.confidence_interval(LEVEL)
-    return PairedT(float(found.pvalue), (float(low), float(high)), mean / spread)
+    test = ttest_rel(a, b)
+    low, high = test.confidence_interval(LEVEL)
+    return PairedT(float(test.pvalue), (float(low), float(high)), mean / spread)

@@ -47,6 +47,6 @@ def compare_seeds(a: np.ndarray | Sequence[float], b: np.ndarray | Sequence[floa
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if a.shape != b.shape or a.ndim != 1 or len(a) == 0:
         raise ValueError(f"One value a seed is needed for both rows; found shapes {a.shape} and {b.shape}.")
-    found = paired_t(a, b)
-    effect = found.effect if len(a) >= FEWEST_FOR_EFFECT else None
-    return SeedComparison(len(a), float((a - b).mean()), found.interval, found.p, effect)
+    test = paired_t(a, b)
+    effect = test.effect if len(a) >= FEWEST_FOR_EFFECT else None
+    return SeedComparison(len(a), float((a - b).mean()), test.interval, test.p, effect)

@@ -89,14 +89,14 @@ def compare_columns(
     first, second = np.asarray(pairs, dtype=np.int64).reshape(-1, 2).T
     tests = [paired_t(values[:, i], values[:, j]) for i, j in zip(first, second, strict=True)]
     means = values.mean(axis=0)
-    found = means[first] - means[second]
+    differences = means[first] - means[second]
     if n < 2:
-        return [UserComparison(n, float(d), None, None, None, None, 0) for d in found]
+        return [UserComparison(n, float(d), None, None, None, None, 0) for d in differences]
     low, high = _bootstrap(values, first, second, generator, draws)
     permutation_p = _sign_flip(values, first, second, generator, draws)
     return [
         UserComparison(
-            n, float(found[k]), (float(low[k]), float(high[k])), t.p, float(permutation_p[k]), t.effect, draws
+            n, float(differences[k]), (float(low[k]), float(high[k])), t.p, float(permutation_p[k]), t.effect, draws
         )
         for k, t in enumerate(tests)
     ]

@@ -34,38 +34,40 @@ _METRICS = {
 
 def over_users(compared: Compared) -> str:
     """One sentence on what users say, and half a one more where the two tests disagree."""
-    found = compared.users
+    users = compared.users
     pair = f"{_named(compared)[0]} and {_named(compared)[1]}"
-    if found is None:
+    if users is None:
         return f"No test over users between {pair}: {metric_name(compared.metric)} was not kept by user for both."
-    over = f"over {found.n:,} user{'s' * (found.n != 1)}"
+    over = f"over {users.n:,} user{'s' * (users.n != 1)}"
     if compared.users_p is None:
         return f"No test over users between {pair}: there is one user alone, and it takes two."
-    said = _sentence(compared, found.difference, found.interval, compared.users_p, found.effect, over)
+    sentence = _sentence(compared, users.difference, users.interval, compared.users_p, users.effect, over)
     other = compared.users_permutation_p
     if other is not None and (other < ALPHA) != (compared.users_p < ALPHA):
-        said = f"{said[:-1]}; the permutation test says otherwise ({_p(other)})."
+        sentence = f"{sentence[:-1]}; the permutation test says otherwise ({_p(other)})."
     if compared.first_seeds != compared.second_seeds:
-        said += f" Their runs have different seeds: {_seeds(compared.first_seeds)} and {_seeds(compared.second_seeds)}."
-    return said
+        sentence += (
+            f" Their runs have different seeds: {_seeds(compared.first_seeds)} and {_seeds(compared.second_seeds)}."
+        )
+    return sentence
 
 
 def over_seeds(compared: Compared) -> str:
     """One sentence on what seeds say."""
-    found = compared.seeds
+    seeds = compared.seeds
     first, second = _named(compared)
-    if found is None:
+    if seeds is None:
         common = len(set(compared.first_seeds) & set(compared.second_seeds))
         return (
             f"No test over seeds between {first} and {second}: they have {common or 'no'} seed{'s' * (common != 1)} in "
             "common, and it takes two."
         )
     if compared.seeds_p is None:
-        by = f"{fraction_text(abs(found.difference))} {metric_name(compared.metric)}"
-        side = "above" if found.difference > 0 else "below"
-        return f"No test over seeds: {first} is {side} {second} by the same {by} at each of {found.n} seeds."
-    over = f"over {found.n} seeds"
-    return _sentence(compared, found.difference, found.interval, compared.seeds_p, found.effect, over)
+        by = f"{fraction_text(abs(seeds.difference))} {metric_name(compared.metric)}"
+        side = "above" if seeds.difference > 0 else "below"
+        return f"No test over seeds: {first} is {side} {second} by the same {by} at each of {seeds.n} seeds."
+    over = f"over {seeds.n} seeds"
+    return _sentence(compared, seeds.difference, seeds.interval, compared.seeds_p, seeds.effect, over)
 
 
 def metric_name(metric: str) -> str:
@@ -109,5 +111,5 @@ def _seeds(seeds: tuple[int, ...]) -> str:
 
 
 def _p(p: float) -> str:
-    said = p_text(p)
-    return f"p {said}" if said.startswith("<") else f"p = {said}"
+    text = p_text(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"

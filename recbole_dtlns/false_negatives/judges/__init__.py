@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from recbole_dtlns.config.declared import declared, require_asked
 from recbole_dtlns.config.judge_declaration import JudgeDeclaration
 from recbole_dtlns.false_negatives.judges.base import Judge, JudgeContext
@@ -32,10 +34,7 @@ def judge_class(name: str) -> type[Judge]:
     """The judge of that name, which must be asked pair by pair.
 
     Raises:
-        UserError: there is none, with the names that there are, or it is no class.
+        UserError: there is none, with the names that there are, or it is no whole class.
     """
     require_asked(name)
-    declared(name)
-    kind = JUDGES[name]
-    # A plain class gets the start values of `Judge` for what it does not say.
-    return kind if issubclass(kind, Judge) else type(kind.__name__, (kind, Judge), {})
+    return cast(type[Judge], declared(name))

@@ -75,6 +75,10 @@ class Usage:
     prompt_tokens: int = 0
 
 
+def _renamed(kind: type) -> str:
+    return f"{kind.__name__}.margins is called gives_log_odds now. Rename it."
+
+
 class Judge(JudgeDeclaration, ABC):
     """Scores pairs by codes, and by titles where it says so; pairs that show it the same get the same answer.
 
@@ -97,11 +101,24 @@ class Judge(JudgeDeclaration, ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if hasattr(cls, "margins"):  # its name before; left unread, raw scores would be misread
-            raise UserError(f"{cls.__name__}.margins is called gives_log_odds now. Rename it.")
+        if any("margins" in vars(base) for base in cls.__mro__ if base is not Judge):
+            raise UserError(_renamed(cls))
 
     @abstractmethod
     def __init__(self, context: JudgeContext) -> None: ...
+
+    @property
+    def margins(self) -> bool:
+        """The name of `gives_log_odds` before: left unread, raw scores would be misread.
+
+        Raises:
+            UserError: whenever it is read or set.
+        """
+        raise UserError(_renamed(type(self)))
+
+    @margins.setter
+    def margins(self, value: bool) -> None:
+        raise UserError(_renamed(type(self)))
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:

@@ -133,12 +133,12 @@ def read_examples(folder: Path) -> list[Example]:
     try:
         examples = [Example(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
         return [_checked(example) for example in examples]
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, LookupError, OverflowError):
         raise UserError(f"{path} is damaged. Remove it to have the page without examples.") from None
 
 
 def _checked(example: Example) -> Example:
-    """The example with its texts as one short line each. Raises ValueError or TypeError for anything else."""
+    """The example with its texts as one short line each. Anything else raises what `read_examples` catches."""
     history, inferred = (list(map(one_line, names)) for names in (example.history, example.inferred))
     probability = [float(value) for value in example.probability]
     if len(probability) != len(inferred):

@@ -120,12 +120,12 @@ class Client:
     def _read_error(self, error: urllib.error.HTTPError) -> str:
         """What went wrong, if asking again may help; raises if not."""
         try:
-            said = error.read(1 << 16).decode(errors="replace")
+            body = error.read(1 << 16).decode(errors="replace")
         except (OSError, http.client.HTTPException):
-            said = ""
+            body = ""
         if error.code in {401, 403}:
             raise UserError(_key_message(self.root, error.code, self._key is not None)) from None
-        message = self._hidden(_said(said) or str(error.reason))
+        message = self._hidden(_said(body) or str(error.reason))
         if error.code < 500 and error.code not in _AGAIN:
             raise Refused(error.code, message) from None
         return f"HTTP {error.code} ({message})"
@@ -167,10 +167,10 @@ def _said(body: str) -> str:
         content = json.loads(body)
     except ValueError:
         return body.strip()
-    found = content.get("error", content) if isinstance(content, dict) else content
-    if isinstance(found, dict):
-        found = found.get("message") or found.get("detail") or found
-    return str(found)
+    message = content.get("error", content) if isinstance(content, dict) else content
+    if isinstance(message, dict):
+        message = message.get("message") or message.get("detail") or message
+    return str(message)
 
 
 def _retry_after(value: str | None) -> float:

@@ -90,14 +90,14 @@ def _choose_model(client: Client, wanted: str | None) -> tuple[str, int]:
             f"The server at {client.root} lists no models (/v1/models: HTTP {error.status}). Check server_url, or name "
             "the model with server_model."
         ) from None
-    models = {str(one["id"]): one for one in listed}
+    models = {str(model["id"]): model for model in listed}
     by_name = {alias: name for name in models for alias in (_file_name(name), name)}
     if wanted is None and len(models) == 1:
         wanted = next(iter(models))
     if wanted is None or wanted not in by_name:
-        found = "none is chosen" if wanted is None else f"there is no {wanted!r}"
+        problem = "none is chosen" if wanted is None else f"there is no {wanted!r}"
         shown = ", ".join(sorted(map(_file_name, models))[:20]) or "none"
-        raise UserError(f"server_model: {found}. The server at {client.root} has: {shown}.")
+        raise UserError(f"server_model: {problem}. The server at {client.root} has: {shown}.")
     name = by_name[wanted]
     return name, int((models[name].get("meta") or {}).get("size") or 0)
 

@@ -51,8 +51,8 @@ def from_texts(listed: Iterable[tuple[str, float]], positive: str, negative: str
         begins = [bool(text) and label.startswith(text) for label in labels]
         if begins[0] != begins[1]:
             sums[begins[1]].append(value)
-    found = [_log_sum(values) for values in sums]
-    return reply(found[0], found[1], min((value for _, value in entries), default=_NAN), tokens)
+    summed = [_log_sum(values) for values in sums]
+    return reply(summed[0], summed[1], min((value for _, value in entries), default=_NAN), tokens)
 
 
 def reply(positive: float | None, negative: float | None, least: float, tokens: int = 0) -> Reply:

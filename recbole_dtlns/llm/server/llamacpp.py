@@ -53,13 +53,13 @@ class LlamaCpp(Endpoint):
                 listed = self._listed
                 answer = self._post([text, *self._extra] if self._extra else text, listed, worker)
                 tokens += int((answer.get("timings") or {}).get("prompt_n") or 0)
-                found = {one["id"]: float(one["logprob"]) for one in _alternatives(answer)}
-                if all(label in found for label in self._labels) or len(found) < listed or listed >= _MOST_LISTED:
+                logprobs = {entry["id"]: float(entry["logprob"]) for entry in _alternatives(answer)}
+                if all(label in logprobs for label in self._labels) or len(logprobs) < listed or listed >= _MOST_LISTED:
                     break
                 self._listed = max(self._listed, 10 * listed)
                 logger.info("A label is not among the %d most likely tokens: asking for %d.", listed, self._listed)
-            positive, negative = (found.get(label) for label in self._labels)
-            yield reply(positive, negative, min(found.values()), tokens)
+            positive, negative = (logprobs.get(label) for label in self._labels)
+            yield reply(positive, negative, min(logprobs.values()), tokens)
 
     def _post(self, prompt: Any, listed: int, worker: int) -> dict[str, Any]:
         return self._client.post(

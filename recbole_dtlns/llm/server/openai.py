@@ -108,10 +108,10 @@ class Chat(_Listing):
 
 def _template_tokenizer(client: Client, model: str, prompt: Prompt) -> ServerTokenizer | None:
     try:
-        found = ServerTokenizer(client, model, prompt)
+        tokenizer = ServerTokenizer(client, model, prompt)
     except (Refused, UserError, KeyError, TypeError, AttributeError):  # none, or one of another kind
         return None
-    return found if found.form == "template" else None
+    return tokenizer if tokenizer.form == "template" else None
 
 
 def _first_accepted(post: Any) -> int:
@@ -131,9 +131,9 @@ def _first_accepted(post: Any) -> int:
 
 def _top(choice: dict[str, Any]) -> list[tuple[str, float]]:
     """(token, log-probability) of the alternatives to the first token, in either of OpenAI's two forms."""
-    found = choice.get("logprobs") or {}
-    if found.get("content"):
-        return [(str(one["token"]), float(one["logprob"])) for one in found["content"][0]["top_logprobs"]]
-    if found.get("top_logprobs"):
-        return [(str(token), float(value)) for token, value in found["top_logprobs"][0].items()]
+    logprobs = choice.get("logprobs") or {}
+    if logprobs.get("content"):
+        return [(str(entry["token"]), float(entry["logprob"])) for entry in logprobs["content"][0]["top_logprobs"]]
+    if logprobs.get("top_logprobs"):
+        return [(str(token), float(value)) for token, value in logprobs["top_logprobs"][0].items()]
     return []

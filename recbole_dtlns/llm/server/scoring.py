@@ -65,7 +65,7 @@ class _Scoring(Endpoint):
         if len(replies) != len(prompts):
             raise ValueError(f"{len(replies)} scores for {len(prompts)} items")
         each, rest = divmod(read_tokens(answer), len(prompts))
-        return [Reply(one.margin, one.mass, tokens=each + (place < rest)) for place, one in enumerate(replies)]
+        return [Reply(reply.margin, reply.mass, tokens=each + (place < rest)) for place, reply in enumerate(replies)]
 
     softmax: bool
 
@@ -82,8 +82,8 @@ class GenerativeScoring(_Scoring):
     softmax = True
 
     def _read(self, answer: dict[str, Any]) -> list[Reply]:
-        ordered = sorted(answer["data"], key=lambda one: int(one["index"]))
-        return [Reply(_log_odds(float(one["score"]))) for one in ordered]
+        ordered = sorted(answer["data"], key=lambda entry: int(entry["index"]))
+        return [Reply(_log_odds(float(entry["score"]))) for entry in ordered]
 
 
 class Score(_Scoring):
@@ -94,7 +94,7 @@ class Score(_Scoring):
     softmax = False
 
     def _read(self, answer: dict[str, Any]) -> list[Reply]:
-        return [_from_probabilities(float(one), float(other)) for one, other in answer["scores"]]
+        return [_from_probabilities(float(first), float(second)) for first, second in answer["scores"]]
 
 
 def _log_odds(score: float) -> float:

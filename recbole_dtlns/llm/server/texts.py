@@ -47,5 +47,5 @@ def llamacpp_shell(client: Client, prompt: Prompt) -> Shell:
         except Refused:
             return None
 
-    found = surroundings(prompt, rendered)
-    return plain_shell(prompt) if found is None else Shell(found[0], found[1] + prompt.answer, "template")
+    around = surroundings(prompt, rendered)
+    return plain_shell(prompt) if around is None else Shell(around[0], around[1] + prompt.answer, "template")

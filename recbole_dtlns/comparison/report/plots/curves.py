@@ -37,13 +37,13 @@ def _curve(row: Row, column: str, by_second: bool) -> Curve | None:
 def draw(source: Source, group: Group, column: str, title: str, by_second: bool = False) -> Chart:
     """The mean of each row with a band from the lowest to the highest seed."""
     chart, curves = Chart(8.4, 4.0), curves_of(group, column, by_second)
-    held = [
+    drawn = [
         Series(row, curve[0], curve[1], band=(curve[2], curve[3]))
         for row in group.rows
         if (curve := curves[row.label]) is not None
     ]
     x, y = "Seconds of training" if by_second else "Epoch", title.partition(" by ")[0]
-    draw_lines(chart, source, group, held, "Second" if by_second else "Epoch", y)
+    draw_lines(chart, source, group, drawn, "Second" if by_second else "Epoch", y)
     dress(chart.body, x, y)
     plain_ticks(chart.body, y=True)
     chart.body.xaxis.set_major_locator(MaxNLocator(6, integer=True))

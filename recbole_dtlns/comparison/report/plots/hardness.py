@@ -33,12 +33,12 @@ def rows_with(group: Group, name: str) -> list[Row]:
 def draw(source: Source, group: Group, name: str) -> Chart:
     """One quantity of each row; the share of valid positives has what chance would give beside it, dotted."""
     chart = Chart(7.2, 3.6)
-    held = []
+    curves = []
     for row in rows_with(group, name):
         x, y = _column(row, name)
         chance = _column(row, "valid_chance") if name == "valid_share" else (x, None)
-        held.append(Series(row, x, y, beside=chance[1] if len(chance[0]) == len(x) else None))
-    draw_lines(chart, source, group, held, "Epoch", QUANTITIES[name])
+        curves.append(Series(row, x, y, beside=chance[1] if len(chance[0]) == len(x) else None))
+    draw_lines(chart, source, group, curves, "Epoch", QUANTITIES[name])
     dress(chart.body, "Epoch", QUANTITIES[name])
     (percent_ticks if name in SHARES else plain_ticks)(chart.body, y=True)
     chart.body.xaxis.set_major_locator(MaxNLocator(6, integer=True))

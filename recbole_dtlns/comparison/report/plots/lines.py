@@ -34,10 +34,10 @@ class Series:
     beside: np.ndarray | None = None
 
 
-def draw_lines(chart: Chart, source: Source, group: Group, held: Sequence[Series], x: str, y: str) -> None:
+def draw_lines(chart: Chart, source: Source, group: Group, curves: Sequence[Series], x: str, y: str) -> None:
     """Draw the lines and what a reader may point at; `x` and `y` name the values in a few words."""
-    front = source.foremost(group, [series.row for series in held], MANY)
-    for series in held:
+    front = source.foremost(group, [series.row for series in curves], MANY)
+    for series in curves:
         place = source.labels.index(series.row.label)
         if series.row in front:
             _coloured(chart, source, place, series)

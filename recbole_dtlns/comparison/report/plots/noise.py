@@ -25,14 +25,14 @@ def draw(source: Source, group: Group, levels: list[float]) -> Chart:
     groups = {level: source.at_noise(group, level) for level in levels}
     rows = rows_of(source, group, levels)
     step = 0.012 * (levels[-1] - levels[0]) / max(1, len(rows) // 6)
-    held = []
+    curves = []
     for place, row in enumerate(rows):
-        found = [(level, noisy.test(source.metric)) for level in levels if (noisy := groups[level].row(row.label))]
-        known = [(level + step * (place - len(rows) / 2), value) for level, value in found if value is not None]
+        tested = [(level, noisy.test(source.metric)) for level in levels if (noisy := groups[level].row(row.label))]
+        known = [(level + step * (place - len(rows) / 2), value) for level, value in tested if value is not None]
         x, y = np.array([at for at, _ in known]), np.array([value.mean for _, value in known])
-        held.append(Series(row, x, y, bars=np.array([value.sd or 0.0 for _, value in known])))
+        curves.append(Series(row, x, y, bars=np.array([value.sd or 0.0 for _, value in known])))
     metric = metric_name(source.metric)
-    draw_lines(chart, source, group, held, "Noise", metric)
+    draw_lines(chart, source, group, curves, "Noise", metric)
     chart.body.set_xticks(levels)
     percent_ticks(chart.body, x=True)
     dress(chart.body, "Noise rate", f"Test {metric}")

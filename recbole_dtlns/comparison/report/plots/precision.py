@@ -13,7 +13,7 @@ from recbole_dtlns.comparison.report.source import Group, Source
 
 def draw(source: Source, group: Group) -> Chart:
     """A line a row, broken at bins of too few pairs; rows that have no other bins are left out."""
-    chart, held = Chart(8.0, 3.6), []
+    chart, curves = Chart(8.0, 3.6), []
     for row in group.rows:
         bins = precision_of(row)
         shares = [
@@ -22,8 +22,8 @@ def draw(source: Source, group: Group) -> Chart:
         ]
         if not np.isnan(shares).all():
             x = np.array([(entry["low"] + entry["high"]) / 2 for entry in bins])
-            held.append(Series(row, x, np.array(shares)))
-    draw_lines(chart, source, group, held, "Probability", "held out")
+            curves.append(Series(row, x, np.array(shares)))
+    draw_lines(chart, source, group, curves, "Probability", "held out")
     dress(chart.body, "Judge probability", "Inferred positives in valid or test")
     chart.body.set_ylim(bottom=0)
     plain_ticks(chart.body, x=True)

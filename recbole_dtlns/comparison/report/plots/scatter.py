@@ -63,8 +63,8 @@ def _points(source: Source, group: Group, x_of: Measure, title: str) -> Chart:
         style |= {"xerr": x.sd, "yerr": y.sd, "elinewidth": 0.9, "markersize": 7, "linestyle": ""}
         drawn = chart.body.errorbar(x.mean, y.mean, label=row.caption, **style)
         chart.of_row(place, *drawn.get_children())
-        said = f"{title} {shown(x, 'metric' if x.mean < 10 else 'count')}: {metric} {fraction_text(y.mean)}"
-        chart.tell(place, [x.mean], [y.mean], [said])
+        values = f"{title} {shown(x, 'metric' if x.mean < 10 else 'count')}: {metric} {fraction_text(y.mean)}"
+        chart.tell(place, [x.mean], [y.mean], [values])
     dress(chart.body, title, f"Test {metric}", grid="both")
     plain_ticks(chart.body, x=True, y=True)
     chart.body.locator_params(axis="x", nbins=5)

@@ -24,7 +24,7 @@ def in_words(run: RunRecord) -> list[Point]:
     if not counts or not counts["accepted"]:
         return []
     each = f", {number_text(counts['accepted'] / users, 1)} for each user" if users else ""
-    said = (
+    sentences = (
         f"Items that a user has not in train and probably would like: a sampler must not call them negatives. The "
         f"{run.judge} judge took {number_text(counts['accepted'], 0)} of {number_text(counts['pairs'], 0)} pairs of a "
         f"user and an unseen item for such{each}."
@@ -32,8 +32,8 @@ def in_words(run: RunRecord) -> list[Point]:
     overlap: Mapping[str, Any] = run.result["overlap"] or {}
     for part in ("valid", "test") if overlap else ():
         chance = number_text(overlap[f"{part}_chance"], 1)
-        said += f" {number_text(overlap[part], 0)} of them are in {part}, where chance would give {chance}."
-    return [Point("Inferred positives", said)]
+        sentences += f" {number_text(overlap[part], 0)} of them are in {part}, where chance would give {chance}."
+    return [Point("Inferred positives", sentences)]
 
 
 def examples_table(run: RunRecord, slug: str) -> Table | None:

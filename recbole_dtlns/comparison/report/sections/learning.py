@@ -41,13 +41,13 @@ def _without(source: Source, group: Group) -> str:
         for second in (False, True)
     )
     asked = ((metric, by_epoch, "it was"), (f"{metric} by second", by_second - by_epoch, "it or the seconds were"))
-    said = ""
+    sentences = ""
     for what, labels, was in asked:
         if rows := ", ".join(row.label for row in group.rows if row.label in labels):
-            said += (
+            sentences += (
                 f"Without a curve of {what}, {group.title}, as {was} not recorded in two epochs of all seeds: {rows}. "
             )
-    return said
+    return sentences
 
 
 def where_epochs_are(group: Group) -> str:
@@ -95,11 +95,12 @@ def _curves(source: Source, group: Group) -> Iterator[Picture]:
         ("loss", "train_loss", "Training loss by epoch", False),
     )
     for name, column, title, by_second in asked:
-        held = curves.curves_of(group, column, by_second)
-        if any(held.values()):
+        by_row = curves.curves_of(group, column, by_second)
+        if any(by_row.values()):
             alt = (
-                f"Line plot of {title[0].lower()}{title[1:]} for {sum(map(bool, held.values()))} rows of {group.title}."
-                f"{why_marked(row for row in group.rows if held[row.label])}"
+                f"Line plot of {title[0].lower()}{title[1:]} for {sum(map(bool, by_row.values()))} rows of "
+                f"{group.title}."
+                f"{why_marked(row for row in group.rows if by_row[row.label])}"
             )
             draw = partial(curves.draw, source, group, column, title, by_second=by_second)
             yield Picture(f"curve-{name}-{group.slug}", f"{title}: {group.title}", alt, draw)

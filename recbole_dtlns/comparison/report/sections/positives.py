@@ -59,10 +59,13 @@ def _overlap(group: Group, rows: list[Row]) -> Table | None:
 
 
 def _overlap_values(row: Row) -> dict[str, Value]:
+    counts = means(row, "overlap", ("valid", "valid_chance", "test", "test_chance"))
+    if all(value is None for value in counts.values()):  # JudgedOrder trains on none, so that none was looked up
+        return {}
     return {
         "source": ", ".join(dict.fromkeys(fields(row, "candidate_source"))),
         "positives": row.mean(lambda run: run.result["data"]["inferred_positives"]),
-        **means(row, "overlap", ("valid", "valid_chance", "test", "test_chance")),
+        **counts,
     }
 
 

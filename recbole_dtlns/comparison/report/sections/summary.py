@@ -10,7 +10,7 @@ from recbole_dtlns.comparison.report.section import Picture, Section, Verdict
 from recbole_dtlns.comparison.report.sections.checks import failed_checks
 from recbole_dtlns.comparison.report.source import Group, Row, Source, best_of
 from recbole_dtlns.comparison.report.table import Column, Interval, Line, Table, Value, filled
-from recbole_dtlns.comparison.report.verdict import standing, verdict
+from recbole_dtlns.comparison.report.verdict import difference, standing, verdict
 from recbole_dtlns.comparison.statistics import Compared
 from recbole_dtlns.comparison.statistics.words import metric_name
 
@@ -69,12 +69,11 @@ def _with_interval(source: Source, group: Group, row: Row) -> Value:
 
 def _difference(source: Source, row: Row, baseline: Row | None, tested: Mapping[str, Compared]) -> Value:
     """To the baseline, with the interval over users where there is one, else with that over seeds."""
-    value, base = row.test(source.metric), None if baseline is None else baseline.test(source.metric)
-    if value is None or base is None:
+    if baseline is None:
         return None
     compared = tested.get(row.label)
     test = None if compared is None else compared.users or compared.seeds
-    return Interval(value.mean - base.mean, *((test and test.interval) or (None, None)))
+    return Interval(difference(source, row, baseline, compared), *((test and test.interval) or (None, None)))
 
 
 def _dots(source: Source, group: Group) -> Picture:
