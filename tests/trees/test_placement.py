@@ -80,6 +80,15 @@ def test_one_item_is_its_own_centre_at_any_scale(scale: float) -> None:
     np.testing.assert_array_equal(place(codes, near_centres(old, new, np.ones(3, bool)), 2, 9), [[0], [1]])
 
 
+def test_the_child_decides_before_the_leaf_and_a_leaf_of_which_nothing_is_known_attracts_nobody() -> None:
+    codes, old = np.array([[0, 0], [0, 1], [1, -1]]), np.array([[0.0], [10.0], [14.0]])
+    placed = place(codes, near_centres(old, np.array([[11.0]]), np.ones(3, bool)), 1, 9)
+    np.testing.assert_array_equal(placed, [[1, -1]])  # 14 is nearer than 5, the mean of the other child
+    assert placed.dtype == np.int16
+    known = np.array([True, True, False])
+    np.testing.assert_array_equal(place(codes, near_centres(old, np.zeros((1, 1)), known), 1, 9), [[0, 0]])
+
+
 def test_the_order_of_the_new_items_changes_nothing(vectors: np.ndarray) -> None:
     codes = build_codes(vectors, leaf_size=12)
     rng = np.random.default_rng(1)
