@@ -132,7 +132,7 @@ def _refuse_invisible(file: TextFile) -> None:
     if len(invisible):
         row = int(np.searchsorted(file.starts, invisible[0], side="right")) - 1
         raise UserError(
-            f"{file.quote(row)} holds {ascii(str(file.words[invisible[0]]))}, white space that separates no columns; "
+            f"{file.quote(row)} holds {str(file.words[invisible[0]])!a}, white space that separates no columns; "
             "expected user and item tokens separated by blanks or tabs. Replace it by a blank, or delete it."
         )
 
