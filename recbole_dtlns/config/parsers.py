@@ -60,14 +60,14 @@ def whole(low: int, high: int = LARGEST) -> Parser:
         if isinstance(value, bool):
             raise ValueError(expected)
         try:
-            found = int(str(value))
+            parsed = int(str(value))
         except ValueError:
             raise ValueError(expected) from None
-        if found > high:
+        if parsed > high:
             raise ValueError(f"a whole number from {low} to {high}")
-        if found < low:
+        if parsed < low:
             raise ValueError(expected)
-        return found
+        return parsed
 
     return parse
 
@@ -80,12 +80,12 @@ def number(low: float, high: float = float("inf")) -> Parser:
         if isinstance(value, bool):
             raise ValueError(expected)
         try:
-            found = float(value)
+            parsed = float(value)
         except (TypeError, ValueError, OverflowError):
             raise ValueError(expected) from None
-        if not (low <= found <= high and math.isfinite(found)):
+        if not (low <= parsed <= high and math.isfinite(parsed)):
             raise ValueError(expected)
-        return found
+        return parsed
 
     return parse
 
@@ -123,7 +123,7 @@ def or_none(parse: Parser) -> Parser:
 
 def shard(value: Any) -> str:
     """`2/4`: the second of four parts."""
-    found = re.fullmatch(r"(\d{1,4})/(\d{1,4})", str(value).strip(), re.ASCII)
-    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+    match = re.fullmatch(r"(\d{1,4})/(\d{1,4})", str(value).strip(), re.ASCII)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise ValueError("i/n, the part and the number of parts, such as 1/4")
-    return f"{int(found[1])}/{int(found[2])}"
+    return f"{int(match[1])}/{int(match[2])}"

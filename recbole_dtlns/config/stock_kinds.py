@@ -200,8 +200,8 @@ def _spelled_number(text: str) -> bool:
 def _short(value: Any) -> str:
     if is_whole(value) and abs(value) >= 10**30:
         return "a number of more than 30 digits"
-    said = repr(value)
-    return said if len(said) <= 80 else f"{said[:77]}..."
+    shown = repr(value)
+    return shown if len(shown) <= 80 else f"{shown[:77]}..."
 
 
 def is_whole(value: Any) -> bool:

@@ -81,11 +81,11 @@ class TrainHeads:
             users: users of held-out pairs in the view's numbering, int64 [h]; 0 = not in train.
             items: their items, int64 [h]; 0 = not in train.
         """
-        held = users.astype(np.int64) * self._width + items
-        held = held[(users > 0) & (items > 0)]
-        found = {name: int(np.isin(codes, held).sum()) for name, codes in self._heads.items()}
-        best = max(found, key=lambda name: found[name])
-        return Explained(len(self._pairs), int(np.isin(self._pairs, held).sum()), best, found[best])
+        codes_held_out = users.astype(np.int64) * self._width + items
+        codes_held_out = codes_held_out[(users > 0) & (items > 0)]
+        hits = {name: int(np.isin(codes, codes_held_out).sum()) for name, codes in self._heads.items()}
+        best = max(hits, key=lambda name: hits[name])
+        return Explained(len(self._pairs), int(np.isin(self._pairs, codes_held_out).sum()), best, hits[best])
 
     def _codes(self, top: Candidates, counts: np.ndarray) -> np.ndarray:
         """Pairs of the head, int64 [<= n]."""

@@ -41,9 +41,9 @@ def captured(evaluator: Any) -> Iterator[dict[str, np.ndarray]]:
             del metric.topk_result
 
 
-def _keep(stock: Any, topk: list[int], found: dict[str, np.ndarray], name: str, values: Any) -> Any:
+def _keep(stock: Any, topk: list[int], columns: dict[str, np.ndarray], name: str, values: Any) -> Any:
     if np.ndim(values) == 2:  # [n, largest k]
-        found.update({f"{name}@{k}": values[:, k - 1].astype(np.float32) for k in topk})
+        columns.update({f"{name}@{k}": values[:, k - 1].astype(np.float32) for k in topk})
     return stock(name, values)
 
 

@@ -51,9 +51,9 @@ def write_state(path: Path, state: Any, place: str = "the state") -> None:
     """
     content = io.BytesIO()
     torch.save(to_plain(state, place), content)
-    held = content.getbuffer()
-    comment = _MARK + hashlib.sha256(held).hexdigest().encode()
-    write_atomically(path, [held[:-2], len(comment).to_bytes(2, "little"), comment])
+    buffer = content.getbuffer()
+    comment = _MARK + hashlib.sha256(buffer).hexdigest().encode()
+    write_atomically(path, [buffer[:-2], len(comment).to_bytes(2, "little"), comment])
 
 
 def read_state(path: Path, device: Any = "cpu", ours: bool = True, advice: str = "Restore it.") -> Any:

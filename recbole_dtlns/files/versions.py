@@ -12,10 +12,10 @@ _PACKAGES = ("recbole", "torch", "numpy", "scipy", "pandas", "scikit-learn", "tr
 
 def versions() -> dict[str, str | None]:
     """Versions of Python, of this package and of what decides a result; None for what is not installed."""
-    found: dict[str, str | None] = {"python": platform.python_version(), "recbole_dtlns": __version__}
+    by_package: dict[str, str | None] = {"python": platform.python_version(), "recbole_dtlns": __version__}
     for name in _PACKAGES:
         try:
-            found[name] = version(name)
+            by_package[name] = version(name)
         except PackageNotFoundError:
-            found[name] = None
-    return found
+            by_package[name] = None
+    return by_package
