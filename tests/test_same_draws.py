@@ -8,7 +8,7 @@ import torch
 from recbole.utils import get_model
 from toy import toy_split, write_pairs
 
-from recbole_dtlns import quick_start
+from recbole_dtlns.evaluation import trained_run
 from recbole_dtlns.quick_start import run_recbole_dtlns
 from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.samplers.base import BaseSampler
@@ -51,7 +51,7 @@ def test_metrics_under_the_same_draws_are_recboles(model: str, tmp_path: Path, m
     Replayed.drawn = [*seen]
     monkeypatch.setitem(SAMPLERS, "replayed", Replayed)
     monkeypatch.setattr(
-        quick_start, "hardness_fields", lambda *_, **__: None
+        trained_run, "hardness_fields", lambda *_, **__: None
     )  # it would draw once more, after training
     ours = run_recbole_dtlns(
         model, "toy", config_dict={**keys, "neg_sampler": "replayed", "run_dir": str(tmp_path / "ours")}
