@@ -115,7 +115,13 @@ def test_ctrl_c_ends_spawned_processes_and_keeps_their_state(toy: Path) -> None:
     ]
     Path("more.yaml").write_text("of_nobody: 1\n")
     log = Path("run/run.log")
-    program = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    program = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a suite in the background ignores it
+    )
     try:
         until = time.monotonic() + 240
         while not (log.exists() and "epoch 2:" in log.read_text()):
