@@ -45,7 +45,7 @@ def wait_for_runs_left_behind(home: Path) -> None:
 
 
 def test_killed_comparisons_end_as_undisturbed_ones(toy: Path, nightly: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    program, kills = (Command, 60) if nightly else (Program, 5)
+    program, kills = (Command, 60) if nightly else (Program, 3)
     if not nightly:
         monkeypatch.setattr(execute, "command", FakeProgram())
         monkeypatch.setattr(report, "write_report", lambda _, folder: folder / "report.html")
