@@ -31,6 +31,7 @@ from recbole_dtlns.trees.text_vectors import TextVectors
 logger = logging.getLogger(__name__)
 
 REPORT = "drift.json"
+_NAMES = ("structural", "semantic")  # of the trees, as everywhere the structural one first
 MARGIN, DEPTHS = 0.1, 2
 RULE = (
     f"rebuild a tree whose drift at one of the first {DEPTHS} depths is more than {MARGIN} above that between two "
@@ -73,9 +74,8 @@ def update_trees(
     check_folder("output", output)
     if os.path.lexists(output):
         raise UserError(f"output={output} is there already. Name a new folder; the old trees stay as they are.")
-    co_source = graph_vectors(view, settings.max_history)
-    se_source = semantic_vectors(view, settings, text_vectors=text_vectors)
-    se_source = replace(se_source, vectors=functools.cache(se_source.vectors))
+    co_source = _computed_once(graph_vectors(view, settings.max_history))
+    se_source = _computed_once(semantic_vectors(view, settings, text_vectors=text_vectors))
     _warn_of_unknown_size(old, settings)
     _warn_of_other_source(old[1], se_source)
     grown = (
@@ -83,8 +83,8 @@ def update_trees(
         grow(old[1], view, settings.leaf_size, lambda *rows: with_vector(se_source, *rows)),
     )
     report: dict[str, Any] = {}
-    parts = (("structural", STRUCTURAL, co_source), ("semantic", SEMANTIC, se_source))
-    for before, tree, (name, stage, source) in zip(old, grown, parts, strict=True):
+    parts = ((STRUCTURAL, co_source), (SEMANTIC, se_source))
+    for name, before, tree, (stage, source) in zip(_NAMES, old, grown, parts, strict=True):
         counts = {"items": int((tree.table.lengths > 0).sum()), "placed": tree.placed, "left_out": tree.left_out}
         largest = int(np.bincount(tree.table.leaves())[1:].max())
         report[name] = {**counts, "absent": tree.absent, "largest_leaf": largest}
@@ -139,6 +139,11 @@ def drift_of(
     }
 
 
+def _computed_once(source: VectorSource) -> VectorSource:
+    """The source, whose vectors placing and both rebuilds share: those of the graph cost an eigenproblem."""
+    return replace(source, vectors=functools.cache(source.vectors))
+
+
 def _warn_of_unknown_size(old: tuple[OldTree, OldTree], settings: TreeSettings) -> None:
     for tree in old:
         if tree.about.get("leaf_size") is None:
@@ -175,7 +180,7 @@ def _write(
     aside = partial_path(Path(output).absolute())
     try:
         aside.mkdir(parents=True)
-        for before, tree, name in zip(old, grown, ("structural", "semantic"), strict=True):
+        for name, before, tree in zip(_NAMES, old, grown, strict=True):
             origin = {
                 "file": before.path.name,
                 "sha256": file_hash(before.path),
