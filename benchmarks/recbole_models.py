@@ -1,4 +1,4 @@
-"""Every RecBole model through the real program: which negatives it trains with, and what stops those that do not run.
+"""RecBole's models through the real program: which negatives each trains with, and what stops those that do not run.
 
     python benchmarks/recbole_models.py [--models=BPR,LightGCN --dataset=ml-100k --data_path=DATA --limit=300]
                                         [--KEY=VALUE ...]
@@ -22,20 +22,19 @@ import time
 from pathlib import Path
 from typing import Any
 
+from epoch_seconds import PROGRAM
+
 from recbole_dtlns.files.run_folder import read_result
 
-PROGRAM = Path(__file__).resolve().parent.parent / "run_recbole_dtlns.py"
-KINDS = ("general", "sequential", "context_aware", "knowledge_aware", "exlib")
+KINDS = ("general", "sequential", "context_aware", "knowledge_aware")  # those of decision trees need more packages
 FEW = "--user_inter_num_interval=[150,inf)"
-SILENT = {"init", "layers"}
 
 
 def models(kind: str) -> list[str]:
     """Names of RecBole's models of a kind, as `--model` takes them."""
     package = importlib.import_module(f"recbole.model.{kind}_recommender")
-    files = {module.name for module in pkgutil.iter_modules(package.__path__)} - SILENT
-    lower = {name.lower(): name for name in vars(package)}
-    return [lower[file] for file in sorted(files) if file in lower]
+    files = {module.name for module in pkgutil.iter_modules(package.__path__)}
+    return [name for name in sorted(vars(package), key=str.lower) if name.lower() in files and name not in files]
 
 
 def outcome(flags: list[str], folder: Path, limit: int) -> dict[str, Any]:
@@ -70,7 +69,7 @@ def row(run: dict[str, Any]) -> str:
 def main() -> None:
     """Read the command line, run, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", help="names with commas between them; all of RecBole's without")
+    parser.add_argument("--models", help="names with commas between them; all without")
     parser.add_argument("--dataset", default="ml-100k")
     parser.add_argument("--limit", type=int, default=300, help="seconds for one run")
     args, keys = parser.parse_known_args()

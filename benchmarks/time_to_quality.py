@@ -25,10 +25,11 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from epoch_seconds import PROGRAM
+
 from recbole_dtlns.files.epoch_log import EPOCHS, read_epochs
 from recbole_dtlns.files.run_folder import read_result
 
-PROGRAM = Path(__file__).resolve().parent.parent / "run_recbole_dtlns.py"
 STOCK = ("recbole:uniform", "recbole:dynamic")
 METRIC = "ndcg@20"
 
