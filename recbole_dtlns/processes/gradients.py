@@ -55,7 +55,8 @@ def average_gradients(parameters: Sequence[torch.nn.Parameter]) -> None:
     for parameter in parameters:
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
-    pending = [dist.all_reduce(held, async_op=True) for held in (counts, *(one.grad for one in parameters))]
+    summed = (counts, *(parameter.grad for parameter in parameters))
+    pending = [dist.all_reduce(tensor, async_op=True) for tensor in summed]
     for work in pending:
         work.wait()
     for parameter, count in zip(parameters, counts.tolist(), strict=True):
@@ -86,7 +87,8 @@ def require_equal(parameters: Sequence[torch.nn.Parameter]) -> None:
     Raises:
         RuntimeError: they have drifted apart.
     """
-    own = torch.stack([held.sum(dtype=torch.float64) for one in parameters for held in (one, one.abs())])
+    sums = [value.sum(dtype=torch.float64) for parameter in parameters for value in (parameter, parameter.abs())]
+    own = torch.stack(sums)
     least, most = own.clone(), own.clone()
     dist.all_reduce(least, op=dist.ReduceOp.MIN)
     dist.all_reduce(most, op=dist.ReduceOp.MAX)

@@ -54,8 +54,8 @@ def make_examples(
 ) -> list[Example]:
     """Examples of users with inferred positives, at equal distances in the order of their tokens: none is picked.
 
-    An item is called by its text, else by its token with its paths in the two trees, else by its token. O(n) for n
-    inferred positives.
+    An item is called by its text, else by its token with its paths in the two trees, else by its token.
+    O(n log n) for n inferred positives.
     """
     known = np.unique(inferred.users)
     chosen = known[np.linspace(0, len(known) - 1, min(USERS, len(known))).round().astype(np.int64)]
