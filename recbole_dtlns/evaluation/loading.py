@@ -16,10 +16,10 @@ from recbole_dtlns.data.build import BuiltSplit, build_split
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.inferred import read_inferred
 from recbole_dtlns.files.run_checksums import refuse_changed
-from recbole_dtlns.files.run_folder import CONFIG, INFERRED, cache_folder
+from recbole_dtlns.files.run_folder import CHECKPOINT, CONFIG, INFERRED, cache_folder
 from recbole_dtlns.files.saved_state import read_state, trusting
 from recbole_dtlns.training.assemble import Prepared, prepare
-from recbole_dtlns.training.trainer import CHECKPOINT, RUN_CONFIG, SPLIT_HASH
+from recbole_dtlns.training.trainer import RUN_CONFIG, SPLIT_HASH
 
 
 @dataclass(frozen=True)

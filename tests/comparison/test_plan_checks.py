@@ -6,8 +6,8 @@ import pytest
 import yaml
 from plan_parts import plan, write
 
-from recbole_dtlns.comparison.plan.cell_config import CellConfig
-from recbole_dtlns.comparison.plan.plan_file import check_cells, make_plan, read_plan
+from recbole_dtlns.comparison.plan.cell_config import CellConfig, check_cells
+from recbole_dtlns.comparison.plan.plan_file import make_plan, read_plan
 from recbole_dtlns.comparison.run.campaign import write_plan
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.errors import UserError

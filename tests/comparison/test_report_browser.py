@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from recbole_dtlns.comparison.run.records import read_comparison
-from recbole_dtlns.false_negatives.report.examples import Example, write_examples
+from recbole_dtlns.false_negatives.report.examples_file import Example, write_examples
 
 FLAGS = (
     "--headless",

@@ -19,11 +19,10 @@ from recbole_dtlns.data.build import build_split
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.identification.stage import identify
 from recbole_dtlns.false_negatives.inferred import read_inferred
-from recbole_dtlns.files.run_folder import read_result
+from recbole_dtlns.files.run_folder import CHECKPOINT, read_result
 from recbole_dtlns.training.assemble import prepare
 from recbole_dtlns.training.refresh import REFRESHED
 from recbole_dtlns.training.resume import RESUME, RunPlace
-from recbole_dtlns.training.trainer import CHECKPOINT
 
 
 def train(name: str, *flags: str) -> int:

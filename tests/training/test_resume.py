@@ -11,10 +11,9 @@ from without_times import without_times
 
 from recbole_dtlns.cli import main
 from recbole_dtlns.files.epoch_log import EPOCHS, read_epochs
-from recbole_dtlns.files.run_folder import read_result
+from recbole_dtlns.files.run_folder import CHECKPOINT, read_result
 from recbole_dtlns.files.saved_state import read_state, write_state
 from recbole_dtlns.training.resume import RESUME
-from recbole_dtlns.training.trainer import CHECKPOINT
 
 
 def command(folder: Path, *flags: str) -> list[str]:

@@ -9,7 +9,8 @@ from recbole_dtlns.data.item_text import ItemText
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.identification.identified import Identification
 from recbole_dtlns.false_negatives.inferred import write_inferred
-from recbole_dtlns.false_negatives.report.examples import make_examples, write_examples
+from recbole_dtlns.false_negatives.report.examples import make_examples
+from recbole_dtlns.false_negatives.report.examples_file import write_examples
 from recbole_dtlns.files.origin import sidecar
 from recbole_dtlns.files.run_folder import EXAMPLES, INFERRED
 
