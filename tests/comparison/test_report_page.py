@@ -4,6 +4,8 @@ import json
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -217,7 +219,9 @@ def test_a_comparison_without_a_finished_run_still_has_a_page(made: Path, tmp_pa
 def test_without_the_extra_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, made: Path):
     from recbole_dtlns.comparison import report
 
-    monkeypatch.setattr(report.importlib.util, "find_spec", lambda name: None)
+    find = report.importlib.util.find_spec
+    absent = ("matplotlib", "jinja2")
+    monkeypatch.setattr(report.importlib.util, "find_spec", lambda name: None if name in absent else find(name))
     with pytest.raises(UserError, match=r"recbole-dtlns\[report\]"):
         report.write_report(read_comparison(made), made)
 
@@ -235,6 +239,17 @@ def test_a_plan_without_a_clean_run_is_reported_at_its_lowest_noise(tmp_path: Pa
     clean = sections(small(tmp_path / "clean"))
     assert clean["accuracy"].tables[0].title == "Accuracy: BPR on ml-100k"
     assert not any("without noise" in text for text in clean["summary"].warnings)
+
+
+def test_a_report_of_runs_without_trials_imports_neither_torch_nor_recbole(tmp_path: Path):
+    folder = small(tmp_path / "made")
+    heavy = {"torch", "recbole", "pandas", "sklearn", "scipy.stats", "matplotlib.pyplot"}
+    code = "import sys; from recbole_dtlns.cli import main\n"
+    code += f"assert main(['report', {str(folder)!r}]) == 0\n"
+    code += f"assert not {heavy} & set(sys.modules), {heavy} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "report.html").is_file()
 
 
 def test_files_of_an_earlier_report_go_and_others_stay(made_report: Path, tmp_path: Path):
