@@ -165,6 +165,10 @@ def test_a_single_run_has_a_report_of_what_it_has(made: Path, tmp_path: Path, ro
     assert f"best epoch {result['best_epoch']} of 12, counted from 0" in summary or row == "EASE"
     assert ("took 4,715 of 18,860 pairs" in summary) == (row == "dtl_ns@rule")
     assert "recommend" not in summary  # no model was kept
+    text = re.sub(r"<[^>]+>", " ", page)
+    assert "of the first seed" not in text
+    assert "first seed:" not in text
+    assert "BPR on ml-100k" not in "".join(re.findall(r"<(?:caption|figcaption).*?</", page, re.DOTALL))
     assert page.count("passed.</strong>") == len(result["checks"])
     assert ("positives" in held) == (row == "dtl_ns@rule")
     assert "--config_files=" in section_of(page, "commands")
@@ -314,5 +318,5 @@ def test_mask_checks_of_the_reference_protocol_stand_apart(tmp_path: Path):
     found = sections(folder)
     outcomes = {line.values["name"]: line.values["outcome"] for line in found["checks"].tables[-2].lines}
     assert (outcomes[name], outcomes[f"{name} (reference protocol)"]) == ("NOT PASSED", "not passed, as expected")
-    assert found["checks"].warnings == ["Not passed: checks of every run"]
+    assert found["checks"].warnings == ["Not passed: checks of every run."]
     assert "any other check that is not passed is told here" in found["checks"].text[0]
