@@ -191,7 +191,7 @@ class Config(StockConfig):
                     raise UserError(f"Unknown key {key!r} ({source}){nearest(key, known)}")
         for key in self.file_config_dict:
             if key not in known:
-                near = nearest(str(key), known)
+                near = nearest(str(key), known) or "."
                 logger.warning("Unknown key %r in a configuration file; nothing reads it%s", key, near)
 
     def _set_stock_sampler(self) -> None:
