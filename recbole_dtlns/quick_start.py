@@ -210,7 +210,7 @@ def start_run(config: Config, run_dir: Path) -> None:
     for note in method.notes:
         logger.warning(note)
     logger.info(
-        "%s on %s: negatives by %s, judge %s%s",
+        "%s on %s: negatives by %s, judge %s%s.",
         *(config["model"], config.dataset, method.effective or "none", method.judge),
         f", inferred positives in the loss as {method.positives_loss}" if method.positives_loss else "",
     )

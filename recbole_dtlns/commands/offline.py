@@ -71,7 +71,7 @@ def _identify(config: Config, run_dir: Path, cache_dir: Path) -> None:
     resolved = config.resolved()
     write_config(run_dir / CONFIG, resolved)
     view = read_training_part(config, cache_dir)
-    logger.info("Training split: %d users, %d items, %d pairs", view.n_users, view.n_items, view.matrix.nnz)
+    logger.info("Training split: %d users, %d items, %d pairs.", view.n_users, view.n_items, view.matrix.nnz)
     text = read_text(config)
     identified = identify(view, config.settings, config.method, cache_dir, text, RecBoleModels())
     write_identified(run_dir, view, identified, config, text)

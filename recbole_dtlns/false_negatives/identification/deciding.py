@@ -67,7 +67,7 @@ def decide_pairs(
     if verdicts.unjudged:
         logger.warning("%d pairs were not judged: they are no positives.", verdicts.unjudged)
     logger.info(
-        "%d candidate pairs, %d accepted (%.1f for each user)",
+        "%d candidate pairs, %d accepted (%.1f for each user).",
         len(candidates),
         len(result.inferred),
         len(result.inferred) / max(view.n_users, 1),
