@@ -27,6 +27,7 @@ VARIATIONS: dict[str, dict[str, Any]] = {
     "31 leaves at rate 0.1": {"booster": PLAIN},
     "all features at each split": {"booster": {"max_features": 1.0}},
     "l2 of 10": {"booster": {"l2_regularization": 10.0}},
+    "every pair is read": {"every_pair": True},
     "one draw": {"draws": 1},
     "three draws": {"draws": 3},
     "100 candidates": {"keys": {"candidate_topk": 100}},
@@ -44,7 +45,11 @@ def valid_result(dataset: str, data_path: str | None, cache: str, variation: dic
         keys["data_path"] = data_path
     booster = {**model.SETTINGS, **variation.get("booster", {})}
     draws = variation.get("draws", learning.DRAWS)
-    with mock.patch.object(model, "SETTINGS", booster), mock.patch.object(learning, "DRAWS", draws):
+    rare = 0 if variation.get("every_pair") else model.RARE
+    changes = [(model, "SETTINGS", booster), (model, "RARE", rare), (learning, "DRAWS", draws)]
+    with contextlib.ExitStack() as patches:
+        for where, name, value in changes:
+            patches.enter_context(mock.patch.object(where, name, value))
         result = run(Inputs("JudgedOrder", dataset, config_dict={**keys, **variation.get("keys", {})}), test=False)
     return {name: float(value) for name, value in result["best_valid_result"].items()}
 

@@ -16,7 +16,9 @@ _REPORT_USERS = 5_000  # users whose pairs say what groups and questions are wor
 _SHOWN = {"ndcg@20": "NDCG@20", "log_loss": "log loss"}
 
 
-def worth_of_judge(part: HeldInPairs, features: Features, unseen: np.ndarray, groups: bool) -> dict[str, Any]:
+def worth_of_judge(
+    part: HeldInPairs, features: Features, unseen: np.ndarray, groups: bool, every_pair: bool
+) -> dict[str, Any]:
     """How good the judge's order of held-in pairs is, beside the source's own, and what each group is worth.
 
     Args:
@@ -24,6 +26,7 @@ def worth_of_judge(part: HeldInPairs, features: Features, unseen: np.ndarray, gr
         features: of these pairs.
         unseen: probabilities by models that have not seen the users, float64 [n].
         groups: whether to measure what each group of features is worth.
+        every_pair: whether each fit of that reads all pairs, see `fit_folds`.
 
     Returns:
         `ndcg@20` of the `judge`, of the `candidate source` and their `difference`; `groups`, see `worth_of_groups`.
@@ -38,7 +41,7 @@ def worth_of_judge(part: HeldInPairs, features: Features, unseen: np.ndarray, gr
         return {**known, "groups": None}
     pairs, rows = part.by_user(_REPORT_USERS)
     chosen = Features(features.names, features.groups, features.values[rows])
-    return {**known, "groups": worth_of_groups(chosen, pairs)}
+    return {**known, "groups": worth_of_groups(chosen, pairs, every_pair)}
 
 
 def worth_of_questions(

@@ -83,9 +83,8 @@ def test_a_group_that_knows_the_truth_is_missed_and_one_that_knows_nothing_is_no
     signal, noise = positive + rng.normal(0, 0.5, 3000), rng.normal(size=(3000, 2))
     values = np.column_stack([noise[:, 0], signal, noise[:, 1]]).astype(np.float32)
     features = Features(("a", "b", "c"), ("candidate source", "judges", "semantic tree"), values)
-    rows = worth_of_groups(
-        features, UserPairs(users, positive, np.maximum(np.bincount(users, weights=positive), 1).astype(int))
-    )
+    wanted = np.maximum(np.bincount(users, weights=positive), 1).astype(int)
+    rows = worth_of_groups(features, UserPairs(users, positive, wanted), every_pair=False)
     assert [row["group"] for row in rows] == ["all", "candidate source", "semantic tree", "judges"]
     worth = {row["group"]: row for row in rows}
     for measure in ("log_loss", "auc", "ndcg@20"):
@@ -102,4 +101,4 @@ def test_too_few_pairs_give_no_table():
     users = np.repeat(np.arange(10), 5)
     positive = np.arange(50) % 5 == 0
     features = Features(("a",), ("judges",), np.zeros((50, 1), dtype=np.float32))
-    assert worth_of_groups(features, UserPairs(users, positive, np.ones(10, dtype=int))) is None
+    assert worth_of_groups(features, UserPairs(users, positive, np.ones(10, dtype=int)), False) is None
