@@ -74,7 +74,7 @@ class Config(StockConfig):
         except ImportError as error:
             raise UserError(missing_package(str(model), error)) from error
         except (KeyError, ValueError, TypeError, AttributeError, NotImplementedError, RuntimeError) as error:
-            if isinstance(error, UserError) or raised_by_us(error):
+            if raised_by_us(error):
                 raise
             complaint = str(error.args[0] if error.args else error)
             if "loss_type is CE" in complaint:

@@ -109,8 +109,6 @@ def _create(config: Any, cache_dir: Path) -> Any:
     try:
         with clear_download_errors(config.location):
             dataset = create_dataset(config)
-    except UserError:
-        raise
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         said = f"{type(error).__name__}: {error.args[0] if error.args else error}"
         if "feat is empty" in said:

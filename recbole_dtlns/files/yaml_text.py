@@ -65,8 +65,6 @@ def parse_yaml(text: str, name: str) -> Any:
             return None
         _check(node, name)
         return loader.construct_document(node)
-    except UserError:
-        raise
     except yaml.YAMLError as error:
         raise UserError(f"{name} is not valid YAML: {' '.join(str(error).split())}") from error
     except RecursionError:

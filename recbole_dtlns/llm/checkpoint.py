@@ -135,8 +135,6 @@ def readable_errors(what: str, offline: bool, local: bool) -> Iterator[None]:
         yield
     # transformers 4 raises AttributeError where a folder has no tokenizer.
     except (OSError, ValueError, ImportError, KeyError, AttributeError, SafetensorError) as error:
-        if isinstance(error, UserError):
-            raise
         raise UserError(
             f"llm_model: {what} cannot be loaded: {_first_lines(error)}\n{_advice(error, offline, local)}"
         ) from error

@@ -72,6 +72,8 @@ def test_unknown_names_and_options(view, cache):
     )
     with pytest.raises(UserError, match=r"candidate_config: EASE cannot be made with .*'lambda'"):
         find_candidates(view, CandidateSettings(options={"lambda": 1}), cache)
+    with pytest.raises(UserError, match=r"candidate_config: EASE cannot be made with .*needs l2 > 0, found 0"):
+        find_candidates(view, CandidateSettings(options={"l2": 0}), cache)
 
 
 def test_a_file_is_read_each_time(view, cache, tmp_path):

@@ -15,6 +15,7 @@ from test_killed import SHARED, TRAINING
 from toy import toy_split, write_pairs
 
 from recbole_dtlns.cli import main
+from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.csv_text import text_row
 from recbole_dtlns.files.plain_values import from_plain, to_plain
 from recbole_dtlns.files.run_folder import read_result
@@ -104,7 +105,7 @@ def test_no_key_is_evaluated(key: str, home: Path, capfd: pytest.CaptureFixture[
     if key == "teacher":
         from recbole.model.context_aware_recommender import kd_dagfm
 
-        with pytest.raises(ValueError, match="expected one of DAGFM, CrossNet, CIN"):
+        with pytest.raises(UserError, match="expected one of DAGFM, CrossNet, CIN"):
             kd_dagfm.eval(code)
         assert kd_dagfm.eval("CrossNet") is kd_dagfm.CrossNet
     else:
@@ -188,7 +189,7 @@ def test_plain_values_come_back_as_they_were() -> None:
     assert again["others"]["lists"][3][0].tolist() == [1, 1]
     assert again["others"]["lists"][9] == []
     assert again["others"]["set"] == {1, 2}
-    with pytest.raises(ValueError, match="the state, inner holds a Planted"):
+    with pytest.raises(UserError, match="the state, inner holds a Planted"):
         to_plain({"inner": Planted()})
 
 

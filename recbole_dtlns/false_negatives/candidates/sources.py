@@ -227,7 +227,7 @@ def _made(name: str, options: Any) -> CandidateSource:
         raise unknown_source(name)
     try:
         return SOURCES[name](**options)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, UserError) as error:
         raise UserError(
             f"candidate_config: {name} cannot be made with {options!r} ({error}). Expected its own keys, such as "
             "{l2: 500} for EASE; for several sources a mapping for each name, such as {EASE: {l2: 500}}."

@@ -98,8 +98,6 @@ class Session:
                 return block.failed(UserError(unreachable(self._client, error)))
             except Stopped:
                 return
-            except UserError:
-                raise
             except SHAPE_ERRORS as error:
                 raise UserError(self._odd(error)) from error
 
