@@ -39,15 +39,15 @@ def main(arguments: list[str]) -> int:
     from recbole_dtlns.comparison.run.records import PLAN
     from recbole_dtlns.comparison.search.optuna_trials import require_optuna
 
-    found = flags(arguments, _SHORT)
-    files = config_files(found)
-    dry_run = _taken(found, "dry_run", flag, "false")
-    gpus = [name.strip() for name in found.pop("gpus", "").split(",") if name.strip()]
-    jobs = _taken(found, "jobs", whole(1), str(len(gpus) or 1))
-    folder = run_folder(found.pop("run_dir", None))
-    if not {"plan", "datasets"} & set(found) and (folder / PLAN).is_file():
-        found["plan"] = str(folder / PLAN)
-    plan = make_plan(found, files)
+    given = flags(arguments, _SHORT)
+    files = config_files(given)
+    dry_run = _taken(given, "dry_run", flag, "false")
+    gpus = [name.strip() for name in given.pop("gpus", "").split(",") if name.strip()]
+    jobs = _taken(given, "jobs", whole(1), str(len(gpus) or 1))
+    folder = run_folder(given.pop("run_dir", None))
+    if not {"plan", "datasets"} & set(given) and (folder / PLAN).is_file():
+        given["plan"] = str(folder / PLAN)
+    plan = make_plan(given, files)
     if plan.search == "optuna":
         require_optuna()
     check_cells(plan)
@@ -57,8 +57,8 @@ def main(arguments: list[str]) -> int:
     return _compare(plan, folder, jobs, gpus)
 
 
-def _taken(found: dict[str, str], key: str, parse: Callable[[str], T], start: str) -> T:
-    value = found.pop(key, start)
+def _taken(given: dict[str, str], key: str, parse: Callable[[str], T], start: str) -> T:
+    value = given.pop(key, start)
     try:
         return parse(value)
     except ValueError as error:
@@ -89,9 +89,9 @@ def run_folder(run_dir: str | None) -> Path:
 def _dry_run(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str]) -> int:
     from recbole_dtlns.comparison.run.outlook import cost_text, plan_text, so_far
 
-    found = so_far(folder, plan)
-    print(plan_text(found, plan), flush=True)
-    print(cost_text(found, plan, jobs, gpus))
+    comparison = so_far(folder, plan)
+    print(plan_text(comparison, plan), flush=True)
+    print(cost_text(comparison, plan, jobs, gpus))
     return 0
 
 

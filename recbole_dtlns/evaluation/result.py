@@ -205,8 +205,8 @@ def marks(config: Config, external: Sequence[External], checks: Sequence[Mapping
     foreign = [entry["kind"] for entry in external if entry["foreign"]]
     own = [entry for entry in external if not entry["foreign"]]
     unknown = [entry["kind"] for entry in own if entry["train_hash"] is None]
-    known = [entry["kind"] for entry in own if entry["train_hash"] is not None]
-    by_origin = {"made from another training split": foreign, "origin unknown": unknown, "made elsewhere": known}
+    same_split = [entry["kind"] for entry in own if entry["train_hash"] is not None]
+    by_origin = {"made from another training split": foreign, "origin unknown": unknown, "made elsewhere": same_split}
     return texts + [f"{origin}: {', '.join(kinds)}" for origin, kinds in by_origin.items() if kinds]
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 def epoch_line(epoch: int, loss: float | None, seconds: float) -> str:
     """`epoch 3: loss 12.31, 1.2 s`; the loss is summed over batches, as RecBole logs it."""
-    said = "" if loss is None else f"loss {loss:.4f}, "
-    return f"epoch {epoch}: {said}{seconds:.1f} s"
+    loss_text = "" if loss is None else f"loss {loss:.4f}, "
+    return f"epoch {epoch}: {loss_text}{seconds:.1f} s"
 
 
 def standing(trainer: Any, epoch: int, score: float) -> str:

@@ -115,8 +115,8 @@ class ListLoss:
         n_drawn, device = len(drawn), drawn.device
         place = torch.full((self.n_items,), n_drawn, device=device)  # of items that were not drawn
         place[drawn] = torch.arange(n_drawn, device=device)  # an item that was drawn twice has one place
-        known = torch.zeros(len(users), n_drawn + 1, dtype=torch.bool, device=device)
-        known.scatter_(1, place[listed], True)
+        positive = torch.zeros(len(users), n_drawn + 1, dtype=torch.bool, device=device)
+        positive.scatter_(1, place[listed], True)
         rows, items = self.history.pairs(users)
-        known[rows, place[items]] = True
-        return known.index_select(1, place[drawn])
+        positive[rows, place[items]] = True
+        return positive.index_select(1, place[drawn])

@@ -116,9 +116,9 @@ class TextVectors:
         if saved is not None and len(saved) == len(self._texts):
             return saved
         has_text = np.array([bool(text) for text in self._texts])
-        known = _embed(self._model, [text for text in self._texts if text], self._offline)
-        vectors = np.tile(known.mean(axis=0), (len(has_text), 1))
-        vectors[has_text] = known
+        embedded = _embed(self._model, [text for text in self._texts if text], self._offline)
+        vectors = np.tile(embedded.mean(axis=0), (len(has_text), 1))
+        vectors[has_text] = embedded
         self._cache.save("text_vectors", key, {"vectors": vectors}, self.about)
         return vectors
 

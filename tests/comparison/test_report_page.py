@@ -174,7 +174,7 @@ def test_a_run_without_test_is_reported_by_its_valid_metrics(made: Path, tmp_pat
     found = sections(run)
     (table,) = found["summary"].tables
     assert [column.key for column in table.columns] == ["metric", "valid"]
-    assert ": valid NDCG@20 ." in found["summary"].verdicts[0].said
+    assert ": valid NDCG@20 ." in found["summary"].verdicts[0].sentence
     (run / "checkpoint.pth").write_text("weights")
     use, load = sections(run)["summary"].commands
     assert shlex.split(use.lines[0])[2:5] == ["recbole_dtlns", "recommend", str(run)]

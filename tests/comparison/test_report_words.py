@@ -41,11 +41,11 @@ def test_the_summary_ranks_rows_without_marks(made: Path):
     (verdict,) = found["summary"].verdicts
     place = best.index("dtl_ns@rule")
     rank = ("first", "second", "third")[place]
-    assert verdict.said.startswith(f"dtl_ns@rule is {rank} of 6 on NDCG@20: +.0")
-    assert " over RecBole's uniform sampling, certain over users, not yet over 3 seeds. " in verdict.said
+    assert verdict.sentence.startswith(f"dtl_ns@rule is {rank} of 6 on NDCG@20: +.0")
+    assert " over RecBole's uniform sampling, certain over users, not yet over 3 seeds. " in verdict.sentence
     other = best[1] if place == 0 else best[0]
     assert re.search(
-        rf" {re.escape(other)}, the {'next' if place == 0 else 'first'}, is \.\d+ (above|below) it, ", verdict.said
+        rf" {re.escape(other)}, the {'next' if place == 0 else 'first'}, is \.\d+ (above|below) it, ", verdict.sentence
     )
     lines = [(line.values["rank"], line.values["row"]) for line in verdict.table.lines]
     assert [label for rank, label in lines if rank] == best
@@ -68,7 +68,7 @@ def test_the_verdict_has_the_differences_of_the_tests(made: Path):
     assert {label: differences[label].value for label in tested} == {
         label: compared.users.difference for label, compared in tested.items()
     }
-    assert f": {fraction_text(tested['dtl_ns@rule'].users.difference, sign=True)} over RecBole's" in verdict.said
+    assert f": {fraction_text(tested['dtl_ns@rule'].users.difference, sign=True)} over RecBole's" in verdict.sentence
     assert fraction_text(tested["dns"].users.difference, sign=True) in standings_text(source.comparison)
 
 

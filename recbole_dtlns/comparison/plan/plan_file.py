@@ -120,12 +120,12 @@ def _entries(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"There is no plan file {path}. Give the path of a YAML file: --plan=FILE.")
     entries = _renamed(read_yaml(path))
-    known = (*_FLAGS, *_FILE_ONLY)
+    names = (*_FLAGS, *_FILE_ONLY)
     for key in entries:
-        if key not in known:
-            near = nearest(str(key), known) or "."
+        if key not in names:
+            near = nearest(str(key), names) or "."
             raise UserError(
-                f"{path}: a plan has no entry {key!r}{near} Entries are {', '.join(known)}; keys of RecBole and of "
+                f"{path}: a plan has no entry {key!r}{near} Entries are {', '.join(names)}; keys of RecBole and of "
                 "recbole_dtlns that all runs share stand under fixed."
             )
     return {key: value for key, value in entries.items() if value is not None}

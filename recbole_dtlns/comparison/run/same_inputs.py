@@ -47,11 +47,11 @@ class SameInputs:
         inputs = _inputs(dataset, model, result)
         with self._lock:
             for name, content in inputs.items():
-                known = self._known.get(name, content)
-                if content != known:
+                theirs = self._known.get(name, content)
+                if content != theirs:
                     raise UserError(
                         f"{home} was made from other data than the other runs of {dataset}: {name[-1]} is "
-                        f"{content[:_SHOWN]}, theirs is {known[:_SHOWN]}. {WHAT_TO_DO}"
+                        f"{content[:_SHOWN]}, theirs is {theirs[:_SHOWN]}. {WHAT_TO_DO}"
                     )
             self._known |= inputs
 

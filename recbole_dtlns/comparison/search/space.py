@@ -66,9 +66,9 @@ def _search_file(name: str) -> dict[str, Any]:
 def start_values(row: Row, plan: ComparisonPlan) -> dict[str, Any]:
     """The values of trial 0, as far as they do not depend on the model: of our keys, RecBole's own, and the row's."""
     stock = read_yaml(Path(recbole.__file__).parent / "properties" / "overall.yaml")
-    known = {**stock, **Settings().as_dict()}
+    defaults = {**stock, **Settings().as_dict()}
     named = {key: raw_value(key, plan.fixed, plan.config_files) for key in ranges_of(row, plan)}
-    return {**known, **{key: value for key, value in named.items() if value is not None}, **plan.fixed, **row.keys}
+    return {**defaults, **{key: value for key, value in named.items() if value is not None}, **plan.fixed, **row.keys}
 
 
 class Space:

@@ -178,8 +178,8 @@ def resolve_source(
 
 def unknown_source(name: str, others: Collection[str] = ()) -> UserError:
     """The error for a source that does not exist, with the names that do; `others` are those known elsewhere."""
-    known = ", ".join([*sorted(SOURCES), *OTHER_SOURCES, *others])
-    return UserError(f"candidate_source: there is no source {name!r}. Give one of {known}.")
+    names = ", ".join([*sorted(SOURCES), *OTHER_SOURCES, *others])
+    return UserError(f"candidate_source: there is no source {name!r}. Give one of {names}.")
 
 
 def _from_file(view: TrainSplit, settings: CandidateSettings, started: float) -> CandidateResult:
