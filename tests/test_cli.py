@@ -242,9 +242,9 @@ def test_convert_makes_files_that_train(toy: Path, capsys: pytest.CaptureFixture
     base = ["--model=BPR", "--epochs=2", "--judge=rule", *SMALL]
     assert main([*base, "--dataset=tiny", "--data_path=atomic", "--run_dir=from_atomic"]) == 0
     assert main([*base, "--dataset=toy", "--data_path=data", "--run_dir=from_text"]) == 0
-    one, two = read_result(toy / "from_atomic"), read_result(toy / "from_text")
-    assert one["test_result"] == two["test_result"]
-    assert one["data"] == two["data"]
+    first, second = read_result(toy / "from_atomic"), read_result(toy / "from_text")
+    assert first["test_result"] == second["test_result"]
+    assert first["data"] == second["data"]
     assert main(["convert", "data/toy"]) == 2
     assert "Usage" in capsys.readouterr().err
 

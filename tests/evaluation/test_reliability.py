@@ -32,9 +32,9 @@ def test_keep_all_is_sure_of_everything_and_valid_tells_how_much_is_right(toy: P
 
 @pytest.mark.parametrize("judge", ["rule", "learned"])
 def test_every_judged_candidate_stands_in_one_bin(toy: Path, judge: str) -> None:
-    found = result(f"--judge={judge}", "--candidate_topk=12", "--judge_report=false")
-    rows = found["reliability"]["valid"]
-    assert sum(row["pairs"] for row in rows) == found["identification"]["pairs"] == 720
+    trained = result(f"--judge={judge}", "--candidate_topk=12", "--judge_report=false")
+    rows = trained["reliability"]["valid"]
+    assert sum(row["pairs"] for row in rows) == trained["identification"]["pairs"] == 720
     assert all(row["low"] <= row["predicted"] <= row["high"] for row in rows)
     hits = sum(row["pairs"] * row["found"] for row in rows)
     assert hits == pytest.approx(np.rint(hits))

@@ -71,9 +71,9 @@ def test_saved_models_are_plain_values(name: str, home: Path, capfd: pytest.Capt
     plant(path)
     assert main(words) == 2
     assert not Path(RAN).exists()
-    said = capfd.readouterr().err
-    assert "--trust_checkpoint=true reads it all the same" in said
-    assert "Traceback" not in said
+    output = capfd.readouterr().err
+    assert "--trust_checkpoint=true reads it all the same" in output
+    assert "Traceback" not in output
 
 
 def test_a_file_of_ones_own_is_read_when_asked_for(home: Path) -> None:
@@ -179,12 +179,12 @@ def test_plain_values_come_back_as_they_were() -> None:
     }
     again = from_plain(to_plain(value))
     assert again["numbers"] == value["numbers"]
-    for one, other in zip(again["arrays"], value["arrays"], strict=True):
-        assert one.dtype == other.dtype
-        assert np.array_equal(one, other)
-    for form, held in again["sparse"].items():
-        assert (type(held), held.format) == (type(value["sparse"][form]), form)
-        assert np.array_equal(held.toarray(), matrix.toarray())
+    for array, original in zip(again["arrays"], value["arrays"], strict=True):
+        assert array.dtype == original.dtype
+        assert np.array_equal(array, original)
+    for form, sparse_array in again["sparse"].items():
+        assert (type(sparse_array), sparse_array.format) == (type(value["sparse"][form]), form)
+        assert np.array_equal(sparse_array.toarray(), matrix.toarray())
     assert again["others"]["kind"] is ModelType.GENERAL
     assert again["others"]["lists"][3][0].tolist() == [1, 1]
     assert again["others"]["lists"][9] == []
@@ -194,8 +194,8 @@ def test_plain_values_come_back_as_they_were() -> None:
 
 
 def test_a_checkpoint_is_read_by_any_torch_without_running_code(home: Path) -> None:
-    held = torch.load(home / "run" / "checkpoint.pth", weights_only=True)
-    assert set(held) >= {"config", "epoch", "best_valid_score", "state_dict", "other_parameter", "optimizer"}
+    state = torch.load(home / "run" / "checkpoint.pth", weights_only=True)
+    assert set(state) >= {"config", "epoch", "best_valid_score", "state_dict", "other_parameter", "optimizer"}
     assert read_state(home / "run" / "checkpoint.pth")["config"]["model"] == "BPR"
 
 

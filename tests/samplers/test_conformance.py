@@ -60,8 +60,8 @@ def epoch(sampler: Sampler, number: int) -> None:
         sampler.epoch_end(EpochView(number, Asked(), generator_of(sampler)))
 
 
-def same(one: Choice, other: Choice) -> bool:
-    pairs = [(getattr(one, name), getattr(other, name)) for name in ("ids", "negatives", "positives", "weights")]
+def same(first: Choice, second: Choice) -> bool:
+    pairs = [(getattr(first, name), getattr(second, name)) for name in ("ids", "negatives", "positives", "weights")]
     return all((a is None and b is None) or torch.allclose(a, b) for a, b in pairs)
 
 
@@ -194,8 +194,8 @@ def test_the_distribution_of_what_is_chosen(name: str) -> None:
     candidates = sampler.propose(users, N)
     layers = small_layers(1, seed=3).detach()
     wide = BatchLayers(layers.queries.expand(rows, -1), layers.items, layers.sizes, layers.users)
-    found = choose(sampler, Batch(users, positives, candidates, 0, generator_of(sampler), layers=wide)).ids
-    observed = np.bincount(found.reshape(-1).numpy(), minlength=7)[free]
+    chosen_ids = choose(sampler, Batch(users, positives, candidates, 0, generator_of(sampler), layers=wide)).ids
+    observed = np.bincount(chosen_ids.reshape(-1).numpy(), minlength=7)[free]
     assert observed.sum() == rows
     if name == "dns":  # the k-th easiest is the hardest of N draws with probability (k / 5)^N - ((k - 1) / 5)^N
         rank = np.argsort(np.argsort((layers.queries * layers.items[free]).sum(1).numpy())) + 1

@@ -22,9 +22,9 @@ BEST_OF_N = sorted(set(SAMPLERS) - {"uniform", "popularity", "dns_mn", "srns", "
 
 def alike(rows: int) -> BatchLayers:
     """The same user in every row."""
-    one = small_layers(1, seed=3).detach()
-    users = one.users().expand(rows, -1)
-    return BatchLayers(one.queries.expand(rows, -1), one.items, one.sizes, lambda: users, mean_pooled=True)
+    single = small_layers(1, seed=3).detach()
+    users = single.users().expand(rows, -1)
+    return BatchLayers(single.queries.expand(rows, -1), single.items, single.sizes, lambda: users, mean_pooled=True)
 
 
 def batch(sampler: Sampler, candidates: torch.Tensor) -> Batch:
@@ -59,9 +59,9 @@ def test_uniform_is_uniform_and_popularity_by_train_counts() -> None:
     assert stats.chisquare(counts(chosen(made("uniform")).ids)).pvalue > 1e-3
     popularity = made("popularity")
     candidates = popularity.propose(torch.full((ROWS,), 2), 1)  # user 2 may have all but item 2; item 4 counts 8
-    found = np.bincount(candidates.reshape(-1).numpy(), minlength=7)
-    assert stats.chisquare(found[[1, 3, 4, 6]], np.array([1, 1, 8, 1]) / 11 * ROWS).pvalue > 1e-3
-    assert found[[0, 2, 5]].sum() == 0
+    drawn = np.bincount(candidates.reshape(-1).numpy(), minlength=7)
+    assert stats.chisquare(drawn[[1, 3, 4, 6]], np.array([1, 1, 8, 1]) / 11 * ROWS).pvalue > 1e-3
+    assert drawn[[0, 2, 5]].sum() == 0
     assert PAIRS[2, 2] == 1
 
 

@@ -111,8 +111,8 @@ def test_a_state_saved_on_the_device_goes_on_where_it_was(name: str, device: str
         theirs.load_state_dict(saved[1])
     generator_of(other).set_state(saved[2].cpu())
     again = choose(other, batch(other, device, 2))
-    for one, two in zip(tensors(expected).values(), tensors(again).values(), strict=True):
-        assert torch.allclose(one, two)
+    for expected_tensor, tensor in zip(tensors(expected).values(), tensors(again).values(), strict=True):
+        assert torch.allclose(expected_tensor, tensor)
 
 
 @pytest.mark.parametrize("name", ["ahns", "dns", "dtl_ns", "mixgcf", "softmax_rho"])

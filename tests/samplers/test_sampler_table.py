@@ -54,5 +54,5 @@ def test_its_row_is_true(name: str) -> None:
     _, said_returns, cost, said_state, said_loss, keys = ROWS[name]
     assert (said_returns, said_state, said_loss) == (returns(choice), state(sampler), loss(choice))
     assert cost.startswith("O(")
-    start = [f"`{key}` {str(found.default).lower()}" for key, found in SAMPLERS[name].keys.items()]
+    start = [f"`{key}` {str(declared.default).lower()}" for key, declared in SAMPLERS[name].keys.items()]
     assert keys == (", ".join(start) or "-")

@@ -59,8 +59,8 @@ def test_mixgcf_learns_from_both_items_of_the_mixture() -> None:
     seen = batch(candidates=torch.tensor([[3]]), positives=torch.tensor([1]))
     negatives = chosen(ready(MixGCF()), seen).negatives
     assert negatives is not None
-    (found,) = torch.autograd.grad(negatives.sum(), seen.the_layers.items)
-    assert found.abs().sum(1).nonzero().reshape(-1).tolist() == [1, 3]
+    (gradient,) = torch.autograd.grad(negatives.sum(), seen.the_layers.items)
+    assert gradient.abs().sum(1).nonzero().reshape(-1).tolist() == [1, 3]
 
 
 def test_mixgcf_with_one_layer_is_dns_with_positive_mixing() -> None:

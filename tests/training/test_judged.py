@@ -118,7 +118,7 @@ def test_a_file_of_verdicts_is_ranked_by_its_probabilities(toy: Path, capsys: py
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         ([], "Add --judge=NAME"),
         (["--judge=rule", "--protocol=reference"], "Use protocol=honest"),
@@ -127,9 +127,11 @@ def test_a_file_of_verdicts_is_ranked_by_its_probabilities(toy: Path, capsys: py
         (["--judge=rule", "--neg_sampler=dns"], "Leave neg_sampler out"),
     ],
 )
-def test_what_it_cannot_have_is_refused(toy: Path, capsys: pytest.CaptureFixture[str], flags: list, said: str) -> None:
+def test_what_it_cannot_have_is_refused(
+    toy: Path, capsys: pytest.CaptureFixture[str], flags: list, message: str
+) -> None:
     assert main(["--model=JudgedOrder", "--dataset=toy", "--data_path=data", *flags]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_it_is_no_source_of_candidates(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -188,8 +188,8 @@ def test_joint_scores_and_gradients_are_those_of_the_layers(pooled: bool) -> Non
             scores = torch.cat([whole.gather(1, own), whole[:, shared]], 1)
         (scores * torch.arange(1.0, 11).reshape(2, 5)).sum().backward()
         gradients.append((scores.detach(), *(layer.grad for layer in layers)))
-    for one, other in zip(*gradients, strict=True):
-        torch.testing.assert_close(one, other)
+    for ours, plain in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, plain)
 
 
 class Keeping(nn.Module):

@@ -44,9 +44,9 @@ def test_each_pair_is_answered_by_a_model_that_has_not_seen_its_user(made, monke
         np.testing.assert_array_equal(seen[fold], values[folds != fold])  # of other users alone
         answers = model.models[fold].predict_proba(values[folds == fold])[:, 1]
         np.testing.assert_array_equal(unseen[folds == fold], answers)
-    mean = np.mean([one.predict_proba(values)[:, 1] for one in model.models], axis=0)
+    mean = np.mean([fitted.predict_proba(values)[:, 1] for fitted in model.models], axis=0)
     np.testing.assert_allclose(model.probability(values), mean)
-    assert model.sizes == [one.n_iter_ for one in model.models]
+    assert model.sizes == [fitted.n_iter_ for fitted in model.models]
 
 
 def test_what_a_user_likes_does_not_reach_its_own_answers():
