@@ -5,9 +5,12 @@ from __future__ import annotations
 import datetime
 import logging
 import secrets
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
 from recbole_dtlns.commands.arguments import config_files, flags
@@ -99,7 +102,6 @@ def _compare(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str]) -> 
     from recbole_dtlns.comparison.report import PARTS, write_report
     from recbole_dtlns.comparison.report.standings import standings_text
     from recbole_dtlns.comparison.run.campaign import carry_out, write_plan
-    from recbole_dtlns.comparison.run.processes import interruptible
     from recbole_dtlns.comparison.run.summary import SUMMARY
     from recbole_dtlns.files.owner import only_one
     from recbole_dtlns.files.partial import clear_partials
@@ -120,3 +122,25 @@ def _compare(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str]) -> 
     for run in comparison.failed:
         sys.stderr.write(f"recbole-dtlns: {run.run_id} failed: {run.reason}\n")
     return 1 if comparison.failed else 0
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the block as Ctrl-C does, and Ctrl-C also where a shell has switched it off.
+
+    Where SIGHUP is ignored it stays so: under nohup the end of the terminal is not the end of the comparison. Windows
+    has no SIGHUP.
+    """
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, _interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

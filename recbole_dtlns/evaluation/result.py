@@ -21,7 +21,7 @@ from recbole_dtlns.false_negatives.identification.identified import Identificati
 from recbole_dtlns.false_negatives.inferred import InferredPositives
 from recbole_dtlns.false_negatives.learned.measures import reliability as reliability_of
 from recbole_dtlns.false_negatives.report.overlap import overlap_with
-from recbole_dtlns.files.epoch_log import EPOCHS
+from recbole_dtlns.files.epoch_log import EPOCHS, HARDNESS
 from recbole_dtlns.files.machine import machine, peak_memory_mb
 from recbole_dtlns.files.origin import sidecar
 from recbole_dtlns.files.result_schema import (
@@ -42,7 +42,6 @@ from recbole_dtlns.files.result_schema import (
 from recbole_dtlns.files.run_checksums import write_with_checksums
 from recbole_dtlns.files.run_folder import EXAMPLES, INFERRED, plain
 from recbole_dtlns.files.versions import versions
-from recbole_dtlns.training.hardness.log import HARDNESS
 
 
 def data_counts(view: TrainSplit, split: BuiltSplit | None, inferred: int | None) -> Data:

@@ -19,8 +19,8 @@ from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import StageCache, file_hash, write_atomically
 from recbole_dtlns.files.origin import GROWN_FROM, earlier_files
 from recbole_dtlns.files.partial import partial_path
+from recbole_dtlns.trees.agreement import elsewhere
 from recbole_dtlns.trees.codes import CodeTable
-from recbole_dtlns.trees.drift import elsewhere
 from recbole_dtlns.trees.export import check_folder, write_tree
 from recbole_dtlns.trees.growth import Growth, OldTree, grow, linked, with_vector
 from recbole_dtlns.trees.index_tree import SEED, build_codes
@@ -117,7 +117,7 @@ def drift_of(
     settings: TreeSettings,
     cache: StageCache,
 ) -> dict[str, Any]:
-    """What a rebuild from the training split would change; see `drift.elsewhere` for what counts as another place.
+    """What a rebuild from the training split would change; see `agreement.elsewhere` for what counts as another place.
 
     Args:
         old: the tree before it grew.

@@ -9,7 +9,7 @@ import pytest
 from fake_runs import DIE, FakeProgram, small_plan
 
 import recbole_dtlns
-from recbole_dtlns.commands.compare import LOCK
+from recbole_dtlns.commands.compare import LOCK, interruptible
 from recbole_dtlns.comparison.run import execute
 from recbole_dtlns.comparison.run.campaign import carry_out, write_plan
 from recbole_dtlns.comparison.run.chain import Chain
@@ -20,7 +20,6 @@ from recbole_dtlns.comparison.run.execute import (
     Outcome,
     environment,
 )
-from recbole_dtlns.comparison.run.processes import interruptible
 from recbole_dtlns.comparison.run.records import read_comparison
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.owner import only_one

@@ -6,11 +6,15 @@ import pytest
 from recbole_dtlns.comparison.statistics import users as users_file
 from recbole_dtlns.comparison.statistics.multiple import benjamini_hochberg, holm
 from recbole_dtlns.comparison.statistics.seeds import compare_seeds
-from recbole_dtlns.comparison.statistics.users import compare_columns, compare_users
+from recbole_dtlns.comparison.statistics.users import DRAWS, compare_columns
 
 
 def rng(seed=0):
     return np.random.default_rng(seed)
+
+
+def compare_users(a, b, generator, draws=DRAWS):
+    return compare_columns(np.stack([a, b], axis=1), [(0, 1)], generator, draws)[0]
 
 
 def test_holm_by_hand():
@@ -148,9 +152,12 @@ def test_one_user_is_no_test():
 @pytest.mark.parametrize(("a", "b"), [([], []), ([1.0], [1.0, 2.0]), ([[1.0]], [[1.0]])])
 def test_arrays_that_do_not_belong_together_are_refused(a, b):
     with pytest.raises(ValueError, match="found"):
-        compare_users(a, b, rng())
-    with pytest.raises(ValueError, match="found"):
         compare_seeds(a, b)
+
+
+def test_no_user_is_refused():
+    with pytest.raises(ValueError, match="found 0 and"):
+        compare_users([], [], rng())
 
 
 def test_a_pair_is_compared_alike_alone_and_among_others():

@@ -15,11 +15,11 @@ from samplers import small
 from toy import toy_split, write_pairs
 
 from recbole_dtlns.data.augmented import InferredIds
-from recbole_dtlns.files.epoch_log import read_epochs, write_row
+from recbole_dtlns.files.epoch_log import HARDNESS, read_epochs, write_row
 from recbole_dtlns.files.run_folder import read_result
 from recbole_dtlns.samplers.batch import Choice
+from recbole_dtlns.training.epoch_line import hardness_line
 from recbole_dtlns.training.hardness.held_out import HeldOut
-from recbole_dtlns.training.hardness.log import HARDNESS, line
 from recbole_dtlns.training.hardness.meter import FIELDS, HardnessMeter, ShareMeter, is_hardest
 from recbole_dtlns.training.trainer import CHECKPOINT
 
@@ -123,7 +123,7 @@ def test_a_new_epoch_counts_from_its_beginning() -> None:
 
 
 def test_a_zero_is_shown_and_the_unknown_is_not() -> None:
-    assert line(4, {"score_gap": 0.0, "hardest_share": None}, 0.0) == (
+    assert hardness_line(4, {"score_gap": 0.0, "hardest_share": None}, 0.0) == (
         "epoch 4 hardness [score gap: 0, kept above tree_exclude: 0]"
     )
 

@@ -16,6 +16,7 @@ from recbole_dtlns.data.tokens import internal_ids, tokens_of
 from recbole_dtlns.false_negatives.candidates.sources import CandidateSettings, find_candidates
 from recbole_dtlns.false_negatives.identification.stage import identify
 from recbole_dtlns.files.cache import StageCache
+from recbole_dtlns.files.epoch_log import HARDNESS
 from recbole_dtlns.files.run_folder import read_result
 from recbole_dtlns.quick_start import objective_function, run_recbole_dtlns
 from recbole_dtlns.samplers.batch import Choice
@@ -23,7 +24,6 @@ from recbole_dtlns.samplers.parts.exclude import HistorySimilarity
 from recbole_dtlns.training.assemble import prepare
 from recbole_dtlns.training.hardness import replay
 from recbole_dtlns.training.hardness.held_out import HeldOut
-from recbole_dtlns.training.hardness.log import HARDNESS
 from recbole_dtlns.training.resume import RunPlace
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from recbole_dtlns.trees.drift import elsewhere
+from recbole_dtlns.trees.agreement import elsewhere
 from recbole_dtlns.trees.index_tree import build_codes
 from recbole_dtlns.trees.item_graph import jaccard_graph, strongest_links
 from recbole_dtlns.trees.placement import by_neighbours, leaf_room, near_centres, place
