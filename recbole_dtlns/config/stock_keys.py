@@ -1,4 +1,4 @@
-"""RecBole's own keys that end in a traceback, or in silence, when their value is wrong."""
+"""Checks of RecBole's own keys: a wrong value would end in a traceback, or change nothing."""
 
 from __future__ import annotations
 

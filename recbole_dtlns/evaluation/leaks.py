@@ -111,7 +111,7 @@ class LeakChecks:
         self.outcomes.append({"when": when, "name": name, "passed": bool(passed), "found": counted})
 
     def _parts(self, split: BuiltSplit) -> None:
-        """Pairs in two parts; data with repeated interactions that RecBole splits may have some."""
+        """Count the pairs that stand in two parts. RecBole may split repeated interactions so."""
         codes = pair_codes([token_pairs(part) for part in (split.real_train, split.valid, split.test)])
         sizes = [len(np.unique(part_codes)) for part_codes in codes]
         shared = sum(sizes) - len(np.unique(np.concatenate(codes)))

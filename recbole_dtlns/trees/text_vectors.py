@@ -99,7 +99,7 @@ class TextVectors:
         return {"vectors": TEXT, "texts": texts, "text_model": model, "version": VERSION}
 
     def source(self, view: TrainSplit) -> VectorSource:
-        """Vectors of the items of a split that has no others than the whole one."""
+        """Vectors of the items of a split: the whole one, or one with fewer items."""
         has_text = np.array([bool(text) for text in self._texts])
         lacking = ~has_text[positions(self._items, view.items)[1:] - 1]
         origin = f"text by {self._model.name}"

@@ -44,7 +44,7 @@ class CellConfig(Config):
         return {**super()._load_config_files(file_list), **self._shared}
 
     def _check_keys(self) -> None:
-        """Without a warning for each shared key that belongs to another model; `check_cells` looks at these."""
+        """Check the keys, but for shared keys that belong to another model: `check_cells` looks at these."""
         listed = {key for keys in self.parameters.values() for key in keys}
         self.read_keys = frozenset(our_keys() | listed | set(self.internal_config_dict))
         self.strangers = frozenset(self._shared) - self.read_keys

@@ -121,7 +121,7 @@ class Space:
         return 1 + sum(1 for _ in itertools.islice(fitting, max(cap - 1, 0)))
 
     def _sensible(self, keys: Mapping[str, Any]) -> bool:
-        """Without a tree view that has no weight, and without picking more candidates than there are."""
+        """Whether the settings can matter: a tree view has a weight, and no more candidates are picked than drawn."""
         values = {**self._values, **keys}
         if {"alpha_co", "alpha_se"} & set(keys) and values["alpha_co"] == values["alpha_se"] == 0:
             return False

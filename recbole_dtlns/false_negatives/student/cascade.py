@@ -151,14 +151,14 @@ def _order(context: JudgeContext, seed: int) -> np.ndarray:
 
 
 def _sent(predicted: np.ndarray, unseen: np.ndarray, cut: float, count: int) -> np.ndarray:
-    """Which of the pairs that the teacher has not seen it is asked about, bool [n]."""
+    """Which of the pairs that the teacher has not seen go to the teacher, bool [n]."""
     sent = np.zeros(len(predicted), dtype=bool)
     sent[np.flatnonzero(unseen)[least_certain(predicted[unseen], cut, count)]] = True
     return sent
 
 
 def _together(first: Verdicts, second: Verdicts) -> Verdicts:
-    """The teacher's answers in both rounds, of which no pair has two."""
+    """The teacher's answers of both rounds; no pair was asked about in both."""
     return replace(
         first,
         raw=np.where(np.isnan(second.raw), first.raw, second.raw),
