@@ -301,10 +301,10 @@ def test_numbers_sort_from_the_largest_and_back(look):
 def test_text_sorts_by_letters_and_what_is_missing_stays_last(look):
     _, first, second, _, _ = look(script(SORT.replace("NAME", '"Judge"'))).answer
     for order, (state, rows) in (("ascending", first), ("descending", second)):
-        known = [row[2] for row in rows if row[2] != "–"]
+        values = [row[2] for row in rows if row[2] != "–"]
         assert state == order
-        assert [row[2] for row in rows] == known + ["–"] * (len(rows) - len(known))
-        assert known == sorted(known, reverse=order == "descending")
+        assert [row[2] for row in rows] == values + ["–"] * (len(rows) - len(values))
+        assert values == sorted(values, reverse=order == "descending")
 
 
 def test_every_head_is_a_button_that_the_keyboard_reaches(look):

@@ -46,8 +46,8 @@ def folder(tmp_path: Path) -> Path:
             groups += [worth("semantic tree", 0.05, 0.6), worth("structural tree", -0.002, 0.5)]
             for row in groups[1:]:
                 row["lost"]["auc"] = measure(row["lost"]["auc"]["value"] + seed)
-            known = {"groups": groups, "reliability": BINS, "asked": ASKED}
-            result["judging"] = {**result["judging"], "learned": known}
+            learned = {"groups": groups, "reliability": BINS, "asked": ASKED}
+            result["judging"] = {**result["judging"], "learned": learned}
         path.write_text(json.dumps(result))
     return home
 

@@ -31,11 +31,11 @@ def by_index(users: np.ndarray, items: np.ndarray, names: list[list[str]], topk:
         places = np.argsort(-(users @ items.T), axis=1)
         scores = np.take_along_axis(users @ items.T, places, axis=1)
     parts = toy_split()
-    known = set(parts["train"] + parts["valid"])
+    seen = set(parts["train"] + parts["valid"])
     lists = {}
     for user, order, values in zip(names[0], places, scores, strict=True):
         pairs = [((user, names[1][item]), value) for item, value in zip(order, values, strict=True)]
-        lists |= dict([(pair, value) for pair, value in pairs if pair not in known][:topk])
+        lists |= dict([(pair, value) for pair, value in pairs if pair not in seen][:topk])
     return lists
 
 

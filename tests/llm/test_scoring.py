@@ -30,7 +30,7 @@ MIXED = ["sliding_attention", "full_attention", "sliding_attention"]
 
 def make(kind: str):
     torch.manual_seed(0)
-    known = {
+    kinds = {
         "llama": lambda: transformers.LlamaForCausalLM(transformers.LlamaConfig(**SIZES)),
         "mistral with a window": lambda: transformers.MistralForCausalLM(
             transformers.MistralConfig(**SIZES, sliding_window=WINDOW)
@@ -50,7 +50,7 @@ def make(kind: str):
             transformers.GraniteConfig(**SIZES, logits_scaling=4.0)
         ),
     }
-    return known[kind]().float().eval()
+    return kinds[kind]().float().eval()
 
 
 KINDS = [*("llama", "mistral with a window", "gemma 3, two kinds of layers", "gemma 2, soft-capped", "granite, scaled")]

@@ -203,9 +203,9 @@ def test_what_valid_holds_changes_no_negative_and_no_weight(toy: Path, monkeypat
     flags = ["--neg_sampler=dtl_ns", "--eval_step=3"]  # one evaluation, so the last epoch is saved either way
     assert train("run", *flags) == 0
     parts = toy_split()
-    known = {pair for pairs in parts.values() for pair in pairs}
+    taken = {pair for pairs in parts.values() for pair in pairs}
     items = sorted({item for _, item in parts["train"]})
-    parts["valid"] = [(user, next(item for item in items if (user, item) not in known)) for user, _ in parts["valid"]]
+    parts["valid"] = [(user, next(item for item in items if (user, item) not in taken)) for user, _ in parts["valid"]]
     write_pairs(toy / "data" / "toy", parts)
     assert train("other", *flags) == 0
     monkeypatch.setattr(HardnessMeter, "add", lambda *arguments: None)

@@ -121,10 +121,10 @@ def test_inferred_items_are_targets_behind_the_training_prefix(data: Path, model
     assert added[WEIGHT_FIELD].numpy() == pytest.approx(extra.weights, abs=1e-6)
     inside = (added["item_id_list"] == added["item_id"].unsqueeze(1)).any(1)
     assert not inside.any()
-    known = {(user, item) for user, items in sequences(data).items() for item in items[:-2]}
+    before_held_out = {(user, item) for user, items in sequences(data).items() for item in items[:-2]}
     tokens = train.field2id_token
     pairs = zip(tokens["user_id"][extra.users].tolist(), tokens["item_id"][extra.items].tolist(), strict=True)
-    assert not known & set(pairs)
+    assert not before_held_out & set(pairs)
 
 
 def test_rows_of_valid_and_test_never_change(data: Path) -> None:
