@@ -25,7 +25,6 @@ SIZES = {
 }
 LABELS = (5, 6)
 WINDOW = 16
-MIXED = ["sliding_attention", "full_attention", "sliding_attention"]
 
 
 def make(kind: str):

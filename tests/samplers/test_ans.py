@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from small import batch, context, small_layers
+from small import batch, chosen, context, small_layers
 from torch import Tensor
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.samplers.batch import Batch, Choice
+from recbole_dtlns.samplers.batch import Batch
 from recbole_dtlns.samplers.methods.ans import ANS
 from recbole_dtlns.samplers.parts.tree_view import TreeView
 
@@ -17,11 +17,6 @@ def made(seed: int = 0, **options: float) -> ANS:
     sampler = ANS()
     sampler.setup(context(seed, **options))
     return sampler
-
-
-def chosen(sampler: ANS | TreeView, seen: Batch) -> Choice:
-    scores = sampler.score(seen)
-    return sampler.choose(seen, sampler.pick(scores), scores)
 
 
 class Pair:

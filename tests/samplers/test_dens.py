@@ -4,11 +4,11 @@ import math
 
 import pytest
 import torch
-from small import batch, context, small_layers
+from small import batch, chosen, context, small_layers
 from torch import Tensor
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.samplers.batch import Batch, Choice
+from recbole_dtlns.samplers.batch import Batch
 from recbole_dtlns.samplers.methods.dens import DENS
 from recbole_dtlns.samplers.parts.tree_view import TreeView
 
@@ -19,11 +19,6 @@ def made(seed: int = 0, **options: float) -> DENS:
     sampler = DENS()
     sampler.setup(context(seed, **options))
     return sampler
-
-
-def chosen(sampler: DENS | TreeView, seen: Batch) -> Choice:
-    scores = sampler.score(seen)
-    return sampler.choose(seen, sampler.pick(scores), scores)
 
 
 def parts(sampler: DENS, user: Tensor, positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import small
 import torch
 from small import batch, context, small_layers
 
@@ -15,8 +16,7 @@ from recbole_dtlns.samplers.parts.layers import BatchLayers
 def chosen(seen: Batch, **options: float) -> Choice:
     sampler = DINS()
     sampler.setup(context(**options))
-    scores = sampler.score(seen)
-    return sampler.choose(seen, sampler.pick(scores), scores)
+    return small.chosen(sampler, seen)
 
 
 def test_by_hand() -> None:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from scipy import sparse
-from small import PAIRS, batch, context, small_layers
+from small import PAIRS, batch, chosen, context, small_layers
 from torch import Tensor
 
-from recbole_dtlns.samplers.batch import Batch, Choice, EpochView
+from recbole_dtlns.samplers.batch import Batch, EpochView
 from recbole_dtlns.samplers.methods.divns import DivNS
 from recbole_dtlns.samplers.methods.dns import DNS
 from recbole_dtlns.samplers.parts.layers import BatchLayers
@@ -35,11 +35,6 @@ def made(pairs: sparse.csr_matrix = PAIRS, seed: int = 0, **options: float) -> D
     sampler = DivNS()
     sampler.setup(context(seed, pairs, **options))
     return sampler
-
-
-def chosen(sampler: DivNS, seen: Batch) -> Choice:
-    scores = sampler.score(seen)
-    return sampler.choose(seen, sampler.pick(scores), scores)
 
 
 def drawn_batch(sampler: DivNS, seed: int) -> Batch:

@@ -1,6 +1,7 @@
 """DNS(M, N): between uniform sampling and the hardest candidate."""
 
 import pytest
+import small
 import torch
 from scipy import stats
 from small import batch, context
@@ -18,8 +19,7 @@ CANDIDATES = torch.tensor([[2, 3, 4, 5, 6]])
 def chosen(seen: Batch, **options: object) -> Choice:
     sampler = DNSMN()
     sampler.setup(context(**options))
-    scores = sampler.score(seen)
-    return sampler.choose(seen, sampler.pick(scores), scores)
+    return small.chosen(sampler, seen)
 
 
 def many(rows: int) -> Batch:

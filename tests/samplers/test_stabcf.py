@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from scipy import sparse
-from small import batch, context, small_layers
+from small import batch, chosen, context, small_layers
 from torch import Tensor
 
-from recbole_dtlns.samplers.batch import Batch, Choice
+from recbole_dtlns.samplers.batch import Batch
 from recbole_dtlns.samplers.methods.mixgcf import MixGCF
 from recbole_dtlns.samplers.methods.stabcf import StabCF
 from recbole_dtlns.samplers.parts.layers import BatchLayers
@@ -22,11 +22,6 @@ def made(**options: float) -> StabCF:
     sampler = StabCF()
     sampler.setup(context(pairs=PAIRS, **options))
     return sampler
-
-
-def chosen(sampler: StabCF | TreeView, seen: Batch) -> Choice:
-    scores = sampler.score(seen)
-    return sampler.choose(seen, sampler.pick(scores), scores)
 
 
 def plain(
