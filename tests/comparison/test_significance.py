@@ -10,7 +10,7 @@ from recbole_dtlns.comparison.report.source import Source
 from recbole_dtlns.comparison.run.records import Comparison, RunRecord
 from recbole_dtlns.comparison.statistics import all_pairs, family_of, over_seeds, over_users, turned
 from recbole_dtlns.comparison.statistics.multiple import benjamini_hochberg, holm
-from recbole_dtlns.comparison.statistics.users import UserComparison, compare_users
+from recbole_dtlns.comparison.statistics.users import UserComparison, compare_columns
 from recbole_dtlns.comparison.statistics.words import metric_name
 from recbole_dtlns.errors import UserError
 
@@ -79,7 +79,8 @@ def test_ours_against_each(made):
     ]
     means = {label: np.mean([values_of(label, seed).astype(float) for seed in (1, 2, 3)], axis=0) for label in GAIN}
     for c in compared_rows:
-        expected = compare_users(means["dtl_ns@rule"], means[c.second], np.random.default_rng(0))
+        both = np.stack([means["dtl_ns@rule"], means[c.second]], axis=1)
+        (expected,) = compare_columns(both, [(0, 1)], np.random.default_rng(0))
         assert c.users.difference == pytest.approx(expected.difference)
         assert c.users.t_p == pytest.approx(expected.t_p)
         assert c.users.n == len(USERS)
