@@ -67,13 +67,13 @@ def main() -> None:
         parser.error(f"there is no variation {unknown[0]!r}; give some of {', '.join(VARIATIONS)}")
     data_path = None if options.data_path is None else str(Path(options.data_path).resolve())
     logging.disable(logging.WARNING)
-    found: dict[str, dict[str, float]] = {}
+    accuracy: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         for name in names:
             result = valid_result(options.dataset, data_path, f"{folder}/cache", VARIATIONS[name])
-            found[name] = {metric: round(result[metric], 4) for metric in ("recall@20", "ndcg@20")}
-            print(name, found[name], flush=True)
-    print(json.dumps({"measured": f"the learned judge's order on valid of {options.dataset}", "results": found}))
+            accuracy[name] = {metric: round(result[metric], 4) for metric in ("recall@20", "ndcg@20")}
+            print(name, accuracy[name], flush=True)
+    print(json.dumps({"measured": f"the learned judge's order on valid of {options.dataset}", "results": accuracy}))
 
 
 if __name__ == "__main__":

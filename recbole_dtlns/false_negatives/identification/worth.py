@@ -36,12 +36,12 @@ def worth_of_judge(
     by_judge = pairs.measures(unseen[rows])
     ndcg = {"judge": by_judge["ndcg@20"], "candidate source": pairs.measures(source)["ndcg@20"]}
     ndcg["difference"] = ndcg["judge"] - ndcg["candidate source"]
-    known: dict[str, Any] = {"ndcg@20": {name: mean_interval(values) for name, values in ndcg.items()}}
+    worth: dict[str, Any] = {"ndcg@20": {name: mean_interval(values) for name, values in ndcg.items()}}
     if not groups:
-        return {**known, "groups": None}
+        return {**worth, "groups": None}
     pairs, rows = part.by_user(_REPORT_USERS)
     chosen = Features(features.names, features.groups, features.values[rows])
-    return {**known, "groups": worth_of_groups(chosen, pairs, every_pair)}
+    return {**worth, "groups": worth_of_groups(chosen, pairs, every_pair)}
 
 
 def worth_of_questions(
@@ -96,18 +96,18 @@ def _questions_in_words(worth: dict[str, Any]) -> Iterator[str]:
         yield f"The answers of {who} add nothing that held-in pairs show: the judge goes without them."
 
 
-def table_of(known: dict[str, Any]) -> Iterator[str]:
+def table_of(report: dict[str, Any]) -> Iterator[str]:
     """What the learned judge is worth, line by line."""
-    ndcg = known["ndcg@20"]
+    ndcg = report["ndcg@20"]
     yield (
         f"On held-in pairs the learned judge's order has NDCG@20 {ndcg['judge']['value']:.4f}, the candidate source's "
         f"own {ndcg['candidate source']['value']:.4f}."
     )
-    for row in known["groups"] or ():
+    for row in report["groups"] or ():
         if row["group"] != "all":
             lost = row["lost"]["ndcg@20"]
             interval = "" if lost["low"] is None else f" [{lost['low']:+.4f}, {lost['high']:+.4f}]"
             name = f"{row['group']} ({row['features']} features)"
             yield f"  NDCG@20 lost without the {name}: {lost['value']:+.4f}{interval}"
-    if known.get("asked") is not None:
-        yield from _questions_in_words(known["asked"])
+    if report.get("asked") is not None:
+        yield from _questions_in_words(report["asked"])

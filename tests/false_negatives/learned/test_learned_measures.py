@@ -35,12 +35,12 @@ def test_measures_are_those_of_a_plain_loop(pairs, ties):
     probability = np.random.default_rng(1).random(len(pairs.users)) * 0.98 + 0.01
     if ties:
         probability = np.ceil(probability * 4) / 5
-    found = pairs.measures(probability)
+    measures = pairs.measures(probability)
     for user in range(12):
         expected = slow(pairs, user, probability)
         for name, value in zip(("log_loss", "auc", "ndcg@20"), expected, strict=True):
-            np.testing.assert_allclose(found[name][user], value, err_msg=f"{name} of {user}")
-    assert np.isnan(found["auc"]).any()
+            np.testing.assert_allclose(measures[name][user], value, err_msg=f"{name} of {user}")
+    assert np.isnan(measures["auc"]).any()
 
 
 def test_held_in_pairs_that_are_no_candidates_count_against_the_order():

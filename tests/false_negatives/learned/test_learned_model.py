@@ -119,10 +119,10 @@ def test_nothing_to_answer_is_no_error(made):
     assert model.probability(values[:0]).shape == (0,)
 
 
-@pytest.mark.parametrize("known", [0, 1, 150])
-def test_a_feature_that_hardly_anybody_knows_is_no_error(made, known):
+@pytest.mark.parametrize("answered", [0, 1, 150])
+def test_a_feature_that_hardly_anybody_knows_is_no_error(made, answered):
     users, values, positive = made
-    values[known:, 2] = np.nan
+    values[answered:, 2] = np.nan
     assert np.isfinite(fit_folds(values, positive, folds_of_users(users))[1]).all()
 
 
