@@ -17,8 +17,8 @@ import numpy as np
 
 def users_of(run: Path, metric: str) -> np.ndarray:
     """Test values of a run, float64 [U], sorted by the tokens of the users."""
-    with np.load(run / "per_user.npz", allow_pickle=False) as held:
-        return np.asarray(held[metric][np.argsort(held["users"])], dtype=np.float64)
+    with np.load(run / "per_user.npz", allow_pickle=False) as columns:
+        return np.asarray(columns[metric][np.argsort(columns["users"])], dtype=np.float64)
 
 
 def difference(first: Path, second: Path, metric: str) -> dict[str, object]:

@@ -67,5 +67,7 @@ def measure_models(
             own = [f"--model={model}", *flags, f"--cache_dir={name}/cache"]
             measured[model] = compare(own, given.rounds, Path(name) / model)
             print(model, measured[model], flush=True)
-    said = f"{subject}{given.dataset}, {given.rounds} x {given.epochs} epochs, {' '.join(keys) or 'start values'}"
-    print(json.dumps({"measured": said, **more, "models": measured}))
+    description = (
+        f"{subject}{given.dataset}, {given.rounds} x {given.epochs} epochs, {' '.join(keys) or 'start values'}"
+    )
+    print(json.dumps({"measured": description, **more, "models": measured}))

@@ -72,10 +72,10 @@ def parts(device: str) -> dict[str, Part]:
 
 def last_json(text: str) -> dict[str, Any]:
     """The JSON object of the last line."""
-    found = json.loads(text.strip().splitlines()[-1])
-    if not isinstance(found, dict):
-        raise ValueError(f"the last line holds {found!r}, not an object")
-    return found
+    content = json.loads(text.strip().splitlines()[-1])
+    if not isinstance(content, dict):
+        raise ValueError(f"the last line holds {content!r}, not an object")
+    return content
 
 
 def read_tests(text: str) -> dict[str, Any]:
@@ -89,11 +89,11 @@ def read_tests(text: str) -> dict[str, Any]:
 
 def read_judging(text: str) -> dict[str, Any]:
     """Ratio and memory of packed questions, beside their targets, and all that was measured."""
-    found = last_json(text)
-    ratio = found["ratios"]["packed / one JSON prompt a pair"]
-    memory = max(row["memory_mb"] for row in found["ways"].values())
+    judging = last_json(text)
+    ratio = judging["ratios"]["packed / one JSON prompt a pair"]
+    memory = max(row["memory_mb"] for row in judging["ways"].values())
     reached = {"ratio": ratio >= RATIO, "memory": memory < MEMORY_MB}
-    return {"packed/one JSON prompt a pair": ratio, "peak_mb": round(memory), "reached": reached, **found}
+    return {"packed/one JSON prompt a pair": ratio, "peak_mb": round(memory), "reached": reached, **judging}
 
 
 def carry_out(part: Part) -> dict[str, Any]:
@@ -111,21 +111,21 @@ def carry_out(part: Part) -> dict[str, Any]:
             process.wait()
         output.seek(0)
         text = output.read()
-    found: dict[str, Any] = {}
+    measured: dict[str, Any] = {}
     try:
-        found = part.read(text)
+        measured = part.read(text)
     except (ValueError, KeyError, IndexError) as error:
-        found["failed"] = f"its output cannot be read ({type(error).__name__}: {error})"
+        measured["failed"] = f"its output cannot be read ({type(error).__name__}: {error})"
     if status is None:
-        found["failed"] = f"not done after {part.seconds:.0f} s"
+        measured["failed"] = f"not done after {part.seconds:.0f} s"
     elif status and not (part.may_fail and status == 1):
-        found["failed"] = f"exit status {status}"
-    if "failed" in found:
-        found["output"] = text.strip().splitlines()[-15:]
-    return {**found, "seconds": round(time.perf_counter() - started, 1)}
+        measured["failed"] = f"exit status {status}"
+    if "failed" in measured:
+        measured["output"] = text.strip().splitlines()[-15:]
+    return {**measured, "seconds": round(time.perf_counter() - started, 1)}
 
 
-def said(command: list[str]) -> str | None:
+def output_of(command: list[str]) -> str | None:
     """First line of what a program says; None where it is missing or fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
@@ -142,10 +142,10 @@ def about(device: str) -> dict[str, Any]:
         "device": device if on_gpu else "cpu: a try of the script, no figure says anything about a GPU",
         "card": torch.cuda.get_device_name(0) if on_gpu else None,
         "card_memory_mb": round(torch.cuda.get_device_properties(0).total_memory / 2**20) if on_gpu else None,
-        "driver": said(["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]) if on_gpu else None,
+        "driver": output_of(["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]) if on_gpu else None,
         "cuda": torch.version.cuda,
         "system": platform.platform(),
-        "commit": said(["git", "rev-parse", "HEAD"]),
+        "commit": output_of(["git", "rev-parse", "HEAD"]),
         "versions": versions(),
     }
 
@@ -162,17 +162,17 @@ def main() -> None:
             f"torch {torch.__version__} sees no NVIDIA GPU (CUDA of its build: {torch.version.cuda or 'none'}). Run "
             "this where there is one, with a CUDA build of torch, or give --device=cpu to try the script itself."
         )
-    known = parts(given.device)
-    unknown = [name for name in given.parts.split(",") if name not in known]
+    known_parts = parts(given.device)
+    unknown = [name for name in given.parts.split(",") if name not in known_parts]
     if unknown:
-        parser.error(f"--parts: there is no part {unknown[0]!r}; they are {', '.join(known)}")
-    found = about(given.device)
+        parser.error(f"--parts: there is no part {unknown[0]!r}; they are {', '.join(known_parts)}")
+    report = about(given.device)
     for name in given.parts.split(","):
-        print(f"{name}, at most {known[name].seconds:.0f} s ...", flush=True)
-        found[name] = carry_out(known[name])
-        print(f"  {found[name]['seconds']} s: {found[name].get('failed', 'done')}", flush=True)
-        given.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(found))
+        print(f"{name}, at most {known_parts[name].seconds:.0f} s ...", flush=True)
+        report[name] = carry_out(known_parts[name])
+        print(f"  {report[name]['seconds']} s: {report[name].get('failed', 'done')}", flush=True)
+        given.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(report))
 
 
 if __name__ == "__main__":

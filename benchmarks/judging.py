@@ -74,12 +74,12 @@ def peak_flops(loaded: LoadedModel) -> float:
     """Floating-point operations a second of one large product in the model's compute type: the compute bound."""
     size = 8192 if loaded.device.type == "cuda" else 1536
     dtype = getattr(torch, loaded.about["compute_dtype"])
-    one, other = (torch.randn(size, size, device=loaded.device).to(dtype) for _ in range(2))
+    left, right = (torch.randn(size, size, device=loaded.device).to(dtype) for _ in range(2))
     best = np.inf
     for _ in range(5):
         synchronise(loaded.device)
         begin = time.perf_counter()
-        one @ other
+        left @ right
         synchronise(loaded.device)
         best = min(best, time.perf_counter() - begin)
     return 2 * size**3 / best
@@ -97,7 +97,7 @@ def flops_of(loaded: LoadedModel, tokens: int, length: int) -> float:
 
 def measure(loaded: LoadedModel, history: int, candidates: int, wanted: list[str]) -> dict[str, dict[str, float]]:
     """Pairs a second, tokens a pair and memory of each way; the best of some rounds, in which the ways take turns."""
-    found: dict[str, dict[str, float]] = {}
+    fastest: dict[str, dict[str, float]] = {}
     engines = {name: Engine(loaded, Prompt.read(WAYS[name][0]), WAYS[name][1]) for name in wanted}
     for _ in range(ROUNDS):
         for name in wanted:
@@ -119,9 +119,9 @@ def measure(loaded: LoadedModel, history: int, candidates: int, wanted: list[str
             tokens = engines[name].usage.prompt_tokens - before
             row = {"pairs_per_second": len(users) / seconds, "tokens_per_pair": tokens / len(users)}
             row |= {"memory_mb": memory_mb(loaded.device), "tokens_per_second": tokens / seconds}
-            if name not in found or row["pairs_per_second"] > found[name]["pairs_per_second"]:
-                found[name] = row
-    return found
+            if name not in fastest or row["pairs_per_second"] > fastest[name]["pairs_per_second"]:
+                fastest[name] = row
+    return fastest
 
 
 def main() -> None:
@@ -145,9 +145,9 @@ def main() -> None:
         settings = LoadSettings(given.llm_model, quantization=given.llm_quantization, device_map=given.device_map)
         loaded = load_model(settings, given.cache_dir)
     bound = peak_flops(loaded)
-    found = measure(loaded, given.history, given.candidates, given.ways)
+    ways = measure(loaded, given.history, given.candidates, given.ways)
     print(f"{'way':<32} {'pairs/s':>9} {'tokens/pair':>12} {'memory MB':>10} {'share of compute bound':>23}")
-    for name, row in found.items():
+    for name, row in ways.items():
         length = row["tokens_per_pair"] if "one" in name else 200 + 20 * given.history
         row["share_of_bound"] = flops_of(loaded, 1, int(length)) * row["tokens_per_second"] / bound
         print(
@@ -155,15 +155,15 @@ def main() -> None:
             f"{row['share_of_bound']:>22.0%}"
         )
     ratios = {
-        f"{ours} / {other}": round(found[ours]["pairs_per_second"] / found[other]["pairs_per_second"], 2)
+        f"{ours} / {other}": round(ways[ours]["pairs_per_second"] / ways[other]["pairs_per_second"], 2)
         for ours in ("packed", "shared prefix")
-        for other in found
-        if ours in found and other != ours
+        for other in ways
+        if ours in ways and other != ours
     }
     measured = {**loaded.about, "shape": given.random, "history": given.history, "candidates": given.candidates}
     measured |= {"weights_mb": round(loaded.memory_mb)}
     measured |= {"device": str(loaded.device), "threads": torch.get_num_threads(), "torch": torch.__version__}
-    print(json.dumps({"ratios": ratios, "ways": found, "bound_tflops": bound / 1e12, "measured": measured}))
+    print(json.dumps({"ratios": ratios, "ways": ways, "bound_tflops": bound / 1e12, "measured": measured}))
 
 
 if __name__ == "__main__":

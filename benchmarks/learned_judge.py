@@ -27,6 +27,7 @@ VARIATIONS: dict[str, dict[str, Any]] = {
     "31 leaves at rate 0.1": {"booster": PLAIN},
     "all features at each split": {"booster": {"max_features": 1.0}},
     "l2 of 10": {"booster": {"l2_regularization": 10.0}},
+    "every pair is read": {"every_pair": True},
     "one draw": {"draws": 1},
     "three draws": {"draws": 3},
     "100 candidates": {"keys": {"candidate_topk": 100}},
@@ -44,7 +45,11 @@ def valid_result(dataset: str, data_path: str | None, cache: str, variation: dic
         keys["data_path"] = data_path
     booster = {**model.SETTINGS, **variation.get("booster", {})}
     draws = variation.get("draws", learning.DRAWS)
-    with mock.patch.object(model, "SETTINGS", booster), mock.patch.object(learning, "DRAWS", draws):
+    rare = 0 if variation.get("every_pair") else model.RARE
+    changes = [(model, "SETTINGS", booster), (model, "RARE", rare), (learning, "DRAWS", draws)]
+    with contextlib.ExitStack() as patches:
+        for where, name, value in changes:
+            patches.enter_context(mock.patch.object(where, name, value))
         result = run(Inputs("JudgedOrder", dataset, config_dict={**keys, **variation.get("keys", {})}), test=False)
     return {name: float(value) for name, value in result["best_valid_result"].items()}
 
@@ -62,13 +67,13 @@ def main() -> None:
         parser.error(f"there is no variation {unknown[0]!r}; give some of {', '.join(VARIATIONS)}")
     data_path = None if options.data_path is None else str(Path(options.data_path).resolve())
     logging.disable(logging.WARNING)
-    found: dict[str, dict[str, float]] = {}
+    accuracy: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         for name in names:
             result = valid_result(options.dataset, data_path, f"{folder}/cache", VARIATIONS[name])
-            found[name] = {metric: round(result[metric], 4) for metric in ("recall@20", "ndcg@20")}
-            print(name, found[name], flush=True)
-    print(json.dumps({"measured": f"the learned judge's order on valid of {options.dataset}", "results": found}))
+            accuracy[name] = {metric: round(result[metric], 4) for metric in ("recall@20", "ndcg@20")}
+            print(name, accuracy[name], flush=True)
+    print(json.dumps({"measured": f"the learned judge's order on valid of {options.dataset}", "results": accuracy}))
 
 
 if __name__ == "__main__":

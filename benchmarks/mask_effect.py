@@ -53,9 +53,12 @@ def main() -> None:
         print(f"{label}: {means[0]:.4f} / {means[1]:.4f}, prototype {expected[0]:.4f} / {expected[1]:.4f}")
     for metric in METRICS:
         pairs = zip(values(comparison, REFERENCE, metric), values(comparison, HONEST, metric), strict=True)
-        found = [reference - honest for reference, honest in pairs]
-        error = statistics.stdev(found) / math.sqrt(len(found))
-        gaps[metric] = {"gap": round(statistics.mean(found), 4), "in_standard_errors": round(gap_in(found, error), 1)}
+        differences = [reference - honest for reference, honest in pairs]
+        error = statistics.stdev(differences) / math.sqrt(len(differences))
+        gaps[metric] = {
+            "gap": round(statistics.mean(differences), 4),
+            "in_standard_errors": round(gap_in(differences, error), 1),
+        }
     seeds = len(values(comparison, HONEST, METRICS[0]))
     about = f"MF on {DATASET}, {seeds} seeds, eval_mask=train, test Recall@20 and NDCG@20"
     print(json.dumps({"measured": about, "ratios_to_prototype": ratios, "reference_minus_honest": gaps}))
@@ -63,9 +66,9 @@ def main() -> None:
     sys.exit(0 if near and all(gap["in_standard_errors"] > 3 for gap in gaps.values()) else 1)
 
 
-def gap_in(found: list[float], error: float) -> float:
+def gap_in(gaps: list[float], error: float) -> float:
     """Mean gap in standard errors; endless where all seeds agree to the digit."""
-    return statistics.mean(found) / error if error else math.inf
+    return statistics.mean(gaps) / error if error else math.inf
 
 
 if __name__ == "__main__":

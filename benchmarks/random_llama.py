@@ -122,8 +122,8 @@ def prompt_tokenizer() -> Any:
 
     cut = pre_tokenizers.BertPreTokenizer()
     texts = [str(text) for name in PROMPTS for text in asdict(Prompt.read(name)).values()]
-    found = {word for text in texts for word, _ in cut.pre_tokenize_str(text)}
-    words = ["[UNK]", *sorted(found | {"-", "\n", *map(str, range(100))})]
+    used = {word for text in texts for word, _ in cut.pre_tokenize_str(text)}
+    words = ["[UNK]", *sorted(used | {"-", "\n", *map(str, range(100))})]
     tokenizer = Tokenizer(models.WordLevel({word: row for row, word in enumerate(words)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = cut
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]")

@@ -62,8 +62,8 @@ class Training:
         config = Config(model, dataset, config_dict={**keys, "checkpoint_dir": str(folder)})
         cache = folder / dataset
         split = build_split(config, cache)
-        found = identify(split.view, config.settings, config.method, cache)
-        prepared = prepare(config, split, found.inferred, found.trees)
+        identified = identify(split.view, config.settings, config.method, cache)
+        prepared = prepare(config, split, identified.inferred, identified.trees)
         self.model, self.step, self.loader = prepared.model, prepared.trainer.step, prepared.train_data
         self.optimizer = prepared.trainer.optimizer
         if sampler == "recbole:dynamic":

@@ -81,8 +81,8 @@ def parts(view: TrainSplit, topk: int) -> dict[str, Callable[[dict[str, Any]], A
 
     def rule(results: dict[str, Any]) -> np.ndarray:
         codes = (np.pad(results[name], ((1, 0), (0, 0)), constant_values=-1) for name in ("codes_co", "codes_se"))
-        found = results["candidates"]
-        return RuleJudge(JudgeContext(view.matrix, *codes)).score(found.users, found.items)[0]
+        candidates = results["candidates"]
+        return RuleJudge(JudgeContext(view.matrix, *codes)).score(candidates.users, candidates.items)[0]
 
     return {
         "item_graph": lambda results: item_graph(train),

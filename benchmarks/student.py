@@ -51,9 +51,9 @@ def labelled(folder: Path) -> tuple[JudgeContext, Candidates, np.ndarray]:
         keys = [_keys(view, positions(view.users, users), positions(view.items, items)) for users, items in files]
         return np.isin(_keys(view, candidates.users, candidates.items), np.concatenate(keys))
 
-    known = ~among("valid.txt", "test.txt")
+    has_label = ~among("valid.txt", "test.txt")
     labels = among("train_enhanced_released.txt")
-    return JudgeContext(view.matrix, co, se), candidates.take(known), labels[known]
+    return JudgeContext(view.matrix, co, se), candidates.take(has_label), labels[has_label]
 
 
 def _tokens(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -139,7 +139,7 @@ def main() -> None:
     print(described)
     rounds = [one_round(features, labels, candidates.users, seed) for seed in range(given.rounds)]
     rows = [
-        {name: float(np.mean([one[place][name] for one, _ in rounds])) for name in rounds[0][0][place]}
+        {name: float(np.mean([figures[place][name] for figures, _ in rounds])) for name in rounds[0][0][place]}
         for place in range(len(USERS))
     ]
     print(f"{'':22}" + "".join(f"{count:>9}" for count in USERS))

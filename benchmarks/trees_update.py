@@ -50,10 +50,10 @@ def without(view: TrainSplit, held_out: np.ndarray) -> TrainSplit:
 
 def same_leaf(codes: np.ndarray, rebuilt: np.ndarray, rows: np.ndarray) -> float:
     """Of the pairs of an item of `rows` and another item in one leaf of `codes`, the share in one leaf of `rebuilt`."""
-    one = (codes[rows][:, None] == codes).all(axis=2)
-    one[np.arange(len(rows)), rows] = False
-    other = (rebuilt[rows][:, None] == rebuilt).all(axis=2)
-    return float(other[one].mean())
+    together = (codes[rows][:, None] == codes).all(axis=2)
+    together[np.arange(len(rows)), rows] = False
+    still_together = (rebuilt[rows][:, None] == rebuilt).all(axis=2)
+    return float(still_together[together].mean())
 
 
 def measure(view: TrainSplit, share: float, seed: int, folder: Path) -> dict[str, dict[str, Any]]:
@@ -118,11 +118,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         view = read_training_part(config, Path(folder) / "data")
         draws = [measure(view, options.share, seed, Path(folder)) for seed in range(options.draws)]
-    found = mean_of(draws)
-    for name, values in found.items():
+    means = mean_of(draws)
+    for name, values in means.items():
         print(name, values, flush=True)
-    said = f"items placed into trees of {options.dataset}, {options.share} of them held out, {options.draws} draws"
-    print(json.dumps({"measured": said, "results": found}))
+    description = (
+        f"items placed into trees of {options.dataset}, {options.share} of them held out, {options.draws} draws"
+    )
+    print(json.dumps({"measured": description, "results": means}))
 
 
 if __name__ == "__main__":

@@ -70,8 +70,8 @@ def _dispatch(arguments: list[str]) -> int:
     command = arguments.pop(0) if arguments and not arguments[0].startswith("-") else None
     if command is not None and command not in SUBCOMMANDS:
         near = near_names(command, SUBCOMMANDS)
-        known = f"nearest: {', '.join(near)}" if near else f"known: {', '.join(SUBCOMMANDS)}"
-        raise UserError(f"There is no subcommand {command!r}; {known}. Without one a model is trained.")
+        names = f"nearest: {', '.join(near)}" if near else f"known: {', '.join(SUBCOMMANDS)}"
+        raise UserError(f"There is no subcommand {command!r}; {names}. Without one a model is trained.")
     if {"-h", "--help"} & set(arguments):
         print(help_text() if command is None else PAGES[command], end="")
         return 0

@@ -20,9 +20,9 @@ from recbole_dtlns.evaluation.final_test import read_test
 from recbole_dtlns.evaluation.leaks import LeakChecks
 from recbole_dtlns.evaluation.model_source import RecBoleModels
 from recbole_dtlns.evaluation.trained_run import TrainedRun, write_run
+from recbole_dtlns.false_negatives.identification.identified import write_identified
 from recbole_dtlns.false_negatives.identification.stage import identify
 from recbole_dtlns.false_negatives.identification.text import read_text
-from recbole_dtlns.false_negatives.identification.writing import write_identified
 from recbole_dtlns.files.run_folder import (
     CONFIG,
     LOG,

@@ -38,11 +38,11 @@ def test_time_to_quality_counts_to_the_first_epoch_above_the_best_of_recbole(
         "recbole:uniform": points((10, "0.1"), (20, "0.2"), (30, "0.2")),
         "recbole:dynamic": points((10, "0.3"), (40, "0.4"), (50, "0.35")),
     }
-    found = time_to_quality.ratios(stock, points((5, ""), (8, "0.25"), (16, "0.4"), (30, "0.41"), (99, "0.6")))
-    assert found["goal"] == {"sampler": "recbole:dynamic", "epoch": 1, "seconds": 40, "value": 0.4}
-    assert found["ratio"] == 0.75  # equal is not above
-    assert found["ratio_to"] == {"recbole:uniform": 0.4, "recbole:dynamic": 0.75}
-    assert found["ours"] == {"epoch": 3, "seconds": 30, "value": 0.41}
+    ratios = time_to_quality.ratios(stock, points((5, ""), (8, "0.25"), (16, "0.4"), (30, "0.41"), (99, "0.6")))
+    assert ratios["goal"] == {"sampler": "recbole:dynamic", "epoch": 1, "seconds": 40, "value": 0.4}
+    assert ratios["ratio"] == 0.75  # equal is not above
+    assert ratios["ratio_to"] == {"recbole:uniform": 0.4, "recbole:dynamic": 0.75}
+    assert ratios["ours"] == {"epoch": 3, "seconds": 30, "value": 0.41}
     lost = time_to_quality.ratios(stock, points((1, "0.3")))
     assert lost["ratio"] is None
     assert lost["ours"] is None

@@ -116,9 +116,9 @@ def test_recommend_lists_unseen_items_by_token(toy: Path, capsys: pytest.Capture
     assert main(["recommend", "run", "--topk=40", "--output=all.tsv"]) == 0
     listed = {tuple(line.split("\t")[:2]) for line in Path("all.tsv").read_text().splitlines()[1:]}
     inferred = Path("run/inferred_positives.tsv").read_text().splitlines()[1:]
-    known = set(parts["train"] + parts["valid"])
-    assert listed == {(f"u{user}", f"i{item}") for user in range(60) for item in range(40)} - known
-    assert {tuple(line.split("\t")[:2]) for line in inferred} - known <= listed
+    seen = set(parts["train"] + parts["valid"])
+    assert listed == {(f"u{user}", f"i{item}") for user in range(60) for item in range(40)} - seen
+    assert {tuple(line.split("\t")[:2]) for line in inferred} - seen <= listed
     assert main(["recommend", "run", "--users=stranger"]) == 2
     assert "stranger" in capsys.readouterr().err
     assert main(["recommend", "nowhere"]) == 2
@@ -242,9 +242,9 @@ def test_convert_makes_files_that_train(toy: Path, capsys: pytest.CaptureFixture
     base = ["--model=BPR", "--epochs=2", "--judge=rule", *SMALL]
     assert main([*base, "--dataset=tiny", "--data_path=atomic", "--run_dir=from_atomic"]) == 0
     assert main([*base, "--dataset=toy", "--data_path=data", "--run_dir=from_text"]) == 0
-    one, two = read_result(toy / "from_atomic"), read_result(toy / "from_text")
-    assert one["test_result"] == two["test_result"]
-    assert one["data"] == two["data"]
+    first, second = read_result(toy / "from_atomic"), read_result(toy / "from_text")
+    assert first["test_result"] == second["test_result"]
+    assert first["data"] == second["data"]
     assert main(["convert", "data/toy"]) == 2
     assert "Usage" in capsys.readouterr().err
 

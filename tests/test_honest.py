@@ -66,8 +66,8 @@ def prepared(data: Path, **keys: Any) -> tuple[Config, BuiltSplit, Identificatio
     config = Config("LightGCN", "toy", config_dict=given)
     config["checkpoint_dir"] = str(data / "saved")
     split = build_split(config, data / "cache")
-    found = identify(split.view, config.settings, config.method, data / "cache")
-    return config, split, found, prepare(config, split, found.inferred, found.trees)
+    identified = identify(split.view, config.settings, config.method, data / "cache")
+    return config, split, identified, prepare(config, split, identified.inferred, identified.trees)
 
 
 def masked(loader: Any) -> set[tuple[int, int]]:
@@ -104,24 +104,24 @@ def test_eval_mask_train_leaves_valid_positives_in_the_test_ranking(toy_data: Pa
 
 
 def test_the_reference_protocol_masks_train_and_inferred_and_drops_held_out_pairs(toy_data: Path) -> None:
-    _, split, found, ready = prepared(toy_data, protocol="reference", judge="keep_all", judge_decision="threshold")
+    _, split, identified, ready = prepared(toy_data, protocol="reference", judge="keep_all", judge_decision="threshold")
     train, valid, test = (pairs_of(part) for part in split.parts)
     assert ready.extra is not None
     extra = set(zip(ready.extra.users.tolist(), ready.extra.items.tolist(), strict=True))
-    assert found.inferred is not None
-    assert 0 < len(extra) < len(found.inferred)
+    assert identified.inferred is not None
+    assert 0 < len(extra) < len(identified.inferred)
     assert not extra & (valid | test)
     assert masked(ready.valid_data) == seen_by(ready.valid_data, train | extra)
     assert masked(ready.test_data) == seen_by(ready.test_data, train | extra)
 
 
 def test_honest_runs_keep_inferred_positives_that_happen_to_be_held_out(toy_data: Path) -> None:
-    _, split, found, ready = prepared(toy_data, judge="keep_all", judge_decision="threshold")
+    _, split, identified, ready = prepared(toy_data, judge="keep_all", judge_decision="threshold")
     assert ready.extra is not None
-    assert found.inferred is not None
-    assert len(ready.extra) == len(found.inferred)
-    held = pairs_of(split.valid) | pairs_of(split.test)
-    assert held & set(zip(ready.extra.users.tolist(), ready.extra.items.tolist(), strict=True))
+    assert identified.inferred is not None
+    assert len(ready.extra) == len(identified.inferred)
+    held_out = pairs_of(split.valid) | pairs_of(split.test)
+    assert held_out & set(zip(ready.extra.users.tolist(), ready.extra.items.tolist(), strict=True))
 
 
 def test_any_other_pair_in_the_mask_raises(toy_data: Path) -> None:
@@ -167,8 +167,8 @@ def test_the_overlap_is_reported_beside_chance(tmp_path: Path, toy_data: Path) -
     parts = toy_split()
     chance = {}
     for name in ("valid", "test"):
-        held = set(parts[name])
-        assert result["overlap"][name] == sum((user, item) in held for user, item in rows)
+        held_out = set(parts[name])
+        assert result["overlap"][name] == sum((user, item) in held_out for user, item in rows)
         counts: dict[str, list[int]] = {}
         for user, _ in rows:
             counts.setdefault(user, [0, 0, 0])[0] += 1

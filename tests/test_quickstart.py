@@ -23,19 +23,19 @@ def test_the_page_runs_as_it_stands(
 
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     monkeypatch.chdir(tmp_path)
-    said = {}
+    outputs = {}
     for commands in commands_of(PAGE):
         if commands.startswith("recbole-dtlns "):  # in this process: no start of Python for each
             assert main(shlex.split(commands.replace("\\\n", " "))[1:]) == 0, commands
-            said[commands] = capsys.readouterr().out
+            outputs[commands] = capsys.readouterr().out
         else:
-            said[commands] = said_by(commands, tmp_path)
-    assert len(said) == PAGE.count("```text") == 10
+            outputs[commands] = said_by(commands, tmp_path)
+    assert len(outputs) == PAGE.count("```text") == 10
 
-    found, told = (int(FOUND.search(text)[1]) for text in ("\n".join(said.values()), PAGE))
-    assert found > 5 * 2  # chance gives about 2 of the 40 hidden loans
-    assert abs(found - told) <= 4  # other versions of numpy and scikit-learn may differ a little
-    lists = next(text for commands, text in said.items() if commands.startswith("recbole-dtlns recommend"))
+    in_run, on_page = (int(FOUND.search(text)[1]) for text in ("\n".join(outputs.values()), PAGE))
+    assert in_run > 5 * 2  # chance gives about 2 of the 40 hidden loans
+    assert abs(in_run - on_page) <= 4  # other versions of numpy and scikit-learn may differ a little
+    lists = next(text for commands, text in outputs.items() if commands.startswith("recbole-dtlns recommend"))
     assert [line.split("\t")[0] for line in lists.splitlines()] == ["user", *["reader-007"] * 3, *["reader-008"] * 3]
     runs = pd.read_csv("library/side-by-side/summary.csv").set_index("sampler")
     assert list(runs.index) == ["recbole:uniform", "dtl_ns", "mixgcf+list"]

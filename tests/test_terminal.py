@@ -28,21 +28,21 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, st
     """The working directory of a run in `run`, and what its console said."""
     home = tmp_path_factory.mktemp("terminal")
     write_pairs(home / "data" / "toy", toy_split())
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(io.StringIO()) as said:
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(io.StringIO()) as stderr:
         patch.chdir(home)
         Path("mine.yaml").write_text("epoch: 3\n")
         assert main([*FLAGS, "--epochs=3", "--eval_step=2", "--run_dir=run", "--config_files=mine.yaml"]) == 0
-        yield home, said.getvalue()
+        yield home, stderr.getvalue()
 
 
 def test_an_epoch_is_one_line_and_the_log_has_recboles_too(console: tuple[Path, str]) -> None:
-    home, said = console
-    epochs = [line.split("INFO  ")[1] for line in said.splitlines() if "epoch " in line and "best epoch" not in line]
+    home, output = console
+    epochs = [line.split("INFO  ")[1] for line in output.splitlines() if "epoch " in line and "best epoch" not in line]
     number = r"[\d.]+"
     assert len(epochs) == 3
     assert re.fullmatch(rf"epoch 0: loss {number}, {number} s", epochs[0])
     assert re.fullmatch(rf"epoch 1: loss {number}, {number} s, valid NDCG@20 {number}, best so far", epochs[1])
-    assert "train loss" not in said
+    assert "train loss" not in output
     log = (home / "run/run.log").read_text()
     for words in ("train loss", "valid result", "test result", "epoch 1: loss"):
         assert words in log
@@ -74,8 +74,8 @@ def test_a_log_has_what_was_kept_for_it_alone(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_run_ends_with_metrics_seconds_files_and_the_next_command(console: tuple[Path, str]) -> None:
-    home, said = console
-    end = said[said.index("BPR on toy, best epoch 1:") :]
+    home, output = console
+    end = output[output.index("BPR on toy, best epoch 1:") :]
     assert [word in end for word in ("valid @10", "test @20", "ndcg")] == [True] * 3
     assert re.search(r"Seconds: trees .*judging .*training [\d.]+ \(sampling [\d.]+ of them\), evaluation ", end)
     written = re.search(r"Wrote to run: (.*)\.", end)
@@ -113,17 +113,17 @@ class Terminal(io.StringIO):
 @pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
 def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch, no_color: str, coloured: bool) -> None:
     monkeypatch.setenv("NO_COLOR", no_color)
-    monkeypatch.setattr(sys, "stderr", said := Terminal())
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     start_log(None, "INFO")
     logging.getLogger("recbole_dtlns.mine").info("\x1b[1;32mours\x1b[0m")
-    assert ("\x1b[" in said.getvalue()) is coloured
+    assert ("\x1b[" in terminal.getvalue()) is coloured
     bar = display._cleared(lambda *arguments, **options: options)([1], desc="\x1b[1;35mTrain\x1b[0m")
     assert bar["leave"] is False  # the bars of finished epochs do not fill the terminal
     assert ("\x1b[" in bar["desc"]) is coloured
 
 
 @pytest.mark.parametrize(
-    ("bigger", "score", "said"),
+    ("bigger", "score", "text"),
     [
         (True, 0.3, "best so far"),
         (True, 0.2, "best so far"),
@@ -131,10 +131,10 @@ def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch, no_color: str, co
         (False, 0.1, "best so far"),
     ],
 )
-def test_an_epoch_is_told_beside_the_best_one(bigger: bool, score: float, said: str) -> None:
+def test_an_epoch_is_told_beside_the_best_one(bigger: bool, score: float, text: str) -> None:
     trainer = SimpleNamespace(best_valid_score=0.2, cur_step=1, eval_step=2, valid_metric_bigger=bigger)
     trainer.config = {"valid_metric": "MRR@10"}
-    assert standing(trainer, 7, score) == f"valid MRR@10 {score:.4f}, {said}"
+    assert standing(trainer, 7, score) == f"valid MRR@10 {score:.4f}, {text}"
     assert epoch_line(7, None, 1.23) == "epoch 7: 1.2 s"
 
 
@@ -164,17 +164,17 @@ def test_a_file_with_a_comma_in_its_name_is_a_file(tmp_path: Path, monkeypatch: 
 
 def test_doctor_names_the_steps_in_their_order(console: tuple[Path, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", *FLAGS]) == 0
-    said = capsys.readouterr().out
-    steps = re.findall(r"^\d\. (\w+)", said, re.M)
+    output = capsys.readouterr().out
+    steps = re.findall(r"^\d\. (\w+)", output, re.M)
     assert steps == ["data", "candidates", "trees", "judge", "training", "test"]
-    assert "20 of each user by EASE" in said
-    assert "at most 300 epochs of at most 1 batch," in said
-    assert "Nothing is missing." in said
+    assert "20 of each user by EASE" in output
+    assert "at most 300 epochs of at most 1 batch," in output
+    assert "Nothing is missing." in output
     assert main(["doctor", *FLAGS[:3], "--neg_sampler=uniform", "--train_batch_size=100"]) == 0
-    said = capsys.readouterr().out
-    assert re.findall(r"^\d\. (\w+)", said, re.M) == ["data", "training", "test"]
+    output = capsys.readouterr().out
+    assert re.findall(r"^\d\. (\w+)", output, re.M) == ["data", "training", "test"]
     pairs = len(toy_split()["train"])
-    assert f"of at most {-(-pairs // 100)} batches," in said
+    assert f"of at most {-(-pairs // 100)} batches," in output
 
 
 @pytest.mark.parametrize(
@@ -206,6 +206,6 @@ def test_doctor_says_what_is_missing_after_what_would_run(
     console: tuple[Path, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["doctor", "--model=BPR", "--dataset=toy", "--data_path=data", "--judge=llm"]) == 2
-    said = capsys.readouterr()
-    assert "4. judge" in said.out
-    assert "Missing: judge=llm needs a language model" in said.err
+    output = capsys.readouterr()
+    assert "4. judge" in output.out
+    assert "Missing: judge=llm needs a language model" in output.err

@@ -11,8 +11,8 @@ def save_tiny_llama(folder: Path, **sizes) -> Path:
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers
 
-    known = ["[UNK]", "positive", "negative", "-", *map(str, range(10))]  # numbers, or all paths would look alike
-    words = [*known, *(f"w{number}" for number in range(512 - len(known)))]
+    meaningful = ["[UNK]", "positive", "negative", "-", *map(str, range(10))]  # numbers, or all paths would look alike
+    words = [*meaningful, *(f"w{number}" for number in range(512 - len(meaningful)))]
     tokenizer = Tokenizer(models.WordLevel({word: row for row, word in enumerate(words)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]").save_pretrained(folder)

@@ -18,7 +18,7 @@ def flags(arguments: Sequence[str], aliases: Mapping[str, str] | None = None) ->
     Raises:
         UserError: a word that is no flag, a flag without a value, or the same flag twice.
     """
-    found: dict[str, str] = {}
+    given: dict[str, str] = {}
     words = list(arguments)
     while words:
         word = words.pop(0)
@@ -32,19 +32,19 @@ def flags(arguments: Sequence[str], aliases: Mapping[str, str] | None = None) ->
             if not words or words[0].startswith("--"):
                 raise UserError(f"--{key} has no value; write --{key}=VALUE.")
             value = words.pop(0)
-        if key in found and found[key] != value:
-            raise UserError(f"--{key} is given twice, as {found[key]} and as {value}. Give it once.")
-        found[key] = value
-    return found
+        if key in given and given[key] != value:
+            raise UserError(f"--{key} is given twice, as {given[key]} and as {value}. Give it once.")
+        given[key] = value
+    return given
 
 
-def config_files(found: dict[str, str]) -> list[str]:
+def config_files(flags: dict[str, str]) -> list[str]:
     """Take `config_files` out of the flags: file names separated by spaces.
 
     Raises:
         UserError: they are separated by commas or semicolons.
     """
-    given = found.pop("config_files", "")
+    given = flags.pop("config_files", "")
     names = given.split()
     parts = [part for part in re.split(r"[,;\s]+", given.strip(" []()")) if part]
     if parts != names and not all(Path(name).is_file() for name in names):

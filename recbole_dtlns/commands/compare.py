@@ -5,9 +5,12 @@ from __future__ import annotations
 import datetime
 import logging
 import secrets
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
 from recbole_dtlns.commands.arguments import config_files, flags
@@ -40,15 +43,15 @@ def main(arguments: list[str]) -> int:
     from recbole_dtlns.comparison.run.records import PLAN
     from recbole_dtlns.comparison.search.optuna_trials import require_optuna
 
-    found = flags(arguments, _SHORT)
-    files = config_files(found)
-    dry_run = _taken(found, "dry_run", flag, "false")
-    gpus = [name.strip() for name in found.pop("gpus", "").split(",") if name.strip()]
-    jobs = _taken(found, "jobs", whole(1), str(len(gpus) or 1))
-    folder = run_folder(found.pop("run_dir", None))
-    if not {"plan", "datasets"} & set(found) and (folder / PLAN).is_file():
-        found["plan"] = str(folder / PLAN)
-    plan = make_plan(found, files)
+    given = flags(arguments, _SHORT)
+    files = config_files(given)
+    dry_run = _taken(given, "dry_run", flag, "false")
+    gpus = [name.strip() for name in given.pop("gpus", "").split(",") if name.strip()]
+    jobs = _taken(given, "jobs", whole(1), str(len(gpus) or 1))
+    folder = run_folder(given.pop("run_dir", None))
+    if not {"plan", "datasets"} & set(given) and (folder / PLAN).is_file():
+        given["plan"] = str(folder / PLAN)
+    plan = make_plan(given, files)
     if plan.search == "optuna":
         require_optuna()
     check_cells(plan)
@@ -58,8 +61,8 @@ def main(arguments: list[str]) -> int:
     return _compare(plan, folder, jobs, gpus)
 
 
-def _taken(found: dict[str, str], key: str, parse: Callable[[str], T], start: str) -> T:
-    value = found.pop(key, start)
+def _taken(given: dict[str, str], key: str, parse: Callable[[str], T], start: str) -> T:
+    value = given.pop(key, start)
     try:
         return parse(value)
     except ValueError as error:
@@ -90,9 +93,9 @@ def run_folder(run_dir: str | None) -> Path:
 def _dry_run(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str]) -> int:
     from recbole_dtlns.comparison.run.outlook import cost_text, plan_text, so_far
 
-    found = so_far(folder, plan)
-    print(plan_text(found, plan), flush=True)
-    print(cost_text(found, plan, jobs, gpus))
+    comparison = so_far(folder, plan)
+    print(plan_text(comparison, plan), flush=True)
+    print(cost_text(comparison, plan, jobs, gpus))
     return 0
 
 
@@ -100,7 +103,6 @@ def _compare(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str]) -> 
     from recbole_dtlns.comparison.report import PARTS, write_report
     from recbole_dtlns.comparison.report.standings import standings_text
     from recbole_dtlns.comparison.run.campaign import carry_out, write_plan
-    from recbole_dtlns.comparison.run.processes import interruptible
     from recbole_dtlns.comparison.run.summary import SUMMARY
     from recbole_dtlns.files.owner import only_one
     from recbole_dtlns.files.partial import clear_partials
@@ -121,3 +123,25 @@ def _compare(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str]) -> 
     for run in comparison.failed:
         sys.stderr.write(f"recbole-dtlns: {run.run_id} failed: {run.reason}\n")
     return 1 if comparison.failed else 0
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the block as Ctrl-C does, and Ctrl-C also where a shell has switched it off.
+
+    Where SIGHUP is ignored it stays so: under nohup the end of the terminal is not the end of the comparison. Windows
+    has no SIGHUP.
+    """
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, _interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

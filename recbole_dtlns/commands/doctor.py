@@ -23,27 +23,27 @@ def main(arguments: list[str]) -> int:
 
     With a language model as judge: its size, the memory it takes and, for a data set, tokens and hours.
     """
-    found = flags(arguments, {"-m": "--model", "-d": "--dataset"})
+    given = flags(arguments, {"-m": "--model", "-d": "--dataset"})
     for line in [*_version_lines(), *_device_lines(), *_extra_lines()]:
         print(line)
-    files = config_files(found)
-    model, dataset = _named("model", found, files), _named("dataset", found, files)
-    if dataset is None and "llm_model" in found and model is None and not files:
-        _print(_lone_model_lines(found))
+    files = config_files(given)
+    model, dataset = _named("model", given, files), _named("dataset", given, files)
+    if dataset is None and "llm_model" in given and model is None and not files:
+        _print(_lone_model_lines(given))
         return 0
-    if dataset is None and (found or model):
+    if dataset is None and (given or model):
         raise UserError("doctor shows what would run for a data set; name it with --dataset=NAME.")
     if dataset is not None:
-        _show_run(model or "BPR", dataset, files, found)
+        _show_run(model or "BPR", dataset, files, given)
     else:
         print("Name a data set with --dataset=NAME to see what would run, what it would cost and what is missing.")
     return 0
 
 
-def _named(key: str, found: dict[str, str], files: list[str]) -> str | None:
+def _named(key: str, given: dict[str, str], files: list[str]) -> str | None:
     """A key of the command line, which is taken out, or else of the configuration files."""
-    if key in found or not files:
-        return found.pop(key, None)
+    if key in given or not files:
+        return given.pop(key, None)
     from recbole_dtlns.config.config_files import raw_value
 
     return raw_value(key, files)
@@ -54,15 +54,15 @@ def _print(lines: Iterator[tuple[str, str]]) -> None:
         print(f"{name:<14} {value}", flush=True)
 
 
-def _lone_model_lines(found: dict[str, str]) -> Iterator[tuple[str, str]]:
+def _lone_model_lines(given: dict[str, str]) -> Iterator[tuple[str, str]]:
     """What is known of a language model without a data set."""
     from recbole_dtlns.commands.judging_outlook import model_lines
     from recbole_dtlns.config.settings import Settings, our_keys
     from recbole_dtlns.false_negatives.judges.llm import LlmJudge
 
-    if unknown := sorted(set(found) - our_keys()):
+    if unknown := sorted(set(given) - our_keys()):
         raise UserError(f"doctor: {', '.join(unknown)} mean nothing without a data set; name it with --dataset=NAME.")
-    options = Settings.parse(found).as_dict()
+    options = Settings.parse(given).as_dict()
     LlmJudge.check({**options, "llm_prompt": "compact"})
     yield from model_lines(options, Path(options["cache_dir"] or Path("saved") / "cache"))
 
@@ -113,7 +113,7 @@ def _judge_lines(config: Any) -> Iterator[tuple[str, str]]:
     yield from question_lines(config, cache_dir, model_folder)
 
 
-def _show_run(model: str, dataset: str, files: list[str], found: dict[str, str]) -> None:
+def _show_run(model: str, dataset: str, files: list[str], given: dict[str, str]) -> None:
     """Print what would run.
 
     Raises:
@@ -124,7 +124,7 @@ def _show_run(model: str, dataset: str, files: list[str], found: dict[str, str])
     from recbole_dtlns.quick_start import Inputs
     from recbole_dtlns.training.preflight import missing_for
 
-    config = Inputs(model, dataset, files, None, found).config()
+    config = Inputs(model, dataset, files, None, given).config()
     file_lines, rows = _file_lines(config)
     lines = [
         *file_lines,
@@ -135,7 +135,7 @@ def _show_run(model: str, dataset: str, files: list[str], found: dict[str, str])
     print("\n".join(lines))
     missing = missing_for(config)
     if missing:
-        raise UserError("\n".join(f"Missing: {said}" for said in missing))
+        raise UserError("\n".join(f"Missing: {complaint}" for complaint in missing))
     _print(_judge_lines(config))
     print("Nothing is missing. `compare --dry_run` with the same keys times an epoch of it.")
 

@@ -10,8 +10,8 @@ def main(arguments: list[str]) -> int:
     from recbole_dtlns.commands.offline import run_identification
     from recbole_dtlns.quick_start import Inputs
 
-    found = flags(arguments, {"-d": "--dataset"})
-    files = config_files(found)
-    model = found.pop("model", None)
-    run_identification(Inputs(model, found.pop("dataset", None), files, None, found))
+    given = flags(arguments, {"-d": "--dataset"})
+    files = config_files(given)
+    model = given.pop("model", None)
+    run_identification(Inputs(model, given.pop("dataset", None), files, None, given))
     return 0

@@ -21,10 +21,10 @@ def key_lines() -> list[tuple[str, Any, str]]:
     lines = table_lines()
     judges = declared_keys("judges", "other judges").items()
     lines += [(name, key.default, key.meaning) for name, key in judges]
-    known = {key for key, _, _ in lines}
-    lines += [line for line in _yaml_lines("overall") if line[0] not in known and line[0] not in _OF_RECBOLE]
+    ours = {key for key, _, _ in lines}
+    lines += [line for line in _yaml_lines("overall") if line[0] not in ours and line[0] not in _OF_RECBOLE]
     for name in sampler_names():
-        own = [line for line in _yaml_lines(f"sampler/{name}") if line[0] not in known]
+        own = [line for line in _yaml_lines(f"sampler/{name}") if line[0] not in ours]
         lines += [(key, value, f"{name}: {about}") for key, value, about in own]
     return lines
 

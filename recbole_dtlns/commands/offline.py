@@ -13,9 +13,9 @@ from recbole_dtlns.errors import UserError
 from recbole_dtlns.evaluation import result as results
 from recbole_dtlns.evaluation.closing import seconds_text
 from recbole_dtlns.evaluation.model_source import RecBoleModels
+from recbole_dtlns.false_negatives.identification.identified import write_identified
 from recbole_dtlns.false_negatives.identification.stage import identify
 from recbole_dtlns.false_negatives.identification.text import read_text
-from recbole_dtlns.false_negatives.identification.writing import write_identified
 from recbole_dtlns.files.run_folder import (
     CONFIG,
     EXAMPLES,

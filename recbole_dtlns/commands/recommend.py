@@ -68,7 +68,7 @@ def _lines(folder: Path, topk: int, users: list[str] | None, options: Mapping[st
 
 
 def _target(output: str | None) -> Path | None:
-    """The file that is written, behind links; None: standard output.
+    """The file to write, with links followed; None: standard output.
 
     Raises:
         UserError: it is a folder, or its folder is not there.

@@ -16,12 +16,12 @@ def main(arguments: list[str]) -> int:
         return 0
     from recbole_dtlns.quick_start import run_recbole_dtlns
 
-    found = flags(arguments, _SHORT)
-    files = config_files(found)
+    given = flags(arguments, _SHORT)
+    files = config_files(given)
     run_recbole_dtlns(
-        model=found.pop("model", None),
-        dataset=found.pop("dataset", None),
+        model=given.pop("model", None),
+        dataset=given.pop("dataset", None),
         config_file_list=files,
-        command_line=found,
+        command_line=given,
     )
     return 0

@@ -137,11 +137,11 @@ def _take_names_only() -> None:
     import recbole.model.context_aware_recommender.kd_dagfm as teachers
     import recbole.trainer.hyper_tuning as tuning
 
-    known = ("DAGFM", "CrossNet", "CIN")
+    names = ("DAGFM", "CrossNet", "CIN")
 
     def teacher(name: str) -> Any:
-        if name not in known:
-            raise UserError(f"teacher={name!r}: expected one of {', '.join(known)}.")
+        if name not in names:
+            raise UserError(f"teacher={name!r}: expected one of {', '.join(names)}.")
         return getattr(teachers, name)
 
     teachers.eval = teacher

@@ -8,8 +8,6 @@ from fractions import Fraction
 
 import numpy as np
 
-from recbole_dtlns.errors import UserError
-
 _NUMBER, _PERCENT = r"\d{1,9}", r"\d{1,6}(?:\.\d{1,4})?"
 _FORM = re.compile(rf"(?P<fixed>{_NUMBER})|(?P<share>{_PERCENT})%|(?P<base>{_NUMBER})\+(?P<more>{_PERCENT})%", re.ASCII)
 
@@ -32,13 +30,13 @@ class Budget:
         """Read `5`, `50%` (of the user's history, rounded up) or `5+50%` (five, and half of the history rounded down).
 
         Raises:
-            UserError: anything else.
+            ValueError: anything else; it says what was expected.
         """
         if isinstance(text, Budget):
             return text
         form = _FORM.fullmatch(re.sub(r"\s", "", str(text)))
         if form is None:
-            raise UserError(
+            raise ValueError(
                 "a number of pairs for each user such as 5, a share of the user's history such as 50%, or both as in "
                 f"5+50%; found {text!r}"
             )

@@ -73,9 +73,9 @@ def _completed(name: str, kind: Any, base: type[JudgeDeclaration]) -> type[Judge
 
 def require_judge(name: str) -> None:
     """Raise UserError, with near names, unless there is a judge of this name."""
-    known = sorted({**table("other judges"), **table("judges")})
-    if name not in known:
-        raise UserError(f"There is no judge {name!r}{nearest(name, known) or '.'} Known: {', '.join(known)}.")
+    names = sorted({**table("other judges"), **table("judges")})
+    if name not in names:
+        raise UserError(f"There is no judge {name!r}{nearest(name, names) or '.'} Known: {', '.join(names)}.")
 
 
 def declared(judge: str) -> type[JudgeDeclaration]:
@@ -93,9 +93,11 @@ def declared(judge: str) -> type[JudgeDeclaration]:
 
 def require_asked(judge: str) -> None:
     """Raise UserError, with the names that there are, unless this judge is asked pair by pair."""
-    known = table("judges")
-    if judge not in known:
-        raise UserError(f"There is no judge {judge!r} that answers questions. Give one of {', '.join(sorted(known))}.")
+    asked_judges = table("judges")
+    if judge not in asked_judges:
+        raise UserError(
+            f"There is no judge {judge!r} that answers questions. Give one of {', '.join(sorted(asked_judges))}."
+        )
 
 
 def asked_judges(judge: str, options: Mapping[str, Any]) -> set[str]:

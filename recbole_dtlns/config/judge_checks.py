@@ -71,11 +71,11 @@ def _check_evidence(settings: Settings, kind: type[JudgeDeclaration]) -> None:
     """Refuse judges that the learned judge cannot learn from, and a budget that limits nothing."""
     options = settings.as_dict()
     informing = {name for name, other in all_judges().items() if other.informs}
-    known = sorted(name for name in informing if declared(name).way in {"asked", "distilled"})
+    names = sorted(name for name in informing if declared(name).way in {"asked", "distilled"})
     named = kind.asks(options)
     for name in named:
-        if name not in known:
-            raise UserError(f"learned_from: there is no judge {name!r} to learn from. Give one of {', '.join(known)}.")
+        if name not in names:
+            raise UserError(f"learned_from: there is no judge {name!r} to learn from. Give one of {', '.join(names)}.")
         _check_asked(name, options)
     if settings["llm_budget"] is not None and not any(declared(name).asks_model for name in named):
         raise UserError(

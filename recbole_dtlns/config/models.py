@@ -31,8 +31,8 @@ def require_model(name: str) -> None:
     if not any(
         re.search(rf"^class {re.escape(name)}\b", module.read_text(encoding="utf-8"), re.M) for module in modules
     ):
-        known = sorted(path.stem for path in home.glob("properties/model/*.yaml"))
-        raise UserError(f"RecBole has no model {name!r}{nearest(name, known) or '.'}")
+        names = sorted(path.stem for path in home.glob("properties/model/*.yaml"))
+        raise UserError(f"RecBole has no model {name!r}{nearest(name, names) or '.'}")
 
 
 def inherited_keys(model_class: Any) -> dict[str, Any]:

@@ -42,24 +42,24 @@ def check_nested_keys(given: Mapping[str, Any], presplit: bool) -> None:
     endings = {*_ENDINGS, *(given.get("additional_feat_suffix") or ())}
     for key in ("load_col", "unload_col", "unused_col"):
         if given.get(key) is not None:
-            _known(key, given[key], sorted(endings))
+            _refuse_unknown(key, given[key], sorted(endings))
     for key in _COUNT_INTERVALS:
         if given.get(key) is not None:
             _check_interval(key, given[key])
 
 
-def _check_eval_args(found: Any, presplit: bool) -> None:
-    arguments = _mapping("eval_args", found, "{split: {RS: [0.8, 0.1, 0.1]}, order: RO, group_by: user, mode: full}")
-    _known("eval_args", arguments, _EVAL_ARGS)
+def _check_eval_args(value: Any, presplit: bool) -> None:
+    arguments = _mapping("eval_args", value, "{split: {RS: [0.8, 0.1, 0.1]}, order: RO, group_by: user, mode: full}")
+    _refuse_unknown("eval_args", arguments, _EVAL_ARGS)
     if not presplit or arguments.get("split") is not None:
         _check_split(arguments.get("split", {"RS": [8, 1, 1]}))
-    _one_of("eval_args.order", arguments.get("order", "RO"), ("RO", "TO"))
+    _require_word("eval_args.order", arguments.get("order", "RO"), ("RO", "TO"))
     group_by = arguments.get("group_by")
     if group_by is not None and str(group_by).lower() != "none":
-        _one_of("eval_args.group_by", group_by, ("user", "none"))
+        _require_word("eval_args.group_by", group_by, ("user", "none"))
     mode = arguments.get("mode", "full")
     if isinstance(mode, Mapping):
-        _known("eval_args.mode", mode, ("valid", "test"))
+        _refuse_unknown("eval_args.mode", mode, ("valid", "test"))
     for name, word in mode.items() if isinstance(mode, Mapping) else [("", mode)]:
         if not re.fullmatch(r"full|labeled|(uni|pop)[1-9]\d{0,8}", str(word), re.ASCII):
             raise UserError(
@@ -68,13 +68,13 @@ def _check_eval_args(found: Any, presplit: bool) -> None:
             )
 
 
-def _check_split(found: Any) -> None:
-    split = _mapping("eval_args.split", found, "{RS: [0.8, 0.1, 0.1]} or {LS: valid_and_test}")
-    _known("eval_args.split", split, ("RS", "LS"))
+def _check_split(value: Any) -> None:
+    split = _mapping("eval_args.split", value, "{RS: [0.8, 0.1, 0.1]} or {LS: valid_and_test}")
+    _refuse_unknown("eval_args.split", split, ("RS", "LS"))
     if len(split) != 1:
         raise UserError(f"eval_args.split={split!r}: expected one of RS (ratios) and LS (leave the last ones out).")
     if "LS" in split:
-        _one_of("eval_args.split.LS", split["LS"], _LEAVE_OUT)
+        _require_word("eval_args.split.LS", split["LS"], _LEAVE_OUT)
         return
     ratios = split["RS"]
     if not (isinstance(ratios, list) and len(ratios) == 3 and all(is_number(ratio) for ratio in ratios)) or not (
@@ -86,14 +86,14 @@ def _check_split(found: Any) -> None:
         )
 
 
-def _check_negatives(found: Any) -> None:
+def _check_negatives(value: Any) -> None:
     example = "{distribution: uniform, sample_num: 1}"
-    arguments = _mapping("train_neg_sample_args", found, f"{example}, or None")
-    _known("train_neg_sample_args", arguments, _NEGATIVES)
+    arguments = _mapping("train_neg_sample_args", value, f"{example}, or None")
+    _refuse_unknown("train_neg_sample_args", arguments, _NEGATIVES)
     distribution = arguments.get("distribution", "uniform")
     if distribution in (None, "None", "none"):
         return
-    _one_of("train_neg_sample_args.distribution", distribution, ("uniform", "popularity", "none"))
+    _require_word("train_neg_sample_args.distribution", distribution, ("uniform", "popularity", "none"))
     for name, low in (("sample_num", 1), ("candidate_num", 0)):
         if name in arguments and not (is_whole(arguments[name]) and arguments[name] >= low):
             raise UserError(f"train_neg_sample_args.{name}={arguments[name]!r}: expected a whole number from {low}.")
@@ -106,57 +106,57 @@ def _check_negatives(found: Any) -> None:
         raise UserError("train_neg_sample_args.dynamic=true chooses among candidates: set candidate_num from 1 too.")
 
 
-def _check_columns(key: str, found: Any) -> None:
-    for ending, names in _mapping(key, found, "{inter: [user_id, item_id]}").items():
+def _check_columns(key: str, value: Any) -> None:
+    for ending, names in _mapping(key, value, "{inter: [user_id, item_id]}").items():
         listed = names == "*" or (isinstance(names, list) and all(isinstance(name, str) and name for name in names))
         if not listed:
             raise UserError(f"{key}.{ending}={names!r}: expected a list of names of fields, or '*' for all.")
         if key == "load_col" and ending == "inter" and not names:
             raise UserError("load_col.inter=[]: expected the fields of users and items at least.")
-    if key == "load_col" and "inter" not in found:
-        raise UserError(f"load_col={found!r} names no fields of interactions; expected inter: [user_id, item_id, ...].")
+    if key == "load_col" and "inter" not in value:
+        raise UserError(f"load_col={value!r} names no fields of interactions; expected inter: [user_id, item_id, ...].")
 
 
-def _check_values(key: str, found: Any) -> None:
-    for field, interval in _mapping(key, found, "{rating: '[4,inf)'}").items():
+def _check_values(key: str, value: Any) -> None:
+    for field, interval in _mapping(key, value, "{rating: '[4,inf)'}").items():
         if not (isinstance(interval, list) and interval):  # tokens to keep, or the two ends of a closed interval
             _check_interval(f"{key}.{field}", interval)
 
 
-def _check_interval(key: str, found: Any) -> None:
+def _check_interval(key: str, value: Any) -> None:
     """Raise UserError unless RecBole reads intervals in a value: it leaves out what it cannot read."""
-    for part in str(found).split(";"):
+    for part in str(value).split(";"):
         ends = _INTERVAL.fullmatch(part)
         numbers = [_number(end) for end in ends.groups()] if ends else [None]
         low, high = numbers[0], numbers[-1]
         if low is None or high is None or math.isnan(low + high) or low > high:
             raise UserError(
-                f"{key}={found!r}: {part.strip()!r} is no interval. Expected such as '[5,inf)' or '(0,1];[3,4)', with "
+                f"{key}={value!r}: {part.strip()!r} is no interval. Expected such as '[5,inf)' or '(0,1];[3,4)', with "
                 "the lower end first."
             )
 
 
-def _check_threshold(key: str, found: Any) -> None:
-    threshold = _mapping(key, found, "{rating: 4}")
+def _check_threshold(key: str, value: Any) -> None:
+    threshold = _mapping(key, value, "{rating: 4}")
     if len(threshold) != 1 or not all(is_number(value) for value in threshold.values()):
         raise UserError(f"threshold={threshold!r}: expected one field and a number, such as {{rating: 4}}.")
 
 
-def _check_lengths(key: str, found: Any) -> None:
-    for field, length in _mapping(key, found, "{title: 20}").items():
+def _check_lengths(key: str, value: Any) -> None:
+    for field, length in _mapping(key, value, "{title: 20}").items():
         if not (is_whole(length) and length >= 1):
             raise UserError(f"{key}.{field}={length!r}: expected a whole number from 1.")
 
 
-def _check_metrics(key: str, found: Any) -> None:
+def _check_metrics(key: str, value: Any) -> None:
     from recbole.evaluator.register import metric_types
 
-    if found == []:
+    if value == []:
         raise UserError("metrics=[]: expected one or more metrics, such as [Recall, NDCG].")
-    for name in [found] if isinstance(found, str) else found if isinstance(found, list) else [None]:
+    for name in [value] if isinstance(value, str) else value if isinstance(value, list) else [None]:
         if not isinstance(name, str) or name.lower() not in metric_types:
             raise UserError(
-                f"metrics={found!r}: RecBole has no metric {name!r}{nearest(str(name).lower(), metric_types)} "
+                f"metrics={value!r}: RecBole has no metric {name!r}{nearest(str(name).lower(), metric_types)} "
                 f"Known: {', '.join(sorted(metric_types))}."
             )
 
@@ -170,23 +170,23 @@ _CHECKS: Mapping[str, Callable[[str, Any], None]] = {
 }
 
 
-def _mapping(key: str, found: Any, example: str) -> Mapping[str, Any]:
-    if not isinstance(found, Mapping):
-        raise UserError(f"{key}={found!r}: expected a mapping such as {example}.")
-    return found
+def _mapping(key: str, value: Any, example: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise UserError(f"{key}={value!r}: expected a mapping such as {example}.")
+    return value
 
 
-def _known(key: str, found: Mapping[str, Any], names: Collection[str]) -> None:
-    for name in found:
+def _refuse_unknown(key: str, value: Mapping[str, Any], names: Collection[str]) -> None:
+    for name in value:
         if name not in names:
             raise UserError(
                 f"Unknown key {key}.{name}{nearest(str(name), names) or '.'} Expected {', '.join(names)} inside {key}."
             )
 
 
-def _one_of(key: str, found: Any, words: Collection[str]) -> None:
-    if found not in words:
-        raise UserError(f"{key}={found!r}: expected one of {', '.join(words)}.")
+def _require_word(key: str, value: Any, words: Collection[str]) -> None:
+    if value not in words:
+        raise UserError(f"{key}={value!r}: expected one of {', '.join(words)}.")
 
 
 def _number(text: str) -> float | None:

@@ -35,8 +35,8 @@ def load_plugins(names: Any) -> None:
             spec.loader.exec_module(module)
         except Exception as error:
             del sys.modules[module_name]
-            said_by_us = isinstance(error, UserError)
-            what = f"{name}: {error}" if said_by_us else f"importing {name} raised {type(error).__name__}: {error}"
+            is_ours = isinstance(error, UserError)
+            what = f"{name}: {error}" if is_ours else f"importing {name} raised {type(error).__name__}: {error}"
             raise UserError(f"plugins: {what}") from error
 
 

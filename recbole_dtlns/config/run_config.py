@@ -74,7 +74,7 @@ class Config(StockConfig):
         except ImportError as error:
             raise UserError(missing_package(str(model), error)) from error
         except (KeyError, ValueError, TypeError, AttributeError, NotImplementedError, RuntimeError) as error:
-            if isinstance(error, UserError) or raised_by_us(error):
+            if raised_by_us(error):
                 raise
             complaint = str(error.args[0] if error.args else error)
             if "loss_type is CE" in complaint:
@@ -184,14 +184,14 @@ class Config(StockConfig):
         """Stop at a key that nothing reads, with the nearest names; in a file it is a warning."""
         listed = {key for keys in self.parameters.values() for key in keys}
         internal = set(self.internal_config_dict) - {"MODEL_TYPE", "MODEL_INPUT_TYPE"}  # of the model's class
-        known = our_keys() | _ENTRY_KEYS | listed | internal | also_read(self.final_config_dict)
+        read_keys = our_keys() | _ENTRY_KEYS | listed | internal | also_read(self.final_config_dict)
         for source, given in (("command line", self.cmd_config_dict), ("dict", self.variable_config_dict)):
             for key in given:
-                if key not in known and key not in self.file_config_dict:
-                    raise UserError(f"Unknown key {key!r} ({source}){nearest(key, known)}")
+                if key not in read_keys and key not in self.file_config_dict:
+                    raise UserError(f"Unknown key {key!r} ({source}){nearest(key, read_keys)}")
         for key in self.file_config_dict:
-            if key not in known:
-                near = nearest(str(key), known) or "."
+            if key not in read_keys:
+                near = nearest(str(key), read_keys) or "."
                 logger.warning("Unknown key %r in a configuration file; nothing reads it%s", key, near)
 
     def _set_stock_sampler(self) -> None:

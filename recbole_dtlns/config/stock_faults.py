@@ -20,8 +20,6 @@ def building(config: Any) -> Iterator[None]:
     with running(config):
         try:
             yield
-        except UserError:
-            raise
         except ImportError as error:
             raise UserError(missing_package(str(config["model"]), error)) from error
         except OSError:
@@ -39,8 +37,6 @@ def running(config: Any) -> Iterator[None]:
     """Turn an end of the program inside RecBole, a want of memory and a loss of NaN into UserError."""
     try:
         yield
-    except UserError:
-        raise
     except SystemExit as error:
         raise UserError(
             f"{config['model']} ended the program without a result (exit status {error.code}): it cannot be trained "

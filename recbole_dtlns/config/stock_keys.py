@@ -1,4 +1,4 @@
-"""RecBole's own keys that end in a traceback, or in silence, when their value is wrong."""
+"""Checks of RecBole's own keys: a wrong value would end in a traceback, or change nothing."""
 
 from __future__ import annotations
 
@@ -145,10 +145,10 @@ def refuse_pairs_without_negatives(config: Any) -> None:
 
 def _check_valid_metric(values: Mapping[str, Any]) -> None:
     topk = values["topk"]
-    found = str(values["valid_metric"]).lower()
+    chosen = str(values["valid_metric"]).lower()
     computed = {str(metric).lower() for metric in values["metrics"]}
     ranked = {f"{metric}@{k}" for metric in computed for k in topk}
-    if found not in ranked | (computed - _BY_RANK):
+    if chosen not in ranked | (computed - _BY_RANK):
         raise UserError(
             f"valid_metric={values['valid_metric']}: it is not computed. Expected one of {', '.join(sorted(ranked))} "
             "(metrics and topk decide)."

@@ -44,9 +44,9 @@ def check_numbers(column: list[bytes], quote: Quote, name: str) -> int:
     Raises:
         UserError: a value is no finite number.
     """
-    held = column if _MISSING.isdisjoint(column) else [value for value in column if value not in _MISSING]
-    if _all_numbers(held):
-        return len(column) - len(held)
+    numbers = _present(column)
+    if _all_numbers(numbers):
+        return len(column) - len(numbers)
     bad = next(place for place, value in enumerate(column) if value not in _MISSING and not _all_numbers([value]))
     raise _no_number(column[bad], quote(bad), name, "a finite number")
 
@@ -57,8 +57,8 @@ def check_sequences(column: list[bytes], quote: Quote, name: str, separator: byt
     Raises:
         UserError: a value in one of them is no finite number.
     """
-    held = column if _MISSING.isdisjoint(column) else [value for value in column if value not in _MISSING]
-    if _all_numbers(_values(b" ".join(held), separator)):
+    sequences = _present(column)
+    if _all_numbers(_values(b" ".join(sequences), separator)):
         return
     bad = next(
         place
@@ -70,8 +70,12 @@ def check_sequences(column: list[bytes], quote: Quote, name: str, separator: byt
 
 def count_below(column: list[bytes], bound: float) -> int:
     """How many labels or ratings [n] are below a bound; what is no number is not. O(n)."""
-    held = [value for value in column if value not in _MISSING]
-    return int((np.array(held).astype(np.float64) < bound).sum()) if held and _all_numbers(held) else 0
+    numbers = _present(column)
+    return int((np.array(numbers).astype(np.float64) < bound).sum()) if numbers and _all_numbers(numbers) else 0
+
+
+def _present(column: list[bytes]) -> list[bytes]:
+    return column if _MISSING.isdisjoint(column) else [value for value in column if value not in _MISSING]
 
 
 def _values(sequences: bytes, separator: bytes) -> list[bytes]:

@@ -167,10 +167,8 @@ def _in_our_words(header: AtomicHeader) -> Iterator[None]:
     try:
         yield
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
-        if isinstance(error, UserError):
-            raise
-        said = error.args[0] if error.args else error
+        complaint = error.args[0] if error.args else error
         raise UserError(
-            f"RecBole cannot read {header.path}: {said}. The header is {header.line[:200]!r}; expected values of the "
-            "types that it names, and in load_col names that it has."
+            f"RecBole cannot read {header.path}: {complaint}. The header is {header.line[:200]!r}; expected values of "
+            "the types that it names, and in load_col names that it has."
         ) from error

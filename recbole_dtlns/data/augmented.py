@@ -82,14 +82,14 @@ def positives_matrix(train: Any, extra: InferredIds | None = None) -> sparse.csr
     data and shared: its arrays cannot be written to.
     """
     shape = (train.user_num, train.item_num)
-    known = _MATRICES.get(train.inter_feat)
-    if known is None or known.shape != shape:
-        known = _MATRICES[train.inter_feat] = _binary(*interactions(train), shape)
-        for values in (known.data, known.indices, known.indptr):
+    training = _MATRICES.get(train.inter_feat)
+    if training is None or training.shape != shape:
+        training = _MATRICES[train.inter_feat] = _binary(*interactions(train), shape)
+        for values in (training.data, training.indices, training.indptr):
             values.flags.writeable = False
     if extra is None:
-        return known
-    both: sparse.csr_matrix = (known + _binary(extra.users, extra.items, shape)).tocsr()
+        return training
+    both: sparse.csr_matrix = (training + _binary(extra.users, extra.items, shape)).tocsr()
     both.data[:] = 1
     return both
 

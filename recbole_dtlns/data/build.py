@@ -109,15 +109,13 @@ def _create(config: Any, cache_dir: Path) -> Any:
     try:
         with clear_download_errors(config.location):
             dataset = create_dataset(config)
-    except UserError:
-        raise
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        said = f"{type(error).__name__}: {error.args[0] if error.args else error}"
-        if "feat is empty" in said:
+        complaint = f"{type(error).__name__}: {error.args[0] if error.args else error}"
+        if "feat is empty" in complaint:
             raise UserError(f"{config['dataset']} holds no interaction. {_EMPTY}") from error
         raise UserError(
-            f"RecBole read the files of {config['data_path']} and cannot prepare them ({said}). Expected keys of data "
-            "(val_interval, normalize_field, preload_weight, alias_of_..., seq_len, ...) that name fields of "
+            f"RecBole read the files of {config['data_path']} and cannot prepare them ({complaint}). Expected keys of "
+            "data (val_interval, normalize_field, preload_weight, alias_of_..., seq_len, ...) that name fields of "
             f"{_fields(config)}. Correct the keys or the files."
         ) from error
     check_labels(config, dataset)

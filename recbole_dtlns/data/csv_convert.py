@@ -100,9 +100,9 @@ def _named(
         return spelled, True
     named = [name.strip() for name in columns.split(",")]
     if header is None:
-        known = {"user", "item"} & set(spelled)
+        header_words = {"user", "item"} & set(spelled)
         numbers = (cell for name, cell in zip(named, cells, strict=False) if name in _NUMBERS)
-        header = bool(known) or not all(map(reads_as_number, numbers))
+        header = bool(header_words) or not all(map(reads_as_number, numbers))
     return named, header
 
 

@@ -53,7 +53,7 @@ class PositiveDataLoader(WeightedRows, TrainDataLoader):
         self.set_batch_size(self.step)
 
     def collate_fn(self, index: list[int]) -> Interaction:
-        """RecBole's own batch without its two detours by way of lists."""
+        """RecBole's batch, made without RecBole's two conversions to lists."""
         if self._row_weights is not None:
             return super().collate_fn(index)
         rows, places = self._dataset.inter_feat, torch.as_tensor(index)
@@ -90,7 +90,7 @@ class KnowledgeLoader(KnowledgeBasedDataLoader):
 
 
 def recommender_part(loader: Any) -> Any:
-    """The loader of user-item rows: the loader itself, or that part of a knowledge-aware model's, in whatever state."""
+    """The loader of user-item rows: the loader itself, or its recommender part for a knowledge-aware model."""
     return getattr(loader, "general_dataloader", loader)
 
 

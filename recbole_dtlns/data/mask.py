@@ -65,7 +65,7 @@ def honest_test_loader(config: Config, split: BuiltSplit) -> Any:
 
 
 def _set_masks(config: Config, split: BuiltSplit, samplers: tuple[Any, Any, Any], extra: InferredIds | None) -> None:
-    """Depart from what RecBole's samplers know only where `protocol`, `eval_mask` or noise in train asks for it."""
+    """Replace what RecBole's samplers mask where `protocol`, `eval_mask` or noise in train asks for another mask."""
     if config.settings.protocol == "reference":
         masks = (positives_matrix(split.real_train, extra),) * 2
     elif config.settings.eval_mask == "train" or split.noise is not None:

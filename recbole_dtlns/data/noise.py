@@ -142,12 +142,11 @@ def without_pairs(train: Any, users: np.ndarray, items: np.ndarray) -> Any:
 
 def _held_out(view: TrainSplit, parts: list[Any]) -> sparse.csr_matrix:
     """The pairs of valid and test in the numbering of train, CSR; users and items that train lacks are left out."""
-    pairs = [token_pairs(part) for part in parts]
-    users = positions(view.users, np.concatenate([one for one, _ in pairs]))
-    items = positions(view.items, np.concatenate([one for _, one in pairs]))
-    known = (users > 0) & (items > 0)
-    ones = np.ones(int(known.sum()), dtype=np.float32)
-    return sparse.csr_matrix((ones, (users[known], items[known])), shape=view.matrix.shape)
+    user_tokens, item_tokens = (np.concatenate(tokens) for tokens in zip(*map(token_pairs, parts), strict=True))
+    users, items = positions(view.users, user_tokens), positions(view.items, item_tokens)
+    in_train = (users > 0) & (items > 0)
+    ones = np.ones(int(in_train.sum()), dtype=np.float32)
+    return sparse.csr_matrix((ones, (users[in_train], items[in_train])), shape=view.matrix.shape)
 
 
 def _require_room(number: int, room: int, pairs: int, what: str) -> None:

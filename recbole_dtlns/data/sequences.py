@@ -32,12 +32,12 @@ def interactions(part: Any) -> tuple[np.ndarray, np.ndarray]:
         return users, items
     prefixes = part.inter_feat[field]
     n_items, step = part.item_num, max(1, _CELLS // max(1, prefixes.shape[1]))
-    found = [np.unique(users.astype(np.int64) * n_items + items)]
+    pair_codes = [np.unique(users.astype(np.int64) * n_items + items)]
     for start in range(0, len(users), step):
         block = prefixes[start : start + step].numpy()
         codes = users[start : start + step, None].astype(np.int64) * n_items + block
-        found.append(np.unique(codes[block > 0]))
-    codes = np.unique(np.concatenate(found))
+        pair_codes.append(np.unique(codes[block > 0]))
+    codes = np.unique(np.concatenate(pair_codes))
     return codes // n_items, codes % n_items
 
 

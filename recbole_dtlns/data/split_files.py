@@ -146,14 +146,14 @@ def _refuse_missing(folder: Path) -> None:
     """Raise UserError unless the folder holds `train.txt` and `test.txt`."""
     missing = [name for name in ("train.txt", "test.txt") if not (folder / name).is_file()]
     if missing:
-        held = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) if folder.is_dir() else "no such folder"
+        names = sorted(path.name for path in folder.iterdir())[:10] if folder.is_dir() else ["no such folder"]
         raise UserError(
-            f"{folder} lacks {' and '.join(missing)} (found: {held or 'nothing'}). Expected train.txt, test.txt and "
-            "valid.txt, without which a tenth of train becomes valid. Add the file."
+            f"{folder} lacks {' and '.join(missing)} (found: {', '.join(names) or 'nothing'}). Expected train.txt, "
+            "test.txt and valid.txt, without which a tenth of train becomes valid. Add the file."
         )
 
 
-def _valid_advice(one: str, other: str) -> str:
-    if (one, other) == ("train", "test"):
+def _valid_advice(first: str, second: str) -> str:
+    if (first, second) == ("train", "test"):
         return ""
     return ", or delete valid.txt to have a tenth of train taken instead"

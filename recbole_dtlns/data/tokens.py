@@ -23,13 +23,13 @@ def internal_ids(dataset: Any, side: Side, tokens: np.ndarray) -> np.ndarray:
     return positions(tokens_of(dataset, side), tokens)
 
 
-def positions(known: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-    """Index of each token in `known` (str array, padding at 0), int64; 0 where it does not occur. O(n log n)."""
-    order = np.argsort(known, kind="stable")
+def positions(names: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    """Index of each token in `names` (str array, padding at 0), int64; 0 where it does not occur. O(n log n)."""
+    order = np.argsort(names, kind="stable")
     tokens = np.asarray(tokens, dtype=str)
-    at = np.searchsorted(known[order], tokens)
-    found = order[np.minimum(at, len(known) - 1)]
-    return np.where(known[found] == tokens, found, 0)
+    at = np.searchsorted(names[order], tokens)
+    places = order[np.minimum(at, len(names) - 1)]
+    return np.where(names[places] == tokens, places, 0)
 
 
 def token_pairs(dataset: Any) -> tuple[np.ndarray, np.ndarray]:

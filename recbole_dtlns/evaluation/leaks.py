@@ -96,20 +96,20 @@ class LeakChecks:
         heads = TrainHeads(split.view, *pairs, memory_gb)
         for name, part in zip(PARTS[1:], split.parts[1:], strict=True):
             users, items = token_pairs(part)
-            known = heads.explain(positions(split.view.users, users), positions(split.view.items, items))
+            knowledge = heads.explain(positions(split.view.users, users), positions(split.view.items, items))
             counted = (
-                f"{known.hits} of {known.pairs} are in {name}; {known.head} of the head of {known.source} are, and up "
-                f"to {known.bound:.0f} could be explained"
+                f"{knowledge.hits} of {knowledge.pairs} are in {name}; {knowledge.head} of the head of "
+                f"{knowledge.source} are, and up to {knowledge.bound:.0f} could be explained"
             )
-            if known.looks_held_out:
+            if knowledge.looks_held_out:
                 counted += f": looks like the held-out set ({name})"
-            self._add("after", f"{KNOWS_HELD_OUT}{name}", not known.looks_held_out, counted)
+            self._add("after", f"{KNOWS_HELD_OUT}{name}", not knowledge.looks_held_out, counted)
 
     def _add(self, when: str, name: str, passed: bool, counted: str) -> None:
         self.outcomes.append({"when": when, "name": name, "passed": bool(passed), "found": counted})
 
     def _parts(self, split: BuiltSplit) -> None:
-        """Pairs in two parts; data with repeated interactions that RecBole splits may have some."""
+        """Count the pairs that stand in two parts. RecBole may split repeated interactions so."""
         codes = pair_codes([token_pairs(part) for part in (split.real_train, split.valid, split.test)])
         sizes = [len(np.unique(part_codes)) for part_codes in codes]
         shared = sum(sizes) - len(np.unique(np.concatenate(codes)))
@@ -160,5 +160,5 @@ def _pairs_used(view: TrainSplit, stage: Identification) -> tuple[np.ndarray, np
     if not parts:
         return None
     users, items = (np.concatenate([part[side] for part in parts]).astype(np.int64) for side in (0, 1))
-    known = (users > 0) & (items > 0)
-    return (users[known], items[known]) if known.any() else None
+    in_train = (users > 0) & (items > 0)
+    return (users[in_train], items[in_train]) if in_train.any() else None

@@ -48,7 +48,7 @@ class _RunConfig(Config):
         return dict(self._saved)
 
     def _check_keys(self) -> None:
-        """They were checked when the run began."""
+        """Nothing to do: the keys were checked when the run began."""
 
 
 def load_run(

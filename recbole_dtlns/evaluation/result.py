@@ -21,7 +21,7 @@ from recbole_dtlns.false_negatives.identification.identified import Identificati
 from recbole_dtlns.false_negatives.inferred import InferredPositives
 from recbole_dtlns.false_negatives.learned.measures import reliability as reliability_of
 from recbole_dtlns.false_negatives.report.overlap import overlap_with
-from recbole_dtlns.files.epoch_log import EPOCHS
+from recbole_dtlns.files.epoch_log import EPOCHS, HARDNESS
 from recbole_dtlns.files.machine import machine, peak_memory_mb
 from recbole_dtlns.files.origin import sidecar
 from recbole_dtlns.files.result_schema import (
@@ -42,7 +42,6 @@ from recbole_dtlns.files.result_schema import (
 from recbole_dtlns.files.run_checksums import write_with_checksums
 from recbole_dtlns.files.run_folder import EXAMPLES, INFERRED, plain
 from recbole_dtlns.files.versions import versions
-from recbole_dtlns.training.hardness.log import HARDNESS
 
 
 def data_counts(view: TrainSplit, split: BuiltSplit | None, inferred: int | None) -> Data:
@@ -205,8 +204,8 @@ def marks(config: Config, external: Sequence[External], checks: Sequence[Mapping
     foreign = [entry["kind"] for entry in external if entry["foreign"]]
     own = [entry for entry in external if not entry["foreign"]]
     unknown = [entry["kind"] for entry in own if entry["train_hash"] is None]
-    known = [entry["kind"] for entry in own if entry["train_hash"] is not None]
-    by_origin = {"made from another training split": foreign, "origin unknown": unknown, "made elsewhere": known}
+    same_split = [entry["kind"] for entry in own if entry["train_hash"] is not None]
+    by_origin = {"made from another training split": foreign, "origin unknown": unknown, "made elsewhere": same_split}
     return texts + [f"{origin}: {', '.join(kinds)}" for origin, kinds in by_origin.items() if kinds]
 
 

@@ -46,9 +46,9 @@ class Lines:
     def error(self, row: int, expected: str) -> UserError:
         """The error for one of these lines: where it is, what it holds and what it should hold."""
         start = self.starts[row]
-        found = b" ".join(self.fields[start : start + self.counts[row]]).decode()
-        found = found if len(found) <= 80 else found[:77] + "..."
-        return UserError(f"{self.kind}: {self.path}, line {self.numbers[row]}: found {found!r}; expected {expected}.")
+        text = b" ".join(self.fields[start : start + self.counts[row]]).decode()
+        text = text if len(text) <= 80 else text[:77] + "..."
+        return UserError(f"{self.kind}: {self.path}, line {self.numbers[row]}: found {text!r}; expected {expected}.")
 
     def without_first(self) -> Lines:
         """All lines but the first, such as a header."""
@@ -101,8 +101,8 @@ def _check_utf8(kind: str, path: Path, piece: bytes, first_line: int) -> None:
         piece.decode("utf-8")
     except UnicodeDecodeError as error:
         line = first_line + piece[: error.start].count(b"\n")
-        found = piece[error.start : error.start + 8]
-        raise UserError(f"{kind}: {path}, line {line}: found the bytes {found!r}; expected UTF-8 text.") from error
+        wrong = piece[error.start : error.start + 8]
+        raise UserError(f"{kind}: {path}, line {line}: found the bytes {wrong!r}; expected UTF-8 text.") from error
 
 
 def _split(kind: str, path: Path, piece: bytes, first_line: int, separators: bytes) -> Lines:

@@ -35,5 +35,5 @@ def explained(error: OSError) -> str:
     """One line: the path, the reason, and what to do."""
     reason = error.strerror or str(error) or type(error).__name__
     path = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
-    said = f"{path}: {reason}. " if path else f"{reason}. "
-    return said + _ADVICE.get(error.errno or 0, "Check the path and the disk.")
+    problem = f"{path}: {reason}. " if path else f"{reason}. "
+    return problem + _ADVICE.get(error.errno or 0, "Check the path and the disk.")

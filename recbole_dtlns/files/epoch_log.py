@@ -14,7 +14,7 @@ from pathlib import Path
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import write_atomically
 
-EPOCHS = "epochs.csv"
+EPOCHS, HARDNESS = "epochs.csv", "hardness.csv"
 
 
 def write_row(path: Path, epoch: int, values: Mapping[str, float | None]) -> None:

@@ -52,12 +52,12 @@ def to_plain(value: Any, place: str = "the state", lenient: bool = False) -> Any
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, (list, tuple)):
-        inner = [to_plain(one, place, lenient) for one in value]
+        inner = [to_plain(entry, place, lenient) for entry in value]
         return inner if isinstance(value, list) else tuple(inner)
     if isinstance(value, Mapping):
         return _plain_mapping(value, place, lenient)
     if isinstance(value, (set, frozenset)):
-        return {KIND: "set", "values": [to_plain(one, place, lenient) for one in value]}
+        return {KIND: "set", "values": [to_plain(entry, place, lenient) for entry in value]}
     if isinstance(value, np.ndarray):
         return _plain_array(value, place)
     if sparse.issparse(value):
@@ -70,7 +70,7 @@ def to_plain(value: Any, place: str = "the state", lenient: bool = False) -> Any
         return str(value)
     keys = getattr(value, "final_config_dict", None)
     if isinstance(keys, dict):
-        return {KIND: "config", "values": {str(key): to_plain(held, key, True) for key, held in keys.items()}}
+        return {KIND: "config", "values": {str(key): to_plain(entry, key, True) for key, entry in keys.items()}}
     if lenient:
         return str(value)
     raise UserError(
@@ -82,23 +82,23 @@ def to_plain(value: Any, place: str = "the state", lenient: bool = False) -> Any
 def from_plain(value: Any) -> Any:
     """The value that `to_plain` was given; modules are left out of the dict that held them."""
     if isinstance(value, (list, tuple)):
-        return type(value)([from_plain(one) for one in value]) if type(value) in (list, tuple) else value
+        return type(value)([from_plain(entry) for entry in value]) if type(value) in (list, tuple) else value
     if not isinstance(value, dict):
         return value
     kind = value.get(KIND)
     if kind is None:
         if isinstance(value, OrderedDict):
             return value
-        return {key: from_plain(held) for key, held in value.items() if not _is_module(held)}
+        return {key: from_plain(entry) for key, entry in value.items() if not _is_module(entry)}
     return _READERS[kind](value)
 
 
 def _plain_mapping(value: Mapping[Any, Any], place: str, lenient: bool) -> Any:
-    if isinstance(value, OrderedDict) and value and all(type(held) is torch.Tensor for held in value.values()):
+    if isinstance(value, OrderedDict) and value and all(type(entry) is torch.Tensor for entry in value.values()):
         return value  # the state of a module; it carries versions of its parts as an attribute
     plain = {
-        _plain_key(key, place): to_plain(held, f"{place}, {key}" if len(place) < 200 else place, lenient)
-        for key, held in value.items()
+        _plain_key(key, place): to_plain(entry, f"{place}, {key}" if len(place) < 200 else place, lenient)
+        for key, entry in value.items()
     }
     if isinstance(value, defaultdict) and value.default_factory is list:
         return {KIND: "lists", "values": plain}
@@ -116,16 +116,16 @@ def _plain_array(value: np.ndarray, place: str) -> dict[str, Any]:
     if value.dtype.kind in "biufc":
         return {KIND: "array", "values": torch.from_numpy(np.array(value, order="C"))}
     if value.dtype.kind in "UO":
-        listed = [to_plain(one, place) for one in value.ravel().tolist()]
+        listed = [to_plain(entry, place) for entry in value.ravel().tolist()]
         return {KIND: "texts", "values": listed, "shape": list(value.shape), "dtype": value.dtype.str}
     raise UserError(f"{place} holds an array of {value.dtype}, which cannot be saved. Use numbers or text.")
 
 
 def _plain_sparse(value: Any) -> dict[str, Any]:
     form = value.format
-    held = value if form in ("csr", "csc") else value.tocoo()
+    stored = value if form in ("csr", "csc") else value.tocoo()
     names = ("data", "indices", "indptr") if form in ("csr", "csc") else ("data", "row", "col")
-    arrays = {name: torch.from_numpy(np.array(getattr(held, name))) for name in names}
+    arrays = {name: torch.from_numpy(np.array(getattr(stored, name))) for name in names}
     matrix = isinstance(value, sparse.spmatrix)
     return {KIND: "sparse", "form": form, "matrix": matrix, "shape": list(value.shape), **arrays}
 
@@ -139,7 +139,7 @@ def _array(value: Any) -> np.ndarray:
 
 
 def _texts(value: dict[str, Any]) -> np.ndarray:
-    return np.array([from_plain(one) for one in value["values"]], dtype=value["dtype"]).reshape(value["shape"])
+    return np.array([from_plain(entry) for entry in value["values"]], dtype=value["dtype"]).reshape(value["shape"])
 
 
 def _sparse(value: dict[str, Any]) -> Any:
@@ -155,7 +155,7 @@ _READERS: dict[str, Any] = {
     "array": lambda value: _array(value["values"]),
     "texts": _texts,
     "sparse": _sparse,
-    "set": lambda value: {from_plain(one) for one in value["values"]},
+    "set": lambda value: {from_plain(entry) for entry in value["values"]},
     "lists": lambda value: defaultdict(list, from_plain(value["values"])),
     "enum": lambda value: getattr(enum_type, value["of"])[value["name"]],
     "config": lambda value: SavedConfig(from_plain(value["values"])),

@@ -22,7 +22,7 @@ def _is_short(record: logging.LogRecord) -> bool:
 
 
 class _LogFile(logging.FileHandler):
-    """A log file that stays behind on a full disk, as the run need not end for it; the console says so once."""
+    """A log file. On a full disk it loses lines and the run goes on; the console says so once."""
 
     _failed = False
 

@@ -70,8 +70,8 @@ def read_state(path: Path, device: Any = "cpu", ours: bool = True, advice: str =
     """
     if not path.is_file():
         raise UserError(f"{path} is no file. Give the path of a saved state. {advice}")
-    expected, found = _checksums(path)
-    if expected is not None and expected != found:
+    expected, actual = _checksums(path)
+    if expected is not None and expected != actual:
         raise UserError(f"{path} is damaged: its checksum is not the one that it was written with. {advice}")
     if expected is None and is_trusting():
         return _read(path, device, advice, weights_only=False)

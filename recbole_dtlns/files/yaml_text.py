@@ -23,8 +23,8 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, form) for tag, form in known if not tag.endswith((":timestamp", ":merge", ":value"))]
-    for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    first: [(tag, form) for tag, form in resolvers if not tag.endswith((":timestamp", ":merge", ":value"))]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
 
@@ -65,8 +65,6 @@ def parse_yaml(text: str, name: str) -> Any:
             return None
         _check(node, name)
         return loader.construct_document(node)
-    except UserError:
-        raise
     except yaml.YAMLError as error:
         raise UserError(f"{name} is not valid YAML: {' '.join(str(error).split())}") from error
     except RecursionError:
@@ -103,8 +101,8 @@ def _check_keys(node: yaml.MappingNode, name: str) -> None:
     seen: dict[str, yaml.Node] = {}
     for key, _ in node.value:
         if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
-            found = key.value if isinstance(key, yaml.ScalarNode) else "a list or a mapping"
-            raise UserError(f"{_at(name, key)}: found the key {found}; expected text. Put it in quotes.")
+            shown = key.value if isinstance(key, yaml.ScalarNode) else "a list or a mapping"
+            raise UserError(f"{_at(name, key)}: found the key {shown}; expected text. Put it in quotes.")
         if key.value in seen:
             first = seen[key.value].start_mark.line + 1
             raise UserError(f"{_at(name, key)}: {key.value} is given twice, first in line {first}. Give it once.")

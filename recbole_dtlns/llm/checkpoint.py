@@ -135,8 +135,6 @@ def readable_errors(what: str, offline: bool, local: bool) -> Iterator[None]:
         yield
     # transformers 4 raises AttributeError where a folder has no tokenizer.
     except (OSError, ValueError, ImportError, KeyError, AttributeError, SafetensorError) as error:
-        if isinstance(error, UserError):
-            raise
         raise UserError(
             f"llm_model: {what} cannot be loaded: {_first_lines(error)}\n{_advice(error, offline, local)}"
         ) from error
@@ -188,10 +186,10 @@ def _check_causal(model: str, config: Any) -> None:
     """Refuse encoders, translators and classifiers: the judge reads the next word's probability."""
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
 
-    known = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING and not getattr(config, "is_encoder_decoder", False)
-    expected = getattr(MODEL_FOR_CAUSAL_LM_MAPPING[type(config)], "__name__", None) if known else None
-    architectures = getattr(config, "architectures", None) or ([expected] if known else [])
-    if not known or expected not in architectures:
+    is_causal = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING and not getattr(config, "is_encoder_decoder", False)
+    expected = getattr(MODEL_FOR_CAUSAL_LM_MAPPING[type(config)], "__name__", None) if is_causal else None
+    architectures = getattr(config, "architectures", None) or ([expected] if is_causal else [])
+    if not is_causal or expected not in architectures:
         raise UserError(
             f"llm_model={model} is {', '.join(architectures) or type(config).__name__}, not a causal language model"
             f"{f' ({expected})' if expected else ''}. Encoders, embedding models and classifiers cannot answer a "

@@ -95,8 +95,8 @@ def surroundings(prompt: Prompt, render: Callable[[list[dict[str, str]]], str | 
         None where the template takes no form of the prompt as it is.
     """
     for messages in conversations(prompt, _MARK):
-        head, found, tail = (render(messages) or "").partition(_MARK)
-        if found and prompt.system.strip() in head:
+        head, mark, tail = (render(messages) or "").partition(_MARK)
+        if mark and prompt.system.strip() in head:
             return head, tail
     return None
 
@@ -135,7 +135,7 @@ def label_tokens(
 def common_prefix_length(prompts: Sequence[list[int]]) -> int:
     """Number of leading tokens that all prompts share. O(length): the smallest and the largest decide."""
     low, high = min(prompts), max(prompts)
-    for place, (one, other) in enumerate(zip(low, high, strict=False)):
-        if one != other:
+    for place, (left, right) in enumerate(zip(low, high, strict=False)):
+        if left != right:
             return place
     return min(len(low), len(high))

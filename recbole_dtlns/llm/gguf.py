@@ -92,8 +92,6 @@ def _write_converted(path: Path, folder: Path) -> None:
             model = _unpack(source)
             model.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
-    except UserError:
-        raise
     # The readers of GGUF files raise whatever a damaged or unknown file leads them to.
     except (ValueError, KeyError, IndexError, TypeError, OSError, RuntimeError) as error:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Loading a language model: checked and reckoned first, then read in the chosen quantisation."""
+"""Loading a language model: checked and estimated first, then read in the chosen quantisation."""
 
 from __future__ import annotations
 

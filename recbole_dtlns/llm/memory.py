@@ -1,4 +1,4 @@
-"""What a language model will need in memory, reckoned before anything is loaded.
+"""What a language model will need in memory, estimated before anything is loaded.
 
     weights      linear layers in the chosen quantisation; embeddings, output head and norms in the compute type
     key-values   2 x layers x key-value width x bytes of the compute type, for each token that stays cached

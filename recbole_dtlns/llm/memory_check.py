@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from recbole_dtlns.errors import UserError
@@ -47,15 +48,11 @@ def check_memory(
     if need.total <= limit:
         return
     others = [name for name in ("int8", "nf4", "none") if name != scheme and stored is None]
-    totals = {name: needed(name, tokens=tokens).total for name in others}
-    ways = [f"llm_quantization={name} ({total / GB:.1f} GB)" for name, total in totals.items() if total <= limit]
-    smaller = [TokenBudget(tokens.cached // part, tokens.forward // part) for part in (2, 4, 8, 16)]
-    ways += [
-        f"smaller batches (at most {budget.cached} tokens cached and {budget.forward} in one forward)"
-        for budget in smaller
-        if needed(scheme, tokens=budget).total <= limit
-    ][:1]
-    ways += _smaller_models(shape, limit, tokens)
+    ways = [
+        *_other_schemes({name: needed(name, tokens=tokens).total for name in others}, limit),
+        *_smaller_batches(lambda budget: needed(scheme, tokens=budget).total, tokens, limit),
+        *_smaller_models(shape, limit, tokens),
+    ]
     place = "all GPUs" if target.spread else "the CPU" if target.device.type == "cpu" else str(target.device)
     where = f"free on {place}" if memory_gb is None else "allowed by llm_memory_gb"
     raise UserError(
@@ -64,6 +61,19 @@ def check_memory(
         f"What would fit: {'; '.join(ways) or 'none of the models known here, so a larger device is needed'}. "
         "If you know better, set llm_memory_gb."
     )
+
+
+def _other_schemes(totals: Mapping[str, int], limit: int) -> list[str]:
+    return [f"llm_quantization={name} ({total / GB:.1f} GB)" for name, total in totals.items() if total <= limit]
+
+
+def _smaller_batches(total: Callable[[TokenBudget], int], tokens: TokenBudget, limit: int) -> list[str]:
+    """The largest of a half, a quarter, ... of the tokens at a time that fits; empty where none does."""
+    parts = (TokenBudget(tokens.cached // part, tokens.forward // part) for part in (2, 4, 8, 16))
+    fitting = next((budget for budget in parts if total(budget) <= limit), None)
+    if fitting is None:
+        return []
+    return [f"smaller batches (at most {fitting.cached} tokens cached and {fitting.forward} in one forward)"]
 
 
 def _smaller_models(shape: ModelShape, limit: int, tokens: TokenBudget) -> list[str]:

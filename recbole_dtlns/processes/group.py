@@ -146,7 +146,7 @@ def require_same_run(identity: str) -> None:
     Raises:
         UserError: another machine has other keys or other data.
     """
-    others = [number for number, one in enumerate(gathered(identity)) if one != identity]
+    others = [number for number, theirs in enumerate(gathered(identity)) if theirs != identity]
     if others:
         raise UserError(
             f"Process {others[0]} has other keys or other data than process 0. Give the same command on every machine, "

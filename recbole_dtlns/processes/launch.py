@@ -213,8 +213,8 @@ def _note_in_log(error: Exception) -> None:
     """Write what rank 0 raised into `run.log`; the starting program shows it on the console."""
     if not this_rank().is_first:
         return
-    said = f"Failed: {type(error).__name__}: {error}"
-    record = logging.LogRecord("root", logging.ERROR, __file__, 0, said, None, sys.exc_info())
+    message = f"Failed: {type(error).__name__}: {error}"
+    record = logging.LogRecord("root", logging.ERROR, __file__, 0, message, None, sys.exc_info())
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.FileHandler):
             handler.handle(record)

@@ -62,7 +62,7 @@ class Batch:
 
     @property
     def the_layers(self) -> BatchLayers:
-        """`layers`, for samplers that need them; the plan lets no others run without."""
+        """`layers`, for samplers that need them; `method.py` refuses them for models without layers."""
         if self.layers is None:
             raise ValueError("this sampler needs the layers of the model")
         return self.layers

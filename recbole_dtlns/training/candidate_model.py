@@ -135,10 +135,10 @@ def _configuration(name: str, view: TrainSplit, keys: Mapping[str, Any], folder:
             f"candidate_source={name} cannot be configured: {error}. Give EASE, ItemKNN, file or the name of a RecBole "
             "general recommender, and its keys in candidate_config."
         ) from error
-    known = {key for listed in config.parameters.values() for key in listed} | set(config.internal_config_dict)
-    unknown = [str(key) for key in keys if key not in known]
+    read_keys = {key for listed in config.parameters.values() for key in listed} | set(config.internal_config_dict)
+    unknown = [str(key) for key in keys if key not in read_keys]
     if unknown:
-        raise UserError(f"candidate_config: unknown key {unknown[0]!r} for {name}{nearest(unknown[0], known)}")
+        raise UserError(f"candidate_config: unknown key {unknown[0]!r} for {name}{nearest(unknown[0], read_keys)}")
     if config["MODEL_TYPE"] not in {ModelType.GENERAL, ModelType.TRADITIONAL}:
         raise UserError(f"candidate_source={name} is not a general recommender. Give EASE, ItemKNN, BPR, LightGCN, ...")
     return config

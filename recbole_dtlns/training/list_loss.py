@@ -94,7 +94,7 @@ class ListLoss:
         hit = (self.targets[chosen] * own).sum(1)
         nothing = torch.finfo(own.dtype).min  # not -inf: where all drawn items are left out, its gradient is NaN
         own = own.masked_fill(listed == 0, nothing)
-        shared = shared.masked_fill(self._is_known(chosen, listed, drawn), nothing)
+        shared = shared.masked_fill(self._is_positive(chosen, listed, drawn), nothing)
         whole = torch.logaddexp(own.logsumexp(1), shared.logsumexp(1))
         loss = (whole - hit).mean()  # as the targets of a user sum to 1
         self._sum += loss.detach()
@@ -110,13 +110,13 @@ class ListLoss:
         order = torch.randperm(len(rows), device=users.device, generator=self.generator)
         return rows[order[: self.settings.n_users]]
 
-    def _is_known(self, users: Tensor, listed: Tensor, drawn: Tensor) -> Tensor:
+    def _is_positive(self, users: Tensor, listed: Tensor, drawn: Tensor) -> Tensor:
         """Whether each drawn item is in a user's history or list: int64 [S], [S, L] and [N] -> bool [S, N]."""
         n_drawn, device = len(drawn), drawn.device
         place = torch.full((self.n_items,), n_drawn, device=device)  # of items that were not drawn
         place[drawn] = torch.arange(n_drawn, device=device)  # an item that was drawn twice has one place
-        known = torch.zeros(len(users), n_drawn + 1, dtype=torch.bool, device=device)
-        known.scatter_(1, place[listed], True)
+        positive = torch.zeros(len(users), n_drawn + 1, dtype=torch.bool, device=device)
+        positive.scatter_(1, place[listed], True)
         rows, items = self.history.pairs(users)
-        known[rows, place[items]] = True
-        return known.index_select(1, place[drawn])
+        positive[rows, place[items]] = True
+        return positive.index_select(1, place[drawn])

@@ -1,8 +1,9 @@
-"""From the judged lists of the offline stage to their part of the loss."""
+"""From the judged lists of the offline stage, by token, to tables in RecBole's ids and their part of the loss."""
 
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,11 +11,11 @@ import torch
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data.augmented import positives_matrix
 from recbole_dtlns.data.build import BuiltSplit
+from recbole_dtlns.data.tokens import internal_ids
 from recbole_dtlns.false_negatives.lists import JudgedLists
 from recbole_dtlns.processes.group import this_rank
 from recbole_dtlns.samplers.parts.history import History
 from recbole_dtlns.training.list_loss import ListLoss, ListSettings
-from recbole_dtlns.training.list_table import list_table
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,27 @@ def make_list_loss(config: Config, split: BuiltSplit, lists: JudgedLists | None)
         ListSettings(settings.list_weight, settings.list_temperature, n_users, settings.list_negatives),
         generator,
     )
+
+
+def list_table(dataset: Any, lists: JudgedLists) -> tuple[np.ndarray, np.ndarray]:
+    """The lists as two tables; L is the length of the longest list. O(n log n).
+
+    Args:
+        dataset: of RecBole; every user and item of the lists is in its training part.
+        lists: sorted by user.
+
+    Returns:
+        Items int32 [U, L] and their values float32 [U, L], both 0 behind the end of a list.
+    """
+    users, items = internal_ids(dataset, "user", lists.users), internal_ids(dataset, "item", lists.items)
+    lengths = np.bincount(users, minlength=dataset.user_num)
+    first = np.concatenate([[True], lists.users[1:] != lists.users[:-1]]) if len(lists) else np.zeros(0, dtype=bool)
+    starts = np.flatnonzero(first)
+    places = np.arange(len(users)) - np.repeat(starts, np.diff([*starts, len(users)]))
+    shape = (dataset.user_num, int(lengths.max(initial=0)))
+    table, values = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.float32)
+    table[users, places], values[users, places] = items, lists.values
+    return table, values
 
 
 def _list_counts(items: np.ndarray) -> tuple[int, float]:

@@ -116,7 +116,7 @@ def _hardness_meter(
 ) -> HardnessMeter:
     bars_inferred = config.settings.exclude_inferred
     valid = HeldOut(split.train, split.valid, extra, bars_inferred, config["device"])
-    excluding = [one for one in (context.uniform, context.popularity) if isinstance(one, FarFromHistory)]
+    excluding = [source for source in (context.uniform, context.popularity) if isinstance(source, FarFromHistory)]
     return HardnessMeter(valid, context.similarities, excluding)
 
 

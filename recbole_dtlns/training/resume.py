@@ -24,7 +24,7 @@ _TRAINER_STATE = ("cur_step", "best_valid_score", "best_valid_result", "train_lo
 
 @dataclass(frozen=True)
 class RunPlace:
-    """Where a run writes, and what it is.
+    """The folder of a run, and the hashes that tell the run from others.
 
     Attributes:
         run_dir: its folder.

@@ -241,4 +241,4 @@ def remembered_forward(model: Any, layers: BatchLayers | None) -> Iterator[None]
 
 
 def _are(left: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
-    return len(left) == len(right) and all(one is other for one, other in zip(left, right, strict=True))
+    return len(left) == len(right) and all(mine is theirs for mine, theirs in zip(left, right, strict=True))

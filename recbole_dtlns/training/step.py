@@ -244,8 +244,8 @@ def drawn_by_weight(picked: Tensor, choice: Choice, generator: torch.Generator) 
     """One of the K negatives of each row, in proportion to its weight: its position and itself, both int64 [R, 1].
 
     For models whose loss takes a single id: in expectation the gradient is that of the weighted loss, up to scale. The
-    sampler's own part of the loss goes with it. Of an id for each layer, layer 0 is taken. Positions that do not
-    belong to the ids are handed through.
+    sampler's own part of the loss goes with it. Of an id for each layer, layer 0 is taken. Positions of
+    another shape than the ids stay as they are.
     """
     ids, aligned = choice.ids, picked.shape == choice.ids.shape
     if ids.dim() == 3:

@@ -35,8 +35,8 @@ def threads_of_a_step(config: Any, model: Any) -> int | None:
 
 
 def _holds_graph(model: torch.nn.Module) -> bool:
-    held = [value for module in model.modules() for value in (*vars(module).values(), *module.buffers(recurse=False))]
-    return any(isinstance(value, torch.Tensor) and value.layout != torch.strided for value in held)
+    values = [value for module in model.modules() for value in (*vars(module).values(), *module.buffers(recurse=False))]
+    return any(isinstance(value, torch.Tensor) and value.layout != torch.strided for value in values)
 
 
 @contextmanager

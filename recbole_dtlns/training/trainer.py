@@ -15,11 +15,10 @@ from typing import Any
 from recbole.model.abstract_recommender import AbstractRecommender
 from recbole.utils import get_trainer
 
-from recbole_dtlns.files.epoch_log import EPOCHS, write_row
+from recbole_dtlns.files.epoch_log import EPOCHS, HARDNESS, write_row
 from recbole_dtlns.files.run_folder import CHECKPOINT, plain
 from recbole_dtlns.processes.group import decided_by_first, this_rank
-from recbole_dtlns.training.epoch_line import epoch_line, standing
-from recbole_dtlns.training.hardness.log import HARDNESS, line
+from recbole_dtlns.training.epoch_line import epoch_line, hardness_line, standing
 from recbole_dtlns.training.hardness.meter import HardnessMeter
 from recbole_dtlns.training.refresh import Refresher
 from recbole_dtlns.training.resume import RunPlace, resume, save_state
@@ -154,7 +153,7 @@ class RunTrainer:
             return
         means = self._hardness.means()
         write_row(self.run_dir / HARDNESS, epoch, means)
-        trainer.logger.info(line(epoch, means, self._hardness.kept_share()))
+        trainer.logger.info(hardness_line(epoch, means, self._hardness.kept_share()))
         for name, value in means.items():
             if value is not None:
                 trainer.tensorboard.add_scalar(f"Hardness/{name}", value, epoch)

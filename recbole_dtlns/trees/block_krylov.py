@@ -66,14 +66,14 @@ def _restart(
     space[:, :width] = vectors
     for begin in range(0, space.shape[1], width):
         end = begin + width
-        known = space[:, :end]
+        earlier = space[:, :end]
         product = multiply(space[:, begin:end])
-        shares = known.T @ product
+        shares = earlier.T @ product
         projected[:end, begin:end] = shares
         if end < space.shape[1]:
-            product -= known @ shares
+            product -= earlier @ shares
             product = _orthogonal(product)
-            product -= known @ (known.T @ product)  # once more, as rounding leaves a share of the known directions
+            product -= earlier @ (earlier.T @ product)  # once more, as rounding leaves a share of the known directions
             space[:, end : end + width] = _orthogonal(product)
     values, mixes = np.linalg.eigh(np.triu(projected) + np.triu(projected, 1).T)
     best = np.argsort(-values, kind="stable")[:width]

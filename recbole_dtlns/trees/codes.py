@@ -93,14 +93,14 @@ class ReadCodes:
     missing: int
 
 
-def read_codes(path: Path, known: np.ndarray, drop_unknown: bool = False) -> ReadCodes:
+def read_codes(path: Path, items: np.ndarray, drop_unknown: bool = False) -> ReadCodes:
     """Read a file of `item: 0-1-2` lines, the format of the authors' `*_paths.txt`. O(bytes + I log I).
 
     The code is what follows the last colon, so tokens may hold colons. Empty lines are skipped.
 
     Args:
         path: UTF-8 text.
-        known: tokens of the items, str [I + 1], padding at 0; rows of the result are in this order.
+        items: their tokens, str [I + 1], padding at 0; rows of the result are in this order.
         drop_unknown: leave out items that are not known instead of refusing the file.
 
     Raises:
@@ -110,13 +110,13 @@ def read_codes(path: Path, known: np.ndarray, drop_unknown: bool = False) -> Rea
     path = Path(path)
     tokens, paths, numbers = _parse(path)
     refuse_duplicates(path, tokens, numbers)
-    at = positions(known, tokens)
+    at = positions(items, tokens)
     refuse_unknown(path, tokens[at == 0], drop_unknown)
     kept = np.flatnonzero(at)
     if not len(kept):
-        raise UserError(f"{path} holds no code of any of the {len(known) - 1} items of the training split.")
-    table = _table(known, at[kept], [paths[row] for row in kept])
-    return ReadCodes(table, len(tokens) - len(kept), len(known) - 1 - len(kept))
+        raise UserError(f"{path} holds no code of any of the {len(items) - 1} items of the training split.")
+    table = _table(items, at[kept], [paths[row] for row in kept])
+    return ReadCodes(table, len(tokens) - len(kept), len(items) - 1 - len(kept))
 
 
 def read_all_codes(path: Path) -> CodeTable:
@@ -132,17 +132,17 @@ def read_all_codes(path: Path) -> CodeTable:
     tokens, paths, numbers = _parse(path)
     refuse_duplicates(path, tokens, numbers)
     order = np.argsort(tokens)
-    known = np.concatenate([[PAD], tokens[order]])
-    return _table(known, np.arange(1, len(known)), [paths[row] for row in order])
+    items = np.concatenate([[PAD], tokens[order]])
+    return _table(items, np.arange(1, len(items)), [paths[row] for row in order])
 
 
-def _table(known: np.ndarray, rows: np.ndarray, paths: list[list[int]]) -> CodeTable:
-    """Table of the items `known`, str [I + 1], in which the items `rows`, int64 [n], have the codes `paths`."""
+def _table(items: np.ndarray, rows: np.ndarray, paths: list[list[int]]) -> CodeTable:
+    """Table of the `items`, str [I + 1], in which the items `rows`, int64 [n], have the codes `paths`."""
     lengths = np.array([len(digits) for digits in paths])
-    codes = np.full((len(known), lengths.max()), -1, dtype=np.int16)
+    codes = np.full((len(items), lengths.max()), -1, dtype=np.int16)
     columns = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     codes[np.repeat(rows, lengths), columns] = [digit for digits in paths for digit in digits]
-    return CodeTable(np.asarray(known, dtype=str), codes)
+    return CodeTable(np.asarray(items, dtype=str), codes)
 
 
 def write_codes(path: Path, table: CodeTable) -> None:

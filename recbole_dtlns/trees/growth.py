@@ -91,9 +91,9 @@ def grow(
     Raises:
         UserError: none of the coded items is in the training split.
     """
-    known = np.concatenate([[PAD], np.union1d(old.table.tokens[1:], view.items[1:])])
-    table = old.table.for_tokens(known)
-    number = positions(view.items, known)
+    items = np.concatenate([[PAD], np.union1d(old.table.tokens[1:], view.items[1:])])
+    table = old.table.for_tokens(items)
+    number = positions(view.items, items)
     coded, fresh = np.flatnonzero(table.lengths), np.flatnonzero((table.lengths == 0) & (number > 0))
     if not number[coded].any():
         raise UserError(
@@ -106,7 +106,7 @@ def grow(
     if len(placed):
         codes[placed] = place(table.codes[coded], evidence, len(placed), leaf_size)
     absent = int((number[coded] == 0).sum())
-    return Growth(CodeTable(known, codes), len(placed), len(fresh) - len(placed), absent)
+    return Growth(CodeTable(items, codes), len(placed), len(fresh) - len(placed), absent)
 
 
 def linked(
@@ -126,9 +126,9 @@ def linked(
 def with_vector(source: VectorSource, fresh: np.ndarray, old: np.ndarray) -> tuple[Evidence, np.ndarray]:
     """Places by vectors, and bool [n], who has one of its own that is not 0. See `grow` for the items."""
     vectors = source.vectors()
-    known = vectors.any(axis=1)  # rows of zeros: no vector
+    has_vector = vectors.any(axis=1)  # rows of zeros: no vector
     if source.lacking is not None:
-        known &= ~source.lacking
-    known, vectors = np.concatenate([[False], known]), np.pad(vectors, ((1, 0), (0, 0)))
-    tells = known[fresh] & known[old].any()  # without old vectors nothing is near or far
-    return near_centres(vectors[old], vectors[fresh[tells]], known[old]), tells
+        has_vector &= ~source.lacking
+    has_vector, vectors = np.concatenate([[False], has_vector]), np.pad(vectors, ((1, 0), (0, 0)))
+    tells = has_vector[fresh] & has_vector[old].any()  # without old vectors nothing is near or far
+    return near_centres(vectors[old], vectors[fresh[tells]], has_vector[old]), tells

@@ -16,22 +16,22 @@ Evidence = Callable[[np.ndarray], Costs]
 _NO_MEMBER = 1e300  # cost of a child of which nothing is known; finite, so that two of them can be compared
 
 
-def near_centres(old: np.ndarray, new: np.ndarray, known: np.ndarray) -> Evidence:
+def near_centres(old: np.ndarray, new: np.ndarray, has_vector: np.ndarray) -> Evidence:
     """Cost of a child: the squared distance to the mean of its old items, as in k-means.
 
     Args:
         old: vectors of the old items, finite float [O, d].
         new: vectors of the new items, finite float [n, d].
-        known: bool [O], whether an old item has a vector; others have no part in a mean.
+        has_vector: bool [O], whether an old item has a vector; others have no part in a mean.
 
     Returns:
         Evidence of O((O + n x children) x d) a depth.
     """
     largest = max(np.abs(old).max(initial=0), np.abs(new).max(initial=0)) or 1
-    old, new = old[known] / largest, new / largest  # else squares might leave the range of floats
+    old, new = old[has_vector] / largest, new / largest  # else squares might leave the range of floats
 
     def at(nodes: np.ndarray) -> Costs:
-        members, n_nodes = nodes[known], int(nodes.max()) + 1
+        members, n_nodes = nodes[has_vector], int(nodes.max()) + 1
         sizes = np.bincount(members, minlength=n_nodes)
         belongs = sparse.csr_matrix((np.ones(len(members)), (members, np.arange(len(members)))), (n_nodes, len(old)))
         centres = (belongs @ old) / np.maximum(sizes, 1)[:, None]

@@ -102,18 +102,14 @@ def build_trees(
     if view.n_items == 0:
         raise UserError("The training split has no items, so there is no tree to build. Check the training data.")
     # Files are read here, before anything is computed, so that a bad one is reported at once.
-    co_source = code_file("codes_co", settings.codes_co, view, settings.allow_foreign) or graph_vectors(
-        view, settings.max_history
-    )
-    se_source = code_file("codes_se", settings.codes_se, view, settings.allow_foreign) or semantic_vectors(
-        view, settings, item_embeddings, text_vectors
-    )
+    ready_co = code_file("codes_co", settings.codes_co, view, settings.allow_foreign)
+    co_source = ready_co or graph_vectors(view, settings.max_history)
+    ready_se = code_file("codes_se", settings.codes_se, view, settings.allow_foreign)
+    se_source = ready_se or semantic_vectors(view, settings, item_embeddings, text_vectors)
     co, co_cached = tree_of(STRUCTURAL, co_source, view, settings, cache)
     se, se_cached = tree_of(SEMANTIC, se_source, view, settings, cache)
     if settings.shuffle:  # after the cache, which keeps the trees as they are
-        rng = np.random.default_rng(SHUFFLE_SEED)
-        co, se = co.shuffled(rng), se.shuffled(rng)
-        logger.warning("shuffle_codes: the codes of both trees are dealt out to other items, so they mean nothing.")
+        co, se = _shuffled(co, se)
     trees = Trees(
         co,
         se,
@@ -177,6 +173,12 @@ def tree_of(
     seconds = round(time.perf_counter() - begin, 3)
     cache.save(stage, key, {"codes": codes}, {**parts, "origin": source.origin, "seconds": seconds})
     return CodeTable(view.items, codes), False
+
+
+def _shuffled(co: CodeTable, se: CodeTable) -> tuple[CodeTable, CodeTable]:
+    rng = np.random.default_rng(SHUFFLE_SEED)
+    logger.warning("shuffle_codes: the codes of both trees are dealt out to other items, so they mean nothing.")
+    return co.shuffled(rng), se.shuffled(rng)
 
 
 def _report(trees: Trees) -> None:

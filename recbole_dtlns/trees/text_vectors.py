@@ -99,7 +99,7 @@ class TextVectors:
         return {"vectors": TEXT, "texts": texts, "text_model": model, "version": VERSION}
 
     def source(self, view: TrainSplit) -> VectorSource:
-        """Vectors of the items of a split that has no others than the whole one."""
+        """Vectors of the items of a split: the whole one, or one with fewer items."""
         has_text = np.array([bool(text) for text in self._texts])
         lacking = ~has_text[positions(self._items, view.items)[1:] - 1]
         origin = f"text by {self._model.name}"
@@ -116,9 +116,9 @@ class TextVectors:
         if saved is not None and len(saved) == len(self._texts):
             return saved
         has_text = np.array([bool(text) for text in self._texts])
-        known = _embed(self._model, [text for text in self._texts if text], self._offline)
-        vectors = np.tile(known.mean(axis=0), (len(has_text), 1))
-        vectors[has_text] = known
+        embedded = _embed(self._model, [text for text in self._texts if text], self._offline)
+        vectors = np.tile(embedded.mean(axis=0), (len(has_text), 1))
+        vectors[has_text] = embedded
         self._cache.save("text_vectors", key, {"vectors": vectors}, self.about)
         return vectors
 

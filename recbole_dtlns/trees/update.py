@@ -19,8 +19,8 @@ from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import StageCache, file_hash, write_atomically
 from recbole_dtlns.files.origin import GROWN_FROM, earlier_files
 from recbole_dtlns.files.partial import partial_path
+from recbole_dtlns.trees.agreement import elsewhere
 from recbole_dtlns.trees.codes import CodeTable
-from recbole_dtlns.trees.drift import elsewhere
 from recbole_dtlns.trees.export import check_folder, write_tree
 from recbole_dtlns.trees.growth import Growth, OldTree, grow, linked, with_vector
 from recbole_dtlns.trees.index_tree import SEED, build_codes
@@ -71,9 +71,7 @@ def update_trees(
     Raises:
         UserError: the folder is not free, a bad file of vectors, or a tree that shares no item with the split.
     """
-    check_folder("output", output)
-    if os.path.lexists(output):
-        raise UserError(f"output={output} is there already. Name a new folder; the old trees stay as they are.")
+    _check_new(output)
     co_source = _computed_once(graph_vectors(view, settings.max_history))
     se_source = _computed_once(semantic_vectors(view, settings, text_vectors=text_vectors))
     _warn_of_unknown_size(old, settings)
@@ -85,15 +83,29 @@ def update_trees(
     report: dict[str, Any] = {}
     parts = ((STRUCTURAL, co_source), (SEMANTIC, se_source))
     for name, before, tree, (stage, source) in zip(_NAMES, old, grown, parts, strict=True):
-        counts = {"items": int((tree.table.lengths > 0).sum()), "placed": tree.placed, "left_out": tree.left_out}
-        largest = int(np.bincount(tree.table.leaves())[1:].max())
-        report[name] = {**counts, "absent": tree.absent, "largest_leaf": largest}
+        report[name] = _sizes(tree)
         if drift:
             report[name] |= drift_of(before.table, tree.table, stage, source, view, settings, cache)
     if drift:
         report["rule"] = RULE
     _write(output, old, grown, view, settings, report)
     return report
+
+
+def _check_new(output: str) -> None:
+    check_folder("output", output)
+    if os.path.lexists(output):
+        raise UserError(f"output={output} is there already. Name a new folder; the old trees stay as they are.")
+
+
+def _sizes(tree: Growth) -> dict[str, Any]:
+    return {
+        "items": int((tree.table.lengths > 0).sum()),
+        "placed": tree.placed,
+        "left_out": tree.left_out,
+        "absent": tree.absent,
+        "largest_leaf": int(np.bincount(tree.table.leaves())[1:].max()),
+    }
 
 
 def drift_of(
@@ -105,7 +117,7 @@ def drift_of(
     settings: TreeSettings,
     cache: StageCache,
 ) -> dict[str, Any]:
-    """What a rebuild from the training split would change; see `drift.elsewhere` for what counts as another place.
+    """What a rebuild from the training split would change; see `agreement.elsewhere` for what counts as another place.
 
     Args:
         old: the tree before it grew.

@@ -64,7 +64,7 @@ def lacking_mark(lacking: int, items: int) -> list[str]:
     return [f"{lacking} of {items} items have no vector in item_vectors; they got the mean"] if lacking else []
 
 
-def read_vectors(path: Path, known: np.ndarray, drop_unknown: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def read_vectors(path: Path, items: np.ndarray, drop_unknown: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Read item vectors from `NAME.npy` with `NAME.tokens.txt` beside it, or from RecBole's feature embedding file.
 
     The array is numeric [n, d], its token file has one token a line in the order of the rows. RecBole's file has the
@@ -72,11 +72,11 @@ def read_vectors(path: Path, known: np.ndarray, drop_unknown: bool = False) -> t
 
     Args:
         path: the file; the ending `.npy` decides how it is read.
-        known: tokens of the items, str [I + 1], padding at 0.
+        items: their tokens, str [I + 1], padding at 0.
         drop_unknown: leave out vectors of items that are not known, and log how many.
 
     Returns:
-        Vectors float64 [I, d] of `known[1:]`, and bool [I], True where the file has none; such items get the mean
+        Vectors float64 [I, d] of `items[1:]`, and bool [I], True where the file has none; such items get the mean
         of the known items that have one, and their number is logged.
 
     Raises:
@@ -85,12 +85,12 @@ def read_vectors(path: Path, known: np.ndarray, drop_unknown: bool = False) -> t
     """
     path = Path(path)
     tokens, values = _read_array(path) if path.suffix == ".npy" else _read_atomic(path)
-    at = positions(known, tokens)
+    at = positions(items, tokens)
     refuse_unknown(path, tokens[at == 0], drop_unknown)
     if not at.any():
-        raise UserError(f"{path} holds no vector of any of the {len(known) - 1} items of the training split.")
-    vectors = np.zeros((len(known), values.shape[1]))
-    missing = np.ones(len(known), dtype=bool)
+        raise UserError(f"{path} holds no vector of any of the {len(items) - 1} items of the training split.")
+    vectors = np.zeros((len(items), values.shape[1]))
+    missing = np.ones(len(items), dtype=bool)
     vectors[at] = values  # those of unknown items land in row 0, padding
     missing[at] = False
     vectors, missing = vectors[1:], missing[1:]

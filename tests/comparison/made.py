@@ -88,12 +88,12 @@ def write_run(home: Path, run: Run, generator: np.random.Generator) -> None:
 def _per_user(level: float) -> dict[str, np.ndarray]:
     """Users differ much, rows little: the same users are good ones in every run."""
     ease = np.random.default_rng(1).normal(0, 0.12, _USERS)
-    found = {}
+    values = {}
     for place, name in enumerate(_METRICS):
         for k in (10, 20):
             noise = np.random.default_rng(int(1e6 * level) + place).normal(0, 0.03, _USERS)
-            found[f"{name}@{k}"] = np.clip(level * (0.8 + k / 100) + ease + noise, 0, 1).astype(np.float32)
-    return found
+            values[f"{name}@{k}"] = np.clip(level * (0.8 + k / 100) + ease + noise, 0, 1).astype(np.float32)
+    return values
 
 
 def _result(run: Run, level: float, test: dict[str, float], generator: np.random.Generator) -> Result:

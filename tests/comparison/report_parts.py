@@ -46,18 +46,18 @@ def change_results(folder: Path, pattern: str, change) -> None:
 
 def texts_of(figure) -> list[str]:
     """Titles of panels, tick labels of rows and the legend."""
-    found = [axes.get_title(loc="left") for axes in figure.axes]
-    found += [label.get_text() for axes in figure.axes for label in axes.get_yticklabels()]
-    return found + [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    texts = [axes.get_title(loc="left") for axes in figure.axes]
+    texts += [label.get_text() for axes in figure.axes for label in axes.get_yticklabels()]
+    return texts + [text.get_text() for legend in figure.legends for text in legend.get_texts()]
 
 
 def ends(axes) -> dict[str, tuple[list[float], list[float]]]:
     """x and y of every line by its label."""
-    found = {}
+    lines = {}
     for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
         line = handle if hasattr(handle, "get_xdata") else handle.lines[0]
-        found[label] = ([float(x) for x in line.get_xdata()], [float(y) for y in line.get_ydata()])
-    return found
+        lines[label] = ([float(x) for x in line.get_xdata()], [float(y) for y in line.get_ydata()])
+    return lines
 
 
 def small(folder: Path, **changes) -> Path:

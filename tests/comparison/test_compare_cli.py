@@ -42,11 +42,11 @@ def test_everything_is_there(compared):
     folder = home / "compared"
     for name in ("plan.yaml", "fixed.yaml", "summary.csv", "report.html", "compare.log"):
         assert (folder / name).is_file()
-    found = read_comparison(folder)
-    assert [run.run_id for run in found.runs] == SEEDS  # --seeds=2: seed and seed + 1
-    assert found.failed == found.pending == []
-    assert {run.result["split_seed"] for run in found.runs} == {5}
-    assert [run.result["judge"] for run in found.runs] == ["none", "none", "rule", "rule"]
+    comparison = read_comparison(folder)
+    assert [run.run_id for run in comparison.runs] == SEEDS  # --seeds=2: seed and seed + 1
+    assert comparison.failed == comparison.pending == []
+    assert {run.result["split_seed"] for run in comparison.runs} == {5}
+    assert [run.result["judge"] for run in comparison.runs] == ["none", "none", "rule", "rule"]
     log = (folder / "compare.log").read_text()
     assert "[4/4] done in" in log
     end = log[log.index("Rows by test, the best first.") :]
@@ -96,13 +96,13 @@ def test_trials_do_not_read_test_and_one_that_fails_is_named(compared, capsys):
     words = [word for word in WORDS if not word.startswith(("--samplers", "--run_dir"))]
     assert cli.main(["compare", *words, "--samplers=dns", "--trials=2", "--run_dir=tuned"]) == 1
     assert "toy/BPR/dns/trial-1 failed:" in capsys.readouterr().err
-    found = read_comparison(home / "tuned")
-    assert "another configuration" in found.failed[0].reason
-    (trial,) = found.trials_of("toy", "BPR", "dns")
+    comparison = read_comparison(home / "tuned")
+    assert "another configuration" in comparison.failed[0].reason
+    (trial,) = comparison.trials_of("toy", "BPR", "dns")
     assert trial.result["test_result"] is None
     assert trial.result["best_valid_result"]
     assert not (trial.folder / "checkpoint.pth").exists()
-    (run,) = found.seeds_of("toy", "BPR", "dns")
+    (run,) = comparison.seeds_of("toy", "BPR", "dns")
     assert run.result["test_result"]
     assert (run.folder / "checkpoint.pth").is_file()
     assert run.chosen() == {
@@ -116,15 +116,15 @@ def test_dry_run_writes_nothing(compared, capsys):
     home, _ = compared
     before = sorted(home.rglob("*"))
     assert cli.main(["compare", *WORDS, "--seeds=3", "--dry_run"]) == 0
-    said = capsys.readouterr().out
-    assert "6 runs, 4 of them finished" in said
-    assert "2 of 3 done" in said
-    assert "estimated cost" in said
+    output = capsys.readouterr().out
+    assert "6 runs, 4 of them finished" in output
+    assert "2 of 3 done" in output
+    assert "estimated cost" in output
     assert sorted(home.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--jobs=0"], "--jobs=0"),
         (["--samplers=dsn"], "dns"),
@@ -134,11 +134,11 @@ def test_dry_run_writes_nothing(compared, capsys):
         ([f"--run_dir=compared/runs/{SEEDS[0]}"], "holds a single run"),
     ],
 )
-def test_bad_input_ends_with_2_before_any_work(compared, capsys, words, said):
+def test_bad_input_ends_with_2_before_any_work(compared, capsys, words, message):
     home, _ = compared
     before = sorted(home.rglob("*"))
     assert cli.main(["compare", "--datasets=toy", "--models=BPR", "--data_path=data", *words]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert sorted(home.rglob("*")) == before
 
 

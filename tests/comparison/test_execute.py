@@ -26,9 +26,11 @@ def ids(program):
 
 
 def test_chain_of_a_cell(compared, toy):
-    found, program = compared(small_plan("dns", trials=3))
+    comparison, program = compared(small_plan("dns", trials=3))
     assert ids(program) == [f"toy/BPR/dns/{name}" for name in ("trial-0", "trial-1", "trial-2", "seed-3", "seed-4")]
-    scores = {run.trial: run.result["best_valid_result"]["ndcg@20"] for run in found.trials_of("toy", "BPR", "dns")}
+    scores = {
+        run.trial: run.result["best_valid_result"]["ndcg@20"] for run in comparison.trials_of("toy", "BPR", "dns")
+    }
     best = max(scores, key=scores.get)
     chosen = json.loads((toy / "compared/runs/toy/BPR/dns/chosen.json").read_text())
     assert chosen["trial"] == best
@@ -46,47 +48,47 @@ def test_checkpoints_of_trials_alone_are_deleted(compared, toy):
 
 def test_finished_runs_are_not_repeated_in_a_wider_plan(compared):
     compared(small_plan("dns"))
-    found, program = compared(small_plan("dns", "mixgcf", seeds=(3, 4, 5)))
+    comparison, program = compared(small_plan("dns", "mixgcf", seeds=(3, 4, 5)))
     assert ids(program) == ["toy/BPR/dns/seed-5"] + [f"toy/BPR/mixgcf/seed-{seed}" for seed in (3, 4, 5)]
-    assert len(found.runs) == 6
+    assert len(comparison.runs) == 6
 
 
 def test_failed_run_is_named_and_tried_again(compared, toy):
     bad = "toy/BPR/uniform/seed-3"
-    found, _ = compared(small_plan(), {bad: DIE}, jobs=2)
-    assert [(run.run_id, run.reason) for run in found.failed] == [(bad, "ValueError: no such thing")]
-    assert len(found.runs) == 3
+    comparison, _ = compared(small_plan(), {bad: DIE}, jobs=2)
+    assert [(run.run_id, run.reason) for run in comparison.failed] == [(bad, "ValueError: no such thing")]
+    assert len(comparison.runs) == 3
     assert "epoch 1" in (toy / "compared/runs" / bad / "stderr.txt").read_text()
     assert [run.run_id for run in read_comparison(toy / "compared").failed] == [bad]
     assert f"{bad},BPR,toy,uniform,none,honest,3,failed" in (toy / "compared/summary.csv").read_text()
-    found, program = compared(small_plan())
+    comparison, program = compared(small_plan())
     assert ids(program) == [bad]
-    assert not found.failed
+    assert not comparison.failed
     assert not read_comparison(toy / "compared").failed
 
 
 def test_trials_that_fail_leave_the_choice_to_the_others(compared):
-    found, program = compared(small_plan("dns", trials=2), {"toy/BPR/dns/trial-1": DIE})
-    assert [run.run_id for run in found.failed] == ["toy/BPR/dns/trial-1"]
+    comparison, program = compared(small_plan("dns", trials=2), {"toy/BPR/dns/trial-1": DIE})
+    assert [run.run_id for run in comparison.failed] == ["toy/BPR/dns/trial-1"]
     assert "neg_candidates" not in program.keys["toy/BPR/dns/seed-3"]
-    assert len(found.seeds_of("toy", "BPR", "dns")) == 2
+    assert len(comparison.seeds_of("toy", "BPR", "dns")) == 2
 
 
 def test_seeds_without_a_trial_to_choose_are_named(compared):
     plan = small_plan("dns", "uniform", trials=2)
-    found, _ = compared(plan, {f"toy/BPR/dns/trial-{number}": DIE for number in (0, 1)})
-    reasons = {run.run_id: run.reason for run in found.failed}
+    comparison, _ = compared(plan, {f"toy/BPR/dns/trial-{number}": DIE for number in (0, 1)})
+    reasons = {run.run_id: run.reason for run in comparison.failed}
     assert set(reasons) == {f"toy/BPR/dns/{name}" for name in ("trial-0", "trial-1", "seed-3", "seed-4")}
     assert "None of the 2 trials" in reasons["toy/BPR/dns/seed-3"]
     assert "no such thing" in reasons["toy/BPR/dns/seed-3"]
-    assert len(found.seeds_of("toy", "BPR", "uniform")) == 2
+    assert len(comparison.seeds_of("toy", "BPR", "uniform")) == 2
 
 
 def test_another_configuration_is_refused_with_the_difference(compared, toy):
     compared(small_plan("dns"))
-    found, program = compared(small_plan("dns", "uniform", fixed={**FIXED, "epochs": 9}))
+    comparison, program = compared(small_plan("dns", "uniform", fixed={**FIXED, "epochs": 9}))
     assert ids(program) == ["toy/BPR/uniform/seed-3", "toy/BPR/uniform/seed-4"]
-    reason = found.failed[0].reason
+    reason = comparison.failed[0].reason
     assert "epochs is 2, the plan asks for 9" in reason
     assert "Remove that folder" in reason
     assert "embedding_size" not in reason
@@ -97,7 +99,7 @@ def test_another_configuration_is_refused_with_the_difference(compared, toy):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda result: {**result, "versions": {"recbole_dtlns": "0.0.1"}}, "made by version 0.0.1"),
         (lambda result: {key: value for key, value in result.items() if key != "seconds"}, "seconds"),
@@ -111,23 +113,23 @@ def test_another_configuration_is_refused_with_the_difference(compared, toy):
         (lambda result: {**result, "external": [{"file": "a"}]}, "external"),
     ],
 )
-def test_unusable_results_are_failed_and_left_alone(compared, toy, change, said):
+def test_unusable_results_are_failed_and_left_alone(compared, toy, change, message):
     compared(small_plan("dns"))
     path = toy / "compared/runs/toy/BPR/dns/seed-3/result.json"
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
     before = path.read_text()
-    found, program = compared(small_plan("dns"))
-    assert (len(found.failed), len(found.runs), program.started) == (1, 1, [])
-    assert said in found.failed[0].reason
+    comparison, program = compared(small_plan("dns"))
+    assert (len(comparison.failed), len(comparison.runs), program.started) == (1, 1, [])
+    assert message in comparison.failed[0].reason
     assert path.read_text() == before
 
 
 def test_a_result_whose_configuration_is_gone_is_failed(compared, toy):
     compared(small_plan("dns"))
     (toy / "compared/runs/toy/BPR/dns/seed-3/config.yaml").unlink()
-    found, program = compared(small_plan("dns"))
-    assert (len(found.failed), len(found.runs), program.started) == (1, 1, [])
-    assert "no config.yaml" in found.failed[0].reason
+    comparison, program = compared(small_plan("dns"))
+    assert (len(comparison.failed), len(comparison.runs), program.started) == (1, 1, [])
+    assert "no config.yaml" in comparison.failed[0].reason
 
 
 def test_what_nobody_foresaw_fails_one_run_alone(compared, monkeypatch):
@@ -137,11 +139,11 @@ def test_what_nobody_foresaw_fails_one_run_alone(compared, monkeypatch):
         return None
 
     monkeypatch.setattr(execute, "valid_score", score)
-    found, _ = compared(small_plan("dns"))
-    assert [(run.run_id, run.reason) for run in found.failed] == [
+    comparison, _ = compared(small_plan("dns"))
+    assert [(run.run_id, run.reason) for run in comparison.failed] == [
         ("toy/BPR/dns/seed-3", "ZeroDivisionError: by nothing")
     ]
-    assert len(found.runs) == 1
+    assert len(comparison.runs) == 1
 
 
 def made_from(run, **changes):
@@ -159,15 +161,15 @@ OTHER_SPLIT = {"data": {**DATA, "split_hash": "other", "train_hash": "t"}}
 def test_runs_of_another_split_than_those_already_there_fail_whatever_their_order(compared):
     compared(small_plan("dns"))
     bad = "toy/BPR/uniform/seed-4"
-    found, _ = compared(small_plan("uniform", "dns"), {bad: made_from(bad, **OTHER_SPLIT)})
-    assert [run.run_id for run in found.failed] == [bad]
+    comparison, _ = compared(small_plan("uniform", "dns"), {bad: made_from(bad, **OTHER_SPLIT)})
+    assert [run.run_id for run in comparison.failed] == [bad]
     for word in ("split_hash is other", "theirs is s", "Remove that folder"):
-        assert word in found.failed[0].reason
+        assert word in comparison.failed[0].reason
     # The first run to be looked at is the one that differs, and all are on disk.
     bad = "toy/BPR/ahns/seed-3"
-    found, _ = compared(small_plan("ahns", "dns"), {bad: made_from(bad, **OTHER_SPLIT)})
+    comparison, _ = compared(small_plan("ahns", "dns"), {bad: made_from(bad, **OTHER_SPLIT)})
     again, program = compared(small_plan("ahns", "dns"))
-    assert [run.run_id for run in found.failed] == [run.run_id for run in again.failed] == [bad]
+    assert [run.run_id for run in comparison.failed] == [run.run_id for run in again.failed] == [bad]
     assert not program.started
     assert [run.run_id for run in so_far(again.folder, again.plan).failed] == [bad]
 
@@ -179,18 +181,18 @@ def test_a_file_that_was_replaced_between_two_runs_fails_the_later_one(compared)
     )
     runs = {f"toy/BPR/dns+pos@rule/seed-{seed}": external for seed, external in ((3, first), (4, second), (5, first))}
     plan = small_plan("dns+pos", seeds=(3, 4, 5), judges=("rule",))
-    found, _ = compared(plan, {run: made_from(run, external=external) for run, external in runs.items()})
-    assert [run.run_id for run in found.failed] == ["toy/BPR/dns+pos@rule/seed-4"]
-    assert "sha256 of judge_file is cdcdcdcdcdcd, theirs is abababababab" in found.failed[0].reason
+    comparison, _ = compared(plan, {run: made_from(run, external=external) for run, external in runs.items()})
+    assert [run.run_id for run in comparison.failed] == ["toy/BPR/dns+pos@rule/seed-4"]
+    assert "sha256 of judge_file is cdcdcdcdcdcd, theirs is abababababab" in comparison.failed[0].reason
 
 
 def test_sequential_models_have_a_split_of_their_own():
     same = SameInputs()
     plan = small_plan("dns")
     run = runs_of(plan, plan.cells()[0])[0]
-    one, other = made_result(run), made_result(run, **OTHER_SPLIT)
-    same.check("toy", "BPR", one, Path("a"))
-    same.check("toy", "EASE", one, Path("b"))
+    made, other = made_result(run), made_result(run, **OTHER_SPLIT)
+    same.check("toy", "BPR", made, Path("a"))
+    same.check("toy", "EASE", made, Path("b"))
     same.check("toy", "SASRec", other, Path("c"))
     with pytest.raises(UserError, match="split_hash"):
         same.check("toy", "EASE", other, Path("d"))
@@ -228,7 +230,7 @@ def test_optuna_that_runs_out_of_settings_goes_on_to_the_seeds(toy, monkeypatch)
     (job,) = chain.start()
     monkeypatch.setattr(chain._optuna, "ask", lambda: None)
     jobs = chain.after(Outcome(job, DONE, score=0.3, result=made_result(job.run)))
-    assert [found.run.seed for found in jobs] == [3, 4]
+    assert [later.run.seed for later in jobs] == [3, 4]
     assert [run.trial for run in chain.needless] == [1, 2]
 
 

@@ -9,7 +9,7 @@ import pytest
 from fake_runs import DIE, FakeProgram, small_plan
 
 import recbole_dtlns
-from recbole_dtlns.commands.compare import LOCK
+from recbole_dtlns.commands.compare import LOCK, interruptible
 from recbole_dtlns.comparison.run import execute
 from recbole_dtlns.comparison.run.campaign import carry_out, write_plan
 from recbole_dtlns.comparison.run.chain import Chain
@@ -20,7 +20,6 @@ from recbole_dtlns.comparison.run.execute import (
     Outcome,
     environment,
 )
-from recbole_dtlns.comparison.run.processes import interruptible
 from recbole_dtlns.comparison.run.records import read_comparison
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.owner import only_one
@@ -69,14 +68,14 @@ def test_what_a_run_leaves_that_outlived_its_comparison_is_deleted(compared, toy
 
 def test_a_killed_process_says_so(compared, toy):
     bad = "toy/BPR/uniform/seed-4"
-    found, _ = compared(small_plan(), {bad: "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"})
-    assert [run.reason for run in found.failed] == ["Killed by signal SIGKILL (out of memory is a common cause)."]
+    comparison, _ = compared(small_plan(), {bad: "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"})
+    assert [run.reason for run in comparison.failed] == ["Killed by signal SIGKILL (out of memory is a common cause)."]
     assert "SIGKILL" in (toy / "compared/runs" / bad / "stderr.txt").read_text()
 
 
 def test_success_without_a_result_is_a_failure(compared):
-    found, _ = compared(small_plan("uniform"), {"toy/BPR/uniform/seed-3": "pass"})
-    assert "result.json" in found.failed[0].reason
+    comparison, _ = compared(small_plan("uniform"), {"toy/BPR/uniform/seed-3": "pass"})
+    assert "result.json" in comparison.failed[0].reason
 
 
 def test_a_process_holds_the_folder_too_and_is_out_of_reach_of_the_terminal(toy, monkeypatch):
@@ -90,9 +89,9 @@ def test_a_process_holds_the_folder_too_and_is_out_of_reach_of_the_terminal(toy,
         )
         monkeypatch.setattr(execute, "command", FakeProgram({run: looks}))
         write_plan(plan, toy / "compared")
-        found = carry_out(plan, toy / "compared", 1, inherit=[lock])
-    assert [failed.reason for failed in found.failed] == []
-    assert len(found.runs) == 1
+        comparison = carry_out(plan, toy / "compared", 1, inherit=[lock])
+    assert [failed.reason for failed in comparison.failed] == []
+    assert len(comparison.runs) == 1
 
 
 def test_gpus_are_dealt_out(compared):
@@ -112,8 +111,8 @@ def test_as_many_at_a_time_as_there_are_jobs(compared, toy):
         "os.replace(home / 'made.json', home / 'result.json')"
     )
     instead = {run: meet.format(mine=run[-1], other=other[-1], run=run) for run, other in (seeds, seeds[::-1])}
-    found, _ = compared(small_plan("uniform"), instead, jobs=2)
-    assert len(found.runs) == 2
+    comparison, _ = compared(small_plan("uniform"), instead, jobs=2)
+    assert len(comparison.runs) == 2
 
 
 def test_ctrl_c_lets_runs_save_and_the_next_start_goes_on(compared, toy, ctrl_c):
@@ -127,14 +126,14 @@ def test_ctrl_c_lets_runs_save_and_the_next_start_goes_on(compared, toy, ctrl_c)
     with pytest.raises(KeyboardInterrupt):
         compared(small_plan(), {"toy/BPR/uniform/seed-4": waits})
     assert (toy / "saved-state").exists()
-    found = read_comparison(toy / "compared")
-    assert [run.run_id for run in found.runs] == ["toy/BPR/uniform/seed-3"]
-    assert len(found.pending) == 3
-    assert not found.failed
+    comparison = read_comparison(toy / "compared")
+    assert [run.run_id for run in comparison.runs] == ["toy/BPR/uniform/seed-3"]
+    assert len(comparison.pending) == 3
+    assert not comparison.failed
     assert (toy / "compared/summary.csv").read_text().count(",left") == 3
-    found, program = compared(small_plan())
+    comparison, program = compared(small_plan())
     assert len(program.started) == 3
-    assert len(found.runs) == 4
+    assert len(comparison.runs) == 4
 
 
 def test_what_a_run_still_finishes_after_ctrl_c_is_kept(compared, toy, ctrl_c):
@@ -161,8 +160,8 @@ def test_the_folder_is_up_to_date_while_runs_are_at_work(compared, toy):
         f"assert 'no such thing' in open('compared/failed.json').read(); home = 'compared/runs/{second}'\n"
         "os.replace(f'{home}/made.json', f'{home}/result.json')"
     )
-    found, _ = compared(small_plan("uniform"), {first: DIE, second: waits})
-    assert [run.run_id for run in found.failed] == [first]
+    comparison, _ = compared(small_plan("uniform"), {first: DIE, second: waits})
+    assert [run.run_id for run in comparison.failed] == [first]
 
 
 def test_an_interrupted_trial_ends_no_search(toy):

@@ -35,7 +35,7 @@ def test_seconds_of_sampling_are_part_of_training():
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"),
+    ("output", "reason"),
     [
         ("x\nrecbole-dtlns: There is no file a.tsv.\n", "There is no file a.tsv."),
         ("1 Nov 10:00 ERROR  Failed: ValueError: bad\nTraceback\n  File\nValueError: bad\n", "Failed: ValueError: bad"),
@@ -43,8 +43,8 @@ def test_seconds_of_sampling_are_part_of_training():
         ("", "ended with status 1 and said nothing"),
     ],
 )
-def test_reason_of_a_failure(tmp_path, said, reason):
-    (tmp_path / "stderr.txt").write_text(said)
+def test_reason_of_a_failure(tmp_path, output, reason):
+    (tmp_path / "stderr.txt").write_text(output)
     assert failure_reason(1, tmp_path / "stderr.txt") == reason
 
 
@@ -85,7 +85,7 @@ def test_the_bar_follows_the_runs_at_work(monkeypatch):
 def test_the_log_says_how_many_runs_are_at_work_and_left(compared, caplog):
     caplog.set_level("INFO")
     compared(small_plan("dns"))
-    ended = [said for said in caplog.messages if said.startswith("[")]
+    ended = [message for message in caplog.messages if message.startswith("[")]
     assert ["1 left, 1 running, 0 failed" in ended[0], "0 left, 0 running, 0 failed" in ended[1]] == [True, True]
 
 

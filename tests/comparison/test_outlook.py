@@ -34,10 +34,10 @@ def test_finished_runs_under_the_keys_of_the_search_count_as_done(made):
     plan = small_plan("dns", trials=3)
     folder = made(plan)
     assert json.loads((folder / "runs" / DNS / "chosen.json").read_text())["keys"]  # not the start values
-    found = so_far(folder, plan)
-    assert (len(found.runs), found.failed, found.pending) == (5, [], [])
-    assert "5 runs, 5 of them finished" in plan_text(found, plan)
-    assert "nothing is left" in cost_text(found, plan, 1, [])
+    comparison = so_far(folder, plan)
+    assert (len(comparison.runs), comparison.failed, comparison.pending) == (5, [], [])
+    assert "5 runs, 5 of them finished" in plan_text(comparison, plan)
+    assert "nothing is left" in cost_text(comparison, plan, 1, [])
 
 
 def test_a_plan_in_words_names_the_keys_of_all_runs_and_those_of_a_judge(toy):
@@ -51,22 +51,22 @@ def test_a_plan_in_words_names_the_keys_of_all_runs_and_those_of_a_judge(toy):
 def test_what_a_start_would_refuse_is_not_done_and_costs_nothing(made):
     folder = made(small_plan("dns"))
     longer = small_plan("dns", fixed={**FIXED, "epochs": 9})
-    found = so_far(folder, longer)
-    assert [run.run_id for run in found.failed] == [f"{DNS}/seed-3", f"{DNS}/seed-4"]
-    said = plan_text(found, longer)
-    assert "2 runs, 0 of them finished" in said
-    assert "left, 2 refused" in said
-    assert f"refused: {DNS}/seed-3: " in said
-    assert "epochs is 2, the plan asks for 9" in said
-    assert "nothing is left" in cost_text(found, longer, 1, [])
+    comparison = so_far(folder, longer)
+    assert [run.run_id for run in comparison.failed] == [f"{DNS}/seed-3", f"{DNS}/seed-4"]
+    text = plan_text(comparison, longer)
+    assert "2 runs, 0 of them finished" in text
+    assert "left, 2 refused" in text
+    assert f"refused: {DNS}/seed-3: " in text
+    assert "epochs is 2, the plan asks for 9" in text
+    assert "nothing is left" in cost_text(comparison, longer, 1, [])
 
 
 def test_a_run_that_failed_before_it_had_a_result_is_still_to_come(made):
     folder, run_id = made(small_plan("dns")), f"{DNS}/seed-3"
     (folder / "runs" / run_id / "result.json").unlink()
     (folder / FAILED).write_text(json.dumps({run_id: "killed"}))
-    found = so_far(folder, small_plan("dns"))
-    assert (found.failed, found.pending) == ([], [run_id])
+    comparison = so_far(folder, small_plan("dns"))
+    assert (comparison.failed, comparison.pending) == ([], [run_id])
 
 
 def test_trials_and_seeds_under_other_ranges_are_refused(made):
@@ -101,9 +101,9 @@ def test_one_epoch_of_each_model_is_timed_as_a_trial_in_a_folder_of_its_own(toy,
     seen, program = timed
     fixed = {**FIXED, "epochs": 100, "eval_step": 2, "stopping_step": 3}
     plan = small_plan("uniform", "dns", "EASE", fixed=fixed)
-    said = cost_text(so_far(toy / "compared", plan), plan, 2, ["5"])
+    text = cost_text(so_far(toy / "compared", plan), plan, 2, ["5"])
     # BPR: 7 s once, and 2 + 1/2 an epoch, 10 or 100 of them, in 4 runs. EASE: 10 s in 2 runs. Two at a time.
-    assert "74 s (early stopping at once) to 9 min (all epochs) with 2 runs at a time" in said
+    assert "74 s (early stopping at once) to 9 min (all epochs) with 2 runs at a time" in text
     assert [run.run_id for *_, run in seen] == ["toy/BPR/uniform/trial-0", "toy/EASE/EASE/trial-0"]
     assert all((keys["epochs"], keys["eval_step"]) == (1, 1) for keys, *_ in seen)
     assert {gpu for _, gpu in program.started} == {"5"}
@@ -116,9 +116,9 @@ def test_a_model_that_cannot_be_timed_is_named_and_finished_runs_are_better_than
     seen, program = timed
     program.instead["toy/BPR/dns/trial-0"] = "import sys; sys.exit('no such thing')"
     plan = small_plan("dns", "EASE")
-    said = cost_text(so_far(toy / "compared", plan), plan, 1, [])
-    assert "20 s (early" in said
-    assert "toy/BPR could not be timed: no such thing" in said
+    text = cost_text(so_far(toy / "compared", plan), plan, 1, [])
+    assert "20 s (early" in text
+    assert "toy/BPR could not be timed: no such thing" in text
     seen.clear()
     run = runs_of(plan, plan.cells()[1])[0]
     write_config(write_made(toy / "compared", run) / CONFIG, run_config(plan, run, {}).resolved())

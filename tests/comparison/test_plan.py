@@ -20,12 +20,13 @@ def labels(samplers: str, **flags: str) -> list[str]:
 
 
 def test_without_more_than_a_data_set_it_compares_the_usual_rows_once_at_start_values() -> None:
-    found = make_plan({"datasets": "ml-100k"})
-    assert (found.models, found.judges, found.seeds, found.split_seed) == (("LightGCN",), ("learned",), (2020,), 2020)
-    assert (found.trials, found.search, found.noise) == (0, "random", (0.0,))
+    parsed = make_plan({"datasets": "ml-100k"})
+    assert (parsed.models, parsed.judges) == (("LightGCN",), ("learned",))
+    assert (parsed.seeds, parsed.split_seed) == ((2020,), 2020)
+    assert (parsed.trials, parsed.search, parsed.noise) == (0, "random", (0.0,))
     expected = [*DEFAULT_ROWS[:-1], "dtl_ns@learned", "mixgcf+list@learned"]
-    assert [cell.label for cell in found.cells()] == expected
-    assert found.fixed == {
+    assert [cell.label for cell in parsed.cells()] == expected
+    assert parsed.fixed == {
         "metrics": [
             *("Recall", "MRR", "NDCG", "Hit", "Precision"),
             *("ItemCoverage", "AveragePopularity", "GiniIndex"),
@@ -34,8 +35,8 @@ def test_without_more_than_a_data_set_it_compares_the_usual_rows_once_at_start_v
 
 
 def test_rows_with_inferred_positives_cross_with_the_judges_and_others_do_not() -> None:
-    found = plan(samplers="dns,dns+pos,shuffled_codes,Pop", judges="rule,keep_all").cells()
-    assert [(cell.label, cell.judge) for cell in found] == [
+    cells = plan(samplers="dns,dns+pos,shuffled_codes,Pop", judges="rule,keep_all").cells()
+    assert [(cell.label, cell.judge) for cell in cells] == [
         ("dns", "none"),
         ("dns+pos@rule", "rule"),
         ("dns+pos@keep_all", "keep_all"),
@@ -43,7 +44,7 @@ def test_rows_with_inferred_positives_cross_with_the_judges_and_others_do_not() 
         ("shuffled_codes@keep_all", "keep_all"),
         ("Pop", "none"),
     ]
-    assert found[1].keys() == {"neg_sampler": "dns", "positives_loss": "pairs", "judge": "rule"}
+    assert cells[1].keys() == {"neg_sampler": "dns", "positives_loss": "pairs", "judge": "rule"}
 
 
 def test_dtl_ns_stands_beside_its_positives_without_the_view() -> None:
@@ -87,10 +88,10 @@ def test_where_the_learned_judge_trains_on_pairs_the_row_beside_does_too(tmp_pat
         ("mixgcf", {"models": "BPR", "protocol": "reference"}, []),
         ("mixgcf", {"models": "BPR"}, [str(tmp_path / "pairs.yaml")]),
     ):
-        found = make_plan({**given, **flags}, files)
-        assert [cell.label for cell in found.cells()] == ["dtl_ns@learned", f"{base}+pos@learned"]
-        assert [CellConfig(found, cell).method.positives_loss for cell in found.cells()] == ["pairs", "pairs"]
-        check_cells(found)
+        parsed = make_plan({**given, **flags}, files)
+        assert [cell.label for cell in parsed.cells()] == ["dtl_ns@learned", f"{base}+pos@learned"]
+        assert [CellConfig(parsed, cell).method.positives_loss for cell in parsed.cells()] == ["pairs", "pairs"]
+        check_cells(parsed)
 
 
 def test_no_cell_is_there_twice() -> None:
@@ -102,25 +103,25 @@ def test_no_cell_is_there_twice() -> None:
 
 
 def test_reference_rows_run_once_a_data_set_whatever_the_models() -> None:
-    found = ComparisonPlan(("a", "b"), ("BPR", "LightGCN"), (make_row("EASE"), make_row("dns")))
-    assert [cell.folder.as_posix() for cell in found.cells()] == [
+    parsed = ComparisonPlan(("a", "b"), ("BPR", "LightGCN"), (make_row("EASE"), make_row("dns")))
+    assert [cell.folder.as_posix() for cell in parsed.cells()] == [
         *("a/BPR/dns", "a/LightGCN/dns", "a/EASE/EASE"),
         *("b/BPR/dns", "b/LightGCN/dns", "b/EASE/EASE"),
     ]
 
 
 def test_folders_name_the_cell_and_differ() -> None:
-    found = plan(samplers="recbole:uniform,dtl_ns", noise="0,0.1", judges="rule").cells()
-    folders = [cell.folder.as_posix() for cell in found]
+    cells = plan(samplers="recbole:uniform,dtl_ns", noise="0,0.1", judges="rule").cells()
+    folders = [cell.folder.as_posix() for cell in cells]
     assert folders[:4] == [
         "ml-100k/BPR/recbole-uniform",
         "ml-100k/BPR/recbole-uniform/noise-0.1",
         "ml-100k/BPR/dtl_ns@rule",
         "ml-100k/BPR/dtl_ns@rule/noise-0.1",
     ]
-    assert len(set(folders)) == len(found) == 6
-    assert found[0].label == found[1].label == "recbole:uniform"
-    assert [cell.keys().get("noise_rate") for cell in found[:2]] == [None, 0.1]
+    assert len(set(folders)) == len(cells) == 6
+    assert cells[0].label == cells[1].label == "recbole:uniform"
+    assert [cell.keys().get("noise_rate") for cell in cells[:2]] == [None, 0.1]
 
 
 @pytest.mark.parametrize(
@@ -135,10 +136,10 @@ def test_folders_name_the_cell_and_differ() -> None:
     ],
 )
 def test_seeds_are_counted_from_the_first_or_taken_as_given(flags, seeds, split_seed) -> None:
-    found = plan(**flags)
-    assert (found.seeds, found.split_seed) == (seeds, split_seed)
-    assert "seed" not in found.fixed
-    assert "split_seed" not in found.fixed
+    parsed = plan(**flags)
+    assert (parsed.seeds, parsed.split_seed) == (seeds, split_seed)
+    assert "seed" not in parsed.fixed
+    assert "split_seed" not in parsed.fixed
 
 
 def test_flags_win_over_the_file_and_the_file_over_start_values(tmp_path: Path) -> None:
@@ -159,15 +160,15 @@ judge_keys: {llm: {llm_model: some/name}}
 config_files: [preset/paper.yaml]
 """,
     )
-    found = make_plan(flags)
-    assert (found.datasets, found.models, found.judges) == (("toy", "other"), ("NGCF",), ("keep_all",))
-    assert [row.name for row in found.rows] == ["dns", "EASE"]
-    assert (found.seeds, found.split_seed, found.trials, found.search) == ((11, 12, 13), 11, 5, "grid")
-    assert found.shared_search == {"learning_rate": "choice [0.1,0.2]"}
-    assert found.judge_keys == {"llm": {"llm_model": "some/name"}}
-    assert found.config_files == ("preset/paper.yaml",)
-    assert found.noise == (0.0, 0.2)
-    assert {**found.fixed, "metrics": 0} == {"learner": "sgd", "epochs": 7, "candidate_topk": "50%", "metrics": 0}
+    parsed = make_plan(flags)
+    assert (parsed.datasets, parsed.models, parsed.judges) == (("toy", "other"), ("NGCF",), ("keep_all",))
+    assert [row.name for row in parsed.rows] == ["dns", "EASE"]
+    assert (parsed.seeds, parsed.split_seed, parsed.trials, parsed.search) == ((11, 12, 13), 11, 5, "grid")
+    assert parsed.shared_search == {"learning_rate": "choice [0.1,0.2]"}
+    assert parsed.judge_keys == {"llm": {"llm_model": "some/name"}}
+    assert parsed.config_files == ("preset/paper.yaml",)
+    assert parsed.noise == (0.0, 0.2)
+    assert {**parsed.fixed, "metrics": 0} == {"learner": "sgd", "epochs": 7, "candidate_topk": "50%", "metrics": 0}
     over = make_plan({**flags, "datasets": "toy", "seeds": "4,5", "epochs": "9", "trials": "2", "samplers": "dns"}, [])
     assert (over.datasets, over.seeds, over.trials, over.fixed["epochs"]) == (("toy",), (4, 5), 2, 9)
     assert [row.name for row in over.rows] == ["dns"]
@@ -179,20 +180,20 @@ config_files: [preset/paper.yaml]
 
 def test_a_number_of_seeds_counts_from_the_first_of_the_list_that_is_gone_on_with(tmp_path: Path) -> None:
     flags = write(tmp_path, yaml.safe_dump(plan(seeds="2", seed="5").as_dict()))
-    found = make_plan({**flags, "seeds": "3"})
-    assert (found.seeds, found.split_seed) == ((5, 6, 7), 5)
+    parsed = make_plan({**flags, "seeds": "3"})
+    assert (parsed.seeds, parsed.split_seed) == ((5, 6, 7), 5)
     assert make_plan({**flags, "seeds": "3", "seed": "8"}).seeds == (8, 9, 10)
     assert make_plan({**flags, "seeds": "1,2"}).seeds == (1, 2)
 
 
 def test_a_plan_is_read_again_as_it_was_written(tmp_path: Path) -> None:
     flags = {"samplers": "dtl_ns,judge=keep_all,dns+tree,EASE", "noise": "0,0.1", "seeds": "3,1", "trials": "2"}
-    one = plan(**flags, learning_rate="1e-3", metrics="['NDCG']", candidate_topk="5+50%")
-    write(tmp_path, yaml.safe_dump(one.as_dict()))
+    written = plan(**flags, learning_rate="1e-3", metrics="['NDCG']", candidate_topk="5+50%")
+    write(tmp_path, yaml.safe_dump(written.as_dict()))
     again = read_plan(tmp_path / "plan.yaml")
-    assert again == one
-    assert [cell.folder for cell in again.cells()] == [cell.folder for cell in one.cells()]
-    assert one.fixed == {"learning_rate": 0.001, "metrics": ["NDCG"], "candidate_topk": "5+50%"}
+    assert again == written
+    assert [cell.folder for cell in again.cells()] == [cell.folder for cell in written.cells()]
+    assert written.fixed == {"learning_rate": 0.001, "metrics": ["NDCG"], "candidate_topk": "5+50%"}
 
 
 def test_every_entry_of_a_plan_is_written_and_read_again(tmp_path: Path) -> None:
@@ -211,13 +212,15 @@ fixed: {epochs: 7}
 judge_keys: {keep_all: {positives_per_user: 2}}
 config_files: [preset/paper.yaml]
 """
-    one = make_plan(write(tmp_path, text))
+    written = make_plan(write(tmp_path, text))
     left_out = ComparisonPlan(("toy",), ("NGCF",), ())
     assert [
-        each.name for each in fields(one) if each.compare and getattr(one, each.name) == getattr(left_out, each.name)
+        each.name
+        for each in fields(written)
+        if each.compare and getattr(written, each.name) == getattr(left_out, each.name)
     ] == []
-    write(tmp_path, yaml.safe_dump(one.as_dict()))
-    assert read_plan(tmp_path / "plan.yaml") == one
+    write(tmp_path, yaml.safe_dump(written.as_dict()))
+    assert read_plan(tmp_path / "plan.yaml") == written
 
 
 def test_metrics_of_the_user_stay(tmp_path: Path) -> None:
@@ -227,12 +230,12 @@ def test_metrics_of_the_user_stay(tmp_path: Path) -> None:
 
 def test_seeds_of_a_configuration_file_are_the_first(tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text("seed: 4\nsplit_seed: 9\n")
-    found = make_plan({"datasets": "ml-100k", "seeds": "2"}, [str(tmp_path / "s.yaml")])
-    assert (found.seeds, found.split_seed) == ((4, 5), 9)
+    parsed = make_plan({"datasets": "ml-100k", "seeds": "2"}, [str(tmp_path / "s.yaml")])
+    assert (parsed.seeds, parsed.split_seed) == ((4, 5), 9)
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         ({"datasets": ""}, "datasets is empty"),
         ({"datasets": "a/b"}, "data_path"),
@@ -277,13 +280,13 @@ def test_seeds_of_a_configuration_file_are_the_first(tmp_path: Path) -> None:
         ({"plugins": "missing.py"}, "missing.py"),
     ],
 )
-def test_wrong_flags_are_refused_with_what_to_give(flags: dict[str, str], said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_wrong_flags_are_refused_with_what_to_give(flags: dict[str, str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         plan(**flags)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("models: [BPR]", "No data set was named"),
         ("datasets: [a, [b]]", "expected one or more names"),
@@ -317,8 +320,8 @@ def test_wrong_flags_are_refused_with_what_to_give(flags: dict[str, str], said: 
         ("- datasets", "should hold"),
     ],
 )
-def test_a_wrong_plan_file_is_refused_with_what_to_write(text: str, said: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=said):
+def test_a_wrong_plan_file_is_refused_with_what_to_write(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message):
         make_plan(write(tmp_path, text))
 
 
@@ -335,8 +338,8 @@ def test_plugins_are_loaded_before_names_are_checked(tmp_path: Path, monkeypatch
         "from recbole_dtlns.samplers import SAMPLERS\nSAMPLERS['plugged'] = SAMPLERS['dns']\n"
     )
     try:
-        found = plan(plugins=str(tmp_path / "plug_rows.py"), samplers="plugged+pos")
-        assert [cell.label for cell in found.cells()] == ["plugged+pos@learned"]
-        check_cells(found)
+        parsed = plan(plugins=str(tmp_path / "plug_rows.py"), samplers="plugged+pos")
+        assert [cell.label for cell in parsed.cells()] == ["plugged+pos@learned"]
+        check_cells(parsed)
     finally:
         SAMPLERS.pop("plugged", None)

@@ -19,8 +19,8 @@ PLANS = sorted((Path(__file__).parents[2] / "benchmarks" / "plans").glob("*.yaml
 
 
 def test_the_configuration_of_a_cell_is_that_of_its_runs() -> None:
-    found = plan(samplers="dns+tree+pos", epochs="3", seed="4", split_seed="6", judges="keep_all")
-    config = CellConfig(found, found.cells()[0], {"neg_candidates": 7, "alpha_se": 0.5})
+    parsed = plan(samplers="dns+tree+pos", epochs="3", seed="4", split_seed="6", judges="keep_all")
+    config = CellConfig(parsed, parsed.cells()[0], {"neg_candidates": 7, "alpha_se": 0.5})
     assert (config["model"], config["epochs"], config["seed"], config.split_seed) == ("BPR", 3, 4, 6)
     assert (config.method.effective, config.method.judge) == ("dns+tree", "keep_all")
     assert (config["neg_candidates"], config["alpha_se"]) == (7, 0.5)
@@ -29,13 +29,13 @@ def test_the_configuration_of_a_cell_is_that_of_its_runs() -> None:
 
 @pytest.mark.parametrize("name", ["dns", "dtl_ns", "recbole:dynamic", "EASE"])
 def test_it_is_the_same_as_with_the_shared_keys_in_a_file_and_the_others_as_flags(name: str, tmp_path: Path) -> None:
-    found = plan(samplers=name, n_layers="2", learning_rate="0.01", reg_weight="0.1", noise="0.1")
-    cell = found.cells()[0]
-    (tmp_path / "fixed.yaml").write_text(yaml.safe_dump(dict(found.fixed)))
+    parsed = plan(samplers=name, n_layers="2", learning_rate="0.01", reg_weight="0.1", noise="0.1")
+    cell = parsed.cells()[0]
+    (tmp_path / "fixed.yaml").write_text(yaml.safe_dump(dict(parsed.fixed)))
     flags = {**cell.keys(), "seed": 2021, "split_seed": 2020, "evaluate_test": "false"}
     raw = {key: str(value) for key, value in flags.items()}
     ordinary = Config(cell.model, "ml-100k", [str(tmp_path / "fixed.yaml")], None, raw)
-    config = CellConfig(found, cell, {"seed": 2021, "evaluate_test": False})
+    config = CellConfig(parsed, cell, {"seed": 2021, "evaluate_test": False})
     assert config_hash(config.resolved()) == config_hash(ordinary.resolved())
     assert config["n_layers"] == 2
     assert "n_layers" in config.strangers
@@ -43,21 +43,21 @@ def test_it_is_the_same_as_with_the_shared_keys_in_a_file_and_the_others_as_flag
 
 
 def test_keys_for_all_runs_leave_reference_rows_their_own() -> None:
-    found = plan(samplers="EASE", reg_weight="0.0001")
-    assert CellConfig(found, found.cells()[0])["reg_weight"] == 250.0
-    assert CellConfig(found, found.cells()[0], {"reg_weight": 10.0})["reg_weight"] == 10.0
+    parsed = plan(samplers="EASE", reg_weight="0.0001")
+    assert CellConfig(parsed, parsed.cells()[0])["reg_weight"] == 250.0
+    assert CellConfig(parsed, parsed.cells()[0], {"reg_weight": 10.0})["reg_weight"] == 10.0
 
 
 def test_judge_keys_reach_the_cells_of_their_judge_alone(tmp_path: Path) -> None:
-    found = make_plan(
+    parsed = make_plan(
         write(
             tmp_path,
             "datasets: [ml-100k]\nmodels: [BPR]\nsamplers: [dns+pos, dns]\njudges: [rule, keep_all]\n"
             "judge_keys: {keep_all: {positives_per_user: 2}}",
         )
     )
-    assert [cell.keys().get("positives_per_user") for cell in found.cells()] == [None, "2", None]
-    check_cells(found)
+    assert [cell.keys().get("positives_per_user") for cell in parsed.cells()] == [None, "2", None]
+    check_cells(parsed)
 
 
 def test_a_judge_that_is_added_changes_no_run_of_the_others() -> None:
@@ -82,20 +82,20 @@ def test_a_judges_keys_on_the_command_line_win_over_the_plans_and_those_over_the
         "judge_keys: {llm: {llm_model: its-own, candidate_topk: 3}}"
     )
     given = write(tmp_path, text)
-    found = make_plan(given)
-    assert found.judge_keys == {
+    parsed = make_plan(given)
+    assert parsed.judge_keys == {
         "llm": {"llm_model": "its-own", "candidate_topk": "3"},
         "server": {"llm_model": "for-all"},
     }
-    found = make_plan({**given, "llm_model": "flag", "candidate_topk": "5"})
-    assert found.judge_keys == {"llm": {"llm_model": "flag"}, "server": {"llm_model": "flag"}}
-    assert found.fixed["candidate_topk"] == "5"
+    parsed = make_plan({**given, "llm_model": "flag", "candidate_topk": "5"})
+    assert parsed.judge_keys == {"llm": {"llm_model": "flag"}, "server": {"llm_model": "flag"}}
+    assert parsed.fixed["candidate_topk"] == "5"
 
 
 def test_a_judge_of_a_plugin_that_declares_no_keys_may_read_any(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(JUDGES, "mine", type("Mine", (RuleJudge,), {"keys": None, "asks_model": True}))
-    found = plan(judges="rule,mine", llm_model="m", judge_file="f")
-    assert found.judge_keys == {"mine": {"llm_model": "m", "judge_file": "f"}}
+    parsed = plan(judges="rule,mine", llm_model="m", judge_file="f")
+    assert parsed.judge_keys == {"mine": {"llm_model": "m", "judge_file": "f"}}
 
 
 def test_cells_that_can_run_pass_with_the_keys_of_several_models_and_a_preset(caplog) -> None:
@@ -109,12 +109,12 @@ def test_cells_that_can_run_pass_with_the_keys_of_several_models_and_a_preset(ca
 def test_what_cannot_run_is_found_before_any_work_and_names_its_cells() -> None:
     with pytest.raises(UserError) as error:
         check_cells(plan(samplers="dns,dens,mixgcf,mixgcf+pos,Pop", models="BPR,DGCF"))
-    said = str(error.value)
-    assert said.startswith("3 cells of the plan cannot run:")
-    assert "ml-100k/DGCF/dens: neg_sampler=dens" in said
-    assert "ml-100k/DGCF/mixgcf and 1 more" in said
-    assert "BPR/" not in said
-    assert "DGCF/dns" not in said
+    text = str(error.value)
+    assert text.startswith("3 cells of the plan cannot run:")
+    assert "ml-100k/DGCF/dens: neg_sampler=dens" in text
+    assert "ml-100k/DGCF/mixgcf and 1 more" in text
+    assert "BPR/" not in text
+    assert "DGCF/dns" not in text
 
 
 def test_a_level_of_noise_that_a_model_cannot_have_is_found_though_it_can_run_without() -> None:
@@ -141,7 +141,7 @@ def test_only_the_first_problems_are_listed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         ({"learnig_rate": "0.1"}, "Unknown key 'learnig_rate'.*did you mean learning_rate"),
         ({"learning_rate": "-1"}, "learning_rate=-1"),
@@ -151,21 +151,21 @@ def test_only_the_first_problems_are_listed(tmp_path: Path) -> None:
         ({"train_batch_size": "none"}, "train_batch_size"),
     ],
 )
-def test_keys_that_cannot_be_had_are_found_before_any_work(flags: dict[str, str], said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_keys_that_cannot_be_had_are_found_before_any_work(flags: dict[str, str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         check_cells(plan(**{"samplers": "dns+pos", **flags}))
 
 
 @pytest.mark.parametrize(
-    ("ranges", "said"),
+    ("ranges", "message"),
     [
         ("{n_layers: 'choice [1,2]'}", "Range of n_layers: ml-100k/BPR/dns has no such key"),
         ("{learning_rate: 'choice [0.1,-1.0]'}", r"Range of learning_rate, value -1.0: learning_rate=-1.0"),
     ],
 )
-def test_a_shared_range_must_fit_every_model(ranges: str, said: str, tmp_path: Path) -> None:
+def test_a_shared_range_must_fit_every_model(ranges: str, message: str, tmp_path: Path) -> None:
     text = f"datasets: [ml-100k]\nmodels: [BPR, LightGCN]\nsamplers: [dns, EASE]\ntrials: 2\nranges: {ranges}"
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         check_cells(make_plan(write(tmp_path, text)))
 
 
@@ -177,12 +177,12 @@ def test_a_shared_range_that_fits_passes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
 def test_every_shipped_plan_can_be_read_and_its_cells_on_the_bundled_data_can_run(path: Path) -> None:
-    found = make_plan({"plan": str(path)})
-    cells = found.cells()
+    parsed = make_plan({"plan": str(path)})
+    cells = parsed.cells()
     assert len({cell.folder for cell in cells}) == len(cells)
-    asks = "llm" in found.judges or any("llm_model" in keys for keys in found.judge_keys.values())
-    if found.datasets == ("ml-100k",) and not asks:  # a plan cannot bring a language model
-        check_cells(found)
+    asks = "llm" in parsed.judges or any("llm_model" in keys for keys in parsed.judge_keys.values())
+    if parsed.datasets == ("ml-100k",) and not asks:  # a plan cannot bring a language model
+        check_cells(parsed)
 
 
 @pytest.mark.parametrize("name", ["ml-100k-bpr", "ml-100k-lightgcn", "amazon-sports", "full"])
@@ -203,12 +203,12 @@ def test_a_plan_can_be_read_from_another_folder(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "here" / "plug.py").write_text("")
     monkeypatch.chdir(tmp_path / "here")
     flags = {"datasets": "ml-100k", "models": "BPR", "allow_plugins": "true"}
-    found = make_plan(flags, ["preset/paper.yaml", "c.yaml"])
-    assert found.config_files == ("preset/paper.yaml", str(tmp_path / "here" / "c.yaml"))
-    assert found.fixed["plugins"] == str(tmp_path / "here" / "plug.py")
-    write_plan(found, tmp_path)
+    parsed = make_plan(flags, ["preset/paper.yaml", "c.yaml"])
+    assert parsed.config_files == ("preset/paper.yaml", str(tmp_path / "here" / "c.yaml"))
+    assert parsed.fixed["plugins"] == str(tmp_path / "here" / "plug.py")
+    write_plan(parsed, tmp_path)
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert read_plan(tmp_path / "plan.yaml") == found
+    assert read_plan(tmp_path / "plan.yaml") == parsed
     monkeypatch.chdir(tmp_path / "with space")  # config_files is a list that spaces separate
     Path("c.yaml").write_text("epochs: 3\n")
     assert make_plan({"datasets": "ml-100k", "models": "BPR"}, ["c.yaml"]).config_files == ("c.yaml",)

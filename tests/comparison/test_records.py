@@ -24,31 +24,31 @@ def folder(tmp_path):
 
 
 def test_groups_labels_and_references(folder):
-    found = read_comparison(folder)
-    assert found.groups() == [("toy", "BPR"), ("toy", "LightGCN")]
-    assert found.labels("toy", "BPR") == ["dns", "dtl_ns@rule", "mixgcf+pos@rule"]
-    assert found.labels("toy", "EASE") == ["EASE"]
-    assert {label: len(runs) for label, runs in found.references("toy").items()} == {"EASE": 2}
-    assert not found.failed
-    assert not found.pending
+    comparison = read_comparison(folder)
+    assert comparison.groups() == [("toy", "BPR"), ("toy", "LightGCN")]
+    assert comparison.labels("toy", "BPR") == ["dns", "dtl_ns@rule", "mixgcf+pos@rule"]
+    assert comparison.labels("toy", "EASE") == ["EASE"]
+    assert {label: len(runs) for label, runs in comparison.references("toy").items()} == {"EASE": 2}
+    assert not comparison.failed
+    assert not comparison.pending
 
 
 def test_seeds_and_trials_are_kept_apart(folder):
-    found = read_comparison(folder)
-    assert [(run.seed, run.trial) for run in found.seeds_of("toy", "BPR", "dns")] == [(3, None), (4, None)]
-    assert [run.trial for run in found.trials_of("toy", "BPR", "dns")] == [0, 1]
-    assert [run.noise for run in found.seeds_of("toy", "BPR", "dns", 0.1)] == [0.1, 0.1]
-    assert found.seeds_of("toy", "BPR", "mixgcf") == []
+    comparison = read_comparison(folder)
+    assert [(run.seed, run.trial) for run in comparison.seeds_of("toy", "BPR", "dns")] == [(3, None), (4, None)]
+    assert [run.trial for run in comparison.trials_of("toy", "BPR", "dns")] == [0, 1]
+    assert [run.noise for run in comparison.seeds_of("toy", "BPR", "dns", 0.1)] == [0.1, 0.1]
+    assert comparison.seeds_of("toy", "BPR", "mixgcf") == []
 
 
 def test_a_row_with_trials_alone_is_none_of_the_rows_of_a_table(folder):
     for seed in ("seed-3", "seed-4"):
         for home in (folder / "runs/toy/BPR/dns", folder / "runs/toy/BPR/dns/noise-0.1"):
             (home / seed / "result.json").unlink()
-    found = read_comparison(folder)
-    assert found.trials_of("toy", "BPR", "dns")
-    assert found.labels("toy", "BPR") == ["dtl_ns@rule", "mixgcf+pos@rule"]
-    only = Comparison(folder, "x", found.plan, [run for run in found.runs if run.trial is not None])
+    comparison = read_comparison(folder)
+    assert comparison.trials_of("toy", "BPR", "dns")
+    assert comparison.labels("toy", "BPR") == ["dtl_ns@rule", "mixgcf+pos@rule"]
+    only = Comparison(folder, "x", comparison.plan, [run for run in comparison.runs if run.trial is not None])
     assert only.groups() == []
 
 
@@ -71,20 +71,20 @@ def test_one_bad_run_spoils_nothing_else(folder):
     (runs / "seed-4" / "result.json").write_text('{"model": "BPR"}')
     (runs / "trial-0" / "result.json").write_text("[]")
     (runs / "trial-1" / "result.json").unlink()
-    found = read_comparison(folder)
-    reasons = {run.run_id.rpartition("/")[2]: run.reason for run in found.failed}
+    comparison = read_comparison(folder)
+    reasons = {run.run_id.rpartition("/")[2]: run.reason for run in comparison.failed}
     assert set(reasons) == {"seed-3", "seed-4", "trial-0"}
     assert "damaged" in reasons["seed-3"]
     assert "dataset" in reasons["seed-4"]
-    assert found.pending == ["toy/BPR/dns/trial-1"]
-    assert found.seeds_of("toy", "BPR", "dns") == []
-    assert len(found.seeds_of("toy", "BPR", "dtl_ns@rule")) == 2
+    assert comparison.pending == ["toy/BPR/dns/trial-1"]
+    assert comparison.seeds_of("toy", "BPR", "dns") == []
+    assert len(comparison.seeds_of("toy", "BPR", "dtl_ns@rule")) == 2
 
 
 def test_recorded_failures_are_failures(folder):
     (folder / FAILED).write_text(json.dumps({"toy/BPR/dns/seed-3": "made by version 0"}))
-    found = read_comparison(folder)
-    assert [(run.run_id, run.reason) for run in found.failed] == [("toy/BPR/dns/seed-3", "made by version 0")]
+    comparison = read_comparison(folder)
+    assert [(run.run_id, run.reason) for run in comparison.failed] == [("toy/BPR/dns/seed-3", "made by version 0")]
     (folder / FAILED).write_text("{")
     assert not read_comparison(folder).failed
 
@@ -94,22 +94,22 @@ def test_a_trial_that_the_search_did_without_is_not_pending(folder):
     (home / "trial-1" / "result.json").unlink()
     assert read_comparison(folder).pending == ["toy/BPR/dns/trial-1"]
     (home / "chosen.json").write_text(json.dumps({"trial": 0, "keys": {"neg_candidates": 5}, "scores": []}))
-    found = read_comparison(folder)
-    assert found.pending == []
-    assert found.seeds_of("toy", "BPR", "dns")[0].chosen()["keys"] == {"neg_candidates": 5}
-    assert found.seeds_of("toy", "BPR", "dtl_ns@rule")[0].chosen() is None
+    comparison = read_comparison(folder)
+    assert comparison.pending == []
+    assert comparison.seeds_of("toy", "BPR", "dns")[0].chosen()["keys"] == {"neg_candidates": 5}
+    assert comparison.seeds_of("toy", "BPR", "dtl_ns@rule")[0].chosen() is None
 
 
 def test_files_of_a_run(folder):
-    found = read_comparison(folder).seeds_of("toy", "BPR", "dns")[0]
-    assert found.per_user() is None
-    assert found.epochs() == found.hardness() == {}
-    np.savez(found.folder / "per_user.npz", users=np.array(["u1"]), **{"ndcg@20": np.array([0.5], dtype=np.float32)})
-    (found.folder / "epochs.csv").write_text("epoch,train_loss,seconds,ndcg@20\n0,1.5,2,\n1,1.2,4,0.3\n")
-    users, values = found.per_user()
+    run = read_comparison(folder).seeds_of("toy", "BPR", "dns")[0]
+    assert run.per_user() is None
+    assert run.epochs() == run.hardness() == {}
+    np.savez(run.folder / "per_user.npz", users=np.array(["u1"]), **{"ndcg@20": np.array([0.5], dtype=np.float32)})
+    (run.folder / "epochs.csv").write_text("epoch,train_loss,seconds,ndcg@20\n0,1.5,2,\n1,1.2,4,0.3\n")
+    users, values = run.per_user()
     assert (users.tolist(), values["ndcg@20"].tolist()) == (["u1"], [0.5])
-    assert found.epochs()[1] == {"train_loss": 1.2, "seconds": 4.0, "ndcg@20": 0.3}
-    assert found.epochs()[0]["ndcg@20"] is None
+    assert run.epochs()[1] == {"train_loss": 1.2, "seconds": 4.0, "ndcg@20": 0.3}
+    assert run.epochs()[0]["ndcg@20"] is None
 
 
 @pytest.mark.parametrize(
@@ -126,10 +126,10 @@ def test_files_of_a_run(folder):
 def test_single_run(tmp_path, changes, label):
     run = runs_of(small_plan("dns"), small_plan("dns").cells()[0])[0]
     (tmp_path / "result.json").write_text(json.dumps(made_result(run, **changes)))
-    found = read_comparison(tmp_path)
-    assert found.plan is None
-    assert [record.label for record in found.runs] == [label]
-    assert found.groups() == [("toy", found.runs[0].model)]
+    comparison = read_comparison(tmp_path)
+    assert comparison.plan is None
+    assert [record.label for record in comparison.runs] == [label]
+    assert comparison.groups() == [("toy", comparison.runs[0].model)]
 
 
 def test_a_folder_of_neither_kind(tmp_path):

@@ -95,16 +95,16 @@ def test_simplex_takes_many_negatives_from_recboles_loader(toy: Path) -> None:
 @pytest.mark.parametrize("name", [*PEERS, "EASE", "ItemKNN"])
 @pytest.mark.parametrize("search", ["random", "grid"])
 def test_a_reference_row_gets_as_many_trials_as_any_other(name: str, search: str) -> None:
-    held = yaml.safe_load((PROPERTIES / "model" / f"{name}.yaml").read_text(encoding="utf-8"))
+    settings = yaml.safe_load((PROPERTIES / "model" / f"{name}.yaml").read_text(encoding="utf-8"))
     plan = small_plan(name, "dns", trials=6, search=search, fixed={"learning_rate": 0.003})
     row = make_row(name)
-    assert set(ranges_of(row, plan)) == set(held["search"])
+    assert set(ranges_of(row, plan)) == set(settings["search"])
     keys = trial_keys(row, plan)
     assert len(keys) == number_of_trials(row, plan) == 6
     assert keys[0] == {}
     assert all(keys.count(each) == 1 for each in keys)
     start = Space(row, plan).start
-    assert set(start) == set(held["search"])  # so that no trial repeats the start values
+    assert set(start) == set(settings["search"])  # so that no trial repeats the start values
     assert start not in keys
 
 
@@ -173,9 +173,9 @@ def test_the_judge_stands_beside_every_model_in_the_report(tmp_path: Path) -> No
     for cell in plan.cells():
         for run in runs_of(plan, cell):
             write_made(tmp_path, run)
-    found = read_comparison(tmp_path)
-    assert found.groups() == [("toy", "BPR"), ("toy", "LightGCN")]
-    assert {label: len(runs) for label, runs in found.references("toy", 0.1).items()} == {
+    comparison = read_comparison(tmp_path)
+    assert comparison.groups() == [("toy", "BPR"), ("toy", "LightGCN")]
+    assert {label: len(runs) for label, runs in comparison.references("toy", 0.1).items()} == {
         "judge@rule": 2,
         "judge@keep_all": 2,
         "EASE": 2,
@@ -184,8 +184,8 @@ def test_the_judge_stands_beside_every_model_in_the_report(tmp_path: Path) -> No
 
 def test_a_trained_reference_row_is_timed_by_its_epochs(toy: Path) -> None:
     plan = small_plan("RecVAE", seeds=(3,), fixed={**FIXED, "epochs": 100, "latent_dimension": 8})
-    said = cost_text(so_far(toy / "compared", plan), plan, 1, [])
-    low, high = said.partition("estimated cost: ")[2].partition(" (early")[0], said.partition(" to ")[2]
+    text = cost_text(so_far(toy / "compared", plan), plan, 1, [])
+    low, high = text.partition("estimated cost: ")[2].partition(" (early")[0], text.partition(" to ")[2]
     assert not high.startswith(low)
 
 

@@ -17,18 +17,18 @@ from recbole_dtlns.comparison.run.summary import summary_text
 
 
 def test_accuracy_is_mean_and_spread_of_the_runs(made: Path, made_report: Path):
-    found = {line["row"]: line for line in lines_of(made_report, f"accuracy-{GROUP}")}
+    by_row = {line["row"]: line for line in lines_of(made_report, f"accuracy-{GROUP}")}
     results = [
         json.loads((made / f"runs/ml-100k/BPR/dtl_ns@rule/seed-{seed}/result.json").read_text())["test_result"][
             "ndcg@20"
         ]
         for seed in (2020, 2021, 2022)
     ]
-    assert float(found["dtl_ns@rule"]["test_ndcg@20"]) == pytest.approx(np.mean(results))
-    assert float(found["dtl_ns@rule"]["test_ndcg@20_sd"]) == pytest.approx(np.std(results, ddof=1))
-    assert found["dns"]["seeds"] == "2"  # one has failed
-    assert found["EASE"]["judge"] == ""
-    assert list(found)[-1] == "EASE"
+    assert float(by_row["dtl_ns@rule"]["test_ndcg@20"]) == pytest.approx(np.mean(results))
+    assert float(by_row["dtl_ns@rule"]["test_ndcg@20_sd"]) == pytest.approx(np.std(results, ddof=1))
+    assert by_row["dns"]["seeds"] == "2"  # one has failed
+    assert by_row["EASE"]["judge"] == ""
+    assert list(by_row)[-1] == "EASE"
 
 
 def test_of_a_metric_neither_end_may_be_better():
@@ -37,16 +37,16 @@ def test_of_a_metric_neither_end_may_be_better():
 
 
 def test_chosen_keys_and_trials_are_told(made_report: Path):
-    found = {line["row"]: line for line in lines_of(made_report, f"training-{GROUP}")}
-    assert found["dns"]["chosen"] == "neg_candidates 20"
-    assert found["dns"]["trials"] == "2"
-    assert found["recbole:uniform"]["trials"] == "0"
+    by_row = {line["row"]: line for line in lines_of(made_report, f"training-{GROUP}")}
+    assert by_row["dns"]["chosen"] == "neg_candidates 20"
+    assert by_row["dns"]["trials"] == "2"
+    assert by_row["recbole:uniform"]["trials"] == "0"
 
 
 def test_masks_stand_side_by_side_with_their_difference(made_report: Path):
-    found = [line for line in lines_of(made_report, f"masks-{GROUP}") if line["metric"] == "NDCG@20"]
-    assert [line["row"] for line in found] == ["dtl_ns@llm", "mixgcf+pos@llm"]
-    for line in found:
+    lines = [line for line in lines_of(made_report, f"masks-{GROUP}") if line["metric"] == "NDCG@20"]
+    assert [line["row"] for line in lines] == ["dtl_ns@llm", "mixgcf+pos@llm"]
+    for line in lines:
         honest, reference = float(line["honest"]), float(line["reference"])
         assert float(line["difference"]) == pytest.approx(reference - honest)
         assert float(line["relative"]) == pytest.approx(0.3)
@@ -54,10 +54,10 @@ def test_masks_stand_side_by_side_with_their_difference(made_report: Path):
 
 
 def test_noise_and_its_drop(made_report: Path):
-    found = {line["row"]: line for line in lines_of(made_report, f"noise-{GROUP}")}
-    clean, noisy = (float(found["mixgcf"][f"noise_{level}"]) for level in ("0", "0.1"))
-    assert float(found["mixgcf"]["drop_0.1"]) == pytest.approx(noisy / clean - 1)
-    assert "noise_0.1_sd" in found["mixgcf"]
+    by_row = {line["row"]: line for line in lines_of(made_report, f"noise-{GROUP}")}
+    clean, noisy = (float(by_row["mixgcf"][f"noise_{level}"]) for level in ("0", "0.1"))
+    assert float(by_row["mixgcf"]["drop_0.1"]) == pytest.approx(noisy / clean - 1)
+    assert "noise_0.1_sd" in by_row["mixgcf"]
 
 
 def test_trees_cost_versions_and_data(made_report: Path):
@@ -145,9 +145,9 @@ def test_the_cost_of_judging_is_what_all_runs_have_paid(tmp_path: Path):
     change_results(folder, "*@*/*", ready)
     change_results(folder, "mixgcf+pos@llm/trial-0", paid)
     tables = {table.name: table for table in sections(folder)["positives"].tables}
-    held = {line.values["judge"]: line for line in tables["judging"].lines}
-    assert list(held) == ["rule", "llm"] or list(held) == ["llm", "rule"]
-    llm = held["llm"].values
+    by_judge = {line.values["judge"]: line for line in tables["judging"].lines}
+    assert list(by_judge) == ["rule", "llm"] or list(by_judge) == ["llm", "rule"]
+    llm = by_judge["llm"].values
     assert {key: llm[key] for key in ("llm_calls", "prompt_tokens", "unreadable", "asking")} == {
         "llm_calls": 9450,
         "prompt_tokens": 316_167,
@@ -158,8 +158,8 @@ def test_the_cost_of_judging_is_what_all_runs_have_paid(tmp_path: Path):
     assert any(run.trial is not None for run in runs)
     assert llm["runs"] == len(runs)
     assert llm["seconds"] == pytest.approx(1800 + 0.4 * (len(runs) - 1))
-    assert held["rule"].values["llm_calls"] == 0
-    assert f"mixgcf+pos@llm: {REFERENCE_MARK}" in held["llm"].marks
+    assert by_judge["rule"].values["llm_calls"] == 0
+    assert f"mixgcf+pos@llm: {REFERENCE_MARK}" in by_judge["llm"].marks
     assert "Verdicts found ready cost nothing" in tables["judging"].note
     judged = {line.values["row"]: line.values for line in tables[f"judged-{GROUP}"].lines}
     assert (judged["dtl_ns@llm"]["pairs"].mean, judged["dtl_ns@llm"]["accepted"].mean) == (18860, 4715)
@@ -189,12 +189,12 @@ def test_heads_of_a_table_can_be_told_apart(made: Path):
 def test_the_accuracy_table_has_the_interval_of_one_metric(made: Path, made_report: Path):
     source = Source(read_comparison(made))
     group = source.groups[0]
-    found = {line["row"]: line for line in lines_of(made_report, f"accuracy-{GROUP}")}
+    by_row = {line["row"]: line for line in lines_of(made_report, f"accuracy-{GROUP}")}
     for row in group.rows:
-        ends = [float(found[row.label][f"test_ndcg@20_{end}"]) for end in ("low", "high")]
+        ends = [float(by_row[row.label][f"test_ndcg@20_{end}"]) for end in ("low", "high")]
         assert ends == pytest.approx(source.intervals(group)[row.label])
         assert ends[0] < row.test("ndcg@20").mean < ends[1]
-    keys = [key for key in found["dns"] if key.endswith(("_low", "_high"))]
+    keys = [key for key in by_row["dns"] if key.endswith(("_low", "_high"))]
     assert keys == ["test_ndcg@20_low", "test_ndcg@20_high"]
     for ending in ("md", "tex"):
         text = (made_report / "report" / f"accuracy-{GROUP}.{ending}").read_text(encoding="utf-8")
@@ -217,9 +217,9 @@ def test_popularity_and_coverage_stand_beside_accuracy(made: Path):
 
 
 def test_another_row_and_metric(made: Path):
-    found = sections(made, ours="mixgcf", metric="Recall@10")
-    assert found["significance"].tables[0].lines[0].values["first"] == "mixgcf"
-    assert "Recall@10" in found["accuracy"].tables[0].columns[2].title
+    parts = sections(made, ours="mixgcf", metric="Recall@10")
+    assert parts["significance"].tables[0].lines[0].values["first"] == "mixgcf"
+    assert "Recall@10" in parts["accuracy"].tables[0].columns[2].title
 
 
 def test_rows_under_another_mask_do_not_stand_beside_both_masks(tmp_path: Path):

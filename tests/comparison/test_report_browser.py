@@ -42,20 +42,20 @@ class Seen:
     @property
     def answer(self):
         """What the script of the test has left in the page."""
-        found = re.search(r'<pre id="answer">(.*?)</pre>', self.dom, re.DOTALL)
-        assert found, "the script of the test did not end"
-        return json.loads(html.unescape(found[1]))
+        answer = re.search(r'<pre id="answer">(.*?)</pre>', self.dom, re.DOTALL)
+        assert answer, "the script of the test did not end"
+        return json.loads(html.unescape(answer[1]))
 
 
 @pytest.fixture(scope="module")
 def browser() -> str:
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    found = next((path for name in names if (path := shutil.which(name))), None)
-    if found is None:
+    path = next((candidate for name in names if (candidate := shutil.which(name))), None)
+    if path is None:
         if os.environ.get("CI"):
             pytest.fail("CI needs a browser: apt-get install chromium")
         pytest.skip("no Chromium here")
-    return found
+    return path
 
 
 @pytest.fixture
@@ -85,10 +85,10 @@ def look(browser: str, made_report: Path, tmp_path: Path):
 
 def page_requests(log: Path) -> list[str]:
     """Addresses that the page asked for; those that the browser asks for by itself have no origin."""
-    held = json.loads(log.read_text(encoding="utf-8"))
-    started = held["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
-    asked = [event["params"] for event in held["events"] if event["type"] == started and "params" in event]
-    return [found["url"] for found in asked if found.get("initiator", "not an origin") != "not an origin"]
+    content = json.loads(log.read_text(encoding="utf-8"))
+    started = content["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
+    asked = [event["params"] for event in content["events"] if event["type"] == started and "params" in event]
+    return [request["url"] for request in asked if request.get("initiator", "not an origin") != "not an origin"]
 
 
 def script(body: str) -> str:
@@ -201,12 +201,12 @@ def test_values_are_told_under_the_pointer_and_by_keys(look):
       said.push(document.getElementById("said").textContent);
     }
     return [point, points[1], ...found, said, label.hidden];"""
-    point, second, hidden, text, said, closed = look(script(body)).answer
+    point, second, hidden, text, announced, closed = look(script(body)).answer
     assert not hidden
     assert "Valid NDCG@20" in text
     assert re.search(r"Epoch \d+: ", text)
-    assert said[1].endswith(second[3])
-    assert said[2] != said[1]
+    assert announced[1].endswith(second[3])
+    assert announced[2] != announced[1]
     assert closed
     assert len(point) == 4
 
@@ -228,8 +228,8 @@ def test_text_has_the_contrast_of_aa_in_both_schemes():
         colours = light | changed
         for ink in ("ink", "soft", "link", "bad", "best"):
             for paper in ("paper", "shade", "ours"):
-                one, other = sorted(luminance(colours[name]) for name in (ink, paper))
-                assert (other + 0.05) / (one + 0.05) >= 4.5, (ink, paper, colours)
+                darker, lighter = sorted(luminance(colours[name]) for name in (ink, paper))
+                assert (lighter + 0.05) / (darker + 0.05) >= 4.5, (ink, paper, colours)
 
 
 AXE = """
@@ -286,7 +286,7 @@ return found;
 
 
 def test_numbers_sort_from_the_largest_and_back(look):
-    before, down, up, sorted_heads, said = look(script(SORT.replace("NAME", '"Test NDCG@20"'))).answer
+    before, down, up, sorted_heads, announced = look(script(SORT.replace("NAME", '"Test NDCG@20"'))).answer
     assert before[0] == "none"
     values = [float(row[1]) for row in down[1]]
     assert down[0] == "descending"
@@ -295,16 +295,16 @@ def test_numbers_sort_from_the_largest_and_back(look):
     assert [float(row[1]) for row in up[1]] == sorted(values)
     assert sorted(row[0] for row in before[1]) == sorted(row[0] for row in up[1])
     assert sorted_heads == 1
-    assert "ascending" in said
+    assert "ascending" in announced
 
 
 def test_text_sorts_by_letters_and_what_is_missing_stays_last(look):
     _, first, second, _, _ = look(script(SORT.replace("NAME", '"Judge"'))).answer
     for order, (state, rows) in (("ascending", first), ("descending", second)):
-        known = [row[2] for row in rows if row[2] != "–"]
+        values = [row[2] for row in rows if row[2] != "–"]
         assert state == order
-        assert [row[2] for row in rows] == known + ["–"] * (len(rows) - len(known))
-        assert known == sorted(known, reverse=order == "descending")
+        assert [row[2] for row in rows] == values + ["–"] * (len(rows) - len(values))
+        assert values == sorted(values, reverse=order == "descending")
 
 
 def test_every_head_is_a_button_that_the_keyboard_reaches(look):
@@ -350,11 +350,11 @@ def test_print_keeps_its_scale_and_leaves_out_what_is_too_large(look):
     return [beyond.map((part) => part.textContent.slice(0, 60)),
       opened, all.getBoundingClientRect().height,
       Array.from(document.querySelectorAll(".paper"), (said) => [said.textContent, said.offsetHeight > 0])];"""
-    too_wide, opened, height, said = look(script(body), "--window-size=800,900").answer
+    too_wide, opened, height, notes = look(script(body), "--window-size=800,900").answer
     assert too_wide == []
     assert (opened, height) == (False, 0)
-    assert any("report/metrics-ml-100k-BPR.csv" in text for text, _ in said)
-    assert all(shown for _, shown in said)
+    assert any("report/metrics-ml-100k-BPR.csv" in text for text, _ in notes)
+    assert all(shown for _, shown in notes)
 
 
 def test_copy_takes_the_command_beside_the_button(look):

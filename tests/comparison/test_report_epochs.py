@@ -33,13 +33,13 @@ def small(folder: Path, **changes) -> Path:
 def test_every_epoch_of_every_seed_is_in_one_file(made: Path, made_report: Path):
     with (made_report / "report" / NAME).open(newline="", encoding="utf-8") as file:
         lines = list(csv.DictReader(file))
-    held = {(line["row"], float(line["noise"]), line["seed"], line["epoch"]): line for line in lines}
-    assert len(held) == len(lines)
+    by_epoch = {(line["row"], float(line["noise"]), line["seed"], line["epoch"]): line for line in lines}
+    assert len(by_epoch) == len(lines)
     runs = [run for run in read_comparison(made).runs if run.trial is None]
     assert len(lines) == sum(len(run.epochs()) for run in runs) > 100
     for run in runs:
         for epoch, values in run.epochs().items():
-            line = held[run.label, run.noise, str(run.seed), str(epoch)]
+            line = by_epoch[run.label, run.noise, str(run.seed), str(epoch)]
             assert float(line["train_loss"]) == values["train_loss"]
             assert float(line["valid_ndcg@20"]) == values["ndcg@20"]
             gap = run.hardness().get(epoch, {}).get("score_gap")
@@ -57,8 +57,8 @@ def test_a_row_without_seconds_has_its_curve_by_epoch(tmp_path: Path):
     folder = small(tmp_path / "c")
     for path in folder.glob("runs/ml-100k/BPR/dns/*/epochs.csv"):
         path.write_text(path.read_text().replace("seconds", "unknown", 1))
-    (said,) = [text for text in sections(folder)["curves"].text if "Without a curve" in text]
-    by_epoch, _, by_second = said.partition("Without a curve of valid NDCG@20 by second")
+    (paragraph,) = [paragraph for paragraph in sections(folder)["curves"].text if "Without a curve" in paragraph]
+    by_epoch, _, by_second = paragraph.partition("Without a curve of valid NDCG@20 by second")
     assert "it or the seconds were not recorded in two epochs of all seeds" in by_second
     assert re.search(r"\bdns\b", by_second)
     assert not re.search(r"\bdns\b", by_epoch)
@@ -97,8 +97,9 @@ def test_trials_have_commands_with_the_keys_that_they_tried(tmp_path: Path):
     path = folder / "runs/ml-100k/BPR/dns/chosen.json"
     scores = [{"trial": 0, "keys": {}, "score": 0.1}, {"trial": 1, "keys": {"neg_candidates": 20}, "score": 0.2}]
     path.write_text(json.dumps({"trial": 1, "keys": {"neg_candidates": 20}, "scores": scores}))
-    found = sections(folder)["commands"]
-    (trials,) = [each for each in found.commands if each.title == "BPR on ml-100k, trials of the search"]
+    section = sections(folder)["commands"]
+    (trials,) = [each for each in section.commands if each.title == "BPR on ml-100k, trials of the search"]
+    assert "-again" in section.text[0]
     first, second = (shlex.split(line) for line in trials.lines)
     for number, words in enumerate((first, second)):
         place = folder / f"runs/ml-100k/BPR/dns/trial-{number}-again"
@@ -114,6 +115,6 @@ def test_trials_have_commands_with_the_keys_that_they_tried(tmp_path: Path):
 
 
 def count_without_command(folder: Path) -> int:
-    said = " ".join(sections(folder)["commands"].text)
-    return int(found[1]) if (found := re.search(r"Without a command: (\d+) trials", said)) else 0
-    assert "-again" in found.text[0]
+    text = " ".join(sections(folder)["commands"].text)
+    counted = re.search(r"Without a command: (\d+) trials", text)
+    return int(counted[1]) if counted else 0

@@ -48,9 +48,9 @@ def test_few_pairs_are_not_drawn_and_other_seeds_are_told(tmp_path: Path):
         result["precision"] = [{**entry, "pairs": 19} for entry in result["precision"]]
 
     change_results(folder, "*@rule/*", none)
-    found = sections(folder)["positives"]
-    assert found.pictures == []
-    assert any(t.name == f"precision-{GROUP}" for t in found.tables)
+    section = sections(folder)["positives"]
+    assert section.pictures == []
+    assert any(t.name == f"precision-{GROUP}" for t in section.tables)
 
 
 def test_words_beside_figures_name_the_reasons_of_marks(made: Path):
@@ -58,8 +58,8 @@ def test_words_beside_figures_name_the_reasons_of_marks(made: Path):
     for kind in ("accuracy", "precision", "masks"):
         alt = pictures[f"{kind}-{GROUP}"].alt
         assert re.search(rf"Marked: [^.]*dtl_ns@llm[^.]*: {re.escape(REFERENCE_MARK)}\.", alt), kind
-    marked = {name: any("(marked)" in text for text in texts_of(one.draw())) for name, one in pictures.items()}
-    assert {name: "Marked:" in one.alt for name, one in pictures.items()} == marked
+    marked = {name: any("(marked)" in text for text in texts_of(picture.draw())) for name, picture in pictures.items()}
+    assert {name: "Marked:" in picture.alt for name, picture in pictures.items()} == marked
     assert sum(marked.values()) > 8
 
 
@@ -71,8 +71,8 @@ def test_words_beside_the_plot_of_accuracy_tell_what_it_has(tmp_path: Path):
     assert "bootstrap interval" in sections(folder)["summary"].all_pictures[0].alt
     for path in folder.glob("runs/**/per_user.npz"):
         path.unlink()
-    found = sections(folder)
-    assert "interval" not in found["summary"].all_pictures[0].alt + found["accuracy"].tables[0].note
+    parts = sections(folder)
+    assert "interval" not in parts["summary"].all_pictures[0].alt + parts["accuracy"].tables[0].note
 
 
 def test_figures_follow_the_colours_of_the_page_and_have_words(made_report: Path):
@@ -165,9 +165,9 @@ def test_the_plot_of_accuracy_has_means_intervals_and_every_seed(made: Path):
 
 
 def test_the_plot_of_hardness_has_false_negatives_beside_chance(made: Path):
-    (held,) = drawn(made, "hardness", "hardness-valid_share")
-    dotted = [line for line in held.lines if line.get_linestyle() == ":" and set(line.get_ydata()) == {0.012}]
-    shown = {label: y for label, (_, y) in ends(held).items()}
+    (axes,) = drawn(made, "hardness", "hardness-valid_share")
+    dotted = [line for line in axes.lines if line.get_linestyle() == ":" and set(line.get_ydata()) == {0.012}]
+    shown = {label: y for label, (_, y) in ends(axes).items()}
     assert len(dotted) == len(shown) == 6
     log = read_comparison(made).seeds_of("ml-100k", "BPR", "dns")[0].hardness()
     assert shown["dns"] == pytest.approx([log[epoch]["valid_share"] for epoch in range(12)])
@@ -186,16 +186,16 @@ def test_the_plot_of_masks_is_filled_where_it_is_honest(made: Path):
     for place, label in enumerate(label.get_text().removesuffix(" (marked)") for label in axes.get_yticklabels()):
         reference = group.row(label).test("ndcg@20").mean  # made so, and 1.3 times the honest one
         points = [line for line in axes.lines if len(line.get_xdata()) == 1 and line.get_ydata()[0] == place]
-        found = {line.get_fillstyle(): float(line.get_xdata()[0]) for line in points}
-        assert found == {"none": pytest.approx(reference), "full": pytest.approx(reference / 1.3)}
+        x_by_fill = {line.get_fillstyle(): float(line.get_xdata()[0]) for line in points}
+        assert x_by_fill == {"none": pytest.approx(reference), "full": pytest.approx(reference / 1.3)}
 
 
 def test_the_plot_of_noise_has_the_test_value_of_every_row_at_every_rate(made: Path):
     source = Source(read_comparison(made))
     (axes,) = drawn(made, "noise", "noise")
-    found = ends(axes)
-    assert {label.removesuffix(" (marked)") for label in found} == {row.label for row in source.groups[0].rows}
-    for label, (_, y) in found.items():
+    lines = ends(axes)
+    assert {label.removesuffix(" (marked)") for label in lines} == {row.label for row in source.groups[0].rows}
+    for label, (_, y) in lines.items():
         rows = [source.at_noise(source.groups[0], level).row(label.removesuffix(" (marked)")) for level in (0.0, 0.1)]
         assert y == pytest.approx([row.test("ndcg@20").mean for row in rows])
 

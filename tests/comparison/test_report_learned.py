@@ -46,8 +46,8 @@ def folder(tmp_path: Path) -> Path:
             groups += [worth("semantic tree", 0.05, 0.6), worth("structural tree", -0.002, 0.5)]
             for row in groups[1:]:
                 row["lost"]["auc"] = measure(row["lost"]["auc"]["value"] + seed)
-            known = {"groups": groups, "reliability": BINS, "asked": ASKED}
-            result["judging"] = {**result["judging"], "learned": known}
+            learned = {"groups": groups, "reliability": BINS, "asked": ASKED}
+            result["judging"] = {**result["judging"], "learned": learned}
         path.write_text(json.dumps(result))
     return home
 
@@ -78,8 +78,8 @@ def test_questions_to_a_language_model_stand_beside_what_they_bought(folder: Pat
 def test_predicted_stands_beside_found_for_held_in_pairs_and_valid(folder: Path):
     tables = {table.name: table for table in sections(folder)["positives"].tables}
     table = tables[f"reliability-{GROUP}"]
-    found = [(*(line.values[key] for key in ("row", "on", "probability", "pairs")),) for line in table.lines]
-    assert sorted(found) == sorted(
+    rows = [(*(line.values[key] for key in ("row", "on", "probability", "pairs")),) for line in table.lines]
+    assert sorted(rows) == sorted(
         [
             ("dtl_ns@rule", "held-in pairs", "0.003 to 0.01", 900),
             ("dtl_ns@rule", "held-in pairs", "0.3 to 0.5", 40),
@@ -87,8 +87,8 @@ def test_predicted_stands_beside_found_for_held_in_pairs_and_valid(folder: Path)
             ("mixgcf+pos@rule", "valid", "0.003 to 0.01", 100),
         ]
     )
-    held = next(line.values for line in table.lines if line.values["pairs"] == 40)
-    assert (held["predicted"], held["found"]) == (0.4, 0.35)
+    held_in = next(line.values for line in table.lines if line.values["pairs"] == 40)
+    assert (held_in["predicted"], held_in["found"]) == (0.4, 0.35)
 
 
 def test_the_page_and_its_files_have_both_tables(folder: Path):

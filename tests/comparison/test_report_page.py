@@ -49,9 +49,9 @@ def test_a_check_that_failed_is_said_at_the_top(tmp_path: Path):
     result = json.loads(path.read_text())
     result["checks"][0]["passed"] = False
     path.write_text(json.dumps(result))
-    found = sections(folder)
-    assert "Leak check not passed: no pair in two parts (0 shared pairs): dns; 1 run." in found["summary"].warnings
-    outcomes = [line.values["outcome"] for line in found["checks"].tables[-2].lines]
+    parts = sections(folder)
+    assert "Leak check not passed: no pair in two parts (0 shared pairs): dns; 1 run." in parts["summary"].warnings
+    outcomes = [line.values["outcome"] for line in parts["checks"].tables[-2].lines]
     assert outcomes == ["NOT PASSED", "passed"]
 
 
@@ -116,24 +116,24 @@ class Anchors(HTMLParser):
 
 
 def test_the_page_is_whole_and_fetches_nothing(made_report: Path):
-    page, found = page_of(made_report), Anchors()
-    found.feed(page)
-    assert found.fetched == []
-    assert found.unnamed == []
-    assert len(found.ids) == len(set(found.ids))
-    assert set(found.links) <= set(found.ids)
+    page, anchors = page_of(made_report), Anchors()
+    anchors.feed(page)
+    assert anchors.fetched == []
+    assert anchors.unnamed == []
+    assert len(anchors.ids) == len(set(anchors.ids))
+    assert set(anchors.links) <= set(anchors.ids)
     references = re.findall(r"url\(([^)]*)\)", page)
     assert references
     assert {reference[0] for reference in references} == {"#"}
-    assert {reference[1:] for reference in references} <= set(found.ids)
+    assert {reference[1:] for reference in references} <= set(anchors.ids)
     assert "@import" not in page
     shown = re.findall(r'<desc id="([^"]+)-desc">(.*?)</desc>', page)
     assert len(shown) == page.count("<svg") - page.count('<svg class="icon"')
-    assert found.runs
-    tables = [run for run in found.runs if run.startswith("report/")]
+    assert anchors.runs
+    tables = [run for run in anchors.runs if run.startswith("report/")]
     assert "report/checks-runs.csv" in tables
     assert all((made_report / unquote(table)).is_file() for table in tables)
-    assert all((made_report / unquote(run)).is_dir() for run in found.runs if run not in tables)
+    assert all((made_report / unquote(run)).is_dir() for run in anchors.runs if run not in tables)
     assert all(len(words) > 40 for _, words in shown)
     assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in page
     assert page.count("Bold: the best mean of a column among rows without marks.") == 2  # of one metric, and of all
@@ -156,9 +156,9 @@ def test_a_single_run_has_a_report_of_what_it_has(made: Path, tmp_path: Path, ro
     assert main(["report", str(run), f"--out={tmp_path / 'out'}"]) == 0
     assert str(tmp_path / "out" / "report.html") in capsys.readouterr().out
     page = page_of(tmp_path / "out")
-    held = re.findall(r'<section id="(\w+)"', page)
-    assert {"summary", "checks", "cost", "setup", "commands"} <= set(held)
-    assert {"significance", "accuracy", "coverage", "masks", "noise", "failed"}.isdisjoint(held)
+    keys = re.findall(r'<section id="(\w+)"', page)
+    assert {"summary", "checks", "cost", "setup", "commands"} <= set(keys)
+    assert {"significance", "accuracy", "coverage", "masks", "noise", "failed"}.isdisjoint(keys)
     assert 'class="legend"' not in page
     summary = section_of(page, "summary")
     result = json.loads((run / "result.json").read_text())
@@ -170,17 +170,17 @@ def test_a_single_run_has_a_report_of_what_it_has(made: Path, tmp_path: Path, ro
     assert "first seed:" not in text
     assert "BPR on ml-100k" not in "".join(re.findall(r"<(?:caption|figcaption).*?</", page, re.DOTALL))
     assert page.count("passed.</strong>") == len(result["checks"])
-    assert ("positives" in held) == (row == "dtl_ns@rule")
+    assert ("positives" in keys) == (row == "dtl_ns@rule")
     assert "--config_files=" in section_of(page, "commands")
 
 
 def test_a_run_without_test_is_reported_by_its_valid_metrics(made: Path, tmp_path: Path):
     run = tmp_path / "run"
     shutil.copytree(made / "runs/ml-100k/BPR/dns/trial-0", run)
-    found = sections(run)
-    (table,) = found["summary"].tables
+    parts = sections(run)
+    (table,) = parts["summary"].tables
     assert [column.key for column in table.columns] == ["metric", "valid"]
-    assert ": valid NDCG@20 ." in found["summary"].verdicts[0].said
+    assert ": valid NDCG@20 ." in parts["summary"].verdicts[0].sentence
     (run / "checkpoint.pth").write_text("weights")
     use, load = sections(run)["summary"].commands
     assert shlex.split(use.lines[0])[2:5] == ["recbole_dtlns", "recommend", str(run)]
@@ -232,12 +232,12 @@ def test_without_the_extra_the_error_says_what_to_install(monkeypatch: pytest.Mo
 
 def test_a_plan_without_a_clean_run_is_reported_at_its_lowest_noise(tmp_path: Path):
     folder = small(tmp_path / "c", noise=(0.1, 0.3))
-    found = sections(folder)
-    assert found["accuracy"].tables[0].title == "Accuracy: BPR on ml-100k at 10 % noise"
-    assert len(found["accuracy"].tables[0].lines) == 6
-    assert found["significance"].tables[0].lines
-    assert any("no finished run without noise" in text for text in found["summary"].warnings)
-    (noise,) = found["noise"].tables
+    parts = sections(folder)
+    assert parts["accuracy"].tables[0].title == "Accuracy: BPR on ml-100k at 10 % noise"
+    assert len(parts["accuracy"].tables[0].lines) == 6
+    assert parts["significance"].tables[0].lines
+    assert any("no finished run without noise" in text for text in parts["summary"].warnings)
+    (noise,) = parts["noise"].tables
     assert [column.key for column in noise.columns] == ["row", "noise_0.1", "noise_0.3", "drop_0.3"]
     assert noise.note.endswith("the same row at 10 % noise.")
     clean = sections(small(tmp_path / "clean"))
@@ -309,14 +309,14 @@ def test_mask_checks_of_the_reference_protocol_stand_apart(tmp_path: Path):
         path.write_text(json.dumps({**result, **fields, "checks": [check]}))
 
     change("dtl_ns@rule", protocol="reference", marks=[REFERENCE_MARK])
-    found = sections(folder)
-    outcomes = {line.values["name"]: line.values["outcome"] for line in found["checks"].tables[-2].lines}
+    parts = sections(folder)
+    outcomes = {line.values["name"]: line.values["outcome"] for line in parts["checks"].tables[-2].lines}
     assert outcomes[f"{name} (reference protocol)"] == "not passed, as expected"
     assert "NOT PASSED" not in outcomes.values()
-    assert not any("not passed" in text.lower() for text in found["summary"].warnings + found["checks"].warnings)
+    assert not any("not passed" in text.lower() for text in parts["summary"].warnings + parts["checks"].warnings)
     change("dns")
-    found = sections(folder)
-    outcomes = {line.values["name"]: line.values["outcome"] for line in found["checks"].tables[-2].lines}
+    parts = sections(folder)
+    outcomes = {line.values["name"]: line.values["outcome"] for line in parts["checks"].tables[-2].lines}
     assert (outcomes[name], outcomes[f"{name} (reference protocol)"]) == ("NOT PASSED", "not passed, as expected")
-    assert found["checks"].warnings == ["Not passed: checks of every run."]
-    assert "any other check that is not passed is told here" in found["checks"].text[0]
+    assert parts["checks"].warnings == ["Not passed: checks of every run."]
+    assert "any other check that is not passed is told here" in parts["checks"].text[0]

@@ -92,10 +92,10 @@ def test_markdown_shows_text_that_looks_like_markup():
 
 
 def test_csv_has_raw_numbers():
-    found = list(csv.DictReader(io.StringIO(raw_csv(TABLE))))
-    assert found[0] == {"row": "a_b|c", "ndcg": "0.3363", "ndcg_sd": "0.0043", "gini": "0.5", "p": "1e-05", "marks": ""}
-    assert found[1]["ndcg_sd"] == ""
-    assert found[2]["marks"] == "uses test labels"
+    rows = list(csv.DictReader(io.StringIO(raw_csv(TABLE))))
+    assert rows[0] == {"row": "a_b|c", "ndcg": "0.3363", "ndcg_sd": "0.0043", "gini": "0.5", "p": "1e-05", "marks": ""}
+    assert rows[1]["ndcg_sd"] == ""
+    assert rows[2]["marks"] == "uses test labels"
     ends = Table("t", "", (Column("d", "d", "signed"),), (Line({"d": Interval(0.1, -0.2, 0.3)}), Line({})))
     assert raw_csv(ends).splitlines() == ["d,d_low,d_high", "0.1,-0.2,0.3", ",,"]
 

@@ -37,22 +37,22 @@ def test_the_summary_ranks_rows_without_marks(made: Path):
     best = sorted(means, key=lambda label: -means[label])
     source = Source(read_comparison(made))
     assert source.groups[0].ranked("ndcg@20")[0].marks
-    found = sections(made)
-    (verdict,) = found["summary"].verdicts
+    parts = sections(made)
+    (verdict,) = parts["summary"].verdicts
     place = best.index("dtl_ns@rule")
     rank = ("first", "second", "third")[place]
-    assert verdict.said.startswith(f"dtl_ns@rule is {rank} of 6 on NDCG@20: +.0")
-    assert " over RecBole's uniform sampling, certain over users, not yet over 3 seeds. " in verdict.said
+    assert verdict.sentence.startswith(f"dtl_ns@rule is {rank} of 6 on NDCG@20: +.0")
+    assert " over RecBole's uniform sampling, certain over users, not yet over 3 seeds. " in verdict.sentence
     other = best[1] if place == 0 else best[0]
     assert re.search(
-        rf" {re.escape(other)}, the {'next' if place == 0 else 'first'}, is \.\d+ (above|below) it, ", verdict.said
+        rf" {re.escape(other)}, the {'next' if place == 0 else 'first'}, is \.\d+ (above|below) it, ", verdict.sentence
     )
     lines = [(line.values["rank"], line.values["row"]) for line in verdict.table.lines]
     assert [label for rank, label in lines if rank] == best
     assert [rank for rank, _ in lines if rank] == [1, 2, 3, 4, 5, 6]
     assert {label for rank, label in lines if not rank} == {"dtl_ns@llm", "mixgcf+pos@llm"}
     assert len(verdict.table.columns) == 6
-    ours = found["significance"].points[0]
+    ours = parts["significance"].points[0]
     assert f"dtl_ns@rule and {other}: " in ours.text or re.search(
         rf"dtl_ns@rule is \w+ {re.escape(other)} by", ours.text
     )
@@ -68,7 +68,7 @@ def test_the_verdict_has_the_differences_of_the_tests(made: Path):
     assert {label: differences[label].value for label in tested} == {
         label: compared.users.difference for label, compared in tested.items()
     }
-    assert f": {fraction_text(tested['dtl_ns@rule'].users.difference, sign=True)} over RecBole's" in verdict.said
+    assert f": {fraction_text(tested['dtl_ns@rule'].users.difference, sign=True)} over RecBole's" in verdict.sentence
     assert fraction_text(tested["dns"].users.difference, sign=True) in standings_text(source.comparison)
 
 
@@ -87,15 +87,15 @@ def test_a_mark_of_one_run_marks_its_row_everywhere(tmp_path: Path):
     folder = small(tmp_path / "c")
     path = folder / "runs/ml-100k/BPR/dns/seed-2022/result.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "marks": ["made elsewhere: codes"]}))
-    found = sections(folder)
+    parts = sections(folder)
     tables = [
-        table for key in ("accuracy", "significance", "hardness", "coverage", "cost") for table in found[key].tables
+        table for key in ("accuracy", "significance", "hardness", "coverage", "cost") for table in parts[key].tables
     ]
     for table in tables:
         for line in table.lines:
             named = "dns" in (line.values.get("row"), line.values.get("first"), line.values.get("second"))
             assert any("made elsewhere: codes" in mark for mark in line.marks) == named, table.name
-    assert any("dns: made elsewhere: codes" in text for text in found["summary"].warnings)
+    assert any("dns: made elsewhere: codes" in text for text in parts["summary"].warnings)
 
 
 def test_marked_rows_show_their_mark_in_every_table_and_format(made_report: Path):
@@ -141,19 +141,23 @@ def test_tables_of_tests_hold_the_corrected_p_values(made: Path):
     source = Source(read_comparison(made))
     section = {section.key: section for section in sections_of(source)}["significance"]
     tables = {table.name: table for table in section.tables}
-    for name, found in (("ours", source.against_ours(source.groups[0])), ("pairs", source.all_pairs(source.groups[0]))):
+    for name, compared in (
+        ("ours", source.against_ours(source.groups[0])),
+        ("pairs", source.all_pairs(source.groups[0])),
+    ):
         users, seeds = (tables[f"{name}-{GROUP}-{over}"].lines for over in ("users", "seeds"))
         keys = ("first", "second", "t_p", "permutation_p")
-        held = [(each.first, each.second, each.users_t_p, each.users_permutation_p) for each in found]
-        assert [tuple(line.values[key] for key in keys) for line in users] == held
-        assert any(each.users_t_p > each.users.t_p for each in found)
-        held = [(each.first, each.second, each.seeds_p) for each in found]
-        assert [tuple(line.values[key] for key in ("first", "second", "p")) for line in seeds] == held
+        expected = [(each.first, each.second, each.users_t_p, each.users_permutation_p) for each in compared]
+        assert [tuple(line.values[key] for key in keys) for line in users] == expected
+        assert any(each.users_t_p > each.users.t_p for each in compared)
+        expected = [(each.first, each.second, each.seeds_p) for each in compared]
+        assert [tuple(line.values[key] for key in ("first", "second", "p")) for line in seeds] == expected
     pairs = [*source.against_ours(source.groups[0]), *source.all_pairs(source.groups[0])]
     pairs += [turned(pair) for pair in pairs]
-    said = {f"Over users: {over_users(each)} Over seeds: {over_seeds(each)}" for each in pairs}
+    sentences = {f"Over users: {over_users(each)} Over seeds: {over_seeds(each)}" for each in pairs}
     assert section.points
-    assert {point.text for point in section.points} <= said  # words say what tables say, of the parts of the method
+    # Words say what tables say, of the parts of the method.
+    assert {point.text for point in section.points} <= sentences
     assert section.text[:2] == [OVER_USERS, OVER_SEEDS]
 
 
@@ -195,19 +199,19 @@ def test_positives_that_look_filtered_are_told_once_and_in_these_words(tmp_path:
     assert 'f"inferred positives were not filtered by {part}"' in inspect.getsource(LeakChecks.finish)
 
     def filtered(result, run):
-        found = "0 are in test, by chance 42.4"
-        result["checks"] = [{"when": "after", "name": name, "passed": False, "found": found}]
+        counted = "0 are in test, by chance 42.4"
+        result["checks"] = [{"when": "after", "name": name, "passed": False, "found": counted}]
 
     change_results(folder, "*@*/*", filtered)
-    found = sections(folder)
-    said = [text for text in found["summary"].warnings if "filtered" in text]
-    assert len(said) == 1
-    assert said[0].startswith(
+    parts = sections(folder)
+    warnings = [text for text in parts["summary"].warnings if "filtered" in text]
+    assert len(warnings) == 1
+    assert warnings[0].startswith(
         "The inferred positives' overlap with test looks filtered by held-out labels (0 are in test, by chance 42.4): "
     )
-    assert said[0].endswith("; 12 runs.")
-    assert {"dtl_ns@rule", "dtl_ns@keep_all"} <= set(re.findall(r"[\w+]+@\w+", said[0]))
-    words = [str(value) for table in found["checks"].tables for line in table.lines for value in line.values.values()]
+    assert warnings[0].endswith("; 12 runs.")
+    assert {"dtl_ns@rule", "dtl_ns@keep_all"} <= set(re.findall(r"[\w+]+@\w+", warnings[0]))
+    words = [str(value) for table in parts["checks"].tables for line in table.lines for value in line.values.values()]
     assert not any("not filtered" in text for text in words)
     assert "overlap of inferred positives with test: looks filtered by held-out labels" in words
 
@@ -219,38 +223,38 @@ def test_many_findings_are_told_in_a_few_lines(tmp_path: Path):
         result["checks"] = [{"when": "after", "name": "test is read once", "passed": False, "found": run}]
 
     change_results(folder, "*/*", failed)
-    (said,) = [text for text in sections(folder)["summary"].warnings if "read once" in text]
-    assert said.startswith("Leak check not passed: test is read once (seed-2020; seed-2021; seed-2022): ")
-    assert said.endswith(", and 2 more; 21 runs.")
+    (warning,) = [text for text in sections(folder)["summary"].warnings if "read once" in text]
+    assert warning.startswith("Leak check not passed: test is read once (seed-2020; seed-2021; seed-2022): ")
+    assert warning.endswith(", and 2 more; 21 runs.")
 
 
 def test_rows_on_other_users_cost_the_tests_and_no_more(tmp_path: Path):
     folder = make_comparison(tmp_path / "c", models=("BPR",), noise=(0.0,), trials=0, judges=("rule",))
     path = folder / "runs/ml-100k/BPR/dns/seed-2020/per_user.npz"
-    with np.load(path) as held:
-        columns = {name: held[name] for name in held.files}
+    with np.load(path) as arrays:
+        columns = {name: arrays[name] for name in arrays.files}
     columns["users"][0] = "somebody"
     np.savez_compressed(path, **columns)
-    found = sections(folder)
-    assert any("different users" in text for text in found["significance"].warnings)
-    assert found["accuracy"].tables
+    parts = sections(folder)
+    assert any("different users" in text for text in parts["significance"].warnings)
+    assert parts["accuracy"].tables
 
 
 def test_a_damaged_file_of_users_costs_one_row_its_tests(tmp_path: Path):
     folder = small(tmp_path / "c")
     path = folder / "runs/ml-100k/BPR/dns/seed-2021/per_user.npz"
     path.write_bytes(path.read_bytes()[:-300])
-    found = sections(folder)["significance"]
+    section = sections(folder)["significance"]
     assert [
-        text for text in found.warnings if "dns, BPR on ml-100k: left out of all tests" in text and str(path) in text
+        text for text in section.warnings if "dns, BPR on ml-100k: left out of all tests" in text and str(path) in text
     ]
-    pairs = {(line.values["first"], line.values["second"]) for line in found.tables[0].lines}
+    pairs = {(line.values["first"], line.values["second"]) for line in section.tables[0].lines}
     assert pairs == {("dtl_ns@rule", row) for row in ("recbole:uniform", "mixgcf", "mixgcf+pos@rule", "EASE")}
     assert {line.values["row"] for line in sections(folder)["accuracy"].tables[0].lines} >= {"dns", "mixgcf"}
     path = folder / "runs/ml-100k/BPR/dtl_ns@rule/seed-2021/per_user.npz"
     path.write_bytes(b"")
-    found = sections(folder)["significance"]
-    assert len(found.warnings) == 2
-    assert not [point for point in found.points if point.lead.startswith("Ours against")]  # tested against none
-    pairs = next(table for table in found.tables if table.name.startswith("pairs-"))
+    section = sections(folder)["significance"]
+    assert len(section.warnings) == 2
+    assert not [point for point in section.points if point.lead.startswith("Ours against")]  # tested against none
+    pairs = next(table for table in section.tables if table.name.startswith("pairs-"))
     assert len(pairs.lines) == 4 * 3 / 2

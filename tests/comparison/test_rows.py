@@ -112,7 +112,7 @@ def test_the_files_that_rows_of_ours_search_are_shipped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("mixgfc", "did you mean mixgcf"),
         ("shuffle_codes", "did you mean shuffled_codes"),
@@ -130,8 +130,8 @@ def test_the_files_that_rows_of_ours_search_are_shipped() -> None:
         ("judge=none", "tree_only"),
     ],
 )
-def test_a_wrong_name_is_refused_with_what_to_write(name: str, said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_a_wrong_name_is_refused_with_what_to_write(name: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         make_row(name)
 
 

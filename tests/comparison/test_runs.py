@@ -43,8 +43,8 @@ def test_trials_never_evaluate_test():
 
 def test_split_seed_is_the_same_for_all_seeds():
     plan = small_plan("dns")
-    found = [run_flags(plan, run, {}) for run in seeds_of(plan, plan.cells()[0])]
-    assert [(keys["seed"], keys["split_seed"]) for keys in found] == [("3", "7"), ("4", "7")]
+    flags = [run_flags(plan, run, {}) for run in seeds_of(plan, plan.cells()[0])]
+    assert [(keys["seed"], keys["split_seed"]) for keys in flags] == [("3", "7"), ("4", "7")]
 
 
 def test_chosen_keys_win_over_those_of_the_row():

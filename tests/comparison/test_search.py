@@ -46,7 +46,7 @@ def test_ranges_are_read_as_recbole_writes_them(text: str, expected: Range) -> N
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("choice []", "empty"),
         ("choice 5", "expected a list"),
@@ -66,8 +66,8 @@ def test_ranges_are_read_as_recbole_writes_them(text: str, expected: Range) -> N
         ("uniform __import__('os').getcwd(),1", "cannot be read"),
     ],
 )
-def test_a_range_that_cannot_be_read_is_refused(text: object, said: str) -> None:
-    with pytest.raises(UserError, match=f"Range of key.*{said}"):
+def test_a_range_that_cannot_be_read_is_refused(text: object, message: str) -> None:
+    with pytest.raises(UserError, match=f"Range of key.*{message}"):
         parse_range("key", text)
 
 
@@ -115,30 +115,30 @@ def test_what_is_fixed_is_not_tried() -> None:
 
 
 def test_random_trials_begin_with_the_start_values_and_never_repeat() -> None:
-    found = trial_keys(make_row("ahns"), plan(trials=20))
-    assert found[0] == {}
-    start = {key: Settings().as_dict()[key] for key in found[1]}
-    assert len(found) == 20
-    assert all(keys != other for i, keys in enumerate([start, *found[1:]]) for other in [start, *found[1:]][:i])
+    tried = trial_keys(make_row("ahns"), plan(trials=20))
+    assert tried[0] == {}
+    start = {key: Settings().as_dict()[key] for key in tried[1]}
+    assert len(tried) == 20
+    assert all(keys != other for i, keys in enumerate([start, *tried[1:]]) for other in [start, *tried[1:]][:i])
     ranges = ranges_of(make_row("ahns"), plan())
-    assert all(value in ranges[key].values for keys in found for key, value in keys.items())
+    assert all(value in ranges[key].values for keys in tried for key, value in keys.items())
 
 
 def test_there_are_never_more_trials_than_combinations() -> None:
     # dns: five values of N, of which 10 is the start value
-    found = trial_keys(make_row("dns"), plan(trials=50))
-    assert found[0] == {}
-    assert sorted(keys["neg_candidates"] for keys in found[1:]) == [2, 5, 20, 50]
+    tried = trial_keys(make_row("dns"), plan(trials=50))
+    assert tried[0] == {}
+    assert sorted(keys["neg_candidates"] for keys in tried[1:]) == [2, 5, 20, 50]
     assert number_of_trials(make_row("dns"), plan(trials=50)) == 5
     assert trial_keys(make_row("uniform"), plan(trials=50)) == [{}]
     assert trial_keys(make_row("dns"), plan(trials=0)) == trial_keys(make_row("dns"), plan(trials=1)) == [{}]
 
 
 def test_draws_depend_on_the_row_and_the_split_alone() -> None:
-    one = trial_keys(make_row("srns"), plan(trials=6))
-    assert one == trial_keys(make_row("srns"), plan(trials=6, models=("LightGCN",), rows=(), seeds=(1, 2)))
-    assert one == trial_keys(make_row("srns"), plan(trials=9))[:6]
-    assert one != trial_keys(make_row("srns"), plan(trials=6, split_seed=1))
+    drawn = trial_keys(make_row("srns"), plan(trials=6))
+    assert drawn == trial_keys(make_row("srns"), plan(trials=6, models=("LightGCN",), rows=(), seeds=(1, 2)))
+    assert drawn == trial_keys(make_row("srns"), plan(trials=9))[:6]
+    assert drawn != trial_keys(make_row("srns"), plan(trials=6, split_seed=1))
 
 
 @pytest.mark.parametrize(
@@ -171,10 +171,10 @@ def test_a_row_on_lists_tries_the_keys_of_the_list_loss_on_top_of_the_same_draws
 
 @pytest.mark.parametrize(("name", "settings"), [("uniform+list", 9), ("mixgcf+list", 36)])
 def test_where_a_rows_own_keys_end_the_keys_of_the_list_loss_go_on(name: str, settings: int) -> None:
-    found = trial_keys(make_row(name), plan(trials=100))
-    assert len(found) == number_of_trials(make_row(name), plan(trials=100)) == settings
-    assert all(found.count(keys) == 1 for keys in found)
-    assert found[:7] == trial_keys(make_row(name), plan(trials=7))
+    tried = trial_keys(make_row(name), plan(trials=100))
+    assert len(tried) == number_of_trials(make_row(name), plan(trials=100)) == settings
+    assert all(tried.count(keys) == 1 for keys in tried)
+    assert tried[:7] == trial_keys(make_row(name), plan(trials=7))
 
 
 @pytest.mark.parametrize("search", ["random", "grid"])
@@ -216,8 +216,8 @@ def test_a_grid_over_a_uniform_range_is_refused() -> None:
 
 @pytest.mark.parametrize("name", [*sorted(SAMPLERS), "EASE", "ItemKNN"])
 def test_every_shipped_range_can_be_drawn_from_and_enumerated(name: str) -> None:
-    found = trial_keys(make_row(name), plan(trials=100, search="grid"))
-    assert len(found) > 1 or name == "uniform"
+    tried = trial_keys(make_row(name), plan(trials=100, search="grid"))
+    assert len(tried) > 1 or name == "uniform"
     assert trial_keys(make_row(name), plan(trials=3))[0] == {}
 
 
@@ -264,20 +264,20 @@ def test_optuna_goes_on_where_it_was_interrupted() -> None:
     asked = plan(trials=14, search="optuna", shared_search=OPTUNA)
     row = make_row("uniform")
     whole = OptunaTrials(row, asked)
-    found = []
+    tried = []
     while (keys := whole.ask()) is not None:
-        found.append(keys)
-        whole.tell(None if len(found) == 4 else score(keys))  # the fourth failed
-    assert len(found) == number_of_trials(row, asked) == 14
-    assert found[0] == {}
-    assert all(set(keys) == set(OPTUNA) for keys in found[1:])
-    assert all(keys != other for i, keys in enumerate(found) for other in found[:i])
-    assert not any(keys and keys["alpha_co"] == keys["alpha_se"] == 0 for keys in found)
+        tried.append(keys)
+        whole.tell(None if len(tried) == 4 else score(keys))  # the fourth failed
+    assert len(tried) == number_of_trials(row, asked) == 14
+    assert tried[0] == {}
+    assert all(set(keys) == set(OPTUNA) for keys in tried[1:])
+    assert all(keys != other for i, keys in enumerate(tried) for other in tried[:i])
+    assert not any(keys and keys["alpha_co"] == keys["alpha_se"] == 0 for keys in tried)
     again = OptunaTrials(row, asked)
-    for number, keys in enumerate(found[:9], 1):
+    for number, keys in enumerate(tried[:9], 1):
         assert again.ask() == keys
         again.tell(None if number == 4 else score(keys))
-    assert again.ask() == found[9]
+    assert again.ask() == tried[9]
 
 
 def test_optuna_learns_from_scores() -> None:
@@ -285,13 +285,13 @@ def test_optuna_learns_from_scores() -> None:
     asked = plan(trials=25, search="optuna", shared_search={"learning_rate": "uniform 0,1"})
 
     def late(score_of: Callable[[float], float | None]) -> list[float]:
-        trials, found = OptunaTrials(make_row("uniform"), asked), []
+        trials, rates = OptunaTrials(make_row("uniform"), asked), []
         for _ in range(25):
             keys = trials.ask()
             assert keys is not None
-            found.append(keys.get("learning_rate", 0.001))
-            trials.tell(score_of(found[-1]))
-        return found[15:]
+            rates.append(keys.get("learning_rate", 0.001))
+            trials.tell(score_of(rates[-1]))
+        return rates[15:]
 
     assert sum(abs(value - 0.8) < 0.2 for value in late(lambda rate: -abs(rate - 0.8))) > 5
     # Half of the range fails, for instance for want of memory; scores below 0 are of a metric of which less is better.
@@ -304,11 +304,11 @@ def test_what_optuna_proposes_depends_on_the_split_and_is_the_same_for_an_ablati
 
     def proposed(name: str, **changes) -> list[dict]:
         trials = OptunaTrials(make_row(name), plan(trials=5, search="optuna", shared_search=OPTUNA, **changes))
-        found = []
+        tried = []
         while (keys := trials.ask()) is not None:
-            found.append(keys)
+            tried.append(keys)
             trials.tell(0.5)
-        return found
+        return tried
 
     assert proposed("shuffled_codes") == proposed("dtl_ns", seeds=(1, 2))
     assert proposed("mixgcf+pos") == proposed("mixgcf")
@@ -318,12 +318,12 @@ def test_what_optuna_proposes_depends_on_the_split_and_is_the_same_for_an_ablati
 def test_optuna_ends_where_a_small_space_does() -> None:
     pytest.importorskip("optuna")
     asked = plan(trials=40, search="optuna")
-    trials, found = OptunaTrials(make_row("dns"), asked), []
+    trials, proposed = OptunaTrials(make_row("dns"), asked), []
     while (keys := trials.ask()) is not None:
-        found.append(keys.get("neg_candidates"))
+        proposed.append(keys.get("neg_candidates"))
         trials.tell(0.5)
-    assert found[0] is None
-    assert sorted(found[1:]) == [2, 5, 20, 50]
+    assert proposed[0] is None
+    assert sorted(proposed[1:]) == [2, 5, 20, 50]
     nothing = OptunaTrials(make_row("uniform"), asked)
     assert nothing.ask() == {}
     nothing.tell(0.5)

@@ -10,7 +10,7 @@ from recbole_dtlns.comparison.report.source import Source
 from recbole_dtlns.comparison.run.records import Comparison, RunRecord
 from recbole_dtlns.comparison.statistics import all_pairs, family_of, over_seeds, over_users, turned
 from recbole_dtlns.comparison.statistics.multiple import benjamini_hochberg, holm
-from recbole_dtlns.comparison.statistics.users import UserComparison, compare_users
+from recbole_dtlns.comparison.statistics.users import UserComparison, compare_columns
 from recbole_dtlns.comparison.statistics.words import metric_name
 from recbole_dtlns.errors import UserError
 
@@ -64,22 +64,23 @@ def against(comparison, ours, *noise, **options):
 
 def shuffled(run, seed=0):
     """The same run with its users in another order."""
-    with np.load(run.folder / "per_user.npz") as held:
-        columns = dict(held)
+    with np.load(run.folder / "per_user.npz") as arrays:
+        columns = dict(arrays)
     order = np.random.default_rng(seed).permutation(len(columns["users"]))
     np.savez(run.folder / "per_user.npz", **{name: column[order] for name, column in columns.items()})
 
 
 def test_ours_against_each(made):
-    found = against(made, "dtl_ns@rule")
-    assert [(c.first, c.second) for c in found] == [
+    compared_rows = against(made, "dtl_ns@rule")
+    assert [(c.first, c.second) for c in compared_rows] == [
         ("dtl_ns@rule", "uniform"),
         ("dtl_ns@rule", "dns"),
         ("dtl_ns@rule", "dtl_ns@keep_all"),
     ]
     means = {label: np.mean([values_of(label, seed).astype(float) for seed in (1, 2, 3)], axis=0) for label in GAIN}
-    for c in found:
-        expected = compare_users(means["dtl_ns@rule"], means[c.second], np.random.default_rng(0))
+    for c in compared_rows:
+        both = np.stack([means["dtl_ns@rule"], means[c.second]], axis=1)
+        (expected,) = compare_columns(both, [(0, 1)], np.random.default_rng(0))
         assert c.users.difference == pytest.approx(expected.difference)
         assert c.users.t_p == pytest.approx(expected.t_p)
         assert c.users.n == len(USERS)
@@ -87,9 +88,11 @@ def test_ours_against_each(made):
         assert c.seeds.difference == pytest.approx(expected.difference)
         assert (c.first_seeds, c.second_seeds) == ((1, 2, 3), (1, 2, 3))
         assert c.correction == "Holm"
-    assert [c.users_t_p for c in found] == pytest.approx(holm([c.users.t_p for c in found]))
-    assert [c.users_permutation_p for c in found] == pytest.approx(holm([c.users.permutation_p for c in found]))
-    assert [c.seeds_p for c in found] == pytest.approx(holm([c.seeds.p for c in found]))
+    assert [c.users_t_p for c in compared_rows] == pytest.approx(holm([c.users.t_p for c in compared_rows]))
+    assert [c.users_permutation_p for c in compared_rows] == pytest.approx(
+        holm([c.users.permutation_p for c in compared_rows])
+    )
+    assert [c.seeds_p for c in compared_rows] == pytest.approx(holm([c.seeds.p for c in compared_rows]))
 
 
 def test_ours_better_is_a_positive_difference_and_a_small_p_in_both_directions(made):
@@ -103,16 +106,20 @@ def test_ours_better_is_a_positive_difference_and_a_small_p_in_both_directions(m
 
 
 def test_all_pairs(made):
-    found = all_pairs(made, *GROUP)
+    compared_rows = all_pairs(made, *GROUP)
     labels = list(GAIN)
-    assert [(c.first, c.second) for c in found] == [(a, b) for k, a in enumerate(labels) for b in labels[k + 1 :]]
-    assert {c.correction for c in found} == {"Benjamini-Hochberg"}
-    assert [c.users_t_p for c in found] == pytest.approx(benjamini_hochberg([c.users.t_p for c in found]))
-    assert [c.seeds_p for c in found] == pytest.approx(benjamini_hochberg([c.seeds.p for c in found]))
+    assert [(c.first, c.second) for c in compared_rows] == [
+        (a, b) for k, a in enumerate(labels) for b in labels[k + 1 :]
+    ]
+    assert {c.correction for c in compared_rows} == {"Benjamini-Hochberg"}
+    assert [c.users_t_p for c in compared_rows] == pytest.approx(
+        benjamini_hochberg([c.users.t_p for c in compared_rows])
+    )
+    assert [c.seeds_p for c in compared_rows] == pytest.approx(benjamini_hochberg([c.seeds.p for c in compared_rows]))
     # The same two rows, uncorrected, whichever table they stand in.
-    one = next(c for c in against(made, "uniform") if c.second == "dns")
-    assert one.users.permutation_p == found[0].users.permutation_p
-    assert one.users.interval == pytest.approx(found[0].users.interval)
+    against_uniform = next(c for c in against(made, "uniform") if c.second == "dns")
+    assert against_uniform.users.permutation_p == compared_rows[0].users.permutation_p
+    assert against_uniform.users.interval == pytest.approx(compared_rows[0].users.interval)
 
 
 def test_ours_is_the_first_dtl_ns_row(made):
@@ -157,11 +164,11 @@ def test_a_user_with_several_rows_counts_once(tmp_path):
     twice = np.append(USERS, USERS[0])
     a, b = np.append(np.full(80, 0.5), 0.1), np.append(np.linspace(0, 1, 80), 0.2)
     runs = [record(tmp_path, label, 1, users=twice, values=v) for label, v in (("dns", a), ("uniform", b))]
-    found = all_pairs(compared(tmp_path, *runs), *GROUP)[0].users
+    tested = all_pairs(compared(tmp_path, *runs), *GROUP)[0].users
     merged_a, merged_b = a[:80].copy(), b[:80].copy()
     merged_a[0], merged_b[0] = 0.3, 0.1
-    assert found.n == 80
-    assert found.difference == pytest.approx((merged_a - merged_b).mean())
+    assert tested.n == 80
+    assert tested.difference == pytest.approx((merged_a - merged_b).mean())
 
 
 def test_the_value_of_a_seed_is_the_mean_over_rows_as_the_test_result_is(tmp_path):
@@ -171,87 +178,85 @@ def test_the_value_of_a_seed_is_the_mean_over_rows_as_the_test_result_is(tmp_pat
         for label, low in (("dns", 0.5), ("uniform", 0.2))
     }
     runs = [
-        record(tmp_path, label, seed, users=twice, values=held[seed - 1])
-        for label, held in values.items()
+        record(tmp_path, label, seed, users=twice, values=by_seed[seed - 1])
+        for label, by_seed in values.items()
         for seed in (1, 2)
     ]
-    found = all_pairs(compared(tmp_path, *runs), *GROUP)[0]
-    assert found.seeds.difference == pytest.approx(80 * 0.3 / 81)
-    assert found.users.difference == pytest.approx(79.5 * 0.3 / 80)
+    pair = all_pairs(compared(tmp_path, *runs), *GROUP)[0]
+    assert pair.seeds.difference == pytest.approx(80 * 0.3 / 81)
+    assert pair.users.difference == pytest.approx(79.5 * 0.3 / 80)
 
 
 def test_one_seed_has_no_test_over_seeds(tmp_path):
-    found = all_pairs(compared(tmp_path, record(tmp_path, "dns", 1), record(tmp_path, "uniform", 1)), *GROUP)[0]
-    assert (found.seeds, found.seeds_p) == (None, None)
-    assert found.users is not None
+    pair = all_pairs(compared(tmp_path, record(tmp_path, "dns", 1), record(tmp_path, "uniform", 1)), *GROUP)[0]
+    assert (pair.seeds, pair.seeds_p) == (None, None)
+    assert pair.users is not None
     assert (
-        over_seeds(found) == "No test over seeds between dns and uniform: they have 1 seed in common, and it takes two."
+        over_seeds(pair) == "No test over seeds between dns and uniform: they have 1 seed in common, and it takes two."
     )
 
 
 def test_seeds_are_paired_by_seed_where_a_run_is_missing(tmp_path):
     runs = [record(tmp_path, "dns", seed) for seed in (1, 2, 3)] + [record(tmp_path, "uniform", s) for s in (4, 3, 1)]
-    found = all_pairs(compared(tmp_path, *runs), *GROUP)[0]
-    assert found.seeds.n == 2
+    pair = all_pairs(compared(tmp_path, *runs), *GROUP)[0]
+    assert pair.seeds.n == 2
     expected = [float(values_of("dns", s).astype(float).mean() - values_of("uniform", s).mean()) for s in (1, 3)]
-    assert found.seeds.difference == pytest.approx(np.mean(expected), abs=1e-6)
-    assert "different seeds: 1, 2, 3 and 1, 3, 4" in over_users(found)
+    assert pair.seeds.difference == pytest.approx(np.mean(expected), abs=1e-6)
+    assert "different seeds: 1, 2, 3 and 1, 3, 4" in over_users(pair)
 
 
 def test_metrics_that_are_no_mean_over_users_are_compared_over_seeds_alone(tmp_path):
     runs = [record(tmp_path, "dns", seed) for seed in (1, 2, 3)] + [record(tmp_path, "uniform", s) for s in (1, 2, 3)]
-    found = all_pairs(compared(tmp_path, *runs), "toy", "BPR", "giniindex@20")[0]
-    assert (found.users, found.users_t_p, found.users_p) == (None, None, None)
-    assert found.seeds.p == 1
-    assert (
-        over_users(found) == "No test over users between dns and uniform: GiniIndex@20 was not kept by user for both."
-    )
+    pair = all_pairs(compared(tmp_path, *runs), "toy", "BPR", "giniindex@20")[0]
+    assert (pair.users, pair.users_t_p, pair.users_p) == (None, None, None)
+    assert pair.seeds.p == 1
+    assert over_users(pair) == "No test over users between dns and uniform: GiniIndex@20 was not kept by user for both."
 
 
 def test_without_values_by_user_the_test_result_still_gives_seeds(tmp_path):
     kept = [record(tmp_path, "dns", seed) for seed in (1, 2)]
     bare = [record(tmp_path, "uniform", seed, per_user=seed == 1) for seed in (1, 2)]
     never = [record(tmp_path, "mixgcf", 1, per_user=False, test=False)]
-    found = all_pairs(compared(tmp_path, *kept, *bare, *never), *GROUP)
-    assert [(c.first, c.second) for c in found] == [("dns", "uniform")]
-    assert found[0].users is None
-    assert found[0].seeds.n == 2
+    pairs = all_pairs(compared(tmp_path, *kept, *bare, *never), *GROUP)
+    assert [(c.first, c.second) for c in pairs] == [("dns", "uniform")]
+    assert pairs[0].users is None
+    assert pairs[0].seeds.n == 2
 
 
 def test_each_noise_rate_is_compared_within_itself(made, tmp_path):
     noisy = [record(tmp_path, label, seed, noise=1.0) for label in ("uniform", "dtl_ns@rule") for seed in (1, 2)]
     both = compared(tmp_path, *made.runs, *noisy)
     assert against(both, "dtl_ns@keep_all") == against(made, "dtl_ns@keep_all")
-    found = against(both, "dtl_ns@rule", 1.0)
-    assert [c.second for c in found] == ["uniform"]
-    assert found[0].noise == 1.0
-    assert abs(found[0].users.difference) < 0.03
+    pairs = against(both, "dtl_ns@rule", 1.0)
+    assert [c.second for c in pairs] == ["uniform"]
+    assert pairs[0].noise == 1.0
+    assert abs(pairs[0].users.difference) < 0.03
 
 
 def test_reference_rows_of_another_model_can_be_added(made, tmp_path):
     ease = [record(tmp_path, "EASE", seed, model="EASE") for seed in (1, 2, 3)]
     both = compared(tmp_path, *made.runs, *ease)
     assert "EASE" not in {c.second for c in against(both, "dtl_ns@rule")}
-    found = against(both, "dtl_ns@rule", extra={"EASE": ease})
-    assert found[-1].second == "EASE"
-    assert found[-1].users.n == len(USERS)
+    pairs = against(both, "dtl_ns@rule", extra={"EASE": ease})
+    assert pairs[-1].second == "EASE"
+    assert pairs[-1].users.n == len(USERS)
     assert len(all_pairs(both, *GROUP, extra={"EASE": ease})) == 10
 
 
 def test_marks_go_with_the_rows(tmp_path):
     mark = "uses held-out counts"
     runs = [record(tmp_path, "dtl_ns@rule", 1), record(tmp_path, "recbole-popularity", 1, marks=[mark])]
-    found = against(compared(tmp_path, *runs), "dtl_ns@rule")[0]
-    assert (found.first_marks, found.second_marks) == ((), (mark,))
-    assert "recbole-popularity [uses held-out counts]" in over_users(found)
-    assert "recbole-popularity [uses held-out counts]" in over_seeds(found)
+    pair = against(compared(tmp_path, *runs), "dtl_ns@rule")[0]
+    assert (pair.first_marks, pair.second_marks) == ((), (mark,))
+    assert "recbole-popularity [uses held-out counts]" in over_users(pair)
+    assert "recbole-popularity [uses held-out counts]" in over_seeds(pair)
 
 
 def test_a_mark_of_one_run_marks_its_row(tmp_path):
     marks = {1: ["made elsewhere: verdicts"], 2: [], 3: ["uses held-out counts"]}
     runs = [record(tmp_path, "dtl_ns@rule", seed, marks=marks[seed]) for seed in marks]
-    found = all_pairs(compared(tmp_path, *runs, *(record(tmp_path, "dns", seed) for seed in marks)), *GROUP)[0]
-    assert found.first_marks == ("made elsewhere: verdicts", "uses held-out counts")
+    pair = all_pairs(compared(tmp_path, *runs, *(record(tmp_path, "dns", seed) for seed in marks)), *GROUP)[0]
+    assert pair.first_marks == ("made elsewhere: verdicts", "uses held-out counts")
 
 
 @pytest.fixture
@@ -259,65 +264,65 @@ def base(made):
     return against(made, "dtl_ns@rule")[1]
 
 
-def said(base, difference, interval, p, effect, **other):
+def sentence(base, difference, interval, p, effect, **other):
     users = UserComparison(943, difference, interval, p, p, effect, 10_000)
     adjusted = {"users_t_p": p, "users_permutation_p": p} | other
     return over_users(dataclasses.replace(base, users=users, **adjusted))
 
 
 def test_a_difference_in_words(base):
-    assert said(base, 0.00421, (0.0031, 0.0053), 0.00041, 0.12) == (
+    assert sentence(base, 0.00421, (0.0031, 0.0053), 0.00041, 0.12) == (
         "dtl_ns@rule is above dns by .0042 NDCG@20 [.0031, .0053], p = .0004 (Holm), d = .12, over 943 users."
     )
-    assert said(base, -0.00421, (-0.0053, -0.0031), 1e-9, -1.2) == (
+    assert sentence(base, -0.00421, (-0.0053, -0.0031), 1e-9, -1.2) == (
         "dtl_ns@rule is below dns by .0042 NDCG@20 [.0031, .0053], p < .0001 (Holm), d = 1.20, over 943 users."
     )
 
 
 def test_no_difference_in_so_many_words(base):
-    assert said(base, -0.0003, (-0.0016, 0.001), 0.41, -0.01) == (
+    assert sentence(base, -0.0003, (-0.0016, 0.001), 0.41, -0.01) == (
         "No significant difference between dtl_ns@rule and dns: −.0003 NDCG@20 [−.0016, .0010], p = .41 (Holm), "
         "d = −.01, over 943 users."
     )
 
 
 def test_a_comparison_told_of_the_second_row(base):
-    found = turned(base)
-    assert (found.first, found.second) == (base.second, base.first)
-    assert (found.first_seeds, found.second_seeds) == (base.second_seeds, base.first_seeds)
-    for one, other in ((found.users, base.users), (found.seeds, base.seeds)):
-        assert (one.difference, one.effect or 0) == (-other.difference, -(other.effect or 0))
-        assert one.interval == (-other.interval[1], -other.interval[0])
-    assert over_users(found).startswith("dns is below dtl_ns@rule by")
-    assert (found.users_p, found.seeds_p) == (base.users_p, base.seeds_p)
-    assert turned(found) == base
+    back = turned(base)
+    assert (back.first, back.second) == (base.second, base.first)
+    assert (back.first_seeds, back.second_seeds) == (base.second_seeds, base.first_seeds)
+    for ours, theirs in ((back.users, base.users), (back.seeds, base.seeds)):
+        assert (ours.difference, ours.effect or 0) == (-theirs.difference, -(theirs.effect or 0))
+        assert ours.interval == (-theirs.interval[1], -theirs.interval[0])
+    assert over_users(back).startswith("dns is below dtl_ns@rule by")
+    assert (back.users_p, back.seeds_p) == (base.users_p, base.seeds_p)
+    assert turned(back) == base
     alone = dataclasses.replace(base, users=None, seeds=None, first_marks=("m",))
     assert (turned(alone).users, turned(alone).seeds, turned(alone).second_marks) == (None, None, ("m",))
 
 
 def test_the_corrected_p_decides(base):
-    assert said(base, 0.004, (0.001, 0.007), 0.01, 0.1).startswith("dtl_ns@rule is above dns")
-    assert said(base, 0.004, (0.001, 0.007), 0.01, 0.1, users_t_p=0.0501, users_permutation_p=0.06).startswith(
+    assert sentence(base, 0.004, (0.001, 0.007), 0.01, 0.1).startswith("dtl_ns@rule is above dns")
+    assert sentence(base, 0.004, (0.001, 0.007), 0.01, 0.1, users_t_p=0.0501, users_permutation_p=0.06).startswith(
         "No significant difference"
     )
-    assert said(base, 0.004, (0.0, 0.008), 0.05, 0.1).startswith("No significant difference")
+    assert sentence(base, 0.004, (0.0, 0.008), 0.05, 0.1).startswith("No significant difference")
 
 
 def test_tests_that_disagree_say_so(base):
-    found = said(base, 0.004, (0.001, 0.007), 0.049, 0.1, users_permutation_p=0.0512)
-    assert found.endswith("over 943 users; the permutation test says otherwise (p = .0512).")
+    text = sentence(base, 0.004, (0.001, 0.007), 0.049, 0.1, users_permutation_p=0.0512)
+    assert text.endswith("over 943 users; the permutation test says otherwise (p = .0512).")
 
 
 def test_without_a_t_test_the_permutation_test_speaks(base):
-    found = said(base, 0.1, (0.1, 0.1), None, None, users_permutation_p=0.0001)
-    assert found == "dtl_ns@rule is above dns by .1000 NDCG@20 [.1000, .1000], p = .0001 (Holm), over 943 users."
-    one = dataclasses.replace(base, users=UserComparison(1, 0.1, None, None, None, None, 0))
-    alone = over_users(dataclasses.replace(one, users_t_p=None, users_permutation_p=None))
+    text = sentence(base, 0.1, (0.1, 0.1), None, None, users_permutation_p=0.0001)
+    assert text == "dtl_ns@rule is above dns by .1000 NDCG@20 [.1000, .1000], p = .0001 (Holm), over 943 users."
+    single = dataclasses.replace(base, users=UserComparison(1, 0.1, None, None, None, None, 0))
+    alone = over_users(dataclasses.replace(single, users_t_p=None, users_permutation_p=None))
     assert alone.startswith("No test over users between dtl_ns@rule and dns: there is one user alone")
 
 
 def test_a_small_difference_is_not_said_to_be_nothing(base):
-    assert " by 2.0e−05 NDCG@20 [1.0e−05, 3.0e−05]," in said(base, 0.00002, (0.00001, 0.00003), 0.001, 0.1)
+    assert " by 2.0e−05 NDCG@20 [1.0e−05, 3.0e−05]," in sentence(base, 0.00002, (0.00001, 0.00003), 0.001, 0.1)
 
 
 def test_seeds_in_words(base, made):

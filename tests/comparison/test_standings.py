@@ -14,27 +14,27 @@ from recbole_dtlns.comparison.run.runs import runs_of
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory):
+def table(tmp_path_factory):
     changes = {"models": ("LightGCN",), "noise": (0.0,), "trials": 0, "seeds": (1, 2)}
     folder = make_comparison(tmp_path_factory.mktemp("standings") / "made", failed=None, **changes)
     return standings_text(read_comparison(folder))
 
 
-def test_rows_stand_from_best_to_worst_and_marked_ones_have_no_rank(said):
-    rows = [re.split(r"\s{2,}", line.strip()) for line in said.splitlines()[3:] if not line.startswith("Marked")][:-1]
+def test_rows_stand_from_best_to_worst_and_marked_ones_have_no_rank(table):
+    rows = [re.split(r"\s{2,}", line.strip()) for line in table.splitlines()[3:] if not line.startswith("Marked")][:-1]
     unmarked = [row for row in rows if "(marked)" not in row[1]]
     assert [row[0] for row in unmarked] == [str(number) for number in range(1, len(unmarked) + 1)]
     assert {row[0] for row in rows if "(marked)" in row[1]} == {"–"}
     values = [row[2] for row in rows]
     assert values == sorted(values, reverse=True)
     assert [row[4] for row in rows if row[1] == "recbole:uniform"] == ["the baseline"]
-    assert "Marked: dtl_ns@llm: reference protocol (uses test labels)." in said
+    assert "Marked: dtl_ns@llm: reference protocol (uses test labels)." in table
 
 
-def test_the_last_line_is_the_verdict(said):
+def test_the_last_line_is_the_verdict(table):
     assert re.match(
         r"dtl_ns@rule is \w+ of 6 on NDCG@20: \+\.\d{4} over RecBole's uniform sampling, certain over users",
-        said.splitlines()[-1],
+        table.splitlines()[-1],
     )
 
 
@@ -48,7 +48,7 @@ def test_progress_counts_what_runs_and_not_what_was_ready(caplog):
         progress.ended_with(Outcome(Job(ready), READY, 10.0))
         progress.ended_with(Outcome(Job(others[0]), DONE, 10.0))
         progress.ended_with(Outcome(Job(refused), FAILED_RUN, reason="other keys"))
-    assert [said.partition("; ")[0] for said in caplog.messages] == [
+    assert [message.partition("; ")[0] for message in caplog.messages] == [
         "3 runs to make",
         f"[1/3] done in 10 s: {others[0].run_id}",
         f"[2/4] failed: {refused.run_id}: other keys",

@@ -25,8 +25,8 @@ def folder(tmp_path):
 
 
 def outcome(folder, name, plan=PLAN):
-    (found,) = [check for check in comparison_checks(gather(folder, plan, {})) if check["name"] == name]
-    return found
+    (check,) = [check for check in comparison_checks(gather(folder, plan, {})) if check["name"] == name]
+    return check
 
 
 def test_columns_are_those_of_the_contract(folder):
@@ -42,8 +42,8 @@ def test_columns_are_those_of_the_contract(folder):
 def test_a_row_a_run_whatever_its_status(folder):
     (folder / "runs" / "toy/BPR/dns/seed-3/result.json").unlink()
     write_made(folder, all_runs()[1], protocol="reference")
-    found = gather(folder, PLAN, {"toy/BPR/dns/seed-4": "killed"})
-    rows = list(csv.DictReader(write_summary(found).open()))
+    comparison = gather(folder, PLAN, {"toy/BPR/dns/seed-4": "killed"})
+    rows = list(csv.DictReader(write_summary(comparison).open()))
     assert [row["run_id"] for row in rows] == [run.run_id for run in all_runs()]
     by_id = {row["run_id"]: row for row in rows}
     assert [by_id[f"toy/BPR/dns/{name}"]["status"] for name in ("trial-0", "seed-3", "seed-4")] == [
@@ -76,8 +76,8 @@ def test_candidates_are_the_same_in_rows_that_do_not_search_them(folder):
     for run in all_runs(plan):
         number = 50 if run.cell.row.name == "dns" else 10
         write_made(folder, run, config={**made_result(run)["config"], "neg_candidates": number})
-    found = outcome(folder, "same neg_candidates where it is not searched", plan)
-    assert found == {"name": found["name"], "passed": True, "found": "10 in 1 runs"}
+    check = outcome(folder, "same neg_candidates where it is not searched", plan)
+    assert check == {"name": check["name"], "passed": True, "found": "10 in 1 runs"}
     assert not outcome(folder, "same neg_candidates", small_plan("dns", "uniform", seeds=(3,)))["passed"]
     assert outcome(folder, "same num_negatives", plan)["passed"]
 
@@ -87,8 +87,8 @@ def test_runs_without_a_result_have_the_protocol_they_were_to_have(tmp_path):
     file = str(tmp_path / "mine.yaml")
 
     def protocols(**changes):
-        found = gather(tmp_path, small_plan("dns", "dns+reference", seeds=(3,), **changes), {})
-        return [row["protocol"] for row in csv.DictReader(write_summary(found).open())]
+        comparison = gather(tmp_path, small_plan("dns", "dns+reference", seeds=(3,), **changes), {})
+        return [row["protocol"] for row in csv.DictReader(write_summary(comparison).open())]
 
     assert protocols() == ["honest", "reference"]
     assert protocols(config_files=(file,)) == ["reference", "reference"]
@@ -96,16 +96,16 @@ def test_runs_without_a_result_have_the_protocol_they_were_to_have(tmp_path):
 
 
 def test_sound_comparison_passes_all_checks(folder):
-    found = comparison_checks(gather(folder, PLAN, {}))
-    assert [check["name"] for check in found if not check["passed"]] == []
-    assert all(set(check) == {"name", "passed", "found"} for check in found)
+    checks = comparison_checks(gather(folder, PLAN, {}))
+    assert [check["name"] for check in checks if not check["passed"]] == []
+    assert all(set(check) == {"name", "passed", "found"} for check in checks)
 
 
 def test_another_split_is_found(folder):
     write_made(folder, all_runs()[-1], data={"split_hash": "other", "train_hash": "t"})
-    found = outcome(folder, "same split of toy")
-    assert not found["passed"]
-    assert f"{all_runs()[-1].run_id} has other" in found["found"]
+    check = outcome(folder, "same split of toy")
+    assert not check["passed"]
+    assert f"{all_runs()[-1].run_id} has other" in check["found"]
 
 
 def test_training_pairs_may_differ_between_levels_of_noise_alone(tmp_path):
@@ -122,9 +122,9 @@ def test_training_pairs_may_differ_between_levels_of_noise_alone(tmp_path):
 def test_missing_seed_is_found(folder, missing, left):
     """Also the first seed, which the trials have as well."""
     (folder / "runs" / f"toy/BPR/dns/seed-{missing}/result.json").unlink()
-    found = outcome(folder, "same seeds for every row")
-    assert not found["passed"]
-    assert f"toy/BPR/dns has {left}" in found["found"]
+    check = outcome(folder, "same seeds for every row")
+    assert not check["passed"]
+    assert f"toy/BPR/dns has {left}" in check["found"]
 
 
 def test_data_sets_are_held_against_themselves_alone(tmp_path):
@@ -132,8 +132,8 @@ def test_data_sets_are_held_against_themselves_alone(tmp_path):
     for run in all_runs(plan):
         name = run.cell.dataset
         write_made(tmp_path, run, data={"split_hash": f"s-{name}", "train_hash": f"t-{name}"})
-    found = comparison_checks(gather(tmp_path, plan, {}))
-    assert [check["name"] for check in found if not check["passed"]] == []
+    checks = comparison_checks(gather(tmp_path, plan, {}))
+    assert [check["name"] for check in checks if not check["passed"]] == []
     write_made(tmp_path, all_runs(plan)[-1], data={"split_hash": "s-toy", "train_hash": "t-toy"})
     bad = [check["name"] for check in comparison_checks(gather(tmp_path, plan, {})) if not check["passed"]]
     assert bad == ["same split of other", "same training pairs of other"]
@@ -149,24 +149,24 @@ def test_fewer_trials_are_shown(tmp_path):
     plan = small_plan("dns", "uniform", trials=2)
     for run in all_runs(plan):
         write_made(tmp_path, run)
-    found = outcome(tmp_path, "trials of every row", plan)
-    assert found["passed"]
-    assert "toy/BPR/uniform none" in found["found"]
+    check = outcome(tmp_path, "trials of every row", plan)
+    assert check["passed"]
+    assert "toy/BPR/uniform none" in check["found"]
 
 
 def test_seeds_without_all_trials_are_found(folder):
     (folder / "runs" / "toy/BPR/dns/trial-1/result.json").unlink()
-    found = outcome(folder, "trials of every row")
-    assert not found["passed"]
-    assert "toy/BPR/dns has 1 of 2" in found["found"]
+    check = outcome(folder, "trials of every row")
+    assert not check["passed"]
+    assert "toy/BPR/dns has 1 of 2" in check["found"]
     for seed in ("seed-3", "seed-4"):
         (folder / "runs" / "toy/BPR/dns" / seed / "result.json").unlink()
     assert outcome(folder, "trials of every row")["passed"]  # still to come
 
 
 def test_failed_trials_were_tried_and_are_named(folder):
-    found = gather(folder, PLAN, {"toy/BPR/dns/trial-1": "killed"})
-    (check,) = [check for check in comparison_checks(found) if check["name"] == "trials of every row"]
+    comparison = gather(folder, PLAN, {"toy/BPR/dns/trial-1": "killed"})
+    (check,) = [check for check in comparison_checks(comparison) if check["name"] == "trials of every row"]
     assert check["passed"]
     assert "failed trials: toy/BPR/dns 1" in check["found"]
 
@@ -193,29 +193,29 @@ def test_another_budget_is_found_unless_it_is_searched(folder):
 )
 def test_every_part_of_budget_and_evaluation_is_compared(folder, key, value):
     write_made(folder, all_runs()[-1], config={**made_result(all_runs()[-1])["config"], key: value})
-    found = outcome(folder, f"same {key}")
-    assert not found["passed"]
-    assert f"{all_runs()[-1].run_id} has {value}" in found["found"]
+    check = outcome(folder, f"same {key}")
+    assert not check["passed"]
+    assert f"{all_runs()[-1].run_id} has {value}" in check["found"]
 
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_trial_that_read_test_is_found(folder, number):
     run = all_runs()[number]
     write_made(folder, run, test_result={"ndcg@20": 0.1})
-    found = outcome(folder, "no trial has read test")
+    check = outcome(folder, "no trial has read test")
     assert run.trial == number
-    assert not found["passed"]
-    assert run.run_id in found["found"]
+    assert not check["passed"]
+    assert run.run_id in check["found"]
 
 
 def test_of_many_deviating_runs_five_are_named_and_the_others_counted(folder):
     plan = small_plan("dns", seeds=tuple(range(3, 18)))
     for place, run in enumerate(all_runs(plan)):
         write_made(folder, run, data={"split_hash": f"other-{place}" if place < 7 else "s", "train_hash": "t"})
-    found = outcome(folder, "same split of toy", plan)["found"]
-    assert found.startswith("s in 8 of 15 runs; ")
-    assert found.count(" has other-") == 5
-    assert found.endswith("; and 2 more")
+    text = outcome(folder, "same split of toy", plan)["found"]
+    assert text.startswith("s in 8 of 15 runs; ")
+    assert text.count(" has other-") == 5
+    assert text.endswith("; and 2 more")
 
 
 def test_a_failed_check_of_a_run_is_found_and_so_is_a_run_without_checks(folder):

@@ -6,11 +6,15 @@ import pytest
 from recbole_dtlns.comparison.statistics import users as users_file
 from recbole_dtlns.comparison.statistics.multiple import benjamini_hochberg, holm
 from recbole_dtlns.comparison.statistics.seeds import compare_seeds
-from recbole_dtlns.comparison.statistics.users import compare_columns, compare_users
+from recbole_dtlns.comparison.statistics.users import DRAWS, compare_columns
 
 
 def rng(seed=0):
     return np.random.default_rng(seed)
+
+
+def compare_users(a, b, generator, draws=DRAWS):
+    return compare_columns(np.stack([a, b], axis=1), [(0, 1)], generator, draws)[0]
 
 
 def test_holm_by_hand():
@@ -29,21 +33,21 @@ def test_benjamini_hochberg_by_hand():
 @pytest.mark.parametrize("adjust", [holm, benjamini_hochberg])
 def test_what_both_corrections_keep(adjust):
     p = rng().random(50) ** 3
-    found = adjust(p)
-    assert (found >= p).all()
-    assert (found <= 1).all()
-    assert (np.diff(found[np.argsort(p)]) >= 0).all()
+    adjusted = adjust(p)
+    assert (adjusted >= p).all()
+    assert (adjusted <= 1).all()
+    assert (np.diff(adjusted[np.argsort(p)]) >= 0).all()
     order = rng(1).permutation(50)
-    assert adjust(p[order]) == pytest.approx(found[order])
+    assert adjust(p[order]) == pytest.approx(adjusted[order])
     assert adjust([0.03]) == pytest.approx([0.03])
     assert len(adjust([])) == 0
 
 
 @pytest.mark.parametrize("adjust", [holm, benjamini_hochberg])
 def test_no_test_does_not_count(adjust):
-    found = adjust([0.04, np.nan, 0.01, np.nan])
-    assert np.isnan(found).tolist() == [False, True, False, True]
-    assert found[[0, 2]] == pytest.approx(adjust([0.04, 0.01]))
+    adjusted = adjust([0.04, np.nan, 0.01, np.nan])
+    assert np.isnan(adjusted).tolist() == [False, True, False, True]
+    assert adjusted[[0, 2]] == pytest.approx(adjust([0.04, 0.01]))
     assert np.isnan(adjust([np.nan])).all()
 
 
@@ -57,57 +61,59 @@ def test_what_is_no_p_value_is_refused(adjust, wrong):
 def test_users_by_hand():
     # Differences 1, 2, 3, 6: mean 3, variance 14/3, t = 3 / sqrt(14/12) = 2.7775, p = .0691 with 3 degrees of freedom.
     # Of the 16 choices of signs only the observed one and its opposite reach a sum of 12: p = 1/8.
-    found = compare_users([2, 4, 6, 9], [1, 2, 3, 3], rng(), draws=20_000)
-    assert (found.n, found.difference, found.draws) == (4, 3.0, 20_000)
-    assert found.t_p == pytest.approx(0.0691, abs=1e-4)
-    assert found.permutation_p == pytest.approx(1 / 8, abs=0.01)
-    assert found.effect == pytest.approx(3 / (14 / 3) ** 0.5)
+    test = compare_users([2, 4, 6, 9], [1, 2, 3, 3], rng(), draws=20_000)
+    assert (test.n, test.difference, test.draws) == (4, 3.0, 20_000)
+    assert test.t_p == pytest.approx(0.0691, abs=1e-4)
+    assert test.permutation_p == pytest.approx(1 / 8, abs=0.01)
+    assert test.effect == pytest.approx(3 / (14 / 3) ** 0.5)
 
 
 def test_ties_of_the_permutation_test_count():
     # Two users up by .1, one by .3: a flip reaches .5 only with all signs alike, 2 of 8. Sums that are .5 but for
     # rounding must be counted.
-    found = compare_users([0.2, 0.3, 0.7], [0.1, 0.2, 0.4], rng(), draws=20_000)
-    assert found.permutation_p == pytest.approx(1 / 4, abs=0.015)
+    test = compare_users([0.2, 0.3, 0.7], [0.1, 0.2, 0.4], rng(), draws=20_000)
+    assert test.permutation_p == pytest.approx(1 / 4, abs=0.015)
     # Only one user differs: every flip is as far from 0.
     assert compare_users([0.1, 0.7, 0.3], [0.1, 0.4, 0.3], rng()).permutation_p == 1
 
 
 def test_p_is_never_zero():
-    found = compare_users(np.ones(60) + rng().random(60), np.zeros(60), rng(), draws=500)
-    assert found.permutation_p == pytest.approx(1 / 501)
+    test = compare_users(np.ones(60) + rng().random(60), np.zeros(60), rng(), draws=500)
+    assert test.permutation_p == pytest.approx(1 / 501)
 
 
 def test_both_tests_agree_on_normal_data():
     for shift in (0.0, 0.1, 0.2):
         a = rng(2).normal(size=(200, 2))
-        found = compare_users(a[:, 0] + shift, a[:, 1], rng())
-        assert found.permutation_p == pytest.approx(found.t_p, abs=0.015)
+        test = compare_users(a[:, 0] + shift, a[:, 1], rng())
+        assert test.permutation_p == pytest.approx(test.t_p, abs=0.015)
 
 
 def test_the_t_interval_and_the_bootstrap_agree_on_normal_data():
     a = rng(3).normal(size=(2, 2000))
-    found = compare_users(a[0], a[1], rng())
+    test = compare_users(a[0], a[1], rng())
     half = 1.96 * (a[0] - a[1]).std() / 2000**0.5
-    assert found.interval == pytest.approx((found.difference - half, found.difference + half), abs=0.004)
+    assert test.interval == pytest.approx((test.difference - half, test.difference + half), abs=0.004)
 
 
 def test_exchanging_the_two_turns_the_sign_and_nothing_else():
     a, b = rng(4).random((2, 150)) < 0.3
-    one, other = compare_users(a, b, rng()), compare_users(b, a, rng())
-    assert one.difference == -other.difference != 0
-    assert one.effect == pytest.approx(-other.effect)
-    assert one.interval == pytest.approx((-other.interval[1], -other.interval[0]))
-    assert (one.t_p, one.permutation_p) == pytest.approx((other.t_p, other.permutation_p))
+    forward, backward = compare_users(a, b, rng()), compare_users(b, a, rng())
+    assert forward.difference == -backward.difference != 0
+    assert forward.effect == pytest.approx(-backward.effect)
+    assert forward.interval == pytest.approx((-backward.interval[1], -backward.interval[0]))
+    assert (forward.t_p, forward.permutation_p) == pytest.approx((backward.t_p, backward.permutation_p))
 
 
 def test_the_order_of_users_does_not_matter():
     a, b = rng(5).random((2, 300)) < [[0.35], [0.3]]
     order = rng(6).permutation(300)
-    one, other = compare_users(a, b, rng()), compare_users(a[order], b[order], rng())
-    assert (one.difference, one.t_p, one.effect) == pytest.approx((other.difference, other.t_p, other.effect))
-    assert one.permutation_p == pytest.approx(other.permutation_p, abs=0.02)
-    assert one.interval == pytest.approx(other.interval, abs=0.005)
+    plain, reordered = compare_users(a, b, rng()), compare_users(a[order], b[order], rng())
+    assert (plain.difference, plain.t_p, plain.effect) == pytest.approx(
+        (reordered.difference, reordered.t_p, reordered.effect)
+    )
+    assert plain.permutation_p == pytest.approx(reordered.permutation_p, abs=0.02)
+    assert plain.interval == pytest.approx(reordered.interval, abs=0.005)
 
 
 def test_pairing_matters():
@@ -125,41 +131,44 @@ def test_the_same_generator_gives_the_same_answer():
 
 def test_no_difference_at_all():
     same = rng().random(40)
-    found = compare_users(same, same, rng())
-    assert (found.difference, found.interval, found.t_p, found.permutation_p, found.effect) == (0, (0, 0), 1, 1, 0)
+    test = compare_users(same, same, rng())
+    assert (test.difference, test.interval, test.t_p, test.permutation_p, test.effect) == (0, (0, 0), 1, 1, 0)
 
 
 def test_a_constant_difference_has_no_t_test():
     same = rng().random(40)
-    found = compare_users(same + 0.1, same, rng())
-    assert (found.t_p, found.effect) == (None, None)
-    assert found.interval == pytest.approx((0.1, 0.1))
-    assert found.permutation_p < 0.001
+    test = compare_users(same + 0.1, same, rng())
+    assert (test.t_p, test.effect) == (None, None)
+    assert test.interval == pytest.approx((0.1, 0.1))
+    assert test.permutation_p < 0.001
 
 
 def test_one_user_is_no_test():
-    found = compare_users([0.5], [0.25], rng())
-    assert (found.n, found.difference) == (1, 0.25)
-    assert (found.interval, found.t_p, found.permutation_p, found.effect) == (None,) * 4
+    test = compare_users([0.5], [0.25], rng())
+    assert (test.n, test.difference) == (1, 0.25)
+    assert (test.interval, test.t_p, test.permutation_p, test.effect) == (None,) * 4
 
 
 @pytest.mark.parametrize(("a", "b"), [([], []), ([1.0], [1.0, 2.0]), ([[1.0]], [[1.0]])])
 def test_arrays_that_do_not_belong_together_are_refused(a, b):
     with pytest.raises(ValueError, match="found"):
-        compare_users(a, b, rng())
-    with pytest.raises(ValueError, match="found"):
         compare_seeds(a, b)
+
+
+def test_no_user_is_refused():
+    with pytest.raises(ValueError, match="found 0 and"):
+        compare_users([], [], rng())
 
 
 def test_a_pair_is_compared_alike_alone_and_among_others():
     values = rng(11).random((120, 5))
     pairs = [(0, 1), (3, 2), (4, 0)]
     together = compare_columns(values, pairs, rng(), draws=2000)
-    for (i, j), found in zip(pairs, together, strict=True):
+    for (i, j), test in zip(pairs, together, strict=True):
         alone = compare_users(values[:, i], values[:, j], rng(), draws=2000)
-        assert found.interval == pytest.approx(alone.interval)
-        assert (found.t_p, found.permutation_p) == pytest.approx((alone.t_p, alone.permutation_p))
-        assert found.difference == pytest.approx(alone.difference)
+        assert test.interval == pytest.approx(alone.interval)
+        assert (test.t_p, test.permutation_p) == pytest.approx((alone.t_p, alone.permutation_p))
+        assert test.difference == pytest.approx(alone.difference)
     assert compare_columns(values, [], rng()) == []
 
 
@@ -175,9 +184,9 @@ def test_blocks_cover_every_draw(monkeypatch):
 @pytest.mark.parametrize(("n", "asked", "made"), [(10, 500, 500), (1000, 10_000, 2000), (4000, 10_000, 1000)])
 def test_many_users_get_fewer_draws(monkeypatch, n, asked, made):
     monkeypatch.setattr(users_file, "_WORK", 2_000_000)
-    found = compare_users(rng().random(n), rng(1).random(n), rng(), draws=asked)
-    assert found.draws == made
-    assert found.permutation_p >= 1 / (made + 1)
+    test = compare_users(rng().random(n), rng(1).random(n), rng(), draws=asked)
+    assert test.draws == made
+    assert test.permutation_p >= 1 / (made + 1)
 
 
 def test_the_bootstrap_covers_and_the_permutation_test_keeps_its_level():
@@ -185,26 +194,26 @@ def test_the_bootstrap_covers_and_the_permutation_test_keeps_its_level():
     n, experiments = 80, 600
     values = np.maximum(rng(13).normal(-0.3, 1, size=(n, 2 * experiments)), 0)
     pairs = [(2 * k, 2 * k + 1) for k in range(experiments)]
-    found = compare_columns(values, pairs, rng(14), draws=1000)
-    covered = np.mean([f.interval[0] <= 0 <= f.interval[1] for f in found])
+    tests = compare_columns(values, pairs, rng(14), draws=1000)
+    covered = np.mean([f.interval[0] <= 0 <= f.interval[1] for f in tests])
     assert 0.91 < covered < 0.975
     for level in (0.05, 0.2):
-        assert np.mean([f.permutation_p <= level for f in found]) == pytest.approx(level, abs=0.035)
-        assert np.mean([f.t_p <= level for f in found]) == pytest.approx(level, abs=0.035)
+        assert np.mean([f.permutation_p <= level for f in tests]) == pytest.approx(level, abs=0.035)
+        assert np.mean([f.t_p <= level for f in tests]) == pytest.approx(level, abs=0.035)
 
 
 def test_seeds_by_hand():
     # Differences .01, .02, .03: mean .02, deviation .01, t = .02 / (.01 / sqrt 3) = 3.4641, p = .0742 with 2 degrees of
     # freedom; the interval's half width is 4.3027 x .01 / sqrt 3 = .02484.
-    found = compare_seeds([0.31, 0.33, 0.32], [0.30, 0.31, 0.29])
-    assert found.n == 3
-    assert found.difference == pytest.approx(0.02)
-    assert found.p == pytest.approx(0.0742, abs=1e-4)
-    assert found.interval == pytest.approx((0.02 - 0.02484, 0.02 + 0.02484), abs=1e-5)
-    assert found.effect is None  # told from five seeds on
+    test = compare_seeds([0.31, 0.33, 0.32], [0.30, 0.31, 0.29])
+    assert test.n == 3
+    assert test.difference == pytest.approx(0.02)
+    assert test.p == pytest.approx(0.0742, abs=1e-4)
+    assert test.interval == pytest.approx((0.02 - 0.02484, 0.02 + 0.02484), abs=1e-5)
+    assert test.effect is None  # told from five seeds on
     back = compare_seeds([0.30, 0.31, 0.29], [0.31, 0.33, 0.32])
     assert back.difference == pytest.approx(-0.02)
-    assert back.p == pytest.approx(found.p)
+    assert back.p == pytest.approx(test.p)
 
 
 def test_an_effect_is_told_from_five_seeds_on():
@@ -215,13 +224,13 @@ def test_an_effect_is_told_from_five_seeds_on():
 
 
 def test_one_seed_is_no_test():
-    found = compare_seeds([0.31], [0.30])
-    assert found.difference == pytest.approx(0.01)
-    assert (found.n, found.interval, found.p, found.effect) == (1, None, None, None)
+    test = compare_seeds([0.31], [0.30])
+    assert test.difference == pytest.approx(0.01)
+    assert (test.n, test.interval, test.p, test.effect) == (1, None, None, None)
 
 
 def test_rows_without_chance_have_no_test_over_seeds():
-    found = compare_seeds([0.3] * 5, [0.1] * 5)
-    assert (found.p, found.effect) == (None, None)
-    assert found.difference == pytest.approx(0.2)
+    test = compare_seeds([0.3] * 5, [0.1] * 5)
+    assert (test.p, test.effect) == (None, None)
+    assert test.difference == pytest.approx(0.2)
     assert compare_seeds([0.3] * 5, [0.3] * 5).p == 1

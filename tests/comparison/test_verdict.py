@@ -25,7 +25,7 @@ def compared(users_p: float | None, seeds_p: float | None, seeds: int = 3, sign:
 
 
 @pytest.mark.parametrize(
-    ("held", "sure", "where"),
+    ("pair", "sure", "where"),
     [
         (compared(0.01, 0.01), "certain over users and over 3 seeds", "better"),
         (compared(0.01, 0.01, sign=-1), "certain over users and over 3 seeds", "worse"),
@@ -38,14 +38,14 @@ def compared(users_p: float | None, seeds_p: float | None, seeds: int = 3, sign:
         (None, "not tested", ""),
     ],
 )
-def test_users_and_seeds_are_told_apart(held: Compared | None, sure: str, where: str):
-    assert certainty(held) == sure
-    assert standing(held, "ndcg@20") == where
+def test_users_and_seeds_are_told_apart(pair: Compared | None, sure: str, where: str):
+    assert certainty(pair) == sure
+    assert standing(pair, "ndcg@20") == where
 
 
 def test_which_side_is_better_depends_on_the_metric():
-    held = compared(0.01, 0.01)
-    assert [standing(held, name) for name in ("giniindex@20", "averagepopularity@20")] == ["worse", "higher"]
+    pair = compared(0.01, 0.01)
+    assert [standing(pair, name) for name in ("giniindex@20", "averagepopularity@20")] == ["worse", "higher"]
 
 
 def test_the_pareto_line_goes_through_what_nothing_beats():

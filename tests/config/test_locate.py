@@ -34,8 +34,8 @@ def folder(root: Path, name: str, *files: str) -> Path:
 @pytest.mark.parametrize("explicit", [True, False])
 def test_a_folder_comes_before_a_download(tmp_path, files, kind, presplit, explicit):
     path = folder(tmp_path, "yelp", *files)
-    found = locate("yelp", str(tmp_path), "elsewhere") if explicit else locate("yelp", None, str(tmp_path))
-    assert found == DataLocation(kind, "yelp", path, presplit)
+    location = locate("yelp", str(tmp_path), "elsewhere") if explicit else locate("yelp", None, str(tmp_path))
+    assert location == DataLocation(kind, "yelp", path, presplit)
 
 
 def test_the_default_path_is_not_searched_where_data_path_is_set(tmp_path):
@@ -49,9 +49,9 @@ def test_the_default_path_is_not_searched_where_data_path_is_set(tmp_path):
 def test_ml_100k_is_bundled_unless_data_path_holds_one(tmp_path):
     folder(tmp_path, "ml-100k", *TEXT)
     (tmp_path / "empty").mkdir()
-    for found in (locate("ml-100k", None, str(tmp_path)), locate("ml-100k", str(tmp_path / "empty"))):
-        assert (found.kind, found.name, found.presplit) == ("bundled", "ml-100k", False)
-        assert (found.folder / "ml-100k.inter").is_file()
+    for location in (locate("ml-100k", None, str(tmp_path)), locate("ml-100k", str(tmp_path / "empty"))):
+        assert (location.kind, location.name, location.presplit) == ("bundled", "ml-100k", False)
+        assert (location.folder / "ml-100k.inter").is_file()
     assert locate("ml-100k", str(tmp_path)) == DataLocation("text", "ml-100k", tmp_path / "ml-100k", True)
 
 
@@ -65,8 +65,8 @@ def test_downloads_go_under_the_path_in_force(tmp_path):
 def test_aliases_stand_in_recbole_s_table(tmp_path):
     assert set(DOWNLOAD_ALIASES.values()) <= set(known_downloads())
     assert not set(DOWNLOAD_ALIASES) & set(known_downloads())
-    found = locate("amazon-toys", str(tmp_path))
-    assert found == DataLocation("download", "amazon-toys-games", tmp_path / "amazon-toys-games", False)
+    location = locate("amazon-toys", str(tmp_path))
+    assert location == DataLocation("download", "amazon-toys-games", tmp_path / "amazon-toys-games", False)
     done = folder(tmp_path, "amazon-toys-games", "amazon-toys-games.inter")
     assert locate("amazon-toys", str(tmp_path)) == DataLocation("atomic", "amazon-toys-games", done, False)
     own = folder(tmp_path, "amazon-toys", *TEXT)

@@ -71,7 +71,7 @@ def test_judge_and_loss_by_model_and_keys(
 
 
 @pytest.mark.parametrize(
-    ("model", "keys", "said"),
+    ("model", "keys", "message"),
     [
         ("BPR", {"judge": "file", "judge_file": "v.tsv"}, "a file of verdicts has no candidates.*positives_loss=pairs"),
         ("SASRec", {**SASREC, "judge": "learned"}, "here SASRec has the negatives of dns.*choose another model"),
@@ -82,18 +82,18 @@ def test_judge_and_loss_by_model_and_keys(
     ids=str,
 )
 def test_lists_that_cannot_be_had_are_refused_when_they_are_asked_for(
-    data: Path, model: str, keys: dict[str, Any], said: str
+    data: Path, model: str, keys: dict[str, Any], message: str
 ) -> None:
     config = config_of(data, model, keys)
     plan = config.method
     assert plan.positives_loss == "pairs"
     assert list_obstacle(config.settings, config, plan.judge, plan.effective, plan.base is not None)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         config_of(data, model, {**keys, "positives_loss": "list"})
 
 
 @pytest.mark.parametrize(
-    ("keys", "said"),
+    ("keys", "message"),
     [
         ({"judge_decision": "calibrated"}, "judge_decision=calibrated"),
         ({"candidate_source": "file", "candidate_file": "c.tsv"}, "--candidate_source=EASE"),
@@ -102,20 +102,20 @@ def test_lists_that_cannot_be_had_are_refused_when_they_are_asked_for(
     ],
     ids=str,
 )
-def test_the_learned_judge_is_refused_where_it_cannot_be_fitted(data: Path, keys: dict[str, Any], said: str) -> None:
+def test_the_learned_judge_is_refused_where_it_cannot_be_fitted(data: Path, keys: dict[str, Any], message: str) -> None:
     obstacle = learned_obstacle(config_of(data, "BPR", keys).settings.as_dict())
     assert obstacle is not None
-    assert said in obstacle
+    assert message in obstacle
     assert learned_obstacle(config_of(data, "BPR", {}).settings.as_dict()) is None
 
 
 def test_a_shard_without_a_named_judge_and_learned_from_without_the_learned_judge_are_refused(data: Path) -> None:
-    for keys, said in (
+    for keys, message in (
         ({"shard": "1/2"}, "shard=1/2 divides the questions"),
         ({"learned_from": "rule", "judge": "rule"}, "learned_from=rule is read by judge=learned alone"),
     ):
         config = config_of(data, "BPR", keys)
-        with pytest.raises(UserError, match=said):
+        with pytest.raises(UserError, match=message):
             check_judge(config.settings, config.method)
 
 

@@ -90,9 +90,9 @@ def test_start_values_are_the_documented_ones() -> None:
 
 
 def test_keys_of_samplers_are_typed_and_keep_what_is_given() -> None:
-    found = Settings.parse({"srns_warmup": "7"})
-    assert found.declared["srns_warmup"] == found.as_dict()["srns_warmup"] == 7
-    assert found.declared["srns_alpha"] == 5.0
+    settings = Settings.parse({"srns_warmup": "7"})
+    assert settings.declared["srns_warmup"] == settings.as_dict()["srns_warmup"] == 7
+    assert settings.declared["srns_alpha"] == 5.0
 
 
 def test_overall_yaml_repeats_the_start_values_and_names_every_key() -> None:

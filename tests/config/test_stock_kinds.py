@@ -12,7 +12,7 @@ from recbole_dtlns.errors import UserError
 
 
 @pytest.mark.parametrize(
-    ("flag", "said"),
+    ("flag", "message"),
     [
         ("use_gpu=maybe", "expected true or false"),
         ("embedding_size=1000000000000", "expected a whole number from 1 to 65536"),
@@ -35,15 +35,15 @@ from recbole_dtlns.errors import UserError
         ("benchmark_filename=['a','b']", "expected three names"),
     ],
 )
-def test_a_value_of_another_kind(flag: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_value_of_another_kind(flag: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--model=BPR", "--dataset=ml-100k", "--epochs=1", f"--{flag}"]) == 2
     lines = capsys.readouterr().err.strip().splitlines()
-    assert said in lines[-1]
+    assert message in lines[-1]
     assert not any("Traceback" in line for line in lines)
 
 
 @pytest.mark.parametrize(
-    ("model", "keys", "said"),
+    ("model", "keys", "message"),
     [
         ("NGCF", {"hidden_size_list": 5}, "expected a list"),
         ("BERT4Rec", {"mask_ratio": "abc"}, "expected a number, such as 0.2"),
@@ -52,11 +52,11 @@ def test_a_value_of_another_kind(flag: str, said: str, capsys: pytest.CaptureFix
         ("NeuMF", {"mlp_hidden_size": [8, 4]}, None),
     ],
 )
-def test_keys_of_models_by_their_start_values(model: str, keys: dict[str, Any], said: str | None) -> None:
-    if said is None:
+def test_keys_of_models_by_their_start_values(model: str, keys: dict[str, Any], message: str | None) -> None:
+    if message is None:
         Config(model, "ml-100k", config_dict=keys)
     else:
-        with pytest.raises(UserError, match=said):
+        with pytest.raises(UserError, match=message):
             Config(model, "ml-100k", config_dict=keys)
 
 
@@ -66,18 +66,18 @@ def test_models_that_recbole_evaluates_by_value_keep_its_metric() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "said"),
+    ("model", "message"),
     [("GRU4RecCPR", "ended the program without a result"), ("CORE", "cannot be made with these keys")],
 )
 def test_a_model_that_does_not_take_bpr(
-    model: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    model: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = write_timed(tmp_path)
     monkeypatch.chdir(tmp_path)
     keys = ["--dataset=timed", f"--data_path={data}", "--load_col={'inter':['user_id','item_id','timestamp']}"]
     split = "--eval_args={'order':'TO','split':{'LS':'valid_and_test'}}"
     assert main([f"--model={model}", "--loss_type=BPR", "--topk=[5]", "--neg_sampler=uniform", *keys, split]) == 2
-    assert said in capsys.readouterr().err.splitlines()[-1]
+    assert message in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_repeatnet_says_that_it_takes_negatives_for_positives() -> None:

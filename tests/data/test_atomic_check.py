@@ -91,9 +91,9 @@ def test_a_bad_file_is_refused_by_the_command_and_by_doctor(home, capsys, name):
     write(home, lines)
     keys = ["--load_col={'inter': ['user_id', 'item_id', 'rating', 'timestamp']}"]
     assert train(*keys) == 2
-    said = capsys.readouterr().err
-    assert "shop.inter" in said
-    assert re.search(expected, said)
+    output = capsys.readouterr().err
+    assert "shop.inter" in output
+    assert re.search(expected, output)
     assert main(["doctor", "--dataset=shop", "--data_path=data", *keys]) == 2
     assert re.search(expected, capsys.readouterr().err)
 
@@ -175,9 +175,9 @@ def test_a_load_col_that_no_file_has_is_named(home, capsys):
 def test_what_recbole_says_after_reading_names_the_fields(home, capsys):
     write(home, [HEADER, *ROWS])
     assert train("--val_interval={'price': '[1,2]'}") == 2
-    said = capsys.readouterr().err
-    assert "price" in said
-    assert "shop.inter: user_id, item_id, rating, timestamp" in said
+    output = capsys.readouterr().err
+    assert "price" in output
+    assert "shop.inter: user_id, item_id, rating, timestamp" in output
 
 
 def test_missing_numbers_are_counted(tmp_path, caplog):

@@ -64,8 +64,8 @@ def test_the_switches_decide_where_inferred_positives_go(toy_data: Path, in_loss
     config = Config("LightGCN", "toy", config_dict=keys)
     config["checkpoint_dir"] = str(toy_data / "saved")
     split = build_split(config, toy_data / "cache")
-    found = identify(split.view, config.settings, config.method, toy_data / "cache")
-    ready = prepare(config, split, found.inferred, found.trees)
+    identified = identify(split.view, config.settings, config.method, toy_data / "cache")
+    ready = prepare(config, split, identified.inferred, identified.trees)
     assert ready.extra is not None
     real, more = len(split.train), len(ready.extra)
     assert len(ready.train_data._dataset) == real + more * in_loss
@@ -103,12 +103,12 @@ def test_rows_drawn_by_weight_come_from_the_loaders_own_generator(built: Any) ->
     config, split = built
     loader = PositiveDataLoader(config, augment(split.train, unseen(split)), None, shuffle=True)
     loader.draw_rows_by_weight()
-    found = []
+    drawn = []
     for seed in range(2):
         torch.manual_seed(seed)
         loader.generator.manual_seed(7)
-        found.append(loader.collate_fn(list(range(50)))["item_id"])
-    assert torch.equal(*found)
+        drawn.append(loader.collate_fn(list(range(50)))["item_id"])
+    assert torch.equal(*drawn)
 
 
 def test_a_batch_holds_the_rows_asked_for_in_their_order_with_features(
@@ -129,8 +129,8 @@ def test_models_without_bpr_loss_get_weights_by_drawn_rows(toy_data: Path) -> No
     )
     config["checkpoint_dir"] = str(toy_data / "saved")
     split = build_split(config, toy_data / "cache")
-    found = identify(split.view, config.settings, config.method, toy_data / "cache")
-    ready = prepare(config, split, found.inferred, found.trees)
+    identified = identify(split.view, config.settings, config.method, toy_data / "cache")
+    ready = prepare(config, split, identified.inferred, identified.trees)
     assert ready.train_data._row_weights is not None
     assert ready.train_data._row_weights.min() == pytest.approx(0.5)
 

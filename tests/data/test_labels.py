@@ -38,10 +38,10 @@ def test_a_loaded_label_of_0_is_refused_unless_asked_for(home, capsys, model, ki
     write(home, kind)
     sampler = ["--neg_sampler=recbole:uniform"] if model == "NeuMF" else []
     assert train(LOAD_LABEL, *sampler, model=model) == 2
-    said = capsys.readouterr().err
-    assert "48 of 120 interactions have label 0 (LABEL_FIELD)" in said
+    output = capsys.readouterr().err
+    assert "48 of 120 interactions have label 0 (LABEL_FIELD)" in output
     kept = "['1']" if kind == "token" else "'(0,inf)'"
-    assert f"--val_interval=\"{{'label': {kept}}}\"" in said
+    assert f"--val_interval=\"{{'label': {kept}}}\"" in output
     assert train(LOAD_LABEL, "--ignore_labels=true", *sampler, model=model, run="asked") == 0
     assert train(LOAD_LABEL, f"--val_interval={{'label': {kept}}}", *sampler, model=model, run="left_out") == 0
     counts = read_result(Path("left_out"))["data"]
@@ -51,9 +51,9 @@ def test_a_loaded_label_of_0_is_refused_unless_asked_for(home, capsys, model, ki
 def test_a_threshold_is_refused_with_its_own_cure(home, capsys):
     write(home)
     assert train(LOAD, "--threshold={'rating': 4}") == 2
-    said = capsys.readouterr().err
-    assert "72 of 120 interactions have rating below 4 (threshold)" in said
-    assert "--val_interval=\"{'rating': '[4,inf)'}\"" in said
+    output = capsys.readouterr().err
+    assert "72 of 120 interactions have rating below 4 (threshold)" in output
+    assert "--val_interval=\"{'rating': '[4,inf)'}\"" in output
     assert train(LOAD, "--threshold={'rating': 4}", "--val_interval={'rating': '[4,inf)'}", run="left_out") == 0
     assert train(LOAD, "--threshold={'rating': 1}", run="all") == 0
 

@@ -35,9 +35,9 @@ def matrix(users: int = 30, items: int = 50, density: float = 0.2, seed: int = 0
 
 def dense(pairs: Any, like: sparse.csr_matrix) -> np.ndarray:
     """How often each pair occurs, int64 like the matrix."""
-    found = np.zeros(like.shape, dtype=np.int64)
-    np.add.at(found, pairs, 1)
-    return found
+    counts = np.zeros(like.shape, dtype=np.int64)
+    np.add.at(counts, pairs, 1)
+    return counts
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -46,12 +46,12 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 def test_added_pairs_stand_in_no_part_and_none_twice() -> None:
     train, held_out = matrix(), matrix(density=0.1, seed=1)
-    found = dense(added_pairs(train, held_out, 400, rng()), train)
-    assert found.sum() == 400
-    assert found.max() == 1
-    assert not (found.astype(bool) & ((train + held_out).toarray() > 0)).any()
-    assert not found[0].any()
-    assert not found[:, 0].any()
+    added = dense(added_pairs(train, held_out, 400, rng()), train)
+    assert added.sum() == 400
+    assert added.max() == 1
+    assert not (added.astype(bool) & ((train + held_out).toarray() > 0)).any()
+    assert not added[0].any()
+    assert not added[:, 0].any()
 
 
 def test_users_of_added_pairs_follow_their_activity_and_items_are_uniform() -> None:
@@ -59,9 +59,9 @@ def test_users_of_added_pairs_follow_their_activity_and_items_are_uniform() -> N
     train[1, 1:401] = train[2, 1:101] = 1  # user 3 is not in train
     train, totals, items = train.tocsr(), np.zeros(4), np.zeros(2001)
     for seed in range(20):
-        found = dense(added_pairs(train, sparse.csr_matrix(train.shape), 500, rng(seed)), train)
-        totals += found.sum(axis=1)
-        items += found.sum(axis=0)
+        added = dense(added_pairs(train, sparse.csr_matrix(train.shape), 500, rng(seed)), train)
+        totals += added.sum(axis=1)
+        items += added.sum(axis=0)
     assert totals[3] == 0
     assert totals[1] / totals.sum() == pytest.approx(0.8, abs=0.02)
     unseen = items[401:]  # by both users, so that all are alike
@@ -72,8 +72,8 @@ def test_users_of_added_pairs_follow_their_activity_and_items_are_uniform() -> N
 def test_added_pairs_fill_up_to_one_item_of_each_user_and_no_further() -> None:
     train, nothing = matrix(6, 9, 0.3), sparse.csr_matrix((7, 10), dtype=np.float32)
     room = 6 * 8 - train.nnz
-    found = dense(added_pairs(train, nothing, room, rng()), train)
-    assert ((found + train.toarray()).sum(axis=1)[1:] == 8).all()
+    added = dense(added_pairs(train, nothing, room, rng()), train)
+    assert ((added + train.toarray()).sum(axis=1)[1:] == 8).all()
     with pytest.raises(UserError, match=rf"asks for {room + 1} pairs added to .* only {room} can"):
         added_pairs(train, nothing, room + 1, rng())
 
@@ -81,9 +81,9 @@ def test_added_pairs_fill_up_to_one_item_of_each_user_and_no_further() -> None:
 @pytest.mark.parametrize("number", [0, 1, 60, 200])
 def test_hidden_pairs_are_training_pairs_and_every_user_keeps_one(number: int) -> None:
     train = matrix()
-    found = dense(hidden_pairs(train, number, rng()), train)
-    assert found.sum() == number
-    left = train.toarray() - found
+    hidden = dense(hidden_pairs(train, number, rng()), train)
+    assert hidden.sum() == number
+    left = train.toarray() - hidden
     assert left.min() == 0
     assert (left.sum(axis=1)[1:] >= 1).all()
 
@@ -99,8 +99,8 @@ def test_all_but_one_pair_of_each_user_can_be_hidden_and_no_more() -> None:
 
 def test_every_training_pair_is_hidden_equally_often() -> None:
     train = matrix(users=10, items=30, density=0.4)
-    found = sum(dense(hidden_pairs(train, train.nnz // 10, rng(seed)), train) for seed in range(600))
-    shares = found[train.toarray() > 0] / 600
+    times = sum(dense(hidden_pairs(train, train.nnz // 10, rng(seed)), train) for seed in range(600))
+    shares = times[train.toarray() > 0] / 600
     assert shares.mean() == pytest.approx(train.nnz // 10 / train.nnz)
     assert shares.std() < 1.2 * np.sqrt(0.1 * 0.9 / 600)
 
@@ -192,17 +192,19 @@ def test_recovered_pairs_are_counted_beside_chance(toy_data: Path) -> None:
     hidden = sorted(pairs(noisy.real_train) - pairs(noisy.train))[:4]
     users, items = (np.array(side) for side in zip(*hidden, toy_split()["test"][0], strict=True))
     extra = InferredIds.from_tokens(noisy.dataset, users, items, np.ones(5))
-    found = results.noise(noisy, extra)
-    assert found is not None
-    assert (found["pairs"], found["recovered"]) == (58, 4)
+    counted = results.noise(noisy, extra)
+    assert counted is not None
+    assert (counted["pairs"], counted["recovered"]) == (58, 4)
     visible = pairs(noisy.train)
     everything, inferred = pairs(noisy.real_train) - visible, list(zip(users.tolist(), items.tolist(), strict=True))
     chance = 0.0
     for user in {user for user, _ in everything}:
-        gone, said, train = (sum(one == user for one, _ in some) for some in (everything, inferred, visible))
-        chance += gone * said / (40 - train)
-    assert found["recovered_chance"] == pytest.approx(chance, abs=1e-3)
-    assert results.noise(noisy, None) == {**found, "recovered": None, "recovered_chance": None}
+        hidden_here, inferred_here, train = (
+            sum(owner == user for owner, _ in some) for some in (everything, inferred, visible)
+        )
+        chance += hidden_here * inferred_here / (40 - train)
+    assert counted["recovered_chance"] == pytest.approx(chance, abs=1e-3)
+    assert results.noise(noisy, None) == {**counted, "recovered": None, "recovered_chance": None}
     added = results.noise(split(toy_data, noise_rate=0.1), extra)
     assert added is not None
     assert added["recovered"] is added["recovered_chance"] is None

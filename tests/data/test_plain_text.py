@@ -140,14 +140,14 @@ def test_a_folder_has_one_layout(write, train, valid, layout):
 
 
 def test_pair_codes_are_equal_for_equal_pairs_and_sort_as_tokens_do():
-    one = (np.array(["b", "a", "a"]), np.array(["x", "z", "y"]))
-    other = (np.array(["a", "longer", "b"]), np.array(["z", "x", "x"]))
-    first, second = pair_codes([one, other])
+    three = (np.array(["b", "a", "a"]), np.array(["x", "z", "y"]))
+    two = (np.array(["a", "longer", "b"]), np.array(["z", "x", "x"]))
+    first, second = pair_codes([three, two])
     assert first.dtype == np.int64
     assert first[1] == second[0]
     assert first[0] == second[2]
     assert len({*first.tolist(), *second.tolist()}) == 4
     assert np.argsort(first).tolist() == [2, 1, 0]
     empty = (np.array([], dtype=str), np.array([], dtype=str))
-    assert [len(codes) for codes in pair_codes([one, empty])] == [3, 0]
+    assert [len(codes) for codes in pair_codes([three, empty])] == [3, 0]
     assert [len(codes) for codes in pair_codes([empty, empty])] == [0, 0]

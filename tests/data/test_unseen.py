@@ -23,19 +23,19 @@ def test_items_are_unseen_distinct_and_as_many_as_asked_for(density: float, shar
     dense[:, 0] = False
     free = 30 - dense.sum(axis=1)
     counts = np.floor(share * free * rng.random(40)).astype(int) if share < 1 else free
-    found = random_unseen(sparse.csr_matrix(dense), counts, rng)
-    assert len(found) == counts.sum()
+    chosen = random_unseen(sparse.csr_matrix(dense), counts, rng)
+    assert len(chosen) == counts.sum()
     users = np.repeat(np.arange(40), counts)
-    assert not dense[users, found].any()
-    assert found.min(initial=1) >= 1
-    assert len(np.unique(users * 31 + found)) == len(found)
+    assert not dense[users, chosen].any()
+    assert chosen.min(initial=1) >= 1
+    assert len(np.unique(users * 31 + chosen)) == len(chosen)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 def test_every_order_of_every_choice_is_equally_likely(count: int) -> None:
     seen = seen_matrix([[2, 5]] * 6000, 6)  # unseen: 1, 3, 4, 6
-    found = random_unseen(seen, np.full(6000, count), np.random.default_rng(1)).reshape(6000, count)
-    kinds, times = np.unique(found, axis=0, return_counts=True)
+    chosen = random_unseen(seen, np.full(6000, count), np.random.default_rng(1)).reshape(6000, count)
+    kinds, times = np.unique(chosen, axis=0, return_counts=True)
     expected = {1: 4, 2: 12, 3: 24, 4: 24}[count]
     assert set(kinds.ravel().tolist()) == {1, 3, 4, 6}
     assert len(kinds) == expected
@@ -44,9 +44,9 @@ def test_every_order_of_every_choice_is_equally_likely(count: int) -> None:
 
 def test_users_do_not_influence_the_order_of_the_result() -> None:
     seen = seen_matrix([[], [1, 2, 3], [4, 5], []], 5)
-    found = random_unseen(seen, np.array([0, 2, 3, 1]), np.random.default_rng(0))
-    assert sorted(found[:2].tolist()) == [4, 5]
-    assert sorted(found[2:5].tolist()) == [1, 2, 3]
+    chosen = random_unseen(seen, np.array([0, 2, 3, 1]), np.random.default_rng(0))
+    assert sorted(chosen[:2].tolist()) == [4, 5]
+    assert sorted(chosen[2:5].tolist()) == [1, 2, 3]
 
 
 def test_nothing_to_draw() -> None:

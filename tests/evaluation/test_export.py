@@ -31,12 +31,12 @@ def by_index(users: np.ndarray, items: np.ndarray, names: list[list[str]], topk:
         places = np.argsort(-(users @ items.T), axis=1)
         scores = np.take_along_axis(users @ items.T, places, axis=1)
     parts = toy_split()
-    known = set(parts["train"] + parts["valid"])
-    found = {}
+    seen = set(parts["train"] + parts["valid"])
+    lists = {}
     for user, order, values in zip(names[0], places, scores, strict=True):
         pairs = [((user, names[1][item]), value) for item, value in zip(order, values, strict=True)]
-        found |= dict([(pair, value) for pair, value in pairs if pair not in known][:topk])
-    return found
+        lists |= dict([(pair, value) for pair, value in pairs if pair not in seen][:topk])
+    return lists
 
 
 @pytest.mark.parametrize("flags", [["--model=BPR"], ["--model=LightGCN"], ["--model=NGCF", "--hidden_size_list=[8,8]"]])
@@ -48,9 +48,9 @@ def test_an_exact_index_over_the_vectors_lists_what_recommend_lists(toy: Path, f
     names = [Path(f"vectors/{side}s.tokens.txt").read_text().splitlines() for side in ("user", "item")]
     assert (len(users), len(items)) == (len(names[0]), len(names[1])) == (60, 40)
     assert items.shape[1] == (24 if "NGCF" in flags[0] else 8)
-    expected, found = listed("lists.tsv"), by_index(users, items, names, topk=5)
-    assert found.keys() == expected.keys()
-    np.testing.assert_allclose([found[pair] for pair in expected], list(expected.values()), rtol=1e-4, atol=1e-5)
+    expected, searched = listed("lists.tsv"), by_index(users, items, names, topk=5)
+    assert searched.keys() == expected.keys()
+    np.testing.assert_allclose([searched[pair] for pair in expected], list(expected.values()), rtol=1e-4, atol=1e-5)
     about = json.loads(Path("vectors/items.npy.json").read_text())
     assert (about["side"], about["train_hash"]) == ("item", read_result(Path("run"))["data"]["train_hash"])
     if flags == ["--model=BPR"]:

@@ -20,31 +20,31 @@ def groups() -> tuple[TrainSplit, Pairs]:
     rng = np.random.default_rng(3)
     users, items = np.divmod(np.arange(120 * 80), 80)
     likes = ((users % 4 == items % 4) & (rng.random(len(users)) < 0.6)) | (rng.random(len(users)) < 0.05)
-    held = likes & (rng.random(len(users)) < 0.25)
-    train = likes & ~held
+    is_held_out = likes & (rng.random(len(users)) < 0.25)
+    train = likes & ~is_held_out
     view = TrainSplit.from_pairs(np.char.mod("u%03d", users[train]), np.char.mod("i%02d", items[train]))
     assert (view.n_users, view.n_items) == (120, 80)
-    return view, (users[held] + 1, items[held] + 1)
+    return view, (users[is_held_out] + 1, items[is_held_out] + 1)
 
 
-def explained(view: TrainSplit, file: Pairs, held: Pairs) -> Explained:
-    return TrainHeads(view, *file, memory_gb=4.0).explain(*held)
+def explained(view: TrainSplit, file: Pairs, held_out: Pairs) -> Explained:
+    return TrainHeads(view, *file, memory_gb=4.0).explain(*held_out)
 
 
 def test_the_held_out_pairs_themselves() -> None:
-    view, held = groups()
-    assert explained(view, held, held).looks_held_out
+    view, held_out = groups()
+    assert explained(view, held_out, held_out).looks_held_out
 
 
 def test_a_train_only_judge_passes_and_so_do_random_pairs() -> None:
-    view, held = groups()
+    view, held_out = groups()
     top = ItemKNN().fit(view).top(view, Budget(5))
-    found = explained(view, (top.users, top.items), held)
-    assert found.pairs == len(top)
-    assert found.head >= found.hits > 0
-    assert not found.looks_held_out
+    knowledge = explained(view, (top.users, top.items), held_out)
+    assert knowledge.pairs == len(top)
+    assert knowledge.head >= knowledge.hits > 0
+    assert not knowledge.looks_held_out
     rng = np.random.default_rng(1)
-    assert not explained(view, (rng.integers(1, 121, 500), rng.integers(1, 81, 500)), held).looks_held_out
+    assert not explained(view, (rng.integers(1, 121, 500), rng.integers(1, 81, 500)), held_out).looks_held_out
 
 
 def test_a_head_has_as_many_pairs_of_each_user_as_the_file() -> None:

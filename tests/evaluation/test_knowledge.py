@@ -44,8 +44,8 @@ def ready(model: str, data: Path, **keys: Any) -> tuple[BuiltSplit, Prepared]:
     config = Config(model, "timed", config_dict=given)
     config["checkpoint_dir"] = str(data / "saved")
     split = build_split(config, data / "cache")
-    found = identify(split.view, config.settings, config.method, data / "cache")
-    return split, prepare(config, split, found.inferred, found.trees)
+    identified = identify(split.view, config.settings, config.method, data / "cache")
+    return split, prepare(config, split, identified.inferred, identified.trees)
 
 
 def run(data: Path, folder: Path, model: str, *more: str) -> dict[str, Any]:

@@ -17,8 +17,8 @@ OVERLAP = {"valid": 12, "valid_chance": 11.0, "test": 0, "test_chance": 9.0}
 
 
 def checks(data: Path, inferred: Any = None, **keys: Any) -> tuple[LeakChecks, Any]:
-    config, split, found, ready = prepared(data, **keys)
-    return LeakChecks(config, split, ready, inferred or found.inferred, data), ready
+    config, split, identified, ready = prepared(data, **keys)
+    return LeakChecks(config, split, ready, inferred or identified.inferred, data), ready
 
 
 def failed(outcomes: list[dict[str, Any]]) -> list[str]:
@@ -33,19 +33,19 @@ def test_an_honest_run_passes_all_of_them(toy_data: Path) -> None:
 
 @pytest.mark.parametrize("part", ["valid", "test"])
 def test_a_mask_that_leaves_out_too_much_or_too_little(toy_data: Path, part: str) -> None:
-    config, split, found, ready = prepared(toy_data)
+    config, split, identified, ready = prepared(toy_data)
     loader = getattr(ready, f"{part}_data")
     user = int(loader.uid_list[0])
     history = loader.uid2history_item[user]
     unseen = next(item for item in range(1, 40) if item not in history and item not in loader.uid2positive_item[user])
-    for changed, said in (
+    for changed, counted in (
         (torch.cat([history, torch.tensor([unseen])]), "1 further pairs are left out, 0 are not"),
         (history[1:], "0 further pairs are left out, 1 are not"),
     ):
         loader.uid2history_item[user] = changed
-        outcomes = LeakChecks(config, split, ready, found.inferred, toy_data).outcomes
+        outcomes = LeakChecks(config, split, ready, identified.inferred, toy_data).outcomes
         assert failed(outcomes) == [f"before: the ranking of {part} leaves out seen pairs alone"]
-        assert said in [outcome["found"] for outcome in outcomes]
+        assert counted in [outcome["found"] for outcome in outcomes]
 
 
 def test_the_reference_protocol_does_not_pass(toy_data: Path) -> None:
@@ -117,12 +117,12 @@ def test_no_overlap_where_chance_gives_some_looks_filtered(toy_data: Path) -> No
 def test_pairs_in_two_parts(tmp_path: Path, keys: dict[str, Any], place: int) -> None:
     """Pairs that noise hides from train are of the real train all the same."""
     write_pairs(tmp_path / "toy", toy_split())
-    config, split, found, ready = prepared(tmp_path, **keys)
+    config, split, identified, ready = prepared(tmp_path, **keys)
     held_out = split.parts[place].inter_feat
     hidden = pairs_of(split.real_train) - pairs_of(split.train)
     user, item = min(hidden or pairs_of(split.real_train))
     held_out[split.dataset.uid_field][0], held_out[split.dataset.iid_field][0] = user, item
-    outcomes = LeakChecks(config, split, ready, found.inferred, tmp_path).outcomes
+    outcomes = LeakChecks(config, split, ready, identified.inferred, tmp_path).outcomes
     assert outcomes[0] == {
         "when": "before",
         "name": "no pair stands in two of train, valid, test",

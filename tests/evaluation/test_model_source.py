@@ -32,7 +32,7 @@ def test_scores_and_candidates_come_from_the_model_fitted_on_the_view(monkeypatc
 def test_which_names_are_models():
     assert recbole_source("EASE", None) is None
     assert recbole_source("file", None) is None
-    found = recbole_source("BPR", {"epochs": 3})
-    assert (found.name, found.settings()["epochs"]) == ("BPR", 3)
+    source = recbole_source("BPR", {"epochs": 3})
+    assert (source.name, source.settings()["epochs"]) == ("BPR", 3)
     with pytest.raises(UserError, match="no source 'Nobody'"):
         recbole_source("Nobody", None)

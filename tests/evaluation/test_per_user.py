@@ -105,15 +105,15 @@ def test_a_damaged_file_of_users_is_named(tmp_path: Path) -> None:
     path, generator = tmp_path / PER_USER, np.random.default_rng(0)
     values = {f"recall@{k}": generator.random(100).astype(np.float32) for k in (10, 20)}
     np.savez_compressed(path, users=np.array([f"u{number}" for number in range(100)]), **values)
-    said = []
+    messages = []
     for content in damaged_copies(path.read_bytes()):
         path.write_bytes(content)
         try:
             read_per_user(path)
         except UserError as error:  # any other error fails the test
-            said.append(str(error))
-    assert len(said) > 30
-    assert all(str(path) in text for text in said)
+            messages.append(str(error))
+    assert len(messages) > 30
+    assert all(str(path) in text for text in messages)
 
 
 @pytest.mark.parametrize(

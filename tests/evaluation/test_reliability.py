@@ -23,18 +23,18 @@ def test_keep_all_is_sure_of_everything_and_valid_tells_how_much_is_right(toy: P
     parts["valid"] = parts["valid"][:37]  # fewer than in test
     write_pairs(toy / "data" / "toy", parts)
     [row] = result("--judge=keep_all", "--candidate_topk=40")["reliability"]["valid"]
-    known = {item for _, item in parts["train"]}
-    valid = sum(item in known for _, item in parts["valid"])
-    unseen = 60 * len(known) - len(parts["train"])
+    train_items = {item for _, item in parts["train"]}
+    valid = sum(item in train_items for _, item in parts["valid"])
+    unseen = 60 * len(train_items) - len(parts["train"])
     assert (row["low"], row["high"], row["pairs"], row["predicted"]) == (0.5, 1.0, unseen, 1.0)
     assert row["found"] == pytest.approx(valid / unseen)
 
 
 @pytest.mark.parametrize("judge", ["rule", "learned"])
 def test_every_judged_candidate_stands_in_one_bin(toy: Path, judge: str) -> None:
-    found = result(f"--judge={judge}", "--candidate_topk=12", "--judge_report=false")
-    rows = found["reliability"]["valid"]
-    assert sum(row["pairs"] for row in rows) == found["identification"]["pairs"] == 720
+    trained = result(f"--judge={judge}", "--candidate_topk=12", "--judge_report=false")
+    rows = trained["reliability"]["valid"]
+    assert sum(row["pairs"] for row in rows) == trained["identification"]["pairs"] == 720
     assert all(row["low"] <= row["predicted"] <= row["high"] for row in rows)
     hits = sum(row["pairs"] * row["found"] for row in rows)
     assert hits == pytest.approx(np.rint(hits))

@@ -19,10 +19,10 @@ def write(tmp_path, text, name="candidates.txt"):
     return path
 
 
-def pairs(found, view=VIEW5):
+def pairs(read, view=VIEW5):
     return [
         (view.users[user], view.items[item], int(rank))
-        for user, item, rank in zip(found.candidates.users, found.candidates.items, found.candidates.ranks, strict=True)
+        for user, item, rank in zip(read.candidates.users, read.candidates.items, read.candidates.ranks, strict=True)
     ]
 
 
@@ -38,16 +38,16 @@ def pairs(found, view=VIEW5):
     ],
 )
 def test_lists_and_pairs_mean_the_same(tmp_path, text):
-    found = read_candidates(write(tmp_path, text), VIEW5)
-    assert pairs(found) == [("10", "b", 0), ("10", "c", 1), ("9", "a", 0), ("9", "e", 1), ("9", "d", 2)]
-    assert found.candidates.scores.tolist() == [0, -1, 0, -1, -2]
-    assert (found.candidates.source, found.dropped) == ("file", 0)
+    read = read_candidates(write(tmp_path, text), VIEW5)
+    assert pairs(read) == [("10", "b", 0), ("10", "c", 1), ("9", "a", 0), ("9", "e", 1), ("9", "d", 2)]
+    assert read.candidates.scores.tolist() == [0, -1, 0, -1, -2]
+    assert (read.candidates.source, read.dropped) == ("file", 0)
 
 
 def test_train_pairs_are_dropped_and_counted_and_ranks_close_up(tmp_path):
-    found = read_candidates(write(tmp_path, "9 b a c e\nx d\n"), VIEW5)
-    assert pairs(found) == [("9", "a", 0), ("9", "e", 1)]
-    assert found.dropped == 3
+    read = read_candidates(write(tmp_path, "9 b a c e\nx d\n"), VIEW5)
+    assert pairs(read) == [("9", "a", 0), ("9", "e", 1)]
+    assert read.dropped == 3
 
 
 def test_the_budget_keeps_the_first(tmp_path):
@@ -71,10 +71,10 @@ def test_unknown_tokens_are_counted_and_shown(tmp_path):
     message = str(error.value)
     assert "found 1 users (77) and 6 items (zz, u1, u2, u3, u4, ...) that the training split does not have" in message
     assert "allow_foreign=true to leave these rows out" in message
-    found = read_candidates(path, VIEW, allow_foreign=True)
-    assert pairs(found) == [("10", "b", 0), ("9", "a", 0)]
-    assert found.dropped == 8
-    assert found.external["foreign"]
+    read = read_candidates(path, VIEW, allow_foreign=True)
+    assert pairs(read) == [("10", "b", 0), ("9", "a", 0)]
+    assert read.dropped == 8
+    assert read.external["foreign"]
 
 
 def test_tokens_that_look_like_numbers_are_not_numbers(tmp_path):
@@ -109,7 +109,7 @@ def test_a_file_from_another_split_is_refused(tmp_path):
 
 def test_tokens_with_spaces_are_separated_by_tabs(tmp_path):
     view = TrainSplit.from_pairs(np.array(["Ann Lee", "Bo"]), np.array(["The Sea", "Up"]))
-    found = read_candidates(write(tmp_path, "Ann Lee\tUp\nBo\tThe Sea\n"), view)
-    assert pairs(found, view) == [("Ann Lee", "Up", 0), ("Bo", "The Sea", 0)]
+    read = read_candidates(write(tmp_path, "Ann Lee\tUp\nBo\tThe Sea\n"), view)
+    assert pairs(read, view) == [("Ann Lee", "Up", 0), ("Bo", "The Sea", 0)]
     with pytest.raises(UserError, match="separate the columns by tabs"):
         read_candidates(write(tmp_path, "Ann\tUp\n"), view)

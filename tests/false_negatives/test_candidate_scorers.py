@@ -53,9 +53,9 @@ def test_ease_is_the_closed_form(l2, cells, monkeypatch):
 def test_the_withheld_item_comes_first(source):
     size = 50
     view = view_of(checkerboard(size))
-    found = source.fit(view).top(view, Budget.parse(1))
-    assert (found.users == found.items).mean() == 1.0  # 1/26 by chance
-    assert len(found) == size
+    top = source.fit(view).top(view, Budget.parse(1))
+    assert (top.users == top.items).mean() == 1.0  # 1/26 by chance
+    assert len(top) == size
 
 
 def test_ease_keeps_one_dense_matrix(monkeypatch):
@@ -119,8 +119,8 @@ def test_item_knn_on_three_users():
 
 def test_item_knn_leaves_out_what_has_no_neighbour():
     view = TrainSplit.from_pairs(np.array(["1", "1", "2", "2", "3"]), np.array(["a", "b", "c", "d", "a"]))
-    found = ItemKNN().fit(view).top(view, Budget.parse(5))
-    assert list(zip(found.users.tolist(), found.items.tolist(), strict=True)) == [(3, 2)]
+    top = ItemKNN().fit(view).top(view, Budget.parse(5))
+    assert list(zip(top.users.tolist(), top.items.tolist(), strict=True)) == [(3, 2)]
 
 
 def test_item_knn_refuses_nonsense():

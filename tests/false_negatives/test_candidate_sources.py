@@ -52,10 +52,10 @@ def test_whatever_decides_the_result_is_part_of_the_key(view, cache):
 
 
 def test_ease_gives_way_to_item_knn_where_it_would_not_fit(view, cache, caplog):
-    found = find_candidates(view, CandidateSettings(memory_gb=0.1, options={"l2": 5}), cache)
+    result = find_candidates(view, CandidateSettings(memory_gb=0.1, options={"l2": 5}), cache)
     expected = find_candidates(view, CandidateSettings("ItemKNN"), cache)
-    assert found.source_effective == found.candidates.source == "ItemKNN"
-    assert same(found, expected)
+    assert result.source_effective == result.candidates.source == "ItemKNN"
+    assert same(result, expected)
     assert expected.cached
     assert "candidate_memory_gb=0.1 allows less: ItemKNN makes the candidates" in caplog.text
     enough = CandidateSettings(memory_gb=EASE.memory_gb(view.n_items))
@@ -72,6 +72,8 @@ def test_unknown_names_and_options(view, cache):
     )
     with pytest.raises(UserError, match=r"candidate_config: EASE cannot be made with .*'lambda'"):
         find_candidates(view, CandidateSettings(options={"lambda": 1}), cache)
+    with pytest.raises(UserError, match=r"candidate_config: EASE cannot be made with .*needs l2 > 0, found 0"):
+        find_candidates(view, CandidateSettings(options={"l2": 0}), cache)
 
 
 def test_a_file_is_read_each_time(view, cache, tmp_path):
@@ -83,10 +85,10 @@ def test_a_file_is_read_each_time(view, cache, tmp_path):
     path = tmp_path / "candidates.txt"
     path.write_text(" ".join([user, seen, *unseen[:3]]))
     settings = CandidateSettings("file", Budget.parse(2), str(path))
-    found = find_candidates(view, settings, cache)
-    assert view.items[found.candidates.items].tolist() == unseen[:2].tolist()
-    assert (found.source_effective, found.cached, found.dropped) == ("file", False, 1)
-    assert [entry["kind"] for entry in found.external] == ["candidate_file"]
+    result = find_candidates(view, settings, cache)
+    assert view.items[result.candidates.items].tolist() == unseen[:2].tolist()
+    assert (result.source_effective, result.cached, result.dropped) == ("file", False, 1)
+    assert [entry["kind"] for entry in result.external] == ["candidate_file"]
     path.write_text(" ".join([user, *unseen[5:7]]))
     assert view.items[find_candidates(view, settings, cache).candidates.items].tolist() == unseen[5:7].tolist()
 
@@ -126,5 +128,5 @@ def test_a_source_of_ones_own_and_its_vectors(view, cache):
 def test_a_source_may_be_registered(view, cache, monkeypatch):
     monkeypatch.setitem(SOURCES, "Mine", ItemKNN)
     find_candidates(view, CandidateSettings("ItemKNN"), cache)
-    found = find_candidates(view, CandidateSettings("Mine"), cache)  # settings are equal, the name is not
-    assert (found.source_effective, found.cached) == ("Mine", False)
+    result = find_candidates(view, CandidateSettings("Mine"), cache)  # settings are equal, the name is not
+    assert (result.source_effective, result.cached) == ("Mine", False)

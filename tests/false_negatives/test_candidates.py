@@ -31,10 +31,8 @@ def slow_top(view, budget, scores):
     return result
 
 
-def as_rows(found):
-    return list(
-        zip(found.users.tolist(), found.items.tolist(), found.ranks.tolist(), found.scores.tolist(), strict=True)
-    )
+def as_rows(top):
+    return list(zip(top.users.tolist(), top.items.tolist(), top.ranks.tolist(), top.scores.tolist(), strict=True))
 
 
 TIED = st.sampled_from([-np.inf, -2.5, -1.0, -0.0, 0.0, 0.5, 1.0, 2.0, np.nan, np.inf])
@@ -54,8 +52,8 @@ def problems(draw):
 def test_dense_scores_equal_a_full_sort_in_blocks_of_any_size(problem, block_cells):
     view, scores, budget = problem
     before = scores.copy()
-    found = top_unseen(view, budget, lambda users: scores[users], "test", block_cells=block_cells)
-    assert as_rows(found) == slow_top(view, budget, scores)
+    top = top_unseen(view, budget, lambda users: scores[users], "test", block_cells=block_cells)
+    assert as_rows(top) == slow_top(view, budget, scores)
     np.testing.assert_array_equal(scores, before)  # the source's array is left alone
 
 
@@ -66,36 +64,36 @@ def test_sparse_scores_mean_the_same_with_zero_for_no_candidate(problem, block_c
     scores = np.where(np.isfinite(scores), scores, 0)
     matrix = sparse.csr_matrix(scores)
     cells = np.diff(matrix.indptr)
-    found = top_unseen(view, budget, lambda users: matrix[users], "test", cells, block_cells)
-    assert as_rows(found) == slow_top(view, budget, np.where(scores == 0, -np.inf, scores))
+    top = top_unseen(view, budget, lambda users: matrix[users], "test", cells, block_cells)
+    assert as_rows(top) == slow_top(view, budget, np.where(scores == 0, -np.inf, scores))
 
 
 def test_types_and_source():
     view = view_of(np.eye(3))
-    found = top_unseen(view, Budget.parse(1), lambda users: np.zeros((len(users), 4)), "mine")
-    assert (found.users.dtype, found.items.dtype, found.ranks.dtype) == (np.int64,) * 3
-    assert (found.scores.dtype, found.source, len(found)) == (np.float32, "mine", 3)
-    assert found.items.tolist() == [2, 1, 1]
+    top = top_unseen(view, Budget.parse(1), lambda users: np.zeros((len(users), 4)), "mine")
+    assert (top.users.dtype, top.items.dtype, top.ranks.dtype) == (np.int64,) * 3
+    assert (top.scores.dtype, top.source, len(top)) == (np.float32, "mine", 3)
+    assert top.items.tolist() == [2, 1, 1]
 
 
 def test_the_array_of_the_source_may_be_its_own():
     view, scores = view_of(np.eye(3)), np.ones((4, 4), dtype=np.float32)
     scores.flags.writeable = False
-    found = top_unseen(view, Budget.parse(5), lambda users: scores[: len(users)], "test")
-    assert found.items.tolist() == [2, 3, 1, 3, 1, 2]
+    top = top_unseen(view, Budget.parse(5), lambda users: scores[: len(users)], "test")
+    assert top.items.tolist() == [2, 3, 1, 3, 1, 2]
 
 
 def test_nobody_gets_anything_from_an_empty_budget_and_nothing_is_scored():
     view = view_of(np.eye(3))
-    found = top_unseen(view, Budget.parse(0), lambda users: pytest.fail("scored"), "test")
-    assert len(found) == 0
-    assert found.items.dtype == np.int64
+    top = top_unseen(view, Budget.parse(0), lambda users: pytest.fail("scored"), "test")
+    assert len(top) == 0
+    assert top.items.dtype == np.int64
 
 
 def test_a_user_who_has_everything_gets_nothing():
     view = view_of(np.array([[1, 1, 1], [1, 0, 0]]))
-    found = top_unseen(view, Budget.parse(2), lambda users: np.ones((len(users), 4)), "test")
-    assert as_rows(found) == [(2, 2, 0, 1.0), (2, 3, 1, 1.0)]
+    top = top_unseen(view, Budget.parse(2), lambda users: np.ones((len(users), 4)), "test")
+    assert as_rows(top) == [(2, 2, 0, 1.0), (2, 3, 1, 1.0)]
 
 
 def test_scores_of_another_shape_are_refused():
@@ -105,15 +103,15 @@ def test_scores_of_another_shape_are_refused():
 
 def test_sparse_entries_are_in_order_and_neither_zero_nor_infinite():
     values, columns = np.array([3, 0, 1, np.inf, 2], dtype=np.float32), np.array([4, 1, 2, 0, 3])
-    rows, found, scores = sparse_entries(sparse.csr_matrix((values, columns, [0, 3, 5]), shape=(2, 5)))
-    assert (rows.tolist(), found.tolist(), scores.tolist()) == ([0, 0, 1], [2, 4, 3], [1.0, 3.0, 2.0])
+    rows, items, scores = sparse_entries(sparse.csr_matrix((values, columns, [0, 3, 5]), shape=(2, 5)))
+    assert (rows.tolist(), items.tolist(), scores.tolist()) == ([0, 0, 1], [2, 4, 3], [1.0, 3.0, 2.0])
 
 
 def test_order_of_appearance_is_rank():
     users, items = np.array([2, 1, 2, 1, 3]), np.array([5, 6, 7, 8, 9])
-    found, order = ranked_by_order(users, items, "file")
-    assert as_rows(found) == [(1, 6, 0, 0.0), (1, 8, 1, -1.0), (2, 5, 0, 0.0), (2, 7, 1, -1.0), (3, 9, 0, 0.0)]
-    np.testing.assert_array_equal(users[order], found.users)
+    ranked, order = ranked_by_order(users, items, "file")
+    assert as_rows(ranked) == [(1, 6, 0, 0.0), (1, 8, 1, -1.0), (2, 5, 0, 0.0), (2, 7, 1, -1.0), (3, 9, 0, 0.0)]
+    np.testing.assert_array_equal(users[order], ranked.users)
 
 
 @given(st.lists(st.integers(0, 20), max_size=40), st.integers(1, 30))

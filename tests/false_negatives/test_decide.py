@@ -137,12 +137,12 @@ def test_calibrated_is_per_user_by_the_fitted_probability():
     probability = probability_of(raw, Calibration(-1.0, 0.5))  # a judge that is wrong: the lowest raw is the best
     for kind in ("calibrated", "per_user"):
         settings = DecisionSettings(kind, 0.5, Budget.parse(1))
-        found = decide(np.ones(4, int), np.arange(4), raw, np.arange(4), settings, np.array([0, 1]), probability)
-        assert found.accepted.tolist() == [False, False, True, False]
-        np.testing.assert_array_equal(found.probability, probability)
+        decision = decide(np.ones(4, int), np.arange(4), raw, np.arange(4), settings, np.array([0, 1]), probability)
+        assert decision.accepted.tolist() == [False, False, True, False]
+        np.testing.assert_array_equal(decision.probability, probability)
     settings = DecisionSettings("calibrated", 0.6, Budget.parse(4))
-    found = decide(np.ones(4, int), np.arange(4), raw, np.arange(4), settings, np.array([0, 4]), probability)
-    assert found.accepted.tolist() == [False, False, True, True]
+    decision = decide(np.ones(4, int), np.arange(4), raw, np.arange(4), settings, np.array([0, 4]), probability)
+    assert decision.accepted.tolist() == [False, False, True, True]
 
 
 @pytest.mark.parametrize("kind", DECISIONS)

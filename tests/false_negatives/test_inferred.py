@@ -48,9 +48,11 @@ def test_writing_what_was_read_changes_no_byte(tmp_path_factory, rows):
 
 def test_from_a_decision():
     view = TrainSplit.from_pairs(np.array(["9", "10", "10"]), np.array(["a", "b", "c"]))  # 10 sorts before 9
-    found = Candidates(np.array([1, 2, 2]), np.array([1, 3, 2]), np.array([0, 0, 1]), np.zeros(3, np.float32), "test")
+    candidates = Candidates(
+        np.array([1, 2, 2]), np.array([1, 3, 2]), np.array([0, 0, 1]), np.zeros(3, np.float32), "test"
+    )
     decision = Decision(np.array([0.4, 0.8, 1.0]), np.array([False, True, True]))
-    inferred = InferredPositives.from_decision(view, found, decision, 0.5)
+    inferred = InferredPositives.from_decision(view, candidates, decision, 0.5)
     assert inferred.users.tolist() == ["9", "9"]
     assert inferred.items.tolist() == ["b", "c"]
     assert inferred.probability.tolist() == [1.0, 0.8]
@@ -92,7 +94,7 @@ def test_a_missing_file(tmp_path):
 
 @pytest.mark.parametrize("token", ["a\tb", "a\nb", "a\rb"])
 def test_tokens_that_the_file_cannot_hold(tmp_path, token):
-    one = np.array(["x"])
+    item = np.array(["x"])
     with pytest.raises(UserError, match="holds a tab or a line end"):
-        write_inferred(tmp_path / "x.tsv", InferredPositives(one, np.array([token]), np.ones(1), np.ones(1)), {})
+        write_inferred(tmp_path / "x.tsv", InferredPositives(item, np.array([token]), np.ones(1), np.ones(1)), {})
     assert list(tmp_path.iterdir()) == []

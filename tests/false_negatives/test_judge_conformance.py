@@ -123,7 +123,7 @@ def test_the_codes_it_is_asked_about_are_those_of_its_context(judge: Judge, keys
 def test_a_pair_without_an_answer_stays_without_one_and_is_asked_again(
     judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, found, score = [], candidates(), judge.score
+    asked, pairs, score = [], candidates(), judge.score
 
     def silent(users: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         asked.append(len(users))
@@ -132,14 +132,14 @@ def test_a_pair_without_an_answer_stays_without_one_and_is_asked_again(
 
     with VerdictStore(tmp_path / "verdicts") as store:
         monkeypatch.setattr(judge, "score", silent)
-        first = judge_pairs(judge, context({}), found, store)
-        np.testing.assert_array_equal(np.isnan(first.raw), found.items % 3 == 0)
+        first = judge_pairs(judge, context({}), pairs, store)
+        np.testing.assert_array_equal(np.isnan(first.raw), pairs.items % 3 == 0)
         monkeypatch.setattr(judge, "score", score)
-        second = judge_pairs(judge, context({}), found, store)
-        third = judge_pairs(judge, context({}), found, store)
-    assert sum(asked) == len(found)
-    np.testing.assert_allclose(second.raw, score(found.users, found.items)[0], atol=ROUNDING)
-    assert (second.asked, third.asked) == ((found.items % 3 == 0).sum(), 0)
+        second = judge_pairs(judge, context({}), pairs, store)
+        third = judge_pairs(judge, context({}), pairs, store)
+    assert sum(asked) == len(pairs)
+    np.testing.assert_allclose(second.raw, score(pairs.users, pairs.items)[0], atol=ROUNDING)
+    assert (second.asked, third.asked) == ((pairs.items % 3 == 0).sum(), 0)
 
 
 def test_what_it_says_of_itself_can_be_stored(judge: Judge) -> None:

@@ -44,23 +44,23 @@ def setting(n_users=20, n_items=30, topk=4):
     numbers = np.arange(view.n_items + 1, dtype=np.int16)
     codes = np.stack([numbers // 6, numbers % 6], axis=1) - np.int16(numbers[:, None] == 0)
     scores = rng.random(view.matrix.shape)
-    found = top_unseen(view, Budget.parse(topk), lambda users: scores[users], "test")
-    return JudgeContext(view.matrix, codes, codes[:, :1]), found
+    pairs = top_unseen(view, Budget.parse(topk), lambda users: scores[users], "test")
+    return JudgeContext(view.matrix, codes, codes[:, :1]), pairs
 
 
 def test_every_pair_is_asked_once_and_kept(tmp_path):
-    context, found = setting()
+    context, pairs = setting()
     judge, again = Counting(mass=0.25), Counting()
     with VerdictStore(tmp_path / "v") as store:
-        first = judge_pairs(judge, context, found, store, chunk_users=3)
-        second = judge_pairs(again, context, found, store, chunk_users=7)
-    np.testing.assert_array_equal(first.raw, answer(found.users, found.items))
-    np.testing.assert_array_equal(first.mass, np.full(len(found), 0.25))
+        first = judge_pairs(judge, context, pairs, store, chunk_users=3)
+        second = judge_pairs(again, context, pairs, store, chunk_users=7)
+    np.testing.assert_array_equal(first.raw, answer(pairs.users, pairs.items))
+    np.testing.assert_array_equal(first.mass, np.full(len(pairs), 0.25))
     np.testing.assert_array_equal(second.raw, first.raw)
     np.testing.assert_array_equal(second.mass, first.mass)
-    assert (first.asked, first.reused) == (len(found), 0)
-    assert (second.asked, second.reused, again.asked) == (0, len(found), [])
-    assert judge.asked == list(zip(found.users.tolist(), found.items.tolist(), strict=True))  # users side by side
+    assert (first.asked, first.reused) == (len(pairs), 0)
+    assert (second.asked, second.reused, again.asked) == (0, len(pairs), [])
+    assert judge.asked == list(zip(pairs.users.tolist(), pairs.items.tolist(), strict=True))  # users side by side
 
 
 def test_a_larger_top_k_asks_for_the_new_pairs_alone(tmp_path):
@@ -75,10 +75,10 @@ def test_a_larger_top_k_asks_for_the_new_pairs_alone(tmp_path):
 
 
 def test_another_setting_asks_anew(tmp_path):
-    context, found = setting()
+    context, pairs = setting()
     with VerdictStore(tmp_path / "v") as store:
-        judge_pairs(Counting("p"), context, found, store)
-        assert judge_pairs(Counting("q"), context, found, store).asked == len(found)
+        judge_pairs(Counting("p"), context, pairs, store)
+        assert judge_pairs(Counting("q"), context, pairs, store).asked == len(pairs)
 
 
 def test_equal_questions_are_asked_once(tmp_path):
@@ -94,7 +94,7 @@ def test_equal_questions_are_asked_once(tmp_path):
 
 
 def test_pairs_without_an_answer_are_asked_again_next_time(tmp_path, caplog):
-    context, found = setting()
+    context, pairs = setting()
 
     class Silent(Counting):
         def score(self, users, items):
@@ -102,24 +102,24 @@ def test_pairs_without_an_answer_are_asked_again_next_time(tmp_path, caplog):
             return np.where(items % 5 == 0, np.nan, raw), mass
 
     with VerdictStore(tmp_path / "v") as store:
-        first = judge_pairs(Silent(), context, found, store)
-        silent = found.items % 5 == 0
+        first = judge_pairs(Silent(), context, pairs, store)
+        silent = pairs.items % 5 == 0
         np.testing.assert_array_equal(np.isnan(first.raw), silent)
-        assert f"no answer for {silent.sum()} of {len(found)} pairs" in caplog.text
-        second = judge_pairs(Counting(), context, found, store)
+        assert f"no answer for {silent.sum()} of {len(pairs)} pairs" in caplog.text
+        second = judge_pairs(Counting(), context, pairs, store)
     assert second.asked == silent.sum() > 0
-    np.testing.assert_array_equal(second.raw, answer(found.users, found.items))
+    np.testing.assert_array_equal(second.raw, answer(pairs.users, pairs.items))
 
 
 def test_nothing_to_judge(tmp_path):
-    context, found = setting()
+    context, pairs = setting()
     with VerdictStore(tmp_path / "v") as store:
-        verdicts = judge_pairs(Counting(), context, found.take(np.zeros(len(found), dtype=bool)), store)
+        verdicts = judge_pairs(Counting(), context, pairs.take(np.zeros(len(pairs), dtype=bool)), store)
     assert (len(verdicts.raw), verdicts.asked, verdicts.reused) == (0, 0, 0)
 
 
 def test_a_judge_that_answers_something_else_is_refused(tmp_path):
-    context, found = setting()
+    context, pairs = setting()
 
     class Short(Counting):
         def score(self, users, items):
@@ -127,12 +127,12 @@ def test_a_judge_that_answers_something_else_is_refused(tmp_path):
 
     with VerdictStore(tmp_path / "v") as store:
         with pytest.raises(ValueError, match=r"judge counting gave scores .* expected"):
-            judge_pairs(Short(), context, found, store)
+            judge_pairs(Short(), context, pairs, store)
         assert len(store) == 0
 
 
 def test_ctrl_c_keeps_the_finished_blocks(tmp_path):
-    context, found = setting()
+    context, pairs = setting()
 
     class Interrupted(Counting):
         def score(self, users, items):
@@ -142,11 +142,11 @@ def test_ctrl_c_keeps_the_finished_blocks(tmp_path):
 
     judge = Interrupted()
     with VerdictStore(tmp_path / "v") as store:
-        verdicts = judge_pairs(judge, context, found, store, chunk_users=4)
-        assert len(store) == (found.users <= 8).sum() == len(judge.asked)
+        verdicts = judge_pairs(judge, context, pairs, store, chunk_users=4)
+        assert len(store) == (pairs.users <= 8).sum() == len(judge.asked)
     assert verdicts.interrupted
-    assert verdicts.unjudged == (found.users > 8).sum()
-    np.testing.assert_array_equal(np.isnan(verdicts.raw), found.users > 8)
+    assert verdicts.unjudged == (pairs.users > 8).sum()
+    np.testing.assert_array_equal(np.isnan(verdicts.raw), pairs.users > 8)
 
 
 KILLED = """
@@ -172,12 +172,12 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
         [sys.executable, "-c", script, str(store_path)], capture_output=True, timeout=120, check=False
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
-    context, found = setting()
+    context, pairs = setting()
     judge = Counting()
     with VerdictStore(store_path) as store:
-        finished = found.users <= 12
+        finished = pairs.users <= 12
         assert len(store) == finished.sum()
-        verdicts = judge_pairs(judge, context, found, store, chunk_users=4)
-    np.testing.assert_array_equal(verdicts.raw, answer(found.users, found.items))
+        verdicts = judge_pairs(judge, context, pairs, store, chunk_users=4)
+    np.testing.assert_array_equal(verdicts.raw, answer(pairs.users, pairs.items))
     assert {user for user, _ in judge.asked} == set(range(13, 21))
     assert verdicts.reused == finished.sum()

@@ -49,9 +49,11 @@ def ready(data: Path, model: str = "BPR", **keys: Any) -> tuple[BuiltSplit, Iden
     config = Config(model, "toy", config_dict=given)
     config["checkpoint_dir"] = str(data / "saved")
     split = build_split(config, data / "cache")
-    found = identify(split.view, config.settings, config.method, data / "cache")
-    prepared = prepare(config, split, found.inferred, found.trees, lists=found.lists, place=RunPlace(data))
-    return split, found, prepared
+    identified = identify(split.view, config.settings, config.method, data / "cache")
+    prepared = prepare(
+        config, split, identified.inferred, identified.trees, lists=identified.lists, place=RunPlace(data)
+    )
+    return split, identified, prepared
 
 
 def column(folder: Path, name: str) -> list[float]:
@@ -157,11 +159,11 @@ def test_replacing_valid_and_test_changes_no_list(data: Path, tmp_path: Path) ->
     parts = toy_split()
     other = {"valid": [("newcomer", "aaa"), ("u4", "zzz")], "test": [("u1", "0"), ("a0", "i1")]}
     write_pairs(tmp_path / "toy", {**parts, **other})
-    found = [ready(folder, **LISTS) for folder in (data, tmp_path)]
+    runs = [ready(folder, **LISTS) for folder in (data, tmp_path)]
     for name in ("users", "items", "values"):
-        np.testing.assert_array_equal(*(getattr(one[1].lists, name) for one in found))
+        np.testing.assert_array_equal(*(getattr(run[1].lists, name) for run in runs))
     tokens = []
-    for split, _, prepared in found:  # the numbering of the ids differs, the lists by token do not
+    for split, _, prepared in runs:  # the numbering of the ids differs, the lists by token do not
         users, items = (np.array(split.dataset.field2id_token[field]) for field in ("user_id", "item_id"))
         table = prepared.trainer.step.lists.items.numpy()
         tokens.append({user: items[row].tolist() for user, row in zip(users, table, strict=True) if row.any()})
@@ -170,9 +172,9 @@ def test_replacing_valid_and_test_changes_no_list(data: Path, tmp_path: Path) ->
 
 
 def test_no_list_at_all_trains_without(data: Path, caplog: pytest.LogCaptureFixture) -> None:
-    split, found, _ = ready(data, **LISTS)
-    empty = type(found.lists)(found.lists.users[:0], found.lists.items[:0], found.lists.values[:0])
+    split, identified, _ = ready(data, **LISTS)
+    empty = type(identified.lists)(identified.lists.users[:0], identified.lists.items[:0], identified.lists.values[:0])
     config = Config("BPR", "toy", config_dict={**SMALL, "data_path": str(data), **LISTS})
-    prepared = prepare(config, split, found.inferred, found.trees, lists=empty)
+    prepared = prepare(config, split, identified.inferred, identified.trees, lists=empty)
     assert prepared.trainer.step.lists is None
     assert "No user has a judged list" in caplog.text

@@ -134,10 +134,10 @@ def test_generated_answers_are_words_and_other_verdicts(toy: Path, identify: Any
     stock = Generator._answers
 
     def noted(self: Generator, prompts: Any) -> list[str]:
-        found: list[str] = []
+        texts: list[str] = []
         for prompt in prompts:  # one at a time, so that every answer has a number
-            found += stock(self, [prompt])
-        return found
+            texts += stock(self, [prompt])
+        return texts
 
     def read(text: str, prompt: Any) -> float:
         asked.append(text)
@@ -222,10 +222,10 @@ def test_held_out_pairs_change_neither_verdicts_nor_report(toy: Path, tiny_llama
         flags += ["--judge_decision=rate", f"--cache_dir=cache_{name}", f"--run_dir={name}"]
         assert main(flags) == 0
     assert rows("one") == rows("other") != []
-    one, other = read_result(toy / "one"), read_result(toy / "other")
-    assert one["judging"] == other["judging"]
-    assert one["identification"] == other["identification"]
-    assert one["data"]["split_hash"] != other["data"]["split_hash"]
+    first, second = read_result(toy / "one"), read_result(toy / "other")
+    assert first["judging"] == second["judging"]
+    assert first["identification"] == second["identification"]
+    assert first["data"]["split_hash"] != second["data"]["split_hash"]
 
 
 def test_shared_verdicts_say_what_made_them_and_name_no_folder(toy: Path, identify: Any, tiny_llama: Path) -> None:
@@ -275,9 +275,9 @@ def test_prompts_that_the_model_cannot_read_have_no_verdict(toy: Path, identify:
         encode = self._encoder.encode
 
         def measured(history: Any, candidates: Any) -> Any:
-            found = encode(history, candidates)
-            lengths.extend(map(len, found))
-            return found
+            prompts = encode(history, candidates)
+            lengths.extend(map(len, prompts))
+            return prompts
 
         self._encoder.encode = measured
         self._longest = 132

@@ -25,10 +25,10 @@ def test_a_missing_model_is_found_before_data_and_trees(
     Path("encoder").mkdir()
     Path("encoder", "config.json").write_text('{"model_type": "bert", "architectures": ["BertModel"]}')
     where = [] if command == ["doctor"] else ["--run_dir=run", "--cache_dir=cache"]
-    for name, said in (("surely/not-there", "cannot be loaded"), ("encoder", "not a causal language model")):
+    for name, message in (("surely/not-there", "cannot be loaded"), ("encoder", "not a causal language model")):
         flags = [*DATA, *judge, f"--llm_model={name}", "--llm_offline=true"]
         assert main([*command, *flags, *where]) == 2
-        assert said in capsys.readouterr().err
+        assert message in capsys.readouterr().err
     assert not Path("run").exists()
     assert not Path("cache").exists()
     assert not Path("saved").exists()
@@ -91,9 +91,9 @@ def test_the_probe_leaves_loading_out_and_asks_more_at_once_where_that_is_quick(
             clock[0] += 0.1 if len(asked) > 1 else 100.0
 
     items = np.ones((6, 3), dtype=np.int64)
-    found = outlook.probe(Fake(), None, np.arange(1, 7), items, seconds=1.0)
+    probed = outlook.probe(Fake(), None, np.arange(1, 7), items, seconds=1.0)
     assert asked[:4] == [3, 3, 6, 12]
     assert max(asked) == 3 * 32
-    assert found.pairs == sum(asked[1:])
-    assert found.tokens == 10 * found.pairs
-    assert found.seconds == pytest.approx(1.0, abs=0.11)
+    assert probed.pairs == sum(asked[1:])
+    assert probed.tokens == 10 * probed.pairs
+    assert probed.seconds == pytest.approx(1.0, abs=0.11)

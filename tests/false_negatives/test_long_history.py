@@ -22,8 +22,8 @@ def test_the_items_nearest_to_the_candidates_are_kept():
     for user in (1, 3, 5):
         history, wanted = matrix[user].indices, items[users == user]
         near = sum(
-            np.maximum(*(lcp_similarity(codes[history], codes[one][None]) for codes in (co, se))).astype(float)
-            for one in wanted
+            np.maximum(*(lcp_similarity(codes[history], codes[candidate][None]) for codes in (co, se))).astype(float)
+            for candidate in wanted
         )
         kept = np.isin(history, cut[user].indices)
         assert kept.sum() == 5
@@ -40,10 +40,10 @@ def test_short_histories_and_users_who_are_not_asked_about_stay_whole():
 
 def test_the_cut_follows_from_codes_and_not_from_the_order_of_candidates():
     matrix, co, se, users, items = setting()
-    one = nearest_history(matrix, co, se, users, items, 4)
+    first = nearest_history(matrix, co, se, users, items, 4)
     order = np.lexsort((-items, users))
-    other = nearest_history(matrix, co, se, users[order], items[order], 4)
-    np.testing.assert_array_equal(one.toarray(), other.toarray())
+    second = nearest_history(matrix, co, se, users[order], items[order], 4)
+    np.testing.assert_array_equal(first.toarray(), second.toarray())
 
 
 def test_small_blocks_change_nothing(monkeypatch):

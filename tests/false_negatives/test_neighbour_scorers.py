@@ -89,20 +89,20 @@ def test_low_pass_of_more_vectors_than_there_are_takes_all():
 @pytest.mark.parametrize("scorer", [RP3beta(), UserKNN(), LowPass(8)], ids=lambda scorer: type(scorer).__name__)
 def test_candidates_are_unseen_and_in_the_order_of_their_scores(scorer):
     view = random_view(4)
-    found = scorer.fit(view).top(view, Budget(3))
-    assert found.source == type(scorer).__name__
-    assert not np.asarray(view.matrix[found.users, found.items]).any()
+    top = scorer.fit(view).top(view, Budget(3))
+    assert top.source == type(scorer).__name__
+    assert not np.asarray(view.matrix[top.users, top.items]).any()
     scores = scorer.score_block(np.arange(view.n_users + 1))
-    np.testing.assert_allclose(found.scores, scores[found.users, found.items], rtol=1e-6)
+    np.testing.assert_allclose(top.scores, scores[top.users, top.items], rtol=1e-6)
     scores[view.matrix.toarray() > 0] = -np.inf
     scores[:, 0] = -np.inf
-    best = scores.max(axis=1)[found.users[found.ranks == 0]]
-    np.testing.assert_allclose(found.scores[found.ranks == 0], best, rtol=1e-6)
+    best = scores.max(axis=1)[top.users[top.ranks == 0]]
+    np.testing.assert_allclose(top.scores[top.ranks == 0], best, rtol=1e-6)
     assert scorer.item_embeddings() is None
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda: RP3beta(beta=3), "beta from 0 to 2, found 3"),
         (lambda: RP3beta(neighbors=0), "neighbors >= 1"),
@@ -110,8 +110,8 @@ def test_candidates_are_unseen_and_in_the_order_of_their_scores(scorer):
         (lambda: LowPass(0), "rank >= 1, found 0"),
     ],
 )
-def test_values_out_of_range_are_refused(make, said):
-    with pytest.raises(UserError, match=said):
+def test_values_out_of_range_are_refused(make, message):
+    with pytest.raises(UserError, match=message):
         make()
 
 

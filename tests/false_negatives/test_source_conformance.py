@@ -23,10 +23,10 @@ TOPK = Budget.parse(6)
 
 def pairs(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Tokens of users and items; item 0 belongs to user 3 alone, who has nothing else."""
-    held = np.random.default_rng(seed).random((40, 25)) < 0.3
-    held[3], held[:, 0] = False, False
-    held[3, 0] = True
-    users, items = np.nonzero(held)
+    seen = np.random.default_rng(seed).random((40, 25)) < 0.3
+    seen[3], seen[:, 0] = False, False
+    seen[3, 0] = True
+    users, items = np.nonzero(seen)
     return np.char.add("u", users.astype(str)), np.char.add("i", items.astype(str))
 
 
@@ -37,26 +37,26 @@ def made(name: str, view: TrainSplit = VIEW, **options: object):
     return resolve_source(CandidateSettings(name, TOPK, options=options), view.n_items)[1].fit(view)
 
 
-def by_token(view: TrainSplit, found) -> dict[tuple[str, str], float]:
-    names = zip(view.users[found.users].tolist(), view.items[found.items].tolist(), strict=True)
-    return dict(zip(names, found.scores.tolist(), strict=True))
+def by_token(view: TrainSplit, top) -> dict[tuple[str, str], float]:
+    names = zip(view.users[top.users].tolist(), view.items[top.items].tolist(), strict=True)
+    return dict(zip(names, top.scores.tolist(), strict=True))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_candidates_are_unseen_items_of_train_in_the_order_of_their_scores(name: str) -> None:
-    found = made(name).top(VIEW, TOPK)
-    assert np.bincount(found.users, minlength=VIEW.n_users + 1).max() == 6
-    assert found.users.min() >= 1
-    assert found.items.min() >= 1
-    assert found.users.max() <= VIEW.n_users
-    assert found.items.max() <= VIEW.n_items
-    assert np.asarray(VIEW.matrix[found.users, found.items]).sum() == 0
-    assert len(set(zip(found.users.tolist(), found.items.tolist(), strict=True))) == len(found)
-    assert np.isfinite(found.scores).all()
-    for user in np.unique(found.users):
-        own = found.users == user
-        assert found.ranks[own].tolist() == list(range(own.sum()))
-        assert (np.diff(found.scores[own]) <= 0).all()
+    top = made(name).top(VIEW, TOPK)
+    assert np.bincount(top.users, minlength=VIEW.n_users + 1).max() == 6
+    assert top.users.min() >= 1
+    assert top.items.min() >= 1
+    assert top.users.max() <= VIEW.n_users
+    assert top.items.max() <= VIEW.n_items
+    assert np.asarray(VIEW.matrix[top.users, top.items]).sum() == 0
+    assert len(set(zip(top.users.tolist(), top.items.tolist(), strict=True))) == len(top)
+    assert np.isfinite(top.scores).all()
+    for user in np.unique(top.users):
+        own = top.users == user
+        assert top.ranks[own].tolist() == list(range(own.sum()))
+        assert (np.diff(top.scores[own]) <= 0).all()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -75,15 +75,15 @@ def test_names_of_users_and_items_mean_nothing(name: str) -> None:
     renamed = TrainSplit.from_pairs(
         np.char.add("z", users), np.char.translate(items, str.maketrans("0123456789", "9876543210"))
     )
-    expected, found = (
+    expected, renamed_scores = (
         by_token(VIEW, made(name).top(VIEW, Budget.parse(25))),
         by_token(renamed, made(name, renamed).top(renamed, Budget.parse(25))),
     )
     back = str.maketrans("9876543210", "0123456789")
-    found = {(user[1:], item.translate(back)): score for (user, item), score in found.items()}
-    assert found.keys() == expected.keys()
+    renamed_scores = {(user[1:], item.translate(back)): score for (user, item), score in renamed_scores.items()}
+    assert renamed_scores.keys() == expected.keys()
     if "," not in name:  # the score of several sources counts ranks, and equal scores have no order of their own
-        assert [found[pair] for pair in expected] == pytest.approx(list(expected.values()), abs=1e-3)
+        assert [renamed_scores[pair] for pair in expected] == pytest.approx(list(expected.values()), abs=1e-3)
 
 
 @pytest.mark.parametrize("name", NAMES)

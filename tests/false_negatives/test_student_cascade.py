@@ -139,8 +139,8 @@ def test_yes_and_no_are_told_apart_by_the_cut_in_later_answers_too():
     teacher = Teacher(lambda raw: (raw >= 0.7).astype(float))
 
     def ask(candidates):
-        found = teacher(candidates)
-        return found if len(teacher.questions) == 1 else replace(found, raw=np.where(found.raw == 1, 0.35, 0.25))
+        answers = teacher(candidates)
+        return answers if len(teacher.questions) == 1 else replace(answers, raw=np.where(answers.raw == 1, 0.35, 0.25))
 
     result = judge_with_student(ask, CONTEXT, CANDIDATES, replace(SETTINGS, cut=0.3))
     second = result.asked & ~np.isin(CANDIDATES.users, [user for user, _ in teacher.questions[0]])
@@ -290,8 +290,8 @@ def test_a_handful_of_users():
     result = ask_all(Teacher(), candidates=CANDIDATES.take(CANDIDATES.users <= 4))
     assert result.asked.all()
     assert any("Only 4 labelled users" in note for note in result.report.notes)
-    one = ask_all(Teacher(), candidates=CANDIDATES.take(CANDIDATES.users == 1))
-    assert (one.report.held_out_pairs, one.report.agreement) == (0, None)
+    single = ask_all(Teacher(), candidates=CANDIDATES.take(CANDIDATES.users == 1))
+    assert (single.report.held_out_pairs, single.report.agreement) == (0, None)
     none = ask_all(Teacher(), candidates=CANDIDATES.take(CANDIDATES.users == 0))
     assert len(none.verdicts.raw) == 0
     assert none.student is None

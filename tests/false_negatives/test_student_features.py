@@ -37,27 +37,29 @@ def prefix(a, b):
 def slowly(context, user, item):
     """The features of one pair by plain loops: name -> value."""
     history = context.matrix[user].indices.tolist()
-    found, shared = {}, {}
+    features, shared = {}, {}
     for view, codes in (("co", context.co), ("se", context.se)):
         mine, others = digits(codes[item]), [digits(codes[other]) for other in history]
         lcp = shared[view] = [prefix(mine, other) for other in others]
-        relative = [one / max(1, min(len(mine), len(other))) for one, other in zip(lcp, others, strict=True)]
+        relative = [length / max(1, min(len(mine), len(other))) for length, other in zip(lcp, others, strict=True)]
         ordered = [*sorted(lcp, reverse=True), 0, 0]
-        found |= {f"{view}_max": ordered[0], f"{view}_second": ordered[1], f"{view}_mean": sum(lcp) / max(1, len(lcp))}
-        found |= {
+        features |= {
+            f"{view}_max": ordered[0],
+            f"{view}_second": ordered[1],
+            f"{view}_mean": sum(lcp) / max(1, len(lcp)),
             f"{view}_relative_max": max(relative, default=0),
             f"{view}_relative_mean": sum(relative) / max(1, len(lcp)),
         }
         for level in range(1, codes.shape[1] + 1):
-            found[f"{view}_share_{level}"] = sum(one >= level for one in lcp) / max(1, len(lcp))
-            found[f"{view}_digit_{level}"] = codes[item][level - 1]
-        found[f"{view}_length"] = len(mine)
+            features[f"{view}_share_{level}"] = sum(length >= level for length in lcp) / max(1, len(lcp))
+            features[f"{view}_digit_{level}"] = codes[item][level - 1]
+        features[f"{view}_length"] = len(mine)
     both = list(zip(shared["co"], shared["se"], strict=True))
-    found["both_sum"] = max((a + b for a, b in both), default=0)
-    found["both_least"] = max((min(pair) for pair in both), default=0)
-    found["both_share"] = sum(min(pair) > 0 for pair in both) / max(1, len(both))
-    found["history"] = len(history)
-    return found
+    features["both_sum"] = max((a + b for a, b in both), default=0)
+    features["both_least"] = max((min(pair) for pair in both), default=0)
+    features["both_share"] = sum(min(pair) > 0 for pair in both) / max(1, len(both))
+    features["history"] = len(history)
+    return features
 
 
 @settings(max_examples=20, deadline=None)
@@ -68,23 +70,23 @@ def test_features_equal_a_plain_computation(seed, chunk):
     users, items = rng.integers(0, 12, 40), rng.integers(0, 20, 40)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(features, "_CHUNK", chunk)
-        found = pair_features(context, users, items)
+        computed = pair_features(context, users, items)
     names = feature_names(context)
     expected = [slowly(context, user, item) for user, item in zip(users.tolist(), items.tolist(), strict=True)]
-    assert found.dtype == np.float32
+    assert computed.dtype == np.float32
     assert len(set(names)) == len(names)
     assert set(names) == set(expected[0])
-    np.testing.assert_allclose(found, [[row[name] for name in names] for row in expected], atol=1e-6)
+    np.testing.assert_allclose(computed, [[row[name] for name in names] for row in expected], atol=1e-6)
 
 
 def test_a_known_pair():
     codes = np.array([[-1, -1], [0, 1], [0, 0], [1, -1]], dtype=np.int16)
     context = JudgeContext(sparse.csr_matrix(np.array([[0, 0, 0, 0], [0, 0, 1, 1]])), codes, codes[:, :1])
-    found = dict(zip(feature_names(context), pair_features(context, np.array([1]), np.array([1]))[0], strict=True))
-    assert (found["co_max"], found["co_second"], found["co_mean"]) == (1, 0, 0.5)
-    assert (found["co_relative_max"], found["co_relative_mean"]) == (0.5, 0.25)
-    assert (found["co_share_1"], found["co_share_2"], found["both_sum"], found["history"]) == (0.5, 0, 2, 2)
-    assert (found["co_digit_2"], found["co_length"], found["se_digit_1"], found["se_length"]) == (1, 2, 0, 1)
+    by_name = dict(zip(feature_names(context), pair_features(context, np.array([1]), np.array([1]))[0], strict=True))
+    assert (by_name["co_max"], by_name["co_second"], by_name["co_mean"]) == (1, 0, 0.5)
+    assert (by_name["co_relative_max"], by_name["co_relative_mean"]) == (0.5, 0.25)
+    assert (by_name["co_share_1"], by_name["co_share_2"], by_name["both_sum"], by_name["history"]) == (0.5, 0, 2, 2)
+    assert (by_name["co_digit_2"], by_name["co_length"], by_name["se_digit_1"], by_name["se_length"]) == (1, 2, 0, 1)
 
 
 def test_only_codes_are_seen():
@@ -108,8 +110,11 @@ def test_only_the_codes_of_compared_items_are_read():
 
         def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
             Rows.largest = max(Rows.largest, self.shape[0])
-            plain = [np.asarray(one) if isinstance(one, Rows) else one for one in inputs]
-            kwargs = {name: tuple(map(np.asarray, one)) if name == "out" else one for name, one in kwargs.items()}
+            plain = [np.asarray(argument) if isinstance(argument, Rows) else argument for argument in inputs]
+            kwargs = {
+                name: tuple(map(np.asarray, argument)) if name == "out" else argument
+                for name, argument in kwargs.items()
+            }
             return getattr(ufunc, method)(*plain, **kwargs)
 
     context = random_context(3, items=500, density=0.05)

@@ -49,18 +49,18 @@ def test_two_other_answers_keep_their_scale(no, yes):
 def test_out_of_fold_predictions_are_of_other_users():
     margins = 8 * (RULE - 0.5)
     margins[::7] = np.nan
-    found = out_of_fold(FEATURES, margins, USERS, folds=3)
+    predicted = out_of_fold(FEATURES, margins, USERS, folds=3)
     fold = (USERS - 1) % 3
     expected = Student.fit(FEATURES[fold != 1], margins[fold != 1]).predict(FEATURES[fold == 1])
-    np.testing.assert_array_equal(found[fold == 1], expected)
-    assert not np.isnan(found).any()
+    np.testing.assert_array_equal(predicted[fold == 1], expected)
+    assert not np.isnan(predicted).any()
 
 
 def test_folds_learn_yes_and_no_as_log_odds():
     label = RULE >= 0.7
-    found = out_of_fold(FEATURES, label.astype(float), USERS)
-    np.testing.assert_array_equal(found, out_of_fold(FEATURES, np.where(label, SURE, -SURE), USERS))
-    assert found.min() < -2 < 2 < found.max()
+    predicted = out_of_fold(FEATURES, label.astype(float), USERS)
+    np.testing.assert_array_equal(predicted, out_of_fold(FEATURES, np.where(label, SURE, -SURE), USERS))
+    assert predicted.min() < -2 < 2 < predicted.max()
     gaps = np.where(np.arange(len(label)) % 3 == 0, np.nan, label)
     np.testing.assert_array_equal(out_of_fold(FEATURES, gaps, USERS), out_of_fold(FEATURES, 12 * gaps - SURE, USERS))
     assert np.isnan(out_of_fold(FEATURES, np.ones(len(label)), USERS)).all()
@@ -70,8 +70,8 @@ def test_folds_are_on_one_scale_where_some_have_two_answers_only():
     """One user has a third answer: the fold that leaves it out must not turn to log-odds."""
     margins = np.where(RULE >= 0.7, 21.0, 20.0)
     margins[USERS == 5] = 20.5
-    found = out_of_fold(FEATURES, margins, USERS)
-    assert 19 < found.min() < found.max() < 22
+    predicted = out_of_fold(FEATURES, margins, USERS)
+    assert 19 < predicted.min() < predicted.max() < 22
 
 
 def test_one_answer_is_repeated_for_all():

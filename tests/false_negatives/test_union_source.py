@@ -37,11 +37,11 @@ def view():
 
 def test_heads_are_taken_by_turns_and_each_item_once(view):
     union = UnionSource({"a": Fixed(5, 7, 9, 2), "b": Fixed(7, 8, 5, 1)}).fit(view)
-    found = union.top(view, Budget(5))
-    assert found.items[found.users == 3].tolist() == [5, 7, 8, 9, 2]  # a1 b1 (a2 is b1) b2 a3 (b3 is a1) a4 | b4
-    assert found.ranks[found.users == 3].tolist() == [0, 1, 2, 3, 4]
-    np.testing.assert_allclose(found.scores[found.users == 3], 1 / np.arange(1, 6), rtol=1e-6)
-    assert found.source == "a,b"
+    top = union.top(view, Budget(5))
+    assert top.items[top.users == 3].tolist() == [5, 7, 8, 9, 2]  # a1 b1 (a2 is b1) b2 a3 (b3 is a1) a4 | b4
+    assert top.ranks[top.users == 3].tolist() == [0, 1, 2, 3, 4]
+    np.testing.assert_allclose(top.scores[top.users == 3], 1 / np.arange(1, 6), rtol=1e-6)
+    assert top.source == "a,b"
     assert union.settings() == {"a": {"items": [5, 7, 9, 2]}, "b": {"items": [7, 8, 5, 1]}}
     assert union.item_embeddings() is None
 
@@ -73,7 +73,7 @@ def test_item_knn_in_place_of_ease_leaves_the_options_of_item_knn(view, names):
 
 
 @pytest.mark.parametrize(
-    ("source", "options", "said"),
+    ("source", "options", "message"),
     [
         ("EASE,UserKNN", {"l2": 500}, "found l2; with several sources expected a mapping for each"),
         ("EASE,UserKNN", {"LowPass": {"rank": 4}}, "found LowPass"),
@@ -82,6 +82,6 @@ def test_item_knn_in_place_of_ease_leaves_the_options_of_item_knn(view, names):
         ("EASE,file", {}, "no source 'file'"),
     ],
 )
-def test_options_that_nobody_reads_are_refused(view, source, options, said):
-    with pytest.raises(UserError, match=said):
+def test_options_that_nobody_reads_are_refused(view, source, options, message):
+    with pytest.raises(UserError, match=message):
         resolve_source(CandidateSettings(source, options=options), view.n_items)

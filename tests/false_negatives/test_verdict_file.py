@@ -17,8 +17,8 @@ def write(tmp_path, text, name="verdicts.tsv"):
     return path
 
 
-def named(found, view=VIEW):
-    columns = (view.users[found.candidates.users], view.items[found.candidates.items], found.raw)
+def named(read, view=VIEW):
+    columns = (view.users[read.candidates.users], view.items[read.candidates.items], read.raw)
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
@@ -36,15 +36,15 @@ def named(found, view=VIEW):
     ],
 )
 def test_forms_of_text(tmp_path, text, expected):
-    found = read_verdicts(write(tmp_path, text), VIEW)
-    assert named(found) == expected
-    assert found.dropped == 0
-    assert np.isnan(found.mass).all()
+    read = read_verdicts(write(tmp_path, text), VIEW)
+    assert named(read) == expected
+    assert read.dropped == 0
+    assert np.isnan(read.mass).all()
 
 
 def test_train_pairs_are_dropped_and_counted(tmp_path):
-    found = read_verdicts(write(tmp_path, "10 a\n9 b\n9 c\nx d\nx e\n9 d\n9 d\n"), VIEW)
-    assert (named(found), found.dropped) == ([("9", "d", 1.0)], 5)
+    read = read_verdicts(write(tmp_path, "10 a\n9 b\n9 c\nx d\nx e\n9 d\n9 d\n"), VIEW)
+    assert (named(read), read.dropped) == ([("9", "d", 1.0)], 5)
 
 
 @pytest.mark.parametrize(
@@ -75,16 +75,16 @@ def test_unknown_tokens(tmp_path):
     path = write(tmp_path, "9 a 1\n9 zz 1\n8 a 1\n")
     with pytest.raises(UserError, match=r"found 1 users \(8\) and 1 items \(zz\) .* set allow_foreign=true"):
         read_verdicts(path, VIEW)
-    found = read_verdicts(path, VIEW, allow_foreign=True)
-    assert (named(found), found.dropped, found.external["foreign"]) == ([("9", "a", 1.0)], 2, True)
+    read = read_verdicts(path, VIEW, allow_foreign=True)
+    assert (named(read), read.dropped, read.external["foreign"]) == ([("9", "a", 1.0)], 2, True)
 
 
 def test_parquet_forms_and_faults(tmp_path):
     path = tmp_path / "v.parquet"
     numbers = TrainSplit.from_pairs(np.array(["1", "2"]), np.array(["5", "6"]))
     pd.DataFrame({"user": [1, 2, 1], "item": [6, 5, 5]}).to_parquet(path)
-    found = read_verdicts(path, numbers)
-    assert (named(found, numbers), found.dropped) == ([("1", "6", 1.0), ("2", "5", 1.0)], 1)
+    read = read_verdicts(path, numbers)
+    assert (named(read, numbers), read.dropped) == ([("1", "6", 1.0), ("2", "5", 1.0)], 1)
     pd.DataFrame({"user": ["1", "2"], "item": ["6", "5"], "probability": [0.5, 2.0]}).to_parquet(path)
     with pytest.raises(UserError, match=r"v\.parquet, row 2: found .*'2'.* expected a probability from 0 to 1"):
         read_verdicts(path, numbers)

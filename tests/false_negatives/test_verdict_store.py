@@ -85,8 +85,8 @@ def test_keys_depend_on_codes_and_judge_alone(tmp_path):
         assert keys[0] == keys[1]  # items 1 and 2 have the same codes, and order does not matter
         assert len({*keys}) == 4  # another history, a shorter one, one code of two being longer
         assert store.keys(context, Named(), np.array([1, 1, 1]), np.array([1, 2, 3]))[0] != keys[0]
-        one, two, three = store.keys(context, Named(), np.array([1, 1, 1]), np.array([1, 2, 3]))
-        assert one == two != three
+        first, second, third = store.keys(context, Named(), np.array([1, 1, 1]), np.array([1, 2, 3]))
+        assert first == second != third
         assert all(len(key) == 16 for key in keys)
         for other in (Named("other"), Named(revision="2"), Named(prompt="p"), Named(prompt="q"), Named(temperature=0)):
             assert store.keys(context, other, users[:1], items[:1])[0] not in keys

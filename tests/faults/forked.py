@@ -27,17 +27,19 @@ class Program:
         unread: nobody reads its standard output.
     """
 
-    def __init__(self, words: Sequence[str], said: Path, largest_file: int | None = None, unread: bool = False) -> None:
+    def __init__(
+        self, words: Sequence[str], output: Path, largest_file: int | None = None, unread: bool = False
+    ) -> None:
         self.pid = os.fork()
         if self.pid == 0:
-            self._be(list(words), said, largest_file, unread)
+            self._be(list(words), output, largest_file, unread)
         self.status: int | None = None
 
-    def _be(self, words: list[str], said: Path, largest_file: int | None, unread: bool) -> None:
+    def _be(self, words: list[str], output: Path, largest_file: int | None, unread: bool) -> None:
         status = 99
         try:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            sys.stdout = sys.stderr = said.open("w", buffering=1, encoding="utf-8")
+            sys.stdout = sys.stderr = output.open("w", buffering=1, encoding="utf-8")
             if unread:
                 end, start = os.pipe()
                 os.close(end)
@@ -93,7 +95,7 @@ def at_work_in(folder: Path) -> list[int]:
 class Command(Program):
     """The real command, which imports everything anew."""
 
-    def __init__(self, words: Sequence[str], said: Path) -> None:
-        with said.open("wb") as file:
+    def __init__(self, words: Sequence[str], output: Path) -> None:
+        with output.open("wb") as file:
             self._child = subprocess.Popen([sys.executable, "-m", "recbole_dtlns", *words], stdout=file, stderr=file)
         self.pid, self.status = self._child.pid, None

@@ -115,8 +115,8 @@ def test_flips_in_the_cache_change_no_result(copy: Path, nightly: bool) -> None:
         for place in flips(path, 30 if nightly else 1):
             run = f"run-{number}-{place[0]}-{place[1]}"
             status = main(["identify", *SHARED, "--judge=rule", f"--run_dir={run}", "--cache_dir=cache"])
-            found = copy / run / "inferred_positives.tsv"
-            assert status == 2 or (status == 0 and found.read_bytes() == expected), (path, place)
+            inferred = copy / run / "inferred_positives.tsv"
+            assert status == 2 or (status == 0 and inferred.read_bytes() == expected), (path, place)
 
 
 def test_two_flips_that_hide_the_checksum_do_not_help(copy: Path) -> None:

@@ -18,9 +18,9 @@ from recbole_dtlns.files.partial import clear_partials, partial_path
 
 def line_of(capfd: pytest.CaptureFixture[str]) -> str:
     """The one line that the program ends with."""
-    said = capfd.readouterr().err
-    assert "Traceback" not in said
-    (line,) = [line for line in said.splitlines() if line.startswith("recbole-dtlns: ")]
+    text = capfd.readouterr().err
+    assert "Traceback" not in text
+    (line,) = [line for line in text.splitlines() if line.startswith("recbole-dtlns: ")]
     return line
 
 
@@ -79,12 +79,12 @@ def test_lists_are_written_aside_and_wrong_input_leaves_the_old_file(
 @pytest.mark.parametrize("room", [3000, 8000])
 def test_a_full_disk_ends_a_run_with_one_line_and_the_same_command_goes_on(toy: Path, room: int) -> None:
     """No file may become larger than `room` bytes; the checkpoint has some 20,000."""
-    words, said = [*TRAINING, "--run_dir=run", "--cache_dir=cache"], toy / "said.txt"
-    assert Program(words, said, largest_file=room).wait() == 2
-    assert "Traceback" not in said.read_text()
-    (line,) = [line for line in said.read_text().splitlines() if line.startswith("recbole-dtlns: ")]
+    words, output = [*TRAINING, "--run_dir=run", "--cache_dir=cache"], toy / "said.txt"
+    assert Program(words, output, largest_file=room).wait() == 2
+    assert "Traceback" not in output.read_text()
+    (line,) = [line for line in output.read_text().splitlines() if line.startswith("recbole-dtlns: ")]
     assert line.endswith("see `ulimit -f`.")
-    assert Program(words, said).wait() == 0, said.read_text()
+    assert Program(words, output).wait() == 0, output.read_text()
     assert main([*TRAINING, "--run_dir=whole", "--cache_dir=other"]) == 0
     assert outcome(Path("run")) == outcome(Path("whole"))
     assert not [*toy.rglob("*.partial*")]
@@ -92,11 +92,11 @@ def test_a_full_disk_ends_a_run_with_one_line_and_the_same_command_goes_on(toy: 
 
 def test_training_goes_on_where_its_state_cannot_be_saved(trained: Path) -> None:
     """The state is only for runs that are cut off, so a run does not end for want of it."""
-    words, said = [word.replace("embedding_size=8", "embedding_size=64") for word in TRAINING], trained / "said.txt"
+    words, output = [word.replace("embedding_size=8", "embedding_size=64") for word in TRAINING], trained / "said.txt"
     assert main([*words, "--run_dir=wide", "--cache_dir=cache"]) == 0
     room = (trained / "wide" / "checkpoint.pth").stat().st_size + 2000  # the state is larger: it has random states
-    assert Program([*words, "--run_dir=again", "--cache_dir=cache"], said, largest_file=room).wait() == 0
-    assert "resume.pth cannot be written (File too large). Training goes on" in said.read_text()
+    assert Program([*words, "--run_dir=again", "--cache_dir=cache"], output, largest_file=room).wait() == 0
+    assert "resume.pth cannot be written (File too large). Training goes on" in output.read_text()
     assert outcome(Path("again")) == outcome(Path("wide"))
 
 
@@ -117,9 +117,9 @@ def test_only_files_of_processes_that_are_no_more_are_cleared(tmp_path: Path) ->
 
 
 def test_a_reader_that_has_enough_is_no_fault(trained: Path) -> None:
-    said = trained / "said.txt"
-    assert Program(["recommend", "run", "--topk=40"], said, unread=True).wait() == 0
-    assert said.read_text() == ""
+    output = trained / "said.txt"
+    assert Program(["recommend", "run", "--topk=40"], output, unread=True).wait() == 0
+    assert output.read_text() == ""
 
 
 def test_a_tiny_disk(toy: Path, nightly: bool) -> None:

@@ -15,6 +15,7 @@ from test_killed import SHARED, TRAINING
 from toy import toy_split, write_pairs
 
 from recbole_dtlns.cli import main
+from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.csv_text import text_row
 from recbole_dtlns.files.plain_values import from_plain, to_plain
 from recbole_dtlns.files.run_folder import read_result
@@ -70,9 +71,9 @@ def test_saved_models_are_plain_values(name: str, home: Path, capfd: pytest.Capt
     plant(path)
     assert main(words) == 2
     assert not Path(RAN).exists()
-    said = capfd.readouterr().err
-    assert "--trust_checkpoint=true reads it all the same" in said
-    assert "Traceback" not in said
+    output = capfd.readouterr().err
+    assert "--trust_checkpoint=true reads it all the same" in output
+    assert "Traceback" not in output
 
 
 def test_a_file_of_ones_own_is_read_when_asked_for(home: Path) -> None:
@@ -104,7 +105,7 @@ def test_no_key_is_evaluated(key: str, home: Path, capfd: pytest.CaptureFixture[
     if key == "teacher":
         from recbole.model.context_aware_recommender import kd_dagfm
 
-        with pytest.raises(ValueError, match="expected one of DAGFM, CrossNet, CIN"):
+        with pytest.raises(UserError, match="expected one of DAGFM, CrossNet, CIN"):
             kd_dagfm.eval(code)
         assert kd_dagfm.eval("CrossNet") is kd_dagfm.CrossNet
     else:
@@ -178,23 +179,23 @@ def test_plain_values_come_back_as_they_were() -> None:
     }
     again = from_plain(to_plain(value))
     assert again["numbers"] == value["numbers"]
-    for one, other in zip(again["arrays"], value["arrays"], strict=True):
-        assert one.dtype == other.dtype
-        assert np.array_equal(one, other)
-    for form, held in again["sparse"].items():
-        assert (type(held), held.format) == (type(value["sparse"][form]), form)
-        assert np.array_equal(held.toarray(), matrix.toarray())
+    for array, original in zip(again["arrays"], value["arrays"], strict=True):
+        assert array.dtype == original.dtype
+        assert np.array_equal(array, original)
+    for form, sparse_array in again["sparse"].items():
+        assert (type(sparse_array), sparse_array.format) == (type(value["sparse"][form]), form)
+        assert np.array_equal(sparse_array.toarray(), matrix.toarray())
     assert again["others"]["kind"] is ModelType.GENERAL
     assert again["others"]["lists"][3][0].tolist() == [1, 1]
     assert again["others"]["lists"][9] == []
     assert again["others"]["set"] == {1, 2}
-    with pytest.raises(ValueError, match="the state, inner holds a Planted"):
+    with pytest.raises(UserError, match="the state, inner holds a Planted"):
         to_plain({"inner": Planted()})
 
 
 def test_a_checkpoint_is_read_by_any_torch_without_running_code(home: Path) -> None:
-    held = torch.load(home / "run" / "checkpoint.pth", weights_only=True)
-    assert set(held) >= {"config", "epoch", "best_valid_score", "state_dict", "other_parameter", "optimizer"}
+    state = torch.load(home / "run" / "checkpoint.pth", weights_only=True)
+    assert set(state) >= {"config", "epoch", "best_valid_score", "state_dict", "other_parameter", "optimizer"}
     assert read_state(home / "run" / "checkpoint.pth")["config"]["model"] == "BPR"
 
 

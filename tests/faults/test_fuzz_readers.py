@@ -76,9 +76,9 @@ def on_a_file(content: bytes, read: Callable[[Path], Any]) -> Any:
 
 @given(BYTES)
 def test_interaction_text(content: bytes) -> None:
-    found = on_a_file(content, read_pairs)
-    if found is not None:
-        users, items = found
+    pairs = on_a_file(content, read_pairs)
+    if pairs is not None:
+        users, items = pairs
         assert len(users) == len(items)
         assert all(token.strip() and not set(token) & set(" \t\n\r") for token in [*users, *items])
 
@@ -92,27 +92,27 @@ ROWS = st.lists(st.sampled_from([b"u1\ta\t1\n", b"u2\tb\t-0.5\n", b"u1\ta b\n", 
 @given(HEADERS, ROWS, BYTES)
 def test_atomic(header: bytes, rows: bytes, rest: bytes) -> None:
     content = header + rows + rest
-    found = on_a_file(content, lambda path: check_atomic(path, AtomicFormat()))
-    if found is not None:
+    read = on_a_file(content, lambda path: check_atomic(path, AtomicFormat()))
+    if read is not None:
         lines = content.decode("utf-8-sig").replace("\r\n", "\n").split("\n")
-        assert 0 <= found.rows < len(lines)
-        assert all(name for name in found.header.names)
+        assert 0 <= read.rows < len(lines)
+        assert all(name for name in read.header.names)
 
 
 @given(BYTES)
 def test_codes(content: bytes) -> None:
-    found = on_a_file(content, lambda path: read_codes(path, VIEW.items, drop_unknown=True))
-    if found is not None:
-        assert found.table.codes.shape[0] == VIEW.n_items + 1
-        assert found.table.codes.min() >= -1
+    read = on_a_file(content, lambda path: read_codes(path, VIEW.items, drop_unknown=True))
+    if read is not None:
+        assert read.table.codes.shape[0] == VIEW.n_items + 1
+        assert read.table.codes.min() >= -1
 
 
 @given(BYTES)
 def test_verdicts(content: bytes) -> None:
-    found = on_a_file(content, lambda path: read_verdicts(path, VIEW, allow_foreign=True))
-    if found is not None and len(found.probability):
-        assert ((found.probability >= 0) & (found.probability <= 1)).all()
-        assert not VIEW.matrix[found.candidates.users, found.candidates.items].any()
+    read = on_a_file(content, lambda path: read_verdicts(path, VIEW, allow_foreign=True))
+    if read is not None and len(read.probability):
+        assert ((read.probability >= 0) & (read.probability <= 1)).all()
+        assert not VIEW.matrix[read.candidates.users, read.candidates.items].any()
 
 
 @given(YAML)

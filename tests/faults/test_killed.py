@@ -38,12 +38,12 @@ def test_killed_runs_end_as_undisturbed_ones(name: str, toy: Path, nightly: bool
     while done < kills:
         number += 1
         repeated = [*words, f"--run_dir=run-{number}", f"--cache_dir=cache-{number}"]
-        said = toy / f"said-{number}.txt"
-        while program(repeated, said).kill(rng.uniform(0, longest)):
+        output = toy / f"said-{number}.txt"
+        while program(repeated, output).kill(rng.uniform(0, longest)):
             done += 1
             if done >= kills:
-                assert program(repeated, said).wait() == 0, said.read_text()
+                assert program(repeated, output).wait() == 0, output.read_text()
                 break
-        assert "Traceback" not in said.read_text()
+        assert "Traceback" not in output.read_text()
         assert outcome(Path(f"run-{number}")) == expected
         assert not [*toy.rglob("*.partial*"), *toy.rglob("*.lock")]  # the last run has cleaned up

@@ -57,15 +57,15 @@ def test_killed_comparisons_end_as_undisturbed_ones(toy: Path, nightly: bool, mo
     rng, done, number = random.Random("compare"), 0, 0
     while done < kills:
         number += 1
-        folder, said = Path(f"run-{number}"), toy / f"said-{number}.txt"
+        folder, output = Path(f"run-{number}"), toy / f"said-{number}.txt"
         words = [*WORDS, f"--run_dir={folder}", f"--cache_dir=cache-{number}"]
-        while done < kills and program(words, said).kill(rng.uniform(0, longest), with_children=rng.random() < 0.5):
+        while done < kills and program(words, output).kill(rng.uniform(0, longest), with_children=rng.random() < 0.5):
             done += 1
             wait_for_runs_left_behind(toy)
             if rng.random() < 0.5 and (folder / "plan.yaml").is_file():
                 words = ["compare", f"--run_dir={folder}", "--jobs=2"]  # the folder alone is enough
-        assert program(words, said).wait() == 0, said.read_text()
-        assert "Traceback" not in said.read_text()
+        assert program(words, output).wait() == 0, output.read_text()
+        assert "Traceback" not in output.read_text()
         assert compared(folder) == expected
         assert not at_work_in(toy)
         assert not [*folder.rglob("*.partial*"), *folder.rglob("*.lock")]

@@ -60,5 +60,5 @@ def test_one_cache_serves_two_at_once(toy: Path) -> None:
     words = ("identify", "--dataset=toy", "--data_path=data", "--cache_dir=cache", "--tree_leaf_size=4", "--judge=rule")
     both = [Program([*words, f"--run_dir=run-{n}"], toy / f"said-{n}.txt") for n in range(2)]
     assert [program.wait() for program in both] == [0, 0], (toy / "said-0.txt").read_text()
-    found = [(Path(f"run-{n}") / "inferred_positives.tsv").read_bytes() for n in range(2)]
-    assert found[0] == found[1]
+    files = [(Path(f"run-{n}") / "inferred_positives.tsv").read_bytes() for n in range(2)]
+    assert files[0] == files[1]

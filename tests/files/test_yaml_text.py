@@ -19,7 +19,7 @@ def test_plain_values() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("epochs: !!int x", "holds a value that cannot be read"),
         ("epochs: !!int", "holds a value that cannot be read"),
@@ -37,9 +37,9 @@ def test_plain_values() -> None:
         ("a: [", "is not valid YAML"),
     ],
 )
-def test_what_is_none(text: str, said: str) -> None:
+def test_what_is_none(text: str, message: str) -> None:
     with pytest.raises(UserError) as error:
         parse_yaml(text, "file.yaml")
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert str(error.value).startswith("file.yaml")
     assert "\n" not in str(error.value)

@@ -110,8 +110,8 @@ class FakeServer:
         if isinstance(fault, dict):
             return send(request, 200, fault)
         status, headers = fault if isinstance(fault, tuple) else (fault, {})
-        said = f"fault {request.headers.get('Authorization')}"
-        return send(request, status, {"error": {"message": headers.pop("message", said)}}, headers)
+        text = f"fault {request.headers.get('Authorization')}"
+        return send(request, status, {"error": {"message": headers.pop("message", text)}}, headers)
 
     def _routes(self):
         return {
@@ -201,7 +201,7 @@ def listed(prompt, names, most):
     """The two labels under their names for this kind of server, most likely first, with others between."""
     first, second = names
     both = dict(zip((first, second), logprobs_of(prompt), strict=True))
-    return sorted([*both.items(), (" the", -3.0)], key=lambda one: -one[1])[:most]
+    return sorted([*both.items(), (" the", -3.0)], key=lambda alternative: -alternative[1])[:most]
 
 
 def ids(text):
@@ -214,7 +214,7 @@ def text_of(tokens):
 
 
 def templated(messages):
-    return "".join(f"<{one['role']}>{one['content']}</>" for one in messages) + "<assistant>"
+    return "".join(f"<{message['role']}>{message['content']}</>" for message in messages) + "<assistant>"
 
 
 def send(request, status, content, headers=None):

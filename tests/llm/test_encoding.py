@@ -48,12 +48,12 @@ def test_a_chat_template_surrounds_the_question_and_the_answer_is_begun():
     tokenizer = byte_tokenizer(CHATML, ["positive", "negative"])
     prompt = Prompt.read("compact")
     encoder = PromptEncoder(tokenizer, prompt)
-    (one, other) = (text_of(tokenizer, ids) for ids in encoder.encode(HISTORY, CANDIDATES))
-    assert one == (
+    (first, second) = (text_of(tokenizer, ids) for ids in encoder.encode(HISTORY, CANDIDATES))
+    assert first == (
         f"<|im_start|>system\n{prompt.system.strip()}<|im_end|>\n<|im_start|>user\nHistory:\n0-1 2\n0-3 1-1\n"
         "Candidate:\n0-2 3<|im_end|>\n<|im_start|>assistant\nLabel:"
     )
-    assert other == one.replace("0-2 3<", "1-0 0-0<")
+    assert second == first.replace("0-2 3<", "1-0 0-0<")
     assert [text_of(tokenizer, [label]) for label in encoder.labels] == [" positive", " negative"]
 
 

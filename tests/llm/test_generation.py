@@ -49,9 +49,9 @@ def test_batches_of_different_lengths_answer_as_single_prompts(tiny_llama):
         answers = generator._answers
 
         def kept(batch, answers=answers, seen=seen):
-            found = answers(batch)
-            seen.update({tuple(one): text for one, text in zip(batch, found, strict=True)})
-            return found
+            given = answers(batch)
+            seen.update({tuple(prompt): text for prompt, text in zip(batch, given, strict=True)})
+            return given
 
         generator._answers = kept
         assert generator.score(prompts).shape == (5,)

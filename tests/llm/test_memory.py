@@ -46,8 +46,8 @@ def test_other_weights_keep_the_compute_type():
 
 
 def test_a_cached_token_of_the_8b_llama_takes_128_kb():
-    one, none = (estimate(LLAMA_8B, "nf4", tokens=TokenBudget(count, 0)).key_values for count in (1, 0))
-    assert one - none == 128 * 1024
+    with_token, without = (estimate(LLAMA_8B, "nf4", tokens=TokenBudget(count, 0)).key_values for count in (1, 0))
+    assert with_token - without == 128 * 1024
 
 
 def test_on_a_cpu_quantising_needs_the_16_bit_weights_as_well():

@@ -17,9 +17,9 @@ HISTORY = [("0-1", "2"), ("0-3", "1-1")]
 
 def test_compact_shows_one_line_an_item_and_the_candidate_last():
     prompt = Prompt.read("compact")
-    one, other = prompt.questions(HISTORY, [("0-2", "3"), ("1", "0-0")])
-    assert one == "History:\n0-1 2\n0-3 1-1\nCandidate:\n0-2 3"
-    assert other == "History:\n0-1 2\n0-3 1-1\nCandidate:\n1 0-0"
+    first, second = prompt.questions(HISTORY, [("0-2", "3"), ("1", "0-0")])
+    assert first == "History:\n0-1 2\n0-3 1-1\nCandidate:\n0-2 3"
+    assert second == "History:\n0-1 2\n0-3 1-1\nCandidate:\n1 0-0"
 
 
 def test_reference_shows_json_with_running_numbers():
@@ -37,9 +37,9 @@ def test_reference_shows_json_with_running_numbers():
 @given(st.lists(st.lists(st.integers(0, 32767), max_size=4), min_size=1, max_size=5))
 def test_paths_are_the_digits_of_the_codes(digits):
     codes = np.full((len(digits), 4), -1, dtype=np.int16)
-    for row, one in enumerate(digits):
-        codes[row, : len(one)] = one
-    assert path_texts(codes) == ["-".join(map(str, one)) or "none" for one in digits]
+    for row, path in enumerate(digits):
+        codes[row, : len(path)] = path
+    assert path_texts(codes) == ["-".join(map(str, path)) or "none" for path in digits]
 
 
 @pytest.mark.parametrize(

@@ -25,12 +25,11 @@ SIZES = {
 }
 LABELS = (5, 6)
 WINDOW = 16
-MIXED = ["sliding_attention", "full_attention", "sliding_attention"]
 
 
 def make(kind: str):
     torch.manual_seed(0)
-    known = {
+    kinds = {
         "llama": lambda: transformers.LlamaForCausalLM(transformers.LlamaConfig(**SIZES)),
         "mistral with a window": lambda: transformers.MistralForCausalLM(
             transformers.MistralConfig(**SIZES, sliding_window=WINDOW)
@@ -50,7 +49,7 @@ def make(kind: str):
             transformers.GraniteConfig(**SIZES, logits_scaling=4.0)
         ),
     }
-    return known[kind]().float().eval()
+    return kinds[kind]().float().eval()
 
 
 KINDS = [*("llama", "mistral with a window", "gemma 3, two kinds of layers", "gemma 2, soft-capped", "granite, scaled")]
@@ -72,7 +71,7 @@ def prompts(seed: int = 0):
 def truth(model, made):
     """One prompt a pair, by the model's own head."""
     with torch.inference_mode():
-        logits = torch.stack([model(torch.tensor([one])).logits[0, -1].double() for one in made])
+        logits = torch.stack([model(torch.tensor([prompt])).logits[0, -1].double() for prompt in made])
     logs = torch.log_softmax(logits, dim=1)[:, list(LABELS)]
     return (logs[:, 0] - logs[:, 1]).numpy(), logs.exp().sum(1).numpy()
 
@@ -85,9 +84,9 @@ def test_every_method_equals_one_prompt_a_pair(kind):
     assert margins.std() > 0.05  # else equality would say nothing
     for method in SCORING_METHODS:
         for batch_tokens in (None, 200, 40):
-            found, found_mass = LabelScorer(model, LABELS, method, batch_tokens).score(made, owners)
-            np.testing.assert_allclose(found, margins, atol=1e-4, err_msg=f"{method} {batch_tokens}")
-            np.testing.assert_allclose(found_mass, mass, atol=1e-4, err_msg=f"{method} {batch_tokens}")
+            scored, scored_mass = LabelScorer(model, LABELS, method, batch_tokens).score(made, owners)
+            np.testing.assert_allclose(scored, margins, atol=1e-4, err_msg=f"{method} {batch_tokens}")
+            np.testing.assert_allclose(scored_mass, mass, atol=1e-4, err_msg=f"{method} {batch_tokens}")
 
 
 def test_several_packs_a_user_give_the_same(monkeypatch):
@@ -111,7 +110,7 @@ def test_what_candidates_begin_with_is_read_once(kind):
     expected, expected_mass = truth(model, made)
     np.testing.assert_allclose(margins, expected, atol=1e-4)
     np.testing.assert_allclose(mass, expected_mass, atol=1e-4)
-    nodes = {tuple(one[:end]) for one in made for end in range(22, len(one) + 1)}
+    nodes = {tuple(prompt[:end]) for prompt in made for end in range(22, len(prompt) + 1)}
     assert scorer.tokens == 21 + len(nodes)
 
 
@@ -125,10 +124,10 @@ def test_what_users_share_is_read_once():
     first = scorer.tokens
     users = [[made[place] for place in np.flatnonzero(owners == user)] for user in range(7)]
     expected = 7
-    for one in users:
-        shared = scoring.common_prefix_length(one)
-        shared = min(shared, min(map(len, one)) - 1)
-        expected += shared - 7 + sum(len(prompt) - shared for prompt in one)
+    for of_user in users:
+        shared = scoring.common_prefix_length(of_user)
+        shared = min(shared, min(map(len, of_user)) - 1)
+        expected += shared - 7 + sum(len(prompt) - shared for prompt in of_user)
     assert first == expected
     scorer.score(made, owners)
     assert scorer.tokens - first == expected - 7
@@ -158,9 +157,9 @@ def test_out_of_memory_halves_the_batch_and_loses_nothing(monkeypatch):
         return forward(tokens, *args, past_key_values=past_key_values, **kwargs)
 
     monkeypatch.setattr(model.model, "forward", small_memory)
-    found, _ = scorer.score(made, owners)
+    scored, _ = scorer.score(made, owners)
     monkeypatch.undo()
-    np.testing.assert_allclose(found, truth(model, made)[0], atol=1e-4)
+    np.testing.assert_allclose(scored, truth(model, made)[0], atol=1e-4)
     assert scorer.batch_tokens < 2000
 
 
@@ -223,7 +222,7 @@ def test_label_logits_are_taken_in_fp32():
     made, owners = prompts()
     margins, _ = LabelScorer(model, LABELS, "single", 1).score(made, owners)
     with torch.inference_mode():
-        hidden = torch.stack([model.model(torch.tensor([one])).last_hidden_state[0, -1] for one in made])
+        hidden = torch.stack([model.model(torch.tensor([prompt])).last_hidden_state[0, -1] for prompt in made])
         rounded = model.lm_head(hidden).float()[:, LABELS[0]] - model.lm_head(hidden).float()[:, LABELS[1]]
     weights = model.lm_head.weight.detach().float()[list(LABELS)]
     exact = hidden.float() @ (weights[0] - weights[1])

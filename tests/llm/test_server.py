@@ -159,13 +159,13 @@ def test_a_users_questions_come_in_order_to_one_slot_and_no_more_users_than_slot
         text = body["prompt"][0]
         slots.setdefault(text.split("Candidate:")[0], []).append((body["id_slot"], text))
     assert len(slots) == N_USERS
-    for one in slots.values():
-        assert len({slot for slot, _ in one}) == 1
+    for of_user in slots.values():
+        assert len({slot for slot, _ in of_user}) == 1
     assert {body["id_slot"] for body in asked} == {0, 1}
     users, items = pairs()
     for user in range(1, N_USERS + 1):
         paths = [f"{i // 5}-{i % 5} {i % 7}-{i // 7}" for i in items[users == user]]
-        (mine,) = [one for one in slots.values() if f"\n{paths[0]}<" in one[0][1]]
+        (mine,) = [of_user for of_user in slots.values() if f"\n{paths[0]}<" in of_user[0][1]]
         assert [text.split("Candidate:\n")[1].split("<")[0] for _, text in mine] == paths
 
 

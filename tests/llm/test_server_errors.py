@@ -35,7 +35,7 @@ def session(server, retries=0, workers=1):
 
 
 def questions(users, each):
-    return [[f"History:\n{user}\nCandidate:\n{user}-{one} 0" for one in range(each)] for user in range(users)]
+    return [[f"History:\n{user}\nCandidate:\n{user}-{item} 0" for item in range(each)] for user in range(users)]
 
 
 @pytest.mark.parametrize("fault", [500, 503, 429, 408, "garbage", "drop"])
@@ -144,7 +144,7 @@ def test_a_refusal_in_the_middle_keeps_what_came_before(caplog):
         asked = session(server)
         server.faults.extend([None, None, 404])
         replies = asked.ask(questions(2, 2))
-        assert [reply is None for one in replies for reply in one] == [False, False, True, True]
+        assert [reply is None for of_user in replies for reply in of_user] == [False, False, True, True]
         assert "HTTP 404" in caplog.text
         server.faults.append(404)
         with pytest.raises(UserError, match=r"HTTP 404.*server_url, server_model and server_api"):
@@ -156,7 +156,9 @@ def test_one_question_that_fails_does_not_end_the_others(caplog):
         asked = session(server, retries=1, workers=2)
         server.bearing = fails_for(server, "2-1 0")
         replies = asked.ask(questions(6, 3))
-    missing = [(user, place) for user, one in enumerate(replies) for place, reply in enumerate(one) if reply is None]
+    missing = [
+        (user, place) for user, of_user in enumerate(replies) for place, reply in enumerate(of_user) if reply is None
+    ]
     assert missing == [(2, 1), (2, 2)]
     assert "gives no answer" in caplog.text
 
@@ -166,7 +168,7 @@ def test_failures_with_answers_between_them_do_not_end_the_block():
         asked = session(server)
         server.bearing = fails_for(server, "1-0 0", "3-0 0", "5-0 0")
         replies = asked.ask(questions(7, 2))
-    assert [one[0] is None for one in replies] == [False, True, False, True, False, True, False]
+    assert [of_user[0] is None for of_user in replies] == [False, True, False, True, False, True, False]
 
 
 def fails_for(server, *texts):
@@ -200,7 +202,7 @@ def test_no_more_users_at_once_than_asked_for():
         server.bearing = together
         replies = asked.ask(questions(6, 2))
         assert server.most_at_once == 3
-    assert {reply.margin for one in replies for reply in one} == {1.0}
+    assert {reply.margin for of_user in replies for reply in of_user} == {1.0}
 
 
 def test_ctrl_c_waits_neither_for_the_server_nor_for_a_retry(ctrl_c):
@@ -211,9 +213,9 @@ def test_ctrl_c_waits_neither_for_the_server_nor_for_a_retry(ctrl_c):
         replies = asked.ask(questions(8, 2))
         assert asked.interrupted
         assert len(replies) == 8
-        waiting = [one for one in threading.enumerate() if one.name.startswith("server-judge")]
+        waiting = [thread for thread in threading.enumerate() if thread.name.startswith("server-judge")]
         assert waiting  # for a server that still hangs
-        assert all(one.daemon for one in waiting)  # so that they do not hold up the end of the program
+        assert all(thread.daemon for thread in waiting)  # so that they do not hold up the end of the program
 
 
 def test_retries_are_logged_without_the_key(monkeypatch, caplog):
@@ -246,19 +248,19 @@ def test_a_server_of_another_kind_is_refused():
 
 def test_tokens_that_begin_one_label_are_summed():
     log = np.log
-    found = from_texts(
+    reply = from_texts(
         [(" positive", log(0.3)), ("Pos", log(0.1)), ("▁neg", log(0.2)), ("x", log(0.05)), (" ", log(0.01))],
         " positive",
         " negative",
     )
-    assert found.margin == pytest.approx(log(0.4 / 0.2))
-    assert found.mass == pytest.approx(0.6)
-    assert not found.bounded
+    assert reply.margin == pytest.approx(log(0.4 / 0.2))
+    assert reply.mass == pytest.approx(0.6)
+    assert not reply.bounded
 
 
 def test_a_token_that_begins_both_labels_speaks_for_neither():
-    found = from_texts([("l", -1.0), ("like", -2.0), ("lo", -3.0)], "like", "loathe")
-    assert found.margin == pytest.approx(1.0)
+    reply = from_texts([("l", -1.0), ("like", -2.0), ("lo", -3.0)], "like", "loathe")
+    assert reply.margin == pytest.approx(1.0)
     assert from_texts([("positively", -1.0), ("", -2.0)], "positive", "negative") != Reply(0.0)
     assert np.isnan(from_texts([], "a", "b").margin)
 

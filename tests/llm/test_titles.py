@@ -47,16 +47,16 @@ def test_no_title_ends_the_block_or_speaks_as_another_role(tokenizer, title, nam
     plain = [ShownItem("0-1", "2", "Alien"), ShownItem("0-2", "3", "Heat")]
     hostile = [item._replace(title=title) for item in plain]
     (expected,) = encoder.encode(plain[:1], plain[1:])
-    (found,) = encoder.encode(hostile[:1], hostile[1:])
+    (hostile_ids,) = encoder.encode(hostile[:1], hostile[1:])
     special = set(tokenizer.all_special_ids)
-    assert [one for one in found if one in special] == [one for one in expected if one in special]
-    shown, benign = text_of(tokenizer, found), text_of(tokenizer, expected)
+    assert [token for token in hostile_ids if token in special] == [token for token in expected if token in special]
+    shown, benign = text_of(tokenizer, hostile_ids), text_of(tokenizer, expected)
     assert shown.count("\n") == benign.count("\n")
     assert shown.count('"') == benign.count('"')
     assert shown.count(":") == benign.count(":")
     assert len(shown) <= len(benign) + 2 * LONGEST
     (ids,) = encoder.questions(hostile[:1], hostile[1:])
-    assert sum(one in special for one in ids) == sum(one in special for one in expected)
+    assert sum(token in special for token in ids) == sum(token in special for token in expected)
 
 
 @given(st.text())

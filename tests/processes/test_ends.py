@@ -56,9 +56,9 @@ def test_an_error_of_one_process_is_the_error_of_the_run(
 
     in_epoch_of_rank_1(monkeypatch, fail)
     assert train(*FAST) == status
-    said = capfd.readouterr().err + caplog.text
-    assert f"recbole-dtlns: {error}" in said or f"Failed: RuntimeError: {error}" in said
-    assert "losed by peer" not in said  # what the other rank saw of it
+    output = capfd.readouterr().err + caplog.text
+    assert f"recbole-dtlns: {error}" in output or f"Failed: RuntimeError: {error}" in output
+    assert "losed by peer" not in output  # what the other rank saw of it
 
 
 def test_an_error_that_cannot_be_pickled_keeps_its_words(forked: None) -> None:
@@ -130,13 +130,13 @@ def test_ctrl_c_ends_spawned_processes_and_keeps_their_state(toy: Path) -> None:
             time.sleep(0.2)
         ranks = psutil.Process(program.pid).children(recursive=True)
         program.send_signal(signal.SIGINT)
-        said = program.communicate(timeout=60)[1]
+        output = program.communicate(timeout=60)[1]
     finally:
         program.kill()
     assert program.returncode == 130
-    assert "Interrupted." in said
-    assert "Traceback" not in said
-    assert said.count("Unknown key 'of_nobody'") == 1
+    assert "Interrupted." in output
+    assert "Traceback" not in output
+    assert output.count("Unknown key 'of_nobody'") == 1
     assert not psutil.wait_procs(ranks, timeout=10)[1]
     assert Path("run/resume.pth").is_file()
     assert not Path("run/run.lock").exists()

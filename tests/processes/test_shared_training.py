@@ -86,9 +86,9 @@ def test_two_processes_train_what_one_trains_on_the_same_batches(even: Path) -> 
     SAMPLERS["next"] = Next
     same = ("--reg_weight=0", "--neg_sampler=next", "--judge=none", "--shuffle=false")
     assert [train(*same, model="LightGCN", run_dir=run, n=n) for run, n in (("one", 1), ("two", 2))] == [0, 0]
-    one, two = parameters_of("one"), parameters_of("two")
-    for name, values in one.items():
-        torch.testing.assert_close(two[name], values, rtol=1e-4, atol=1e-6)
+    alone, together = parameters_of("one"), parameters_of("two")
+    for name, values in alone.items():
+        torch.testing.assert_close(together[name], values, rtol=1e-4, atol=1e-6)
     left, right = (read_epochs(Path(run) / EPOCHS) for run in ("one", "two"))
     assert [row["train_loss"] for row in right.values()] == pytest.approx([row["train_loss"] for row in left.values()])
     assert read_result(Path("one"))["test_result"] == read_result(Path("two"))["test_result"]
@@ -97,7 +97,9 @@ def test_two_processes_train_what_one_trains_on_the_same_batches(even: Path) -> 
 def test_all_ranks_end_with_the_same_parameters_and_metrics_are_those_of_one_process(
     even: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep_of_all_ranks(monkeypatch, even / "ranks.pt", lambda trainer, _: [one.detach() for one in trainer._parameters])
+    keep_of_all_ranks(
+        monkeypatch, even / "ranks.pt", lambda trainer, _: [parameter.detach() for parameter in trainer._parameters]
+    )
     assert train("--judge=keep_all", "--positives_loss=list", "--neg_sampler=dens") == 0
     first, second = torch.load(even / "ranks.pt")
     assert len(first) > 2  # the gates of the sampler are among them
@@ -114,7 +116,7 @@ def test_all_ranks_end_with_the_same_parameters_and_metrics_are_those_of_one_pro
 def test_ranks_have_generators_of_their_own_and_share_the_rows(even: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def drawing(trainer: Any, loader: Any) -> Any:
         loader.sampler.set_epoch(1)
-        seeds = [one.initial_seed() for one in (trainer.step.generator, loader.generator)]
+        seeds = [owner.initial_seed() for owner in (trainer.step.generator, loader.generator)]
         of_lists = trainer.step.lists.generator.initial_seed()
         return seeds, of_lists, list(loader.sampler), len(next(iter(loader))), trainer.best_valid_result
 
@@ -147,10 +149,10 @@ def test_a_run_of_two_processes_goes_on_where_it_was_cut_off(even: Path) -> None
 
 
 def test_gradients_are_averaged_after_the_backward_pass() -> None:
-    one, two, three = launch.run_in_processes(TWO, _gradients, ())
-    assert one.tolist() == [4.0, 4.0]  # (2 + 6) / 2
-    assert two.tolist() == [0.5, 0.5]  # a gradient of 1 on rank 0 alone
-    assert three is None  # no rank has one: the optimiser leaves the parameter out
+    first, second, third = launch.run_in_processes(TWO, _gradients, ())
+    assert first.tolist() == [4.0, 4.0]  # (2 + 6) / 2
+    assert second.tolist() == [0.5, 0.5]  # a gradient of 1 on rank 0 alone
+    assert third is None  # no rank has one: the optimiser leaves the parameter out
 
 
 def _gradients() -> list[Any]:
@@ -164,10 +166,10 @@ def _gradients() -> list[Any]:
 
 
 def test_rank_0_decides_and_parameters_that_drift_apart_are_seen() -> None:
-    decided, shared, said = launch.run_in_processes(TWO, _decisions, ())
+    decided, shared, message = launch.run_in_processes(TWO, _decisions, ())
     assert decided == [0, 0]
     assert shared == [1.0, 1.0]
-    assert "drifted apart" in said
+    assert "drifted apart" in message
 
 
 def test_another_run_on_another_machine_is_refused() -> None:
@@ -184,18 +186,18 @@ def _decisions() -> Any:
     rank = this_rank().number
     decided = gathered(decided_by_first(lambda: rank))
     values = torch.nn.Parameter(torch.full((1,), 1.0 + rank))
-    said = ""
+    message = ""
     try:
         require_equal([values])
     except RuntimeError as error:
-        said = str(error)
+        message = str(error)
     share_values([values.data])
     require_equal([values])
-    return decided, gathered(values.item()), said
+    return decided, gathered(values.item()), message
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         (["--nproc=2", "--world_size=1"], "more than world_size=1"),
         (["--nproc=2", "--world_size=3", "--group_offset=2"], "group_offset=2"),
@@ -204,10 +206,10 @@ def _decisions() -> Any:
     ],
 )
 def test_what_several_processes_cannot_do_is_refused(
-    toy: Path, capsys: pytest.CaptureFixture[str], flags: list[str], said: str
+    toy: Path, capsys: pytest.CaptureFixture[str], flags: list[str], message: str
 ) -> None:
     assert main([*BASE, *flags]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not Path("run").exists()
 
 

@@ -8,11 +8,12 @@ from scipy import sparse
 from torch import Tensor
 
 from recbole_dtlns.config.settings import Settings
-from recbole_dtlns.samplers.base import SamplerContext
-from recbole_dtlns.samplers.batch import Batch
+from recbole_dtlns.samplers.base import Sampler, SamplerContext
+from recbole_dtlns.samplers.batch import Batch, Choice
 from recbole_dtlns.samplers.parts.history import History
 from recbole_dtlns.samplers.parts.layers import BatchLayers
 from recbole_dtlns.samplers.parts.proposal import FreeItems, popularity_weights
+from recbole_dtlns.samplers.parts.tree_view import TreeView
 from recbole_dtlns.trees.similarity import TreeSimilarity
 
 N_USERS, N_ITEMS = 3, 7
@@ -87,3 +88,17 @@ def batch(
 
     own = torch.Generator().manual_seed(seed + 1)
     return Batch(users, positives, candidates, epoch, own, layers=layers, predict=None if scores is None else predict)
+
+
+def chosen(sampler: Sampler, seen: Batch) -> Choice:
+    """What a sampler that is set up makes of a batch."""
+    with torch.no_grad():
+        scores = sampler.score(seen)
+        picked = sampler.pick(scores)
+    return sampler.choose(seen, picked, scores)
+
+
+def generator_of(sampler: Sampler) -> torch.Generator:
+    """The generator of a sampler, or of the one behind a tree view."""
+    base = sampler.base if isinstance(sampler, TreeView) else sampler
+    return base.context.generator  # type: ignore[attr-defined]

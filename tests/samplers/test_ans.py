@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from small import batch, context, small_layers
+from small import batch, chosen, context, small_layers
 from torch import Tensor
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.samplers.batch import Batch, Choice
+from recbole_dtlns.samplers.batch import Batch
 from recbole_dtlns.samplers.methods.ans import ANS
 from recbole_dtlns.samplers.parts.tree_view import TreeView
 
@@ -17,11 +17,6 @@ def made(seed: int = 0, **options: float) -> ANS:
     sampler = ANS()
     sampler.setup(context(seed, **options))
     return sampler
-
-
-def chosen(sampler: ANS | TreeView, seen: Batch) -> Choice:
-    scores = sampler.score(seen)
-    return sampler.choose(seen, sampler.pick(scores), scores)
 
 
 class Pair:
@@ -56,9 +51,9 @@ def plain_loss(sampler: ANS, seen: Batch, items_of: list[list[list[int]]]) -> Te
     return total
 
 
-def equal_gradients(found: Tensor, plain: Tensor, leaves: list[Tensor]) -> bool:
+def equal_gradients(gained: Tensor, plain: Tensor, leaves: list[Tensor]) -> bool:
     """Alike for each leaf, and of some size for each that the plain one depends on."""
-    ours = torch.autograd.grad(found, leaves, retain_graph=True, allow_unused=True)
+    ours = torch.autograd.grad(gained, leaves, retain_graph=True, allow_unused=True)
     theirs = torch.autograd.grad(plain, leaves, retain_graph=True, allow_unused=True)
     return all(
         (a is None and b is None) or (a is not None and b is not None and torch.allclose(a, b, atol=1e-5, rtol=1e-4))
@@ -168,14 +163,14 @@ def test_gradients_stay_finite_where_the_margins_denominator_and_layers_are_zero
 def test_the_order_of_candidates_does_not_matter() -> None:
     ids, layers = torch.tensor([[3, 4, 5, 6]] * 8), small_layers(8)
     orders = ([0, 1, 2, 3], [2, 0, 3, 1])
-    one, other = (chosen(made(), batch(layers=layers, candidates=ids[:, order])) for order in orders)
-    assert torch.equal(one.ids, other.ids)
-    assert one.negatives is not None
-    assert other.negatives is not None
-    assert torch.allclose(one.negatives, other.negatives, atol=1e-6)
-    assert one.aux_loss is not None
-    assert other.aux_loss is not None
-    assert torch.allclose(one.aux_loss, other.aux_loss, atol=1e-6)
+    first, second = (chosen(made(), batch(layers=layers, candidates=ids[:, order])) for order in orders)
+    assert torch.equal(first.ids, second.ids)
+    assert first.negatives is not None
+    assert second.negatives is not None
+    assert torch.allclose(first.negatives, second.negatives, atol=1e-6)
+    assert first.aux_loss is not None
+    assert second.aux_loss is not None
+    assert torch.allclose(first.aux_loss, second.aux_loss, atol=1e-6)
 
 
 def test_a_batch_of_one() -> None:
@@ -189,23 +184,23 @@ def test_a_batch_of_one() -> None:
 
 def test_gates_start_from_the_generator_alone_and_survive_a_restart() -> None:
     before = torch.get_rng_state()
-    one, same, other = made(1), made(1), made(2)
+    first, same, second = made(1), made(1), made(2)
     assert torch.equal(torch.get_rng_state(), before)
 
     def scores(sampler: ANS) -> Tensor:
         return sampler.score(batch(rows=9, layers=small_layers(9)))
 
-    assert torch.equal(scores(one), scores(same))
-    assert not torch.equal(scores(one), scores(other))
-    other.modules().load_state_dict(one.modules().state_dict())
-    assert torch.equal(scores(one), scores(other))
+    assert torch.equal(scores(first), scores(same))
+    assert not torch.equal(scores(first), scores(second))
+    second.modules().load_state_dict(first.modules().state_dict())
+    assert torch.equal(scores(first), scores(second))
 
 
 def test_a_tree_view_without_weight_picks_what_it_picks_alone() -> None:
     viewed = TreeView(ANS())
     viewed.setup(context(alpha_co=0, alpha_se=0))
-    one, other = (chosen(sampler, batch(rows=9, layers=small_layers(9))) for sampler in (viewed, made()))
-    assert torch.equal(one.ids, other.ids)
+    first, second = (chosen(sampler, batch(rows=9, layers=small_layers(9))) for sampler in (viewed, made()))
+    assert torch.equal(first.ids, second.ids)
 
 
 def test_layers_of_several_widths_are_refused() -> None:

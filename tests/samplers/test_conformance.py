@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import sparse, stats
-from small import context, small_layers
+from small import chosen, context, generator_of, small_layers
 
 from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.samplers.base import Sampler
@@ -25,11 +25,6 @@ def made(name: str, seed: int = 0, viewed: bool = False, **options: int) -> Samp
     return sampler
 
 
-def generator_of(sampler: Sampler) -> torch.Generator:
-    base = sampler.base if isinstance(sampler, TreeView) else sampler
-    return base.context.generator  # type: ignore[attr-defined]
-
-
 def batch(sampler: Sampler, rows: int = 40, epoch: int = 0, seed: int = 0) -> Batch:
     """Training pairs in turn, with what the sampler proposes for them."""
     users, positives = (torch.as_tensor(ids.astype(np.int64)) for ids in PAIRS.nonzero())
@@ -40,13 +35,6 @@ def batch(sampler: Sampler, rows: int = 40, epoch: int = 0, seed: int = 0) -> Ba
     return Batch(users[order], positives[order], candidates, epoch, generator_of(sampler), layers=layers)
 
 
-def choose(sampler: Sampler, batch: Batch) -> Choice:
-    with torch.no_grad():
-        scores = sampler.score(batch)
-        picked = sampler.pick(scores)
-    return sampler.choose(batch, picked, scores)
-
-
 class Asked:
     """A model that answers outside of a batch."""
 
@@ -55,13 +43,13 @@ class Asked:
 
 
 def epoch(sampler: Sampler, number: int) -> None:
-    choose(sampler, batch(sampler, epoch=number, seed=number))
+    chosen(sampler, batch(sampler, epoch=number, seed=number))
     with torch.no_grad():
         sampler.epoch_end(EpochView(number, Asked(), generator_of(sampler)))
 
 
-def same(one: Choice, other: Choice) -> bool:
-    pairs = [(getattr(one, name), getattr(other, name)) for name in ("ids", "negatives", "positives", "weights")]
+def same(first: Choice, second: Choice) -> bool:
+    pairs = [(getattr(first, name), getattr(second, name)) for name in ("ids", "negatives", "positives", "weights")]
     return all((a is None and b is None) or torch.allclose(a, b) for a, b in pairs)
 
 
@@ -70,7 +58,7 @@ def test_no_negative_is_a_training_positive_or_padding(name: str) -> None:
     sampler = made(name)
     for number in range(3):
         seen = batch(sampler, epoch=number)
-        for ids in (seen.candidates, choose(sampler, seen).ids.flatten(1)):
+        for ids in (seen.candidates, chosen(sampler, seen).ids.flatten(1)):
             users = seen.users.unsqueeze(1).expand_as(ids).reshape(-1).numpy()
             assert (ids > 0).all()
             assert PAIRS[users.copy(), ids.reshape(-1).numpy().copy()].sum() == 0
@@ -90,7 +78,7 @@ def test_what_becomes_an_inferred_positive_is_never_chosen_again(name: str) -> N
         proposal.exclude(barred.tocsr())
     for number in range(3, 6):
         seen = batch(sampler, epoch=number, seed=number)
-        choice = choose(sampler, seen)
+        choice = chosen(sampler, seen)
         assert (choice.ids >= 4).all()
         if name == "divns" and choice.negatives is not None:  # a mixture of items 4 to 6 alone
             rows = seen.the_layers.items[4:].detach()
@@ -104,7 +92,7 @@ def test_what_becomes_an_inferred_positive_is_never_chosen_again(name: str) -> N
 def test_what_is_chosen_has_the_shapes_of_the_interface(name: str, viewed: bool) -> None:
     sampler = made(name, viewed=viewed)
     seen = batch(sampler)
-    choice = choose(sampler, seen)
+    choice = chosen(sampler, seen)
     rows, k = choice.ids.shape[:2]
     assert rows == 40
     assert choice.ids.dtype == torch.int64
@@ -122,11 +110,11 @@ def test_what_is_chosen_has_the_shapes_of_the_interface(name: str, viewed: bool)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_batch_of_one(name: str) -> None:
     sampler = made(name)
-    choice = choose(sampler, batch(sampler, rows=1))
+    choice = chosen(sampler, batch(sampler, rows=1))
     assert choice.ids.shape[0] == 1
     assert choice.negatives is None or choice.negatives.shape[0] == 1
     epoch(sampler, 0)
-    assert choose(sampler, batch(sampler, rows=1, epoch=1)).ids.shape[0] == 1
+    assert chosen(sampler, batch(sampler, rows=1, epoch=1)).ids.shape[0] == 1
 
 
 @pytest.mark.parametrize("viewed", [False, True])
@@ -136,7 +124,7 @@ def test_the_same_seed_makes_the_same_choices(name: str, viewed: bool) -> None:
     for _ in range(2):
         sampler = made(name, seed=5, viewed=viewed)
         epoch(sampler, 0)
-        runs.append(choose(sampler, batch(sampler, epoch=1)))
+        runs.append(chosen(sampler, batch(sampler, epoch=1)))
     assert same(*runs)
 
 
@@ -156,7 +144,7 @@ def test_a_saved_state_goes_on_where_it_was(name: str) -> None:
         epoch(sampler, number)
     modules = sampler.modules()
     saved = (sampler.state_dict(), copy.deepcopy(modules and modules.state_dict()), generator_of(sampler).get_state())
-    expected = choose(sampler, batch(sampler, epoch=2))
+    expected = chosen(sampler, batch(sampler, epoch=2))
     for number in range(2, 7):  # what was saved does not move with the sampler
         epoch(sampler, number)
     other = made(name, seed=77)
@@ -165,7 +153,7 @@ def test_a_saved_state_goes_on_where_it_was(name: str) -> None:
     if theirs is not None:
         theirs.load_state_dict(saved[1])
     generator_of(other).set_state(saved[2])
-    assert same(expected, choose(other, batch(other, epoch=2)))
+    assert same(expected, chosen(other, batch(other, epoch=2)))
 
 
 @pytest.mark.parametrize("viewed", [False, True])
@@ -194,8 +182,8 @@ def test_the_distribution_of_what_is_chosen(name: str) -> None:
     candidates = sampler.propose(users, N)
     layers = small_layers(1, seed=3).detach()
     wide = BatchLayers(layers.queries.expand(rows, -1), layers.items, layers.sizes, layers.users)
-    found = choose(sampler, Batch(users, positives, candidates, 0, generator_of(sampler), layers=wide)).ids
-    observed = np.bincount(found.reshape(-1).numpy(), minlength=7)[free]
+    chosen_ids = chosen(sampler, Batch(users, positives, candidates, 0, generator_of(sampler), layers=wide)).ids
+    observed = np.bincount(chosen_ids.reshape(-1).numpy(), minlength=7)[free]
     assert observed.sum() == rows
     if name == "dns":  # the k-th easiest is the hardest of N draws with probability (k / 5)^N - ((k - 1) / 5)^N
         rank = np.argsort(np.argsort((layers.queries * layers.items[free]).sum(1).numpy())) + 1

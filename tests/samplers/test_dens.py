@@ -4,11 +4,11 @@ import math
 
 import pytest
 import torch
-from small import batch, context, small_layers
+from small import batch, chosen, context, small_layers
 from torch import Tensor
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.samplers.batch import Batch, Choice
+from recbole_dtlns.samplers.batch import Batch
 from recbole_dtlns.samplers.methods.dens import DENS
 from recbole_dtlns.samplers.parts.tree_view import TreeView
 
@@ -19,11 +19,6 @@ def made(seed: int = 0, **options: float) -> DENS:
     sampler = DENS()
     sampler.setup(context(seed, **options))
     return sampler
-
-
-def chosen(sampler: DENS | TreeView, seen: Batch) -> Choice:
-    scores = sampler.score(seen)
-    return sampler.choose(seen, sampler.pick(scores), scores)
 
 
 def parts(sampler: DENS, user: Tensor, positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
@@ -125,10 +120,10 @@ def test_the_loss_and_its_gradients_are_those_of_a_plain_loop(mean_pooled: bool)
     assert choice.aux_loss is not None
     assert torch.allclose(choice.aux_loss.mean(), plain, atol=1e-6)
     leaves = [layers.items, layers.users(), *sampler.modules().parameters()]
-    found = torch.autograd.grad(choice.aux_loss.mean(), leaves, retain_graph=True)
-    for one, other in zip(found, torch.autograd.grad(plain, leaves), strict=True):
-        assert one.abs().sum() > 0  # embeddings and every gate learn
-        assert torch.allclose(one, other, atol=1e-6)
+    gradients = torch.autograd.grad(choice.aux_loss.mean(), leaves, retain_graph=True)
+    for gradient, expected in zip(gradients, torch.autograd.grad(plain, leaves), strict=True):
+        assert gradient.abs().sum() > 0  # embeddings and every gate learn
+        assert torch.allclose(gradient, expected, atol=1e-6)
 
 
 def test_the_picked_items_are_the_negative_and_selection_leaves_no_graph() -> None:
@@ -158,32 +153,32 @@ def test_a_row_is_chosen_alike_alone_and_in_a_batch() -> None:
         wide.users()[:] = layers.users()
         wide.items[:] = layers.items
     several = batch(layers=wide, candidates=torch.tensor([[3, 4, 5]] * 3), positives=torch.tensor([1] * 3))
-    one, three = chosen(sampler, alone), chosen(sampler, several)
-    assert torch.equal(one.ids.expand(3, 1, H), three.ids)
-    assert one.aux_loss is not None
+    single, three = chosen(sampler, alone), chosen(sampler, several)
+    assert torch.equal(single.ids.expand(3, 1, H), three.ids)
+    assert single.aux_loss is not None
     assert three.aux_loss is not None
-    assert torch.allclose(one.aux_loss, three.aux_loss, atol=1e-6)
+    assert torch.allclose(single.aux_loss, three.aux_loss, atol=1e-6)
 
 
 def test_the_order_of_candidates_does_not_matter() -> None:
     sampler, order = made(), torch.tensor([2, 0, 3, 1])
     ids = torch.tensor([[3, 4, 5, 6]] * 8)
     layers = small_layers(8)
-    one = chosen(sampler, batch(layers=layers, candidates=ids))
-    other = chosen(sampler, batch(layers=layers, candidates=ids[:, order]))
-    assert torch.equal(one.ids, other.ids)
+    first = chosen(sampler, batch(layers=layers, candidates=ids))
+    second = chosen(sampler, batch(layers=layers, candidates=ids[:, order]))
+    assert torch.equal(first.ids, second.ids)
 
 
 def test_gates_start_from_the_generator_alone_and_survive_a_restart() -> None:
     before = torch.get_rng_state()
-    one, same, other = made(1), made(1), made(2)
+    first, same, second = made(1), made(1), made(2)
     assert torch.equal(torch.get_rng_state(), before)
     seen = batch(rows=9, layers=small_layers(9))
-    assert torch.equal(one.score(seen), same.score(seen))
-    assert not torch.allclose(one.score(seen), other.score(seen))
-    other.modules().load_state_dict(one.modules().state_dict())
-    assert torch.equal(one.score(seen), other.score(seen))
-    for parameter in one.modules().parameters():
+    assert torch.equal(first.score(seen), same.score(seen))
+    assert not torch.allclose(first.score(seen), second.score(seen))
+    second.modules().load_state_dict(first.modules().state_dict())
+    assert torch.equal(first.score(seen), second.score(seen))
+    for parameter in first.modules().parameters():
         assert 0 < parameter.abs().max() <= C**-0.5
 
 

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import small
 import torch
 from small import batch, context, small_layers
 
@@ -15,8 +16,7 @@ from recbole_dtlns.samplers.parts.layers import BatchLayers
 def chosen(seen: Batch, **options: float) -> Choice:
     sampler = DINS()
     sampler.setup(context(**options))
-    scores = sampler.score(seen)
-    return sampler.choose(seen, sampler.pick(scores), scores)
+    return small.chosen(sampler, seen)
 
 
 def test_by_hand() -> None:
@@ -61,6 +61,6 @@ def test_the_user_is_the_pooled_one_and_gradients_flow_through_the_weights() -> 
     plain = (1 - weight) * positive + weight * hard
     assert choice.negatives is not None
     assert torch.allclose(choice.negatives, plain, atol=1e-5)
-    (found,) = torch.autograd.grad(choice.negatives.square().sum(), layers.items, retain_graph=True)
+    (gradient,) = torch.autograd.grad(choice.negatives.square().sum(), layers.items, retain_graph=True)
     (expected,) = torch.autograd.grad(plain.square().sum(), layers.items)
-    assert torch.allclose(found, expected, atol=1e-4)
+    assert torch.allclose(gradient, expected, atol=1e-4)

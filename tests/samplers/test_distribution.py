@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from small import small_layers
-from test_conformance import PAIRS, choose, generator_of, made
+from small import chosen, generator_of, small_layers
+from test_conformance import PAIRS, made
 
 from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.samplers.base import Sampler
@@ -22,9 +22,9 @@ BEST_OF_N = sorted(set(SAMPLERS) - {"uniform", "popularity", "dns_mn", "srns", "
 
 def alike(rows: int) -> BatchLayers:
     """The same user in every row."""
-    one = small_layers(1, seed=3).detach()
-    users = one.users().expand(rows, -1)
-    return BatchLayers(one.queries.expand(rows, -1), one.items, one.sizes, lambda: users, mean_pooled=True)
+    single = small_layers(1, seed=3).detach()
+    users = single.users().expand(rows, -1)
+    return BatchLayers(single.queries.expand(rows, -1), single.items, single.sizes, lambda: users, mean_pooled=True)
 
 
 def batch(sampler: Sampler, candidates: torch.Tensor) -> Batch:
@@ -33,8 +33,8 @@ def batch(sampler: Sampler, candidates: torch.Tensor) -> Batch:
     return Batch(users, positives, candidates, 0, generator_of(sampler), layers=alike(rows))
 
 
-def chosen(sampler: Sampler) -> Choice:
-    return choose(sampler, batch(sampler, sampler.propose(torch.full((ROWS,), USER), N)))
+def draws(sampler: Sampler) -> Choice:
+    return chosen(sampler, batch(sampler, sampler.propose(torch.full((ROWS,), USER), N)))
 
 
 def counts(ids: torch.Tensor) -> np.ndarray:
@@ -48,7 +48,7 @@ def test_the_best_of_n_draws_in_each_layer(name: str) -> None:
     if name == "stabcf":
         sampler.context.options["stabcf_history"] = 0  # type: ignore[attr-defined]  # nothing else is drawn
     scores = sampler.score(batch(sampler, torch.as_tensor(FREE).unsqueeze(0))).reshape(len(FREE), -1)
-    ids = chosen(sampler).ids.reshape(ROWS, -1)
+    ids = draws(sampler).ids.reshape(ROWS, -1)
     for layer in range(ids.shape[1]):
         rank = scores[:, layer].argsort().argsort().numpy() + 1
         expected = (rank / len(FREE)) ** N - ((rank - 1) / len(FREE)) ** N
@@ -56,12 +56,12 @@ def test_the_best_of_n_draws_in_each_layer(name: str) -> None:
 
 
 def test_uniform_is_uniform_and_popularity_by_train_counts() -> None:
-    assert stats.chisquare(counts(chosen(made("uniform")).ids)).pvalue > 1e-3
+    assert stats.chisquare(counts(draws(made("uniform")).ids)).pvalue > 1e-3
     popularity = made("popularity")
     candidates = popularity.propose(torch.full((ROWS,), 2), 1)  # user 2 may have all but item 2; item 4 counts 8
-    found = np.bincount(candidates.reshape(-1).numpy(), minlength=7)
-    assert stats.chisquare(found[[1, 3, 4, 6]], np.array([1, 1, 8, 1]) / 11 * ROWS).pvalue > 1e-3
-    assert found[[0, 2, 5]].sum() == 0
+    drawn = np.bincount(candidates.reshape(-1).numpy(), minlength=7)
+    assert stats.chisquare(drawn[[1, 3, 4, 6]], np.array([1, 1, 8, 1]) / 11 * ROWS).pvalue > 1e-3
+    assert drawn[[0, 2, 5]].sum() == 0
     assert PAIRS[2, 2] == 1
 
 

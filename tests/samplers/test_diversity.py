@@ -31,8 +31,8 @@ def test_equals_determinants_also_beyond_the_rank_of_the_vectors(seed: int) -> N
     table = vectors(seed=seed)
     order = torch.randperm(29, generator=torch.Generator().manual_seed(seed)) + 1
     candidates, given = order[:12], order[12:15]
-    found = diverse_items(table, candidates[None], given[None], torch.tensor([7]))
-    assert found[0].tolist() == reference(table, candidates.tolist(), given.tolist(), 7)
+    chosen = diverse_items(table, candidates[None], given[None], torch.tensor([7]))
+    assert chosen[0].tolist() == reference(table, candidates.tolist(), given.tolist(), 7)
 
 
 def test_users_of_a_block_do_not_meet() -> None:
@@ -40,20 +40,20 @@ def test_users_of_a_block_do_not_meet() -> None:
     table = vectors()
     candidates = torch.tensor([[9, 8, 7, 6, 5, 4], [20, 19, 18, 0, 0, 0], [12, 11, 10, 3, 0, 0]])
     given = torch.tensor([[1, 2, 2], [3, 0, 0], [13, 0, 0]])
-    found = diverse_items(table, candidates, given, torch.tensor([4, 5, 2]))
-    assert found.shape == (3, 5)
+    chosen = diverse_items(table, candidates, given, torch.tensor([4, 5, 2]))
+    assert chosen.shape == (3, 5)
     expected = [
         reference(table, [9, 8, 7, 6, 5, 4], [1, 2, 2], 4),
         reference(table, [20, 19, 18], [3], 5),
         reference(table, [12, 11, 10, 3], [13], 2),
     ]
-    assert [[item for item in row if item] for row in found.tolist()] == expected
+    assert [[item for item in row if item] for row in chosen.tolist()] == expected
 
 
 def test_chosen_items_are_more_diverse_than_random_ones_and_unlike_the_given() -> None:
     table = vectors(400, 8, seed=1)
     candidates, given = torch.arange(1, 301).flip(0), torch.arange(301, 305)
-    found = diverse_items(table, candidates[None], given[None], torch.tensor([4]))[0]
+    chosen = diverse_items(table, candidates[None], given[None], torch.tensor([4]))[0]
 
     def likeness(items: Tensor) -> float:
         cosines = table[items] @ table[torch.cat([items, given])].T
@@ -61,16 +61,17 @@ def test_chosen_items_are_more_diverse_than_random_ones_and_unlike_the_given() -
 
     generator = torch.Generator().manual_seed(0)
     others = [likeness(torch.randperm(300, generator=generator)[:4] + 1) for _ in range(50)]
-    assert likeness(found) < 0.5 * min(others)
+    assert likeness(chosen) < 0.5 * min(others)
 
 
 def test_copies_of_given_items_and_of_one_another_come_last() -> None:
     table = vectors(12, 6)
     table[2], table[3], table[5] = table[1], table[1], table[4]  # 2 and 3 copy the given item 1, 5 copies 4
-    found = diverse_items(table, torch.tensor([[7, 6, 5, 4, 3, 2]]), torch.tensor([[1]]), torch.tensor([6]))[0].tolist()
-    assert len(set(found[:3]) & {4, 5}) == 1
-    assert set(found[:3]) >= {6, 7}
-    assert {2, 3} <= set(found[3:])
+    candidates, given = torch.tensor([[7, 6, 5, 4, 3, 2]]), torch.tensor([[1]])
+    chosen = diverse_items(table, candidates, given, torch.tensor([6]))[0].tolist()
+    assert len(set(chosen[:3]) & {4, 5}) == 1
+    assert set(chosen[:3]) >= {6, 7}
+    assert {2, 3} <= set(chosen[3:])
 
 
 def test_distinct_items() -> None:

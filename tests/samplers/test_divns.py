@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from scipy import sparse
-from small import PAIRS, batch, context, small_layers
+from small import PAIRS, batch, chosen, context, small_layers
 from torch import Tensor
 
-from recbole_dtlns.samplers.batch import Batch, Choice, EpochView
+from recbole_dtlns.samplers.batch import Batch, EpochView
 from recbole_dtlns.samplers.methods.divns import DivNS
 from recbole_dtlns.samplers.methods.dns import DNS
 from recbole_dtlns.samplers.parts.layers import BatchLayers
@@ -35,11 +35,6 @@ def made(pairs: sparse.csr_matrix = PAIRS, seed: int = 0, **options: float) -> D
     sampler = DivNS()
     sampler.setup(context(seed, pairs, **options))
     return sampler
-
-
-def chosen(sampler: DivNS, seen: Batch) -> Choice:
-    scores = sampler.score(seen)
-    return sampler.choose(seen, sampler.pick(scores), scores)
 
 
 def drawn_batch(sampler: DivNS, seed: int) -> Batch:
@@ -112,8 +107,8 @@ def test_diverse_items_come_from_the_cache_and_differ_from_the_hard_negatives() 
     sampler.cache.push(users[:1] + 1, users[:1])  # another user, with more hard negatives: padding is no item
     sampler.hard.push(users[:3] + 1, torch.tensor([31, 32, 33]))
     sampler.epoch_end(EpochView(0, Items(table), sampler.context.generator))
-    found = set(sampler.diverse.rows(torch.tensor([1]))[0].tolist())
-    assert found in ({22, 24, 25}, {23, 24, 25})
+    diverse = set(sampler.diverse.rows(torch.tensor([1]))[0].tolist())
+    assert diverse in ({22, 24, 25}, {23, 24, 25})
     assert (table[0] == torch.eye(40, 8)[0]).all()  # the model's table is left alone
 
 
@@ -156,13 +151,13 @@ def test_a_restored_sampler_goes_on_alike() -> None:
         end(sampler, seed)
     other.load_state_dict(sampler.state_dict())
     for name in ("cache", "hard", "diverse"):
-        rows = (getattr(one, name).rows(torch.arange(4)) for one in (sampler, other))
+        rows = (getattr(each, name).rows(torch.arange(4)) for each in (sampler, other))
         assert torch.equal(*rows), name
     other.context.generator.set_state(sampler.context.generator.get_state())
     for seed in range(2, 5):
-        one, two = chosen(sampler, drawn_batch(sampler, seed)), chosen(other, drawn_batch(other, seed))
-        assert torch.equal(one.ids, two.ids)
-        assert torch.equal(one.negatives, two.negatives)
+        first, second = chosen(sampler, drawn_batch(sampler, seed)), chosen(other, drawn_batch(other, seed))
+        assert torch.equal(first.ids, second.ids)
+        assert torch.equal(first.negatives, second.negatives)
         end(sampler, seed)
         end(other, seed)
 

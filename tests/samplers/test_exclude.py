@@ -39,26 +39,26 @@ def test_it_is_the_raw_score_of_the_rule_judge(seed: int) -> None:
     rng = np.random.default_rng(seed)
     matrix, trees = random_history(rng), (random_codes(rng, 5), random_codes(rng, 3))
     users, items = every_pair()
-    found = HistorySimilarity(matrix, trees)(users, items)
+    similarity = HistorySimilarity(matrix, trees)(users, items)
     judge = RuleJudge(JudgeContext(matrix, *trees))
     raw, _ = judge.score(users.repeat_interleave(N_ITEMS - 1).numpy(), items.reshape(-1).numpy())
-    np.testing.assert_array_equal(found.reshape(-1).numpy(), raw)
+    np.testing.assert_array_equal(similarity.reshape(-1).numpy(), raw)
     assert len(np.unique(raw)) > 4
-    assert (found[2] == 0).all()  # no history
+    assert (similarity[2] == 0).all()  # no history
 
 
 def test_depth_normalisation_follows_tree_similarity() -> None:
     rng = np.random.default_rng(7)
     matrix, trees = random_history(rng), (random_codes(rng, 5), random_codes(rng, 3))
     users, items = every_pair()
-    found = HistorySimilarity(matrix, trees, normalize="depth")(users, items)
+    similarity = HistorySimilarity(matrix, trees, normalize="depth")(users, items)
     for user in users.tolist():
         history = matrix[user].indices
         for item in range(1, N_ITEMS):
             best = max(
                 (lcp_similarity(codes[item], codes[other], "depth") for codes in trees for other in history), default=0
             )
-            assert found[user - 1, item - 1].item() == pytest.approx(float(best), abs=1e-6)
+            assert similarity[user - 1, item - 1].item() == pytest.approx(float(best), abs=1e-6)
 
 
 def far(bound: float, n_items: int = 6) -> tuple[FarFromHistory, HistorySimilarity, sparse.csr_matrix]:
@@ -134,8 +134,8 @@ def test_only_what_the_source_bars_is_not_allowed() -> None:
     _, similarity, _ = far(0.5)
     barred = sparse.csr_matrix(([1, 1], ([1, 1], [1, 5])), shape=(2, 6))
     proposal = FarFromHistory(FreeItems(barred), similarity, 0.5)
-    found = proposal.allows(torch.tensor([1]), torch.tensor([[1, 2, 3, 4, 5]]))
-    assert found.tolist() == [[False, True, True, True, False]]
+    allowed = proposal.allows(torch.tensor([1]), torch.tensor([[1, 2, 3, 4, 5]]))
+    assert allowed.tolist() == [[False, True, True, True, False]]
 
 
 def test_only_excluded_candidates_are_drawn_again() -> None:

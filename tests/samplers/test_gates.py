@@ -22,6 +22,6 @@ def test_linear_maps_start_as_torchs_own_from_the_generator_alone() -> None:
 def test_blocks_hold_every_row_once(numbers: int, blocks: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gates, "_NUMBERS", numbers)
     candidates = torch.arange(14).reshape(7, 2)
-    found = [candidates[rows] for rows in row_blocks(candidates, 5)]
-    assert torch.equal(torch.cat(found), candidates)
-    assert len(found) == blocks
+    blocks_of_rows = [candidates[rows] for rows in row_blocks(candidates, 5)]
+    assert torch.equal(torch.cat(blocks_of_rows), candidates)
+    assert len(blocks_of_rows) == blocks

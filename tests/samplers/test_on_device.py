@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import sparse
-from small import CODES_CO, CODES_SE, context, small_layers
+from small import CODES_CO, CODES_SE, chosen, context, generator_of, small_layers
 
 from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.samplers.base import Sampler
@@ -37,11 +37,6 @@ def made(name: str, device: str, viewed: bool = False, **options: int) -> Sample
     return sampler
 
 
-def generator_of(sampler: Sampler) -> torch.Generator:
-    base = sampler.base if isinstance(sampler, TreeView) else sampler
-    return base.context.generator  # type: ignore[attr-defined]
-
-
 def batch(sampler: Sampler, device: str, epoch: int = 0, candidates: torch.Tensor | None = None) -> Batch:
     """Training pairs in turn, with what the sampler proposes for them."""
     users, positives = (torch.as_tensor(ids.astype(np.int64)) for ids in PAIRS.nonzero())
@@ -52,17 +47,10 @@ def batch(sampler: Sampler, device: str, epoch: int = 0, candidates: torch.Tenso
     return Batch(users, positives, candidates, epoch, generator_of(sampler), layers=layers)
 
 
-def choose(sampler: Sampler, seen: Batch) -> Choice:
-    with torch.no_grad():
-        scores = sampler.score(seen)
-        picked = sampler.pick(scores)
-    return sampler.choose(seen, picked, scores)
-
-
 def train(sampler: Sampler, device: str, epochs: range) -> Choice:
     """A batch in each epoch, with the end of the epoch after it; the last choice."""
     for number in epochs:
-        choice = choose(sampler, batch(sampler, device, number))
+        choice = chosen(sampler, batch(sampler, device, number))
         with torch.no_grad():
             sampler.epoch_end(EpochView(number, Asked(device), generator_of(sampler)))
     return choice
@@ -87,7 +75,7 @@ def test_a_choice_is_on_the_device_and_free_of_positives(name: str, viewed: bool
 def test_gradients_reach_layers_and_gates(name: str, device: str) -> None:
     sampler = made(name, device)
     seen = batch(sampler, device)
-    choice = choose(sampler, seen)
+    choice = chosen(sampler, seen)
     negatives = choice.negatives if choice.negatives is not None else seen.the_layers.composite(choice.ids[:, :1])
     loss = negatives.sum() + (0 if choice.aux_loss is None else choice.aux_loss.sum())
     loss.backward()
@@ -103,16 +91,16 @@ def test_a_state_saved_on_the_device_goes_on_where_it_was(name: str, device: str
     train(sampler, device, range(2))
     modules = sampler.modules()
     saved = (sampler.state_dict(), copy.deepcopy(modules and modules.state_dict()), generator_of(sampler).get_state())
-    expected = choose(sampler, batch(sampler, device, 2))
+    expected = chosen(sampler, batch(sampler, device, 2))
     other = made(name, device, judge_refresh=1)
     other.load_state_dict(saved[0])
     theirs = other.modules()
     if theirs is not None:
         theirs.load_state_dict(saved[1])
     generator_of(other).set_state(saved[2].cpu())
-    again = choose(other, batch(other, device, 2))
-    for one, two in zip(tensors(expected).values(), tensors(again).values(), strict=True):
-        assert torch.allclose(one, two)
+    again = chosen(other, batch(other, device, 2))
+    for expected_tensor, tensor in zip(tensors(expected).values(), tensors(again).values(), strict=True):
+        assert torch.allclose(expected_tensor, tensor)
 
 
 @pytest.mark.parametrize("name", ["ahns", "dns", "dtl_ns", "mixgcf", "softmax_rho"])

@@ -77,9 +77,9 @@ def test_a_user_without_a_free_item_is_named() -> None:
 
 def test_same_seed_same_draws_and_batch_of_one() -> None:
     free = FreeItems(history())
-    one = free.draw(torch.tensor([5]), 4, torch.Generator().manual_seed(9))
-    assert one.tolist() == free.draw(torch.tensor([5]), 4, torch.Generator().manual_seed(9)).tolist()
-    assert one.shape == (1, 4)
+    drawn = free.draw(torch.tensor([5]), 4, torch.Generator().manual_seed(9))
+    assert drawn.tolist() == free.draw(torch.tensor([5]), 4, torch.Generator().manual_seed(9)).tolist()
+    assert drawn.shape == (1, 4)
 
 
 def test_weights_too_large_for_exact_arithmetic_are_refused() -> None:

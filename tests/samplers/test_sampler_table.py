@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from test_conformance import batch, choose, epoch, made
+from small import chosen
+from test_conformance import batch, epoch, made
 
 from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.samplers.base import Sampler
@@ -50,9 +51,9 @@ def test_every_sampler_has_a_row_and_a_section_on_what_we_do_differently() -> No
 def test_its_row_is_true(name: str) -> None:
     sampler = made(name)
     epoch(sampler, 0)
-    choice = choose(sampler, batch(sampler, epoch=1))
+    choice = chosen(sampler, batch(sampler, epoch=1))
     _, said_returns, cost, said_state, said_loss, keys = ROWS[name]
     assert (said_returns, said_state, said_loss) == (returns(choice), state(sampler), loss(choice))
     assert cost.startswith("O(")
-    start = [f"`{key}` {str(found.default).lower()}" for key, found in SAMPLERS[name].keys.items()]
+    start = [f"`{key}` {str(declared.default).lower()}" for key, declared in SAMPLERS[name].keys.items()]
     assert keys == (", ".join(start) or "-")

@@ -2,14 +2,14 @@
 
 import pytest
 import torch
-from small import N_ITEMS, batch, context, small_layers
+from small import N_ITEMS, batch, chosen, context, small_layers
 from torch import Tensor
 
 from recbole_dtlns.config.declared import require_sampler
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.samplers.base import BaseSampler, min_max, take
-from recbole_dtlns.samplers.batch import Batch, Choice
+from recbole_dtlns.samplers.batch import Batch
 from recbole_dtlns.samplers.methods.dns import DNS
 from recbole_dtlns.samplers.methods.mixgcf import MixGCF
 from recbole_dtlns.samplers.methods.popularity import Popularity
@@ -27,12 +27,6 @@ def picks(sampler: BaseSampler | TreeView, seen: Batch, **options: object) -> Te
     """Positions that it picks."""
     ready(sampler, **options)
     return sampler.pick(sampler.score(seen))
-
-
-def chosen(sampler: BaseSampler | TreeView, seen: Batch) -> Choice:
-    """What a sampler that is set up makes of a batch."""
-    scores = sampler.score(seen)
-    return sampler.choose(seen, sampler.pick(scores), scores)
 
 
 def test_dns_picks_the_highest_model_score() -> None:
@@ -59,8 +53,8 @@ def test_mixgcf_learns_from_both_items_of_the_mixture() -> None:
     seen = batch(candidates=torch.tensor([[3]]), positives=torch.tensor([1]))
     negatives = chosen(ready(MixGCF()), seen).negatives
     assert negatives is not None
-    (found,) = torch.autograd.grad(negatives.sum(), seen.the_layers.items)
-    assert found.abs().sum(1).nonzero().reshape(-1).tolist() == [1, 3]
+    (gradient,) = torch.autograd.grad(negatives.sum(), seen.the_layers.items)
+    assert gradient.abs().sum(1).nonzero().reshape(-1).tolist() == [1, 3]
 
 
 def test_mixgcf_with_one_layer_is_dns_with_positive_mixing() -> None:

@@ -34,7 +34,7 @@ def test_weights_by_hand() -> None:
     choice = chosen(small_view(), softmax_rho=0.7)
     assert choice.ids.tolist() == [[2, 3, 6]]
     assert choice.weights is not None
-    assert choice.weights[0].tolist() == pytest.approx([one / sum(raw) for one in raw], abs=1e-5)
+    assert choice.weights[0].tolist() == pytest.approx([weight / sum(raw) for weight in raw], abs=1e-5)
 
 
 def test_a_larger_radius_means_harder_negatives_and_none_the_mean() -> None:

@@ -37,9 +37,9 @@ def made(pairs: sparse.csr_matrix = PAIRS, seed: int = 0, **options: float) -> S
     return sampler
 
 
-def seen(sampler: SRNS, users: Tensor, positives: Tensor, scores: Tensor, epoch: int = 25, **found: Tensor) -> Batch:
+def seen(sampler: SRNS, users: Tensor, positives: Tensor, scores: Tensor, epoch: int = 25, **more: Tensor) -> Batch:
     """A view of the id path over a table of scores [U, I]."""
-    candidates = found.get("candidates")
+    candidates = more.get("candidates")
     if candidates is None:
         candidates = sampler.propose(users, 2)
     generator = sampler.context.generator
@@ -101,12 +101,12 @@ def test_snapshots_are_copies_of_the_models_scores() -> None:
         users, positives = torch.tensor([4, 1]), torch.tensor([2, 6])
         items = torch.tensor([[1, 3, 5], [2, 2, 4]])
         chances = []
-        for one in layers:
-            past.add(one)
-            rows = (one.queries[users].unsqueeze(1) * one.items[items]).sum(-1)
-            own = (one.queries[users] * one.items[positives]).sum(-1, keepdim=True)
+        for snapshot in layers:
+            past.add(snapshot)
+            rows = (snapshot.queries[users].unsqueeze(1) * snapshot.items[items]).sum(-1)
+            own = (snapshot.queries[users] * snapshot.items[positives]).sum(-1, keepdim=True)
             chances.append(torch.sigmoid(rows - own))
-            one.items.zero_()  # what the model does later must not matter
+            snapshot.items.zero_()  # what the model does later must not matter
         expected = torch.stack(chances).std(0, correction=0)
         assert torch.allclose(past.spread(users, items, positives), expected, atol=1e-6)
 
@@ -120,9 +120,9 @@ def test_one_snapshot_is_no_deviation_and_six_are_five() -> None:
         scores = torch.zeros(3, 7)
         scores[1, 2:] = value
         end(sampler, number, scores)
-        found = sampler.past.spread(users, items, positives)
+        spread = sampler.past.spread(users, items, positives)
         last = torch.sigmoid(torch.tensor(values[max(0, number - 4) : number + 1]))
-        assert torch.allclose(found, last.std(correction=0).expand(1, 2), atol=1e-6)
+        assert torch.allclose(spread, last.std(correction=0).expand(1, 2), atol=1e-6)
 
 
 def test_the_deviation_is_that_of_the_difference_to_the_positive() -> None:
@@ -202,12 +202,12 @@ def test_a_restored_sampler_goes_on_alike() -> None:
     options = {"neg_candidates": 4, "srns_extra": 3}
     generator, users, positives = torch.Generator().manual_seed(2), torch.tensor([1, 2, 3]), torch.tensor([1, 7, 20])
 
-    def run(one: SRNS, tables: Tensor, first: int) -> list[Tensor]:
-        found = []
+    def run(sampler: SRNS, tables: Tensor, first: int) -> list[Tensor]:
+        choices = []
         for number, scores in enumerate(tables, first):
-            found.append(chosen(one, seen(one, users, positives, scores, number)))
-            end(one, number, scores)
-        return found
+            choices.append(chosen(sampler, seen(sampler, users, positives, scores, number)))
+            end(sampler, number, scores)
+        return choices
 
     tables = torch.randn(14, 4, 40, generator=generator)
     sampler, other = made(WIDE, **options), made(WIDE, seed=9, **options)
@@ -222,8 +222,8 @@ def test_a_restored_sampler_goes_on_alike() -> None:
 def test_the_tree_view_normalises_the_memory_alone_and_never_picks_another_item() -> None:
     sampler = made()
     scores = torch.tensor([[0.5, 1.5, 1.0, -torch.inf]])
-    found = sampler.bonus(scores, torch.tensor([[0.1, 0.0, 0.2, 9.0]]))
-    assert found[0].tolist() == pytest.approx([0.1, 1.0, 0.7, -np.inf])
+    bonus = sampler.bonus(scores, torch.tensor([[0.1, 0.0, 0.2, 9.0]]))
+    assert bonus[0].tolist() == pytest.approx([0.1, 1.0, 0.7, -np.inf])
     for alphas in ({"alpha_co": 0, "alpha_se": 0}, {"alpha_co": 0, "alpha_se": 5}):
         base, batch = by_hand()
         state = base.state_dict()  # setting up begins anew

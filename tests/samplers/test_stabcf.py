@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from scipy import sparse
-from small import batch, context, small_layers
+from small import batch, chosen, context, small_layers
 from torch import Tensor
 
-from recbole_dtlns.samplers.batch import Batch, Choice
+from recbole_dtlns.samplers.batch import Batch
 from recbole_dtlns.samplers.methods.mixgcf import MixGCF
 from recbole_dtlns.samplers.methods.stabcf import StabCF
 from recbole_dtlns.samplers.parts.layers import BatchLayers
@@ -22,11 +22,6 @@ def made(**options: float) -> StabCF:
     sampler = StabCF()
     sampler.setup(context(pairs=PAIRS, **options))
     return sampler
-
-
-def chosen(sampler: StabCF | TreeView, seen: Batch) -> Choice:
-    scores = sampler.score(seen)
-    return sampler.choose(seen, sampler.pick(scores), scores)
 
 
 def plain(
@@ -91,16 +86,16 @@ def test_choice_and_gradients_are_those_of_a_plain_loop(sizes: tuple[int, ...], 
     rows = [plain(seen, pooled(layers.users(), row, sizes, mean_pooled), row, sizes, 3) for row in range(8)]
     positives, negatives = torch.stack([row[0] for row in rows]), torch.stack([row[1] for row in rows])
     assert choice.ids.tolist() == [[[pair[0] for pair in row[2]]] for row in rows]
-    assert any(one != other for row in rows for one, other in row[2])  # the two picks are not the same
+    assert any(n1 != n2 for row in rows for n1, n2 in row[2])  # the two picks are not the same
     assert torch.allclose(choice.positives, positives, atol=1e-5)
     assert torch.allclose(choice.negatives[:, 0], negatives, atol=1e-5)
     leaves = [layers.items, layers.users()]
     mine = choice.negatives.square().sum() + choice.positives.pow(3).sum()
     theirs = negatives.square().sum() + positives.pow(3).sum()
-    for one, other in zip(
+    for gradient, expected in zip(
         torch.autograd.grad(mine, leaves, retain_graph=True), torch.autograd.grad(theirs, leaves), strict=True
     ):
-        assert torch.allclose(one, other, atol=1e-3, rtol=1e-4)
+        assert torch.allclose(gradient, expected, atol=1e-3, rtol=1e-4)
 
 
 def test_scores_are_those_of_both_picks_without_gradient() -> None:
@@ -166,11 +161,11 @@ def test_a_batch_of_one_and_the_same_seed() -> None:
 
 def test_the_order_of_candidates_does_not_matter() -> None:
     ids, layers = torch.tensor([[3, 5, 6]] * 8), small_layers(8)
-    one, other = (chosen(made(), batch(layers=layers, candidates=ids[:, order])) for order in ([0, 1, 2], [2, 0, 1]))
-    assert torch.equal(one.ids, other.ids)
-    assert one.negatives is not None
-    assert other.negatives is not None
-    assert torch.allclose(one.negatives, other.negatives, atol=1e-6)
+    first, second = (chosen(made(), batch(layers=layers, candidates=ids[:, order])) for order in ([0, 1, 2], [2, 0, 1]))
+    assert torch.equal(first.ids, second.ids)
+    assert first.negatives is not None
+    assert second.negatives is not None
+    assert torch.allclose(first.negatives, second.negatives, atol=1e-6)
 
 
 def test_the_first_pick_is_that_of_mixgcf_and_the_tree_view_sees_both() -> None:

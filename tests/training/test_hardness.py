@@ -15,11 +15,11 @@ from samplers import small
 from toy import toy_split, write_pairs
 
 from recbole_dtlns.data.augmented import InferredIds
-from recbole_dtlns.files.epoch_log import read_epochs, write_row
+from recbole_dtlns.files.epoch_log import HARDNESS, read_epochs, write_row
 from recbole_dtlns.files.run_folder import CHECKPOINT, read_result
 from recbole_dtlns.samplers.batch import Choice
+from recbole_dtlns.training.epoch_line import hardness_line
 from recbole_dtlns.training.hardness.held_out import HeldOut
-from recbole_dtlns.training.hardness.log import HARDNESS, line
 from recbole_dtlns.training.hardness.meter import FIELDS, HardnessMeter, ShareMeter, is_hardest
 
 
@@ -63,16 +63,16 @@ def test_an_epoch_by_hand() -> None:
     meter = HardnessMeter(held_out(), small.context().similarities)
     assert seen.scores.tolist() == scores.tolist()
     meter.add(seen, torch.tensor([[1], [0]]), Choice(torch.tensor([[2], [4]])), torch.tensor(0.25))
-    found = meter.means()
-    assert found["score_gap"] == 0.25
-    assert found["hardest_share"] == 1
-    assert found["similarity_co"] == 1  # 1 and 2 share a leaf, 4 is itself
-    assert found["similarity_se"] == 0.5  # 0-0 and 1-0; 4 is itself
-    assert found["valid_share"] == 0.5  # 4 of user 1
-    assert found["valid_chance"] == pytest.approx(0.4)
+    means = meter.means()
+    assert means["score_gap"] == 0.25
+    assert means["hardest_share"] == 1
+    assert means["similarity_co"] == 1  # 1 and 2 share a leaf, 4 is itself
+    assert means["similarity_se"] == 0.5  # 0-0 and 1-0; 4 is itself
+    assert means["valid_share"] == 0.5  # 4 of user 1
+    assert means["valid_chance"] == pytest.approx(0.4)
     meter.add(seen, torch.tensor([[0], [1]]), Choice(torch.tensor([[3], [5]])), torch.tensor(0.75))
-    found = meter.means()
-    assert (found["score_gap"], found["hardest_share"], found["valid_share"]) == (0.5, 0.75, 0.5)  # 5 ties with 4
+    means = meter.means()
+    assert (means["score_gap"], means["hardest_share"], means["valid_share"]) == (0.5, 0.75, 0.5)  # 5 ties with 4
     meter.begin()
     assert meter.means() == dict.fromkeys(FIELDS)
 
@@ -83,9 +83,9 @@ def test_a_weighted_row_counts_by_its_weights() -> None:
     meter = HardnessMeter(held_out())
     choice = Choice(torch.tensor([[3, 5]]), weights=torch.tensor([[3.0, 1.0]]))
     meter.add(seen, torch.tensor([[0, 1]]), choice, None)
-    found = meter.means()
-    assert (found["valid_share"], found["hardest_share"]) == (0.75, 0.25)
-    assert found["score_gap"] is found["similarity_co"] is None
+    means = meter.means()
+    assert (means["valid_share"], means["hardest_share"]) == (0.75, 0.25)
+    assert means["score_gap"] is means["similarity_co"] is None
 
 
 def test_a_weight_counts_for_every_layer_of_its_negative() -> None:
@@ -122,7 +122,7 @@ def test_a_new_epoch_counts_from_its_beginning() -> None:
 
 
 def test_a_zero_is_shown_and_the_unknown_is_not() -> None:
-    assert line(4, {"score_gap": 0.0, "hardest_share": None}, 0.0) == (
+    assert hardness_line(4, {"score_gap": 0.0, "hardest_share": None}, 0.0) == (
         "epoch 4 hardness [score gap: 0, kept above tree_exclude: 0]"
     )
 
@@ -139,10 +139,10 @@ def test_each_layer_has_a_hardest_of_its_own() -> None:
     layers = seen.layer_scores
     picked = torch.stack([layers[..., 0].argmax(1), layers[..., 1].argmin(1)], 1).unsqueeze(1)
     ids = seen.candidates.gather(1, picked.flatten(1)).reshape(picked.shape)
-    found = is_hardest(seen, picked, Choice(ids))
-    assert found is not None
-    assert found[..., 0].all()
-    assert not found[..., 1].all()
+    hardest = is_hardest(seen, picked, Choice(ids))
+    assert hardest is not None
+    assert hardest[..., 0].all()
+    assert not hardest[..., 1].all()
 
 
 def test_scores_are_never_computed_for_the_log() -> None:
@@ -202,9 +202,9 @@ def test_what_valid_holds_changes_no_negative_and_no_weight(toy: Path, monkeypat
     flags = ["--neg_sampler=dtl_ns", "--eval_step=3"]  # one evaluation, so the last epoch is saved either way
     assert train("run", *flags) == 0
     parts = toy_split()
-    known = {pair for pairs in parts.values() for pair in pairs}
+    taken = {pair for pairs in parts.values() for pair in pairs}
     items = sorted({item for _, item in parts["train"]})
-    parts["valid"] = [(user, next(item for item in items if (user, item) not in known)) for user, _ in parts["valid"]]
+    parts["valid"] = [(user, next(item for item in items if (user, item) not in taken)) for user, _ in parts["valid"]]
     write_pairs(toy / "data" / "toy", parts)
     assert train("other", *flags) == 0
     monkeypatch.setattr(HardnessMeter, "add", lambda *arguments: None)

@@ -105,8 +105,10 @@ def test_a_run_is_like_any_other_and_trains_on_nothing(toy: Path, capsys: pytest
 
 
 def test_a_file_of_verdicts_is_ranked_by_its_probabilities(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    known = "\n".join(Path(f"data/toy/{part}.txt").read_text(encoding="utf-8") for part in ("train", "valid", "test"))
-    seen = {line.split()[1] for line in known.splitlines() if line.startswith("u0 ")}
+    lines_of_all = "\n".join(
+        Path(f"data/toy/{part}.txt").read_text(encoding="utf-8") for part in ("train", "valid", "test")
+    )
+    seen = {line.split()[1] for line in lines_of_all.splitlines() if line.startswith("u0 ")}
     free = sorted({f"i{item}" for item in range(40)} - seen)[:3]
     rows = [f"u0\t{item}\t{value}" for item, value in zip(free, (0.2, 0.9, 0.5), strict=True)]
     Path("verdicts.tsv").write_text("user\titem\tprobability\n" + "\n".join(rows) + "\n", encoding="utf-8")
@@ -118,7 +120,7 @@ def test_a_file_of_verdicts_is_ranked_by_its_probabilities(toy: Path, capsys: py
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         ([], "Add --judge=NAME"),
         (["--judge=rule", "--protocol=reference"], "Use protocol=honest"),
@@ -127,9 +129,11 @@ def test_a_file_of_verdicts_is_ranked_by_its_probabilities(toy: Path, capsys: py
         (["--judge=rule", "--neg_sampler=dns"], "Leave neg_sampler out"),
     ],
 )
-def test_what_it_cannot_have_is_refused(toy: Path, capsys: pytest.CaptureFixture[str], flags: list, said: str) -> None:
+def test_what_it_cannot_have_is_refused(
+    toy: Path, capsys: pytest.CaptureFixture[str], flags: list, message: str
+) -> None:
     assert main(["--model=JudgedOrder", "--dataset=toy", "--data_path=data", *flags]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_it_is_no_source_of_candidates(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -82,10 +82,10 @@ def test_one_propagation_gives_the_loss_and_gradients_of_the_models_own(name: st
     with remembered_forward(model, LAYER_SOURCES[name](model)().batch(rows[model.USER_ID])):
         loss = model.calculate_loss(rows)
     assert torch.allclose(loss, own_loss, atol=1e-6)
-    found = gradients(model, loss)
-    assert found.keys() == own.keys()
+    ours = gradients(model, loss)
+    assert ours.keys() == own.keys()
     for parameter, value in own.items():
-        assert torch.allclose(found[parameter], value, atol=1e-6), parameter
+        assert torch.allclose(ours[parameter], value, atol=1e-6), parameter
     assert "forward" not in vars(model)
 
 
@@ -116,11 +116,11 @@ def test_composite_scores_and_gradients_equal_the_plain_way(name: str, mixing: b
     share = torch.rand(8, len(layers.sizes)) * mixing
     wide = layers.widen(share)
     scores = layers.scores(wide * layers.rows(POSITIVES) + (1 - wide) * layers.composite(negatives))
-    found = gradients(model, scores.sum())
+    ours = gradients(model, scores.sum())
     plain = plain_scores(model, name, negatives, share)
     assert torch.allclose(scores, plain, atol=1e-6)
     for parameter, value in gradients(model, plain.sum()).items():
-        assert torch.allclose(found[parameter], value, atol=1e-6), parameter
+        assert torch.allclose(ours[parameter], value, atol=1e-6), parameter
 
 
 def test_margin_of_a_mixed_negative_is_the_shrunk_margin() -> None:
@@ -144,8 +144,8 @@ def test_scores_at_the_end_of_an_epoch_are_the_models_own(name: str) -> None:
     ids = torch.randint(1, model.n_items, (8, 3))
     rows = Interaction({model.USER_ID: USERS.repeat_interleave(3), model.ITEM_ID: ids.reshape(-1)})
     own = model.eval().predict(rows).reshape(8, 3)
-    found = (everyone.queries[USERS].unsqueeze(1) * everyone.items[ids]).sum(-1)
-    assert torch.allclose(found, own, atol=1e-5)
+    scores = (everyone.queries[USERS].unsqueeze(1) * everyone.items[ids]).sum(-1)
+    assert torch.allclose(scores, own, atol=1e-5)
     assert not everyone.items.requires_grad
     assert model.training is False
 
@@ -164,9 +164,9 @@ def test_other_models_are_asked_pair_by_pair(name: str) -> None:
     rows = batch(model, n=5)
     candidates = torch.randint(1, model.n_items, (5, 3))
     scores = source.predict(rows, candidates)
-    one = Interaction({model.USER_ID: rows[model.USER_ID][2:3], model.ITEM_ID: candidates[2, 1:2]})
+    pair = Interaction({model.USER_ID: rows[model.USER_ID][2:3], model.ITEM_ID: candidates[2, 1:2]})
     assert scores.shape == (5, 3)
-    assert scores[2, 1].item() == pytest.approx(model.predict(one).item(), abs=1e-5)
+    assert scores[2, 1].item() == pytest.approx(model.predict(pair).item(), abs=1e-5)
     source.at_once = 7  # two rows at a time
     assert torch.allclose(source.predict(rows, candidates), scores, atol=1e-6)
 
@@ -214,8 +214,8 @@ def test_weights_of_several_negatives_and_a_replaced_positive_by_hand() -> None:
     loss.negative_scores = torch.tensor([[0.0, 1.0], [3.0, 5.0]])
     loss.negative_weights = torch.tensor([[0.5, 0.5], [1.0, 0.0]])
     cost = -torch.log(torch.sigmoid(torch.tensor([1.0, 0.0, -1.0])))
-    found = loss(torch.zeros(2), torch.zeros(2)).item()
-    assert found == pytest.approx(((0.5 * cost[0] + 0.5 * cost[1] + cost[2]) / 2).item(), abs=1e-6)
+    value = loss(torch.zeros(2), torch.zeros(2)).item()
+    assert value == pytest.approx(((0.5 * cost[0] + 0.5 * cost[1] + cost[2]) / 2).item(), abs=1e-6)
     assert loss.margin is not None
     assert loss.margin.item() == pytest.approx((0.5 * 1 + 0.5 * 0 + 1 * -1 + 0 * -3) / 2)  # by their weights
 

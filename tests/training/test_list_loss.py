@@ -48,7 +48,7 @@ class Table:
         return self.scores[users].gather(1, own), self.scores[users][:, shared]
 
 
-def known(user: int, item: int) -> bool:
+def is_positive(user: int, item: int) -> bool:
     return (user, item) in TRAIN or item in ITEMS[user].tolist()
 
 
@@ -58,7 +58,7 @@ def plain_loss(table: Table, temperature: float) -> float:
     scores, losses = table.scores.detach().numpy() / temperature, []
     for user in users.tolist():
         listed = [item for item in ITEMS[user].tolist() if item]
-        others = [item for item in shared.tolist() if not known(user, item)]
+        others = [item for item in shared.tolist() if not is_positive(user, item)]
         softmax = np.exp(scores[user, listed]) / np.exp(scores[user, listed + others]).sum()
         values = VALUES[user, : len(listed)].numpy()
         losses.append(-(values / values.sum() * np.log(softmax)).sum())
@@ -188,8 +188,8 @@ def test_joint_scores_and_gradients_are_those_of_the_layers(pooled: bool) -> Non
             scores = torch.cat([whole.gather(1, own), whole[:, shared]], 1)
         (scores * torch.arange(1.0, 11).reshape(2, 5)).sum().backward()
         gradients.append((scores.detach(), *(layer.grad for layer in layers)))
-    for one, other in zip(*gradients, strict=True):
-        torch.testing.assert_close(one, other)
+    for ours, plain in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, plain)
 
 
 class Keeping(nn.Module):

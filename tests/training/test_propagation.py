@@ -37,9 +37,9 @@ def test_pooled_layers_and_their_gradients_are_those_of_autograd(n_layers: int, 
     ours = PooledLayers.of(SymmetricPropagation(graph.to_sparse_coo()), table, n_layers, USERS)
     plain = _plain(graph, table, n_layers)
 
-    def loss(one: PooledLayers) -> Tensor:
-        parts = {"users": one.users, "items": one.items, "side_by_side": one.side_by_side}
-        parts["layers"] = torch.cat(one.layers)
+    def loss(pooled: PooledLayers) -> Tensor:
+        parts = {"users": pooled.users, "items": pooled.items, "side_by_side": pooled.side_by_side}
+        parts["layers"] = torch.cat(pooled.layers)
         chosen = list(parts.values()) if used == "all" else [parts[used]]
         return sum(((part + 1) ** 3).sum() for part in chosen)
 

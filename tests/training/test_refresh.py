@@ -39,8 +39,10 @@ def ready(folder: Path, model: str = "BPR", **keys: Any) -> Any:
     config = Config(model, "toy", config_dict={**given, "positives_per_user": 2})
     config["checkpoint_dir"] = str(folder / "saved")
     split = build_split(config, folder / "cache")
-    found = identify(split.view, config.settings, config.method, folder / "cache")
-    prepared = prepare(config, split, found.inferred, found.trees, online=found.online, place=RunPlace(folder))
+    identified = identify(split.view, config.settings, config.method, folder / "cache")
+    prepared = prepare(
+        config, split, identified.inferred, identified.trees, online=identified.online, place=RunPlace(folder)
+    )
     return prepared, split
 
 
@@ -126,7 +128,7 @@ def test_the_sampler_follows_and_the_evaluator_does_not(toy: Path, sampler: str)
     training = prepared.model.training
     loader = refresher.before_epoch(2, prepared.train_data, toy)
     assert prepared.model.training == training
-    states = [one.generator.get_state() for one in (loader, prepared.train_data)]
+    states = [owner.generator.get_state() for owner in (loader, prepared.train_data)]
     assert torch.equal(*states)
     after = refresher.extra
     assert pairs_of(after) != pairs_of(before)

@@ -16,6 +16,7 @@ from recbole_dtlns.data.tokens import internal_ids, tokens_of
 from recbole_dtlns.false_negatives.candidates.sources import CandidateSettings, find_candidates
 from recbole_dtlns.false_negatives.identification.stage import identify
 from recbole_dtlns.files.cache import StageCache
+from recbole_dtlns.files.epoch_log import HARDNESS
 from recbole_dtlns.files.run_folder import read_result
 from recbole_dtlns.quick_start import objective_function, run_recbole_dtlns
 from recbole_dtlns.samplers.batch import Choice
@@ -23,7 +24,6 @@ from recbole_dtlns.samplers.parts.exclude import HistorySimilarity
 from recbole_dtlns.training.assemble import prepare
 from recbole_dtlns.training.hardness import replay
 from recbole_dtlns.training.hardness.held_out import HeldOut
-from recbole_dtlns.training.hardness.log import HARDNESS
 from recbole_dtlns.training.resume import RunPlace
 
 
@@ -50,10 +50,12 @@ def ready(folder: Path, model: str = "BPR", **keys: Any) -> Any:
     config = Config(model, "toy", config_dict={**given, "show_progress": False})
     config["checkpoint_dir"] = str(folder / "saved")
     split = build_split(config, folder / "cache")
-    found = identify(split.view, config.settings, config.method, folder / "cache")
-    prepared = prepare(config, split, found.inferred, found.trees, online=found.online, place=RunPlace(folder / "work"))
+    identified = identify(split.view, config.settings, config.method, folder / "cache")
+    prepared = prepare(
+        config, split, identified.inferred, identified.trees, online=identified.online, place=RunPlace(folder / "work")
+    )
     (folder / "work").mkdir()
-    return config, split, found, prepared
+    return config, split, identified, prepared
 
 
 @pytest.mark.parametrize("keys", [{"model": "NGCF"}, {"judge": "rule", "judge_refresh": 1}], ids=["NGCF", "refresh"])
@@ -72,7 +74,7 @@ def test_a_replay_leaves_no_trace_and_repeats_itself(toy: Path, keys: dict[str, 
 
     before, bars = state(), None if trainer.refresher is None else vars(trainer.refresher.extra)
     first = replay.replayed_share(config, prepared, split)
-    assert all(torch.equal(one, other) for one, other in zip(before, state(), strict=True))
+    assert all(torch.equal(earlier, later) for earlier, later in zip(before, state(), strict=True))
     if bars is not None:
         assert all(np.array_equal(bars[name], value) for name, value in vars(trainer.refresher.extra).items())
     assert first == replay.replayed_share(config, prepared, split)
@@ -123,13 +125,13 @@ def test_a_replay_sees_at_most_so_many_batches(toy: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("sampler", ["dns", "uniform", "popularity", "dtl_ns"])
 def test_tree_exclude_holds_for_every_sampler_and_is_named(toy: Path, sampler: str) -> None:
-    config, split, found, prepared = ready(toy, neg_sampler=sampler, judge="none", tree_exclude=0.4)
+    config, split, identified, prepared = ready(toy, neg_sampler=sampler, judge="none", tree_exclude=0.4)
     names = tokens_of(split.dataset, "item")
-    codes = [tree.for_tokens(names).codes for tree in (found.trees.co, found.trees.se)]
+    codes = [tree.for_tokens(names).codes for tree in (identified.trees.co, identified.trees.se)]
     similarity = HistorySimilarity(positives_matrix(split.train), codes)
     users = torch.arange(1, split.train.user_num).repeat_interleave(20)
     above = similarity(users, prepared.trainer.step.sampler.propose(users, 10)) > 0.4
-    drawn, kept = map(sum, zip(*(one.counts() for one in prepared.trainer.step.hardness._excluding), strict=True))
+    drawn, kept = map(sum, zip(*(source.counts() for source in prepared.trainer.step.hardness._excluding), strict=True))
     assert drawn == len(users) * 10
     assert int(above.sum()) == kept < 0.5 * drawn
     plain = torch.randint(1, split.train.item_num, (len(users), 10), generator=torch.Generator().manual_seed(0))
@@ -152,10 +154,10 @@ def test_tree_exclude_in_a_run(toy: Path, capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize("sampler", ["dns", "popularity", "dtl_ns"])
 def test_accepted_pairs_are_never_drawn_and_rejected_ones_are(toy: Path, sampler: str, augment_loss: bool) -> None:
     keys = {"neg_sampler": sampler, "judge": "rule", "positives_per_user": 2, "augment_loss": augment_loss, "epochs": 3}
-    _, split, found, prepared = ready(toy, **keys)
+    _, split, identified, prepared = ready(toy, **keys)
     train_part = split.train
     accepted = positives_matrix(train_part, prepared.extra) - positives_matrix(train_part)
-    assert accepted.nnz == len(prepared.extra) == len(found.inferred) > 0
+    assert accepted.nnz == len(prepared.extra) == len(identified.inferred) > 0
     seen: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
     step = prepared.trainer.step
     choose = step.choose
@@ -177,7 +179,7 @@ def test_accepted_pairs_are_never_drawn_and_rejected_ones_are(toy: Path, sampler
     free -= set(zip(*positives_matrix(train_part, prepared.extra).nonzero(), strict=True))
     assert len(free & drawable) > 0.5 * len(free)
     rejected = set(zip(*(ids.tolist() for ids in judged_pairs(split, toy)), strict=True)) & free
-    assert len(rejected) == found.counts["pairs"] - accepted.nnz > 0
+    assert len(rejected) == identified.counts["pairs"] - accepted.nnz > 0
     assert len(rejected & drawable) > 0.5 * len(rejected)
 
 

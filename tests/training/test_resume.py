@@ -24,15 +24,15 @@ def command(folder: Path, *flags: str) -> list[str]:
     ]
 
 
-def equal(one: Any, other: Any) -> bool:
+def equal(first: Any, second: Any) -> bool:
     """Whether two nested states hold the same numbers; seconds do not count."""
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(
-            equal(one[key], other[key]) for key in one if key != "sampling_seconds"
+    if isinstance(first, dict):
+        return first.keys() == second.keys() and all(
+            equal(first[key], second[key]) for key in first if key != "sampling_seconds"
         )
-    if isinstance(one, (list, tuple)):
-        return len(one) == len(other) and all(map(equal, one, other))
-    return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+    if isinstance(first, (list, tuple)):
+        return len(first) == len(second) and all(map(equal, first, second))
+    return torch.equal(first, second) if isinstance(first, torch.Tensor) else first == second
 
 
 @pytest.mark.parametrize("model", ["BPR", "NGCF"])  # NGCF has dropout, so global random states matter
@@ -94,9 +94,9 @@ def test_a_state_of_another_configuration_or_a_damaged_one_is_refused(
         cut_off_in_epoch(patch, 2)
         assert main(command(tmp_path, "--model=BPR", "--judge=rule", f"--run_dir={run_dir}")) == 130
     assert main(command(tmp_path, "--model=BPR", "--judge=rule", f"--run_dir={run_dir}", "--neg_candidates=3")) == 2
-    said = capsys.readouterr().err
-    assert "saved under another configuration" in said
-    assert "differs in neg_candidates." in said
+    output = capsys.readouterr().err
+    assert "saved under another configuration" in output
+    assert "differs in neg_candidates." in output
     assert "neg_candidates: 10" in (run_dir / "config.yaml").read_text()  # still that of the run which began here
     data = tmp_path / "data" / "toy"
     swapped = {name: [(f"u{59 - int(user[1:])}", item) for user, item in rows] for name, rows in toy_split().items()}

@@ -51,8 +51,8 @@ def configured(model: Any, data: Path, **keys: Any) -> Config:
 def ready(model: Any, data: Path, **keys: Any) -> tuple[Config, BuiltSplit, Prepared]:
     config = configured(model, data, **keys)
     split = build_split(config, data / "cache")
-    found = identify(split.view, config.settings, config.method, data / "cache")
-    return config, split, prepare(config, split, found.inferred, found.trees)
+    identified = identify(split.view, config.settings, config.method, data / "cache")
+    return config, split, prepare(config, split, identified.inferred, identified.trees)
 
 
 def flags(data: Path, folder: Path, model: str, *more: str) -> list[str]:
@@ -64,10 +64,10 @@ def flags(data: Path, folder: Path, model: str, *more: str) -> list[str]:
 def sequences(data: Path) -> dict[str, list[str]]:
     """Items of each user in the order of time, as the file has them."""
     lines = (data / "timed" / "timed.inter").read_text().splitlines()[1:]
-    found: dict[str, list[str]] = {}
+    by_user: dict[str, list[str]] = {}
     for user, item, *_ in map(str.split, lines):
-        found.setdefault(user, []).append(item)
-    return found
+        by_user.setdefault(user, []).append(item)
+    return by_user
 
 
 def bytes_of(part: Any) -> dict[str, bytes]:
@@ -121,18 +121,18 @@ def test_inferred_items_are_targets_behind_the_training_prefix(data: Path, model
     assert added[WEIGHT_FIELD].numpy() == pytest.approx(extra.weights, abs=1e-6)
     inside = (added["item_id_list"] == added["item_id"].unsqueeze(1)).any(1)
     assert not inside.any()
-    known = {(user, item) for user, items in sequences(data).items() for item in items[:-2]}
+    before_held_out = {(user, item) for user, items in sequences(data).items() for item in items[:-2]}
     tokens = train.field2id_token
     pairs = zip(tokens["user_id"][extra.users].tolist(), tokens["item_id"][extra.items].tolist(), strict=True)
-    assert not known & set(pairs)
+    assert not before_held_out & set(pairs)
 
 
 def test_rows_of_valid_and_test_never_change(data: Path) -> None:
     config = configured("GRU4Rec", data, judge="keep_all", neg_sampler="dns")
     split = build_split(config, data / "cache")
     before = [bytes_of(part) for part in split.parts]
-    found = identify(split.view, config.settings, config.method, data / "cache")
-    prepared = prepare(config, split, found.inferred, found.trees)
+    identified = identify(split.view, config.settings, config.method, data / "cache")
+    prepared = prepare(config, split, identified.inferred, identified.trees)
     for _ in prepared.train_data:
         pass
     assert [bytes_of(part) for part in split.parts] == before
@@ -178,10 +178,10 @@ def test_one_forward_pass_gives_the_scores_the_loss_and_the_gradients(data: Path
     own = gradients(model, model.calculate_loss(rows))
     with remembered_forward(model, source.batch(rows)):
         loss = model.calculate_loss(rows)
-    found = gradients(model, loss)
-    assert found.keys() == own.keys()
+    ours = gradients(model, loss)
+    assert ours.keys() == own.keys()
     for parameter, value in own.items():
-        assert torch.allclose(found[parameter], value, atol=1e-6), parameter
+        assert torch.allclose(ours[parameter], value, atol=1e-6), parameter
     candidates = torch.randint(1, model.n_items, (12, 5))
     assert torch.allclose(source.predict(rows, candidates), PredictOnRows(model).predict(rows, candidates), atol=1e-6)
 
@@ -219,8 +219,8 @@ def test_scores_at_the_end_of_an_epoch_are_those_of_the_longest_training_prefix(
     for user, item in ((3, 5), (1, 2), (3, 1)):
         longest = train.inter_feat[longest_rows(train)[[user]]]
         longest.update(Interaction({"item_id": torch.tensor([item])}))
-        found = (everyone.queries[user] * everyone.items[item]).sum().item()
-        assert found == pytest.approx(model.predict(longest).item(), abs=1e-5)
+        score = (everyone.queries[user] * everyone.items[item]).sum().item()
+        assert score == pytest.approx(model.predict(longest).item(), abs=1e-5)
 
 
 def test_a_model_that_reads_transformed_sequences_is_given_them(data: Path) -> None:

@@ -34,8 +34,8 @@ def test_one_step_with_scores_from_where_the_table_says(model: str, data: Path) 
     keys |= {"data_path": str(data), "neg_sampler": "softmax_rho", "judge": "keep_all", "tree_leaf_size": 4}
     config = Config(model, "timed", config_dict={**keys, "checkpoint_dir": str(data / "saved")})
     split = build_split(config, data / "cache")
-    found = identify(split.view, config.settings, config.method, data / "cache")
-    prepared = prepare(config, split, found.inferred, found.trees)
+    identified = identify(split.view, config.settings, config.method, data / "cache")
+    prepared = prepare(config, split, identified.inferred, identified.trees)
     step = prepared.trainer.step
     assert isinstance(step.source, SequenceScores) == (model in BY_OUTPUT)
     loss = step(prepared.model.calculate_loss, next(iter(prepared.train_data)))

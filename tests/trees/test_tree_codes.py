@@ -11,8 +11,8 @@ from recbole_dtlns.errors import UserError
 from recbole_dtlns.trees.codes import CodeTable, read_codes, write_codes
 
 
-def table_of(codes: dict[str, str], known: list[str] | None = None) -> CodeTable:
-    names = list(codes) if known is None else known
+def table_of(codes: dict[str, str], items: list[str] | None = None) -> CodeTable:
+    names = list(codes) if items is None else items
     depth = max(len(code.split("-")) for code in codes.values())
     matrix = np.full((len(names) + 1, depth), -1, dtype=np.int16)
     for row, name in enumerate(names, start=1):
@@ -22,7 +22,7 @@ def table_of(codes: dict[str, str], known: list[str] | None = None) -> CodeTable
     return CodeTable(np.array([PAD, *names]), matrix)
 
 
-def known(*names: str) -> np.ndarray:
+def items_of(*names: str) -> np.ndarray:
     return np.array([PAD, *names])
 
 
@@ -44,14 +44,14 @@ def test_properties():
 
 
 def test_table_without_codes():
-    table = CodeTable(known("a"), np.full((2, 1), -1, dtype=np.int16))
+    table = CodeTable(items_of("a"), np.full((2, 1), -1, dtype=np.int16))
     assert table.leaves().tolist() == [0, 0]
     assert table.n_leaves == 0
 
 
 def test_another_numbering():
     table = table_of(EXAMPLE)
-    moved = table.for_tokens(known("d", "new", "c", "longer token"))
+    moved = table.for_tokens(items_of("d", "new", "c", "longer token"))
     assert moved.tokens.tolist() == [PAD, "d", "new", "c", "longer token"]
     assert moved.codes.tolist() == [[-1, -1, -1], [0, 0, -1], [-1, -1, -1], [0, 1, 2], [-1, -1, -1]]
     assert moved.codes.dtype == np.int16
@@ -70,7 +70,7 @@ def test_shuffled_keeps_leaf_sizes_and_who_has_none():
 
 def test_reads_the_format_of_the_authors(tmp_path):
     path = write(tmp_path / "structural_paths.txt", "23197: 0-0-0-0\n23108: 0-0-0-0\n9: 3-1-0\n")
-    read = read_codes(path, known("23108", "23197", "9"))
+    read = read_codes(path, items_of("23108", "23197", "9"))
     assert (read.dropped, read.missing) == (0, 0)
     assert read.table.codes.tolist() == [[-1, -1, -1, -1], [0, 0, 0, 0], [0, 0, 0, 0], [3, 1, 0, -1]]
     assert read.table.codes.dtype == np.int16
@@ -78,11 +78,16 @@ def test_reads_the_format_of_the_authors(tmp_path):
 
 def test_accepts_other_line_ends_blank_lines_colons_and_a_byte_order_mark(tmp_path):
     path = write(tmp_path / "codes.txt", "\ufeffa:b: 0-1\r\n\r\nc:2\r\nd\u2028e: 0-12")
-    assert read_codes(path, known("a:b", "c", "d\u2028e")).table.codes.tolist() == [[-1, -1], [0, 1], [2, -1], [0, 12]]
+    assert read_codes(path, items_of("a:b", "c", "d\u2028e")).table.codes.tolist() == [
+        [-1, -1],
+        [0, 1],
+        [2, -1],
+        [0, 12],
+    ]
 
 
 def test_known_items_without_code_are_counted(tmp_path):
-    read = read_codes(write(tmp_path / "codes.txt", "b: 1\n"), known("a", "b", "c"))
+    read = read_codes(write(tmp_path / "codes.txt", "b: 1\n"), items_of("a", "b", "c"))
     assert read.missing == 2
     assert read.table.lengths.tolist() == [0, 0, 1, 0]
 
@@ -90,8 +95,8 @@ def test_known_items_without_code_are_counted(tmp_path):
 def test_unknown_items_are_refused_or_dropped(tmp_path):
     path = write(tmp_path / "codes.txt", "".join(f"x{n}: 0-0-{n}\n" for n in range(7)) + "a: 1-0\n")
     with pytest.raises(UserError, match=r"7 items .*: x0, x1, x2, x3, x4, \.\.\.\. .*allow_foreign=true"):
-        read_codes(path, known("a"))
-    read = read_codes(path, known("a"), drop_unknown=True)
+        read_codes(path, items_of("a"))
+    read = read_codes(path, items_of("a"), drop_unknown=True)
     assert (read.dropped, read.missing) == (7, 0)
     assert read.table.codes.tolist() == [[-1, -1], [1, 0]], "depth is that of the items that stay"
 
@@ -100,7 +105,7 @@ def test_unknown_items_are_refused_or_dropped(tmp_path):
 def test_file_without_any_known_item_is_refused(tmp_path, padding):
     path = write(tmp_path / "codes.txt", f"{padding}: 0\n")
     with pytest.raises(UserError, match="no code of any of the 2 items"):
-        read_codes(path, known("a", "b"), drop_unknown=True)
+        read_codes(path, items_of("a", "b"), drop_unknown=True)
 
 
 BAD = ["a 0-1", "a: ", ": 0", "a: 0-", "a: -1", "a: 0--1", "a: 0-x", "a: 1.5", "a: 0 1", "a: 32768", "a: ²", "a: +1"]
@@ -108,38 +113,38 @@ BAD = ["a 0-1", "a: ", ": 0", "a: 0-", "a: -1", "a: 0--1", "a: 0-x", "a: 1.5", "
 
 def test_number_too_long_for_python_is_a_malformed_line(tmp_path):
     with pytest.raises(UserError, match=r"line 1: 'a: 9{77}'\.\.\. should read"):
-        read_codes(write(tmp_path / "codes.txt", "a: " + "9" * 5000), known("a"))
+        read_codes(write(tmp_path / "codes.txt", "a: " + "9" * 5000), items_of("a"))
 
 
 @pytest.mark.parametrize("line", BAD)
 def test_malformed_lines_are_named(tmp_path, line):
     path = write(tmp_path / "codes.txt", f"b: 0-1\n\n{line}\nc: 1\n")
     with pytest.raises(UserError, match=re.escape(f"codes.txt, line 3: {line!r} should read `item: 0-1-2`")):
-        read_codes(path, known("a", "b", "c"))
+        read_codes(path, items_of("a", "b", "c"))
 
 
 def test_largest_digit(tmp_path):
-    assert read_codes(write(tmp_path / "codes.txt", "a: 32767"), known("a")).table.codes[1, 0] == 32767
+    assert read_codes(write(tmp_path / "codes.txt", "a: 32767"), items_of("a")).table.codes[1, 0] == 32767
 
 
 def test_item_twice_is_named(tmp_path):
     path = write(tmp_path / "codes.txt", "b: 0\na: 1\n\nb: 0\n")
     with pytest.raises(UserError, match=r"codes.txt, line 4: item 'b' is already in line 1\."):
-        read_codes(path, known("a", "b"))
+        read_codes(path, items_of("a", "b"))
 
 
 @pytest.mark.parametrize("content", [b"", b"\n \n"])
 def test_empty_file(tmp_path, content):
     (tmp_path / "codes.txt").write_bytes(content)
     with pytest.raises(UserError, match=r"is empty\. Expected"):
-        read_codes(tmp_path / "codes.txt", known("a"))
+        read_codes(tmp_path / "codes.txt", items_of("a"))
 
 
 def test_unreadable_files(tmp_path):
     (tmp_path / "codes.txt").write_bytes(b"\xff\xfe: 0")
     for name in ("codes.txt", "absent.txt"):
         with pytest.raises(UserError, match=f"{name} cannot be read"):
-            read_codes(tmp_path / name, known("a"))
+            read_codes(tmp_path / name, items_of("a"))
 
 
 def test_writes_sorted_by_code_then_token_and_leaves_out_what_has_none(tmp_path):

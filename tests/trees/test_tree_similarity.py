@@ -136,5 +136,5 @@ def test_codes_that_fill_more_than_one_number(depth: int, children: int, normali
         code[rng.integers(0 if row % 5 == 0 else depth // 2, depth + 1) :] = -1
     codes[0] = -1
     everything = torch.arange(len(codes))
-    found = TreeSimilarity(codes, normalize=normalize)(everything, everything.expand(len(codes), -1))
-    assert torch.equal(found, torch.as_tensor(lcp_similarity(codes[:, None], codes[None], normalize)))
+    similarity = TreeSimilarity(codes, normalize=normalize)(everything, everything.expand(len(codes), -1))
+    assert torch.equal(similarity, torch.as_tensor(lcp_similarity(codes[:, None], codes[None], normalize)))

@@ -44,10 +44,10 @@ class CellConfig(Config):
         return {**super()._load_config_files(file_list), **self._shared}
 
     def _check_keys(self) -> None:
-        """Without a warning for each shared key that belongs to another model; `check_cells` looks at these."""
+        """Check the keys, but for shared keys that belong to another model: `check_cells` looks at these."""
         listed = {key for keys in self.parameters.values() for key in keys}
-        self.known = frozenset(our_keys() | listed | set(self.internal_config_dict))
-        self.strangers = frozenset(self._shared) - self.known
+        self.read_keys = frozenset(our_keys() | listed | set(self.internal_config_dict))
+        self.strangers = frozenset(self._shared) - self.read_keys
         all_keys = self.file_config_dict
         self.file_config_dict = {key: value for key, value in all_keys.items() if key not in self.strangers}
         super()._check_keys()
@@ -98,14 +98,14 @@ def _cells_message(problems: Mapping[str, list[str]]) -> str:
 
 def _check_shared_keys(plan: ComparisonPlan, configs: list[tuple[Cell, CellConfig]]) -> None:
     """Raise UserError for a shared key that no cell reads, or a shared range that a cell does not."""
-    known = frozenset[str]().union(*(config.known for _, config in configs))
+    read_somewhere = frozenset[str]().union(*(config.read_keys for _, config in configs))
     for key in plan.fixed:
-        if key not in known:
-            raise UserError(f"Unknown key {key!r}: nothing in any run reads it{nearest(key, known) or '.'}")
+        if key not in read_somewhere:
+            raise UserError(f"Unknown key {key!r}: nothing in any run reads it{nearest(key, read_somewhere) or '.'}")
     for cell, config in configs:
         for key in plan.shared_search if cell.row.model is None else ():
-            if key not in config.known:
-                near = nearest(key, config.known) or "."
+            if key not in config.read_keys:
+                near = nearest(key, config.read_keys) or "."
                 raise UserError(
                     f"Range of {key}: {cell.folder.as_posix()} has no such key{near} A range is tried in every row of "
                     "every model."

@@ -121,12 +121,12 @@ def _entries(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"There is no plan file {path}. Give the path of a YAML file: --plan=FILE.")
     entries = _renamed(read_yaml(path))
-    known = (*_FLAGS, *_FILE_ONLY)
+    names = (*_FLAGS, *_FILE_ONLY)
     for key in entries:
-        if key not in known:
-            near = nearest(str(key), known) or "."
+        if key not in names:
+            near = nearest(str(key), names) or "."
             raise UserError(
-                f"{path}: a plan has no entry {key!r}{near} Entries are {', '.join(known)}; keys of RecBole and of "
+                f"{path}: a plan has no entry {key!r}{near} Entries are {', '.join(names)}; keys of RecBole and of "
                 "recbole_dtlns that all runs share stand under fixed."
             )
     return {key: value for key, value in entries.items() if value is not None}
@@ -147,42 +147,46 @@ def _checked(
     shared = dict(fixed) if to_read else shared_keys(fixed)
     if raw_value("metrics", shared, files) is None:
         shared["metrics"] = list(METRICS)
-    first = entries.get("seed")
-    if first is None and not is_list(entries.get("seeds")):
-        first = raw_value("seed", files)
-    chosen_seeds = seeds(entries.get("seeds", 1), first)
-    split_seed = entries.get("split_seed", raw_value("split_seed", files))
+    run_seeds, split_seed = _seeds(entries, files)
     named_rows, named_judges = entries.get("samplers", DEFAULT_ROWS), entries.get("judges", [DEFAULT_JUDGE])
     rows = tuple(dict.fromkeys(make_row(name, known_only) for name in words("samplers", named_rows)))
     judges = tuple(_judge(name, known_only) for name in words("judges", named_judges))
     named = [*judges, *(row.judge for row in rows if row.judge is not None)]
-    judge_keys = mapping("judge_keys", entries.get("judge_keys"))
-    typed_keys = judge_keys if to_read else judge_keys_of(judge_keys)
+    of_judges = mapping("judge_keys", entries.get("judge_keys"))
+    written = {judge: mapping(f"judge_keys of {judge}", keys) for judge, keys in of_judges.items()}
+    judge_keys = written if to_read else judge_keys_of(written)
     plan = ComparisonPlan(
         datasets=tuple(map(_data_set, words("datasets", entries["datasets"]))),
         models=tuple(map(_model, words("models", entries.get("models", ["LightGCN"])))),
         rows=rows,
         judges=judges,
-        seeds=chosen_seeds,
-        split_seed=chosen_seeds[0]
-        if split_seed is None
-        else one_value("split_seed", split_seed, whole(0, LARGEST_SEED)),
+        seeds=run_seeds,
+        split_seed=split_seed,
         trials=one_value("trials", entries.get("trials", 0), whole(0)),
         search=one_value("search", entries.get("search", "random"), one_of(*KINDS)),
         noise=tuple(numbers("noise", entries.get("noise", [0.0]), number(0, 1))),
         fixed=shared,
         shared_search=mapping("ranges", entries.get("ranges")),
-        judge_keys=deal_out(shared, typed_keys, named, flags),
+        judge_keys=deal_out(shared, judge_keys, named, flags),
         config_files=tuple(files),
     )
     if not to_read:
-        _check_search(plan)
+        check_ranges(plan)
+        _check_grid(plan)
     return plan
 
 
-def _check_search(plan: ComparisonPlan) -> None:
-    """Raise UserError for ranges that cannot be tried, or a grid that there is nothing in."""
-    check_ranges(plan)
+def _seeds(entries: Mapping[str, Any], files: Sequence[str]) -> tuple[tuple[int, ...], int]:
+    """The seeds of the runs, and that of the split: the first of them where none is given."""
+    first = entries.get("seed")
+    if first is None and not is_list(entries.get("seeds")):
+        first = raw_value("seed", files)
+    of_runs = seeds(entries.get("seeds", 1), first)
+    of_split = entries.get("split_seed", raw_value("split_seed", files))
+    return of_runs, of_runs[0] if of_split is None else one_value("split_seed", of_split, whole(0, LARGEST_SEED))
+
+
+def _check_grid(plan: ComparisonPlan) -> None:
     if plan.search == "grid" and plan.trials == 0:
         raise UserError(
             "search=grid needs trials, the most settings that are tried in a row: --trials=20. It is the same for all "

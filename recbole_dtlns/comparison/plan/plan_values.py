@@ -61,8 +61,6 @@ def one_value(name: str, value: Any, parse: Callable[[Any], Any]) -> Any:
     try:
         return parse(value)
     except ValueError as error:
-        if isinstance(error, UserError):
-            raise
         raise UserError(f"{name}={value!r}: expected {error}.") from None
 
 

@@ -107,9 +107,9 @@ def make_row(name: str, known_only: bool = True) -> Row:
 def _sampler_row(name: str, known_only: bool) -> Row:
     base, *added = name.split("+")
     if known_only and not is_sampler(base):
-        known = [*table("samplers"), *STOCK_SAMPLERS, *ALIASES, *CONTROLS, JUDGE_ROW, *REFERENCES]
+        names = [*table("samplers"), *STOCK_SAMPLERS, *ALIASES, *CONTROLS, JUDGE_ROW, *REFERENCES]
         raise UserError(
-            f"There is no row {name!r}{nearest(base, known) or '.'} A row is one of {', '.join(known)}, or judge=NAME; "
+            f"There is no row {name!r}{nearest(base, names) or '.'} A row is one of {', '.join(names)}, or judge=NAME; "
             "samplers take +tree, +pos or +list, and +reference behind the name."
         )
     if set(added) - set(_ADDED) or len(added) != len(set(added)):

@@ -51,7 +51,7 @@ class Point:
 class Verdict:
     """What came out for a group: a sentence, with its table and its figure beside each other below it."""
 
-    said: str
+    sentence: str
     table: Table | None = None
     picture: Picture | None = None
 

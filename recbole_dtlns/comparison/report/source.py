@@ -66,9 +66,9 @@ class Group:
 
     def ranked(self, metric: str) -> list[Row]:
         """Rows that have the test metric, the best first."""
-        known = [(value.mean, row) for row in self.rows if (value := row.test(metric)) is not None]
+        means = [(value.mean, row) for row in self.rows if (value := row.test(metric)) is not None]
         sign = 1 if best_of(metric) == "min" else -1
-        return [row for _, row in sorted(known, key=lambda pair: sign * pair[0])]
+        return [row for _, row in sorted(means, key=lambda pair: sign * pair[0])]
 
 
 class Source:
@@ -210,16 +210,17 @@ class Source:
         return [row for row in [*rows, *aside] if row.runs]
 
     def _metric(self, asked: str | None) -> str:
-        known = self.metrics
+        metrics = self.metrics
         if asked is not None:
-            if asked.lower() not in known:
+            if asked.lower() not in metrics:
                 raise UserError(
-                    f"--metric={asked}: the runs have {', '.join(known) or 'no metrics'}{nearest(asked, known) or '.'}"
+                    f"--metric={asked}: the runs have {', '.join(metrics) or 'no metrics'}"
+                    f"{nearest(asked, metrics) or '.'}"
                 )
             return asked.lower()
         config = self.runs[0].result["config"] if self.runs else {}
         chosen = str(config.get("valid_metric") or "").lower()
-        return chosen if chosen in known or not known else known[0]
+        return chosen if chosen in metrics or not metrics else metrics[0]
 
     def _ours(self, asked: str | None) -> str | None:
         labels = list(dict.fromkeys(run.label for run in self.runs))

@@ -112,11 +112,11 @@ class Table:
                 for number, line in enumerate(self.lines)
                 if not line.marks
             }
-            known = {number: value for number, value in values.items() if value is not None}
-            if column.best is None or len(known) < 2:
+            present = {number: value for number, value in values.items() if value is not None}
+            if column.best is None or len(present) < 2:
                 continue
-            top = max(known.values()) if column.best == "max" else min(known.values())
-            highest |= {(number, column.key) for number, value in known.items() if value == top}
+            top = max(present.values()) if column.best == "max" else min(present.values())
+            highest |= {(number, column.key) for number, value in present.items() if value == top}
         return highest
 
 
@@ -133,10 +133,10 @@ def plain_number(value: Value) -> float | None:
 
 def spread(values: Iterable[float | None]) -> Spread | None:
     """Mean and standard deviation of the values that are there; None if none is."""
-    known = [float(value) for value in values if value is not None and value == value]
-    if not known:
+    numbers = [float(value) for value in values if value is not None and value == value]
+    if not numbers:
         return None
-    mean, sd = float(np.mean(known)), float(np.std(known, ddof=1)) if len(known) > 1 else None
+    mean, sd = float(np.mean(numbers)), float(np.std(numbers, ddof=1)) if len(numbers) > 1 else None
     return Spread(mean, 0.0 if sd is not None and sd <= _ROUNDING * abs(mean) else sd)
 
 

@@ -140,10 +140,6 @@ def carry_out(
                     book.write()
                 progress.tick()
         except KeyboardInterrupt:
-            logger.warning(
-                "Interrupted. State is being saved (%s). Once more to end at once.",
-                counted(runner.running, "run"),
-            )
             _wind_up(runner, book, list(waiting))
             raise
         except BaseException:
@@ -173,6 +169,7 @@ def _give_up(book: Book, progress: Progress, chain: Chain) -> None:
 
 def _wind_up(runner: Runner, book: Book, waiting: list[Future[Outcome]]) -> None:
     """Have the runs at work save their state, and keep what some of them still finish."""
+    logger.warning("Interrupted. State is being saved (%s). Once more to end at once.", counted(runner.running, "run"))
     runner.interrupt()
     for future in waiting:
         future.cancel()

@@ -29,8 +29,8 @@ def comparison_checks(comparison: Comparison) -> list[Check]:
     return [*same, *_budget(comparison), *_test_unread(comparison), *_own_checks(comparison), *_marks(comparison)]
 
 
-def _check(name: str, passed: bool, found: str) -> Check:
-    return {"name": name, "passed": passed, "found": found}
+def _check(name: str, passed: bool, counted: str) -> Check:
+    return {"name": name, "passed": passed, "found": counted}
 
 
 def _same(name: str, values: Iterable[tuple[RunRecord, Hashable]]) -> Check:

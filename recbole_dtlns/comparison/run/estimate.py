@@ -36,8 +36,8 @@ class Estimate:
             return None
         total = 0.0
         for group, count in self._left.items():
-            known = self._seconds.get(group) or every
-            total += max(count, 0) * sum(known) / len(known)
+            measured = self._seconds.get(group) or every
+            total += max(count, 0) * sum(measured) / len(measured)
         return total / self._jobs
 
 

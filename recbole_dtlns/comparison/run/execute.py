@@ -107,7 +107,7 @@ class Runner:
         return len(self._children)
 
     def __call__(self, job: Job) -> Outcome:
-        """Make a run unless it is finished; what goes wrong with it is said in the outcome, not raised."""
+        """Make a run unless it is finished; an error stands in the outcome and is not raised."""
         home = self._folder / RUNS / job.run.run_id
         try:
             with self._configuring:  # RecBole's Config changes the environment
@@ -123,7 +123,7 @@ class Runner:
             return Outcome(job, FAILED_RUN, reason=f"{type(error).__name__}: {error}")
 
     def _finished(self, job: Job, status: str, seconds: float, result: Result, config: Config) -> Outcome:
-        """What a finished run comes to; it keeps nothing that is of no use any more.
+        """The outcome of a finished run; files of it that nobody needs any more are removed.
 
         A run that outlived a killed comparison, or was killed behind its result, is found finished with its output,
         checkpoint and lock still there.

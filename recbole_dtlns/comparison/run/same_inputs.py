@@ -35,7 +35,7 @@ class SameInputs:
         for record in records:
             for name, content in _inputs(record.dataset, record.model, record.result).items():
                 counts[name][content] += 1
-        self._known = {name: counter.most_common(1)[0][0] for name, counter in counts.items()}
+        self._first_seen = {name: counter.most_common(1)[0][0] for name, counter in counts.items()}
         self._lock = threading.Lock()
 
     def check(self, dataset: str, model: str, result: Result, home: Path) -> None:
@@ -47,13 +47,13 @@ class SameInputs:
         inputs = _inputs(dataset, model, result)
         with self._lock:
             for name, content in inputs.items():
-                known = self._known.get(name, content)
-                if content != known:
+                theirs = self._first_seen.get(name, content)
+                if content != theirs:
                     raise UserError(
                         f"{home} was made from other data than the other runs of {dataset}: {name[-1]} is "
-                        f"{content[:_SHOWN]}, theirs is {known[:_SHOWN]}. {WHAT_TO_DO}"
+                        f"{content[:_SHOWN]}, theirs is {theirs[:_SHOWN]}. {WHAT_TO_DO}"
                     )
-            self._known |= inputs
+            self._first_seen |= inputs
 
 
 def _inputs(dataset: str, model: str, result: Result) -> dict[Input, str]:

@@ -65,9 +65,9 @@ def _search_file(name: str) -> dict[str, Any]:
 def start_values(row: Row, plan: ComparisonPlan) -> dict[str, Any]:
     """The values of trial 0, as far as they do not depend on the model: of our keys, RecBole's own, and the row's."""
     stock = read_yaml(recbole_folder() / "properties" / "overall.yaml")
-    known = {**stock, **Settings().as_dict()}
+    defaults = {**stock, **Settings().as_dict()}
     named = {key: raw_value(key, plan.fixed, plan.config_files) for key in ranges_of(row, plan)}
-    return {**known, **{key: value for key, value in named.items() if value is not None}, **plan.fixed, **row.keys}
+    return {**defaults, **{key: value for key, value in named.items() if value is not None}, **plan.fixed, **row.keys}
 
 
 class Space:
@@ -120,7 +120,7 @@ class Space:
         return 1 + sum(1 for _ in itertools.islice(fitting, max(cap - 1, 0)))
 
     def _sensible(self, keys: Mapping[str, Any]) -> bool:
-        """Without a tree view that has no weight, and without picking more candidates than there are."""
+        """Whether the settings can matter: a tree view has a weight, and no more candidates are picked than drawn."""
         values = {**self._values, **keys}
         if {"alpha_co", "alpha_se"} & set(keys) and values["alpha_co"] == values["alpha_se"] == 0:
             return False

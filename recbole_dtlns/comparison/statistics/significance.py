@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -97,12 +98,7 @@ def all_pairs(
     return [
         Compared(
             *(dataset, model, metric, noise),
-            first=rows[i].label,
-            second=rows[j].label,
-            first_marks=rows[i].marks,
-            second_marks=rows[j].marks,
-            first_seeds=tuple(sorted(rows[i].by_seed)),
-            second_seeds=tuple(sorted(rows[j].by_seed)),
+            **_names_of(rows[i], rows[j]),
             correction=BENJAMINI_HOCHBERG,
             users=users[k],
             users_t_p=t_p[k],
@@ -112,6 +108,18 @@ def all_pairs(
         )
         for k, (i, j) in enumerate(pairs)
     ]
+
+
+def _names_of(first: RowValues, second: RowValues) -> dict[str, Any]:
+    """The fields of `Compared` that say which two rows these are."""
+    return {
+        "first": first.label,
+        "second": second.label,
+        "first_marks": first.marks,
+        "second_marks": second.marks,
+        "first_seeds": tuple(sorted(first.by_seed)),
+        "second_seeds": tuple(sorted(second.by_seed)),
+    }
 
 
 def _rows(
@@ -131,8 +139,8 @@ def _over_users(
     columns = [row.by_user for row in rows if row.by_user is not None]
     if not columns:
         return [None] * len(pairs)
-    known = [number for number, row in enumerate(rows) if row.by_user is not None]
-    column = {number: place for place, number in enumerate(known)}
+    with_users = [number for number, row in enumerate(rows) if row.by_user is not None]
+    column = {number: place for place, number in enumerate(with_users)}
     wanted = [(i, j) for i, j in pairs if i in column and j in column]
     tests = compare_columns(np.stack(columns, axis=1), [(column[i], column[j]) for i, j in wanted], generator)
     by_pair = dict(zip(wanted, tests, strict=True))

@@ -44,26 +44,6 @@ class UserComparison:
     draws: int
 
 
-def compare_users(
-    a: np.ndarray | Sequence[float], b: np.ndarray | Sequence[float], generator: np.random.Generator, draws: int = DRAWS
-) -> UserComparison:
-    """Compare a metric of two rows user by user.
-
-    Args:
-        a: float [n], a user each.
-        b: float [n], the same users in the same order.
-        generator: of resamples and sign flips.
-        draws: as in `compare_columns`.
-
-    Raises:
-        ValueError: no user, or not as many of both.
-    """
-    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    if a.shape != b.shape or a.ndim != 1:
-        raise ValueError(f"One value a user is needed for both rows; found shapes {a.shape} and {b.shape}.")
-    return compare_columns(np.stack([a, b], axis=1), [(0, 1)], generator, draws)[0]
-
-
 def compare_columns(
     values: np.ndarray, pairs: Sequence[tuple[int, int]], generator: np.random.Generator, draws: int = DRAWS
 ) -> list[UserComparison]:

@@ -69,10 +69,10 @@ def row_values(label: str, runs: Sequence[RunRecord], metric: str) -> RowValues 
 
 def check_same_users(rows: Sequence[RowValues]) -> None:
     """Raise UserError, naming both labels, if two rows were evaluated on different users."""
-    known = [row for row in rows if row.users is not None]
-    for row in known[1:]:
-        if not np.array_equal(known[0].users, row.users):  # type: ignore[arg-type]
-            raise UserError(_other_users(f"{known[0].label!r} and {row.label!r}"))
+    with_users = [row for row in rows if row.users is not None]
+    for row in with_users[1:]:
+        if not np.array_equal(with_users[0].users, row.users):  # type: ignore[arg-type]
+            raise UserError(_other_users(f"{with_users[0].label!r} and {row.label!r}"))
 
 
 class _Users:

@@ -33,7 +33,7 @@ _METRICS = {
 
 
 def over_users(compared: Compared) -> str:
-    """One sentence on what users say, and half a one more where the two tests disagree."""
+    """One sentence on what users say, and half a sentence more where the two tests disagree."""
     users = compared.users
     pair = f"{_named(compared)[0]} and {_named(compared)[1]}"
     if users is None:

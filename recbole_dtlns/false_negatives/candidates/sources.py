@@ -178,8 +178,8 @@ def resolve_source(
 
 def unknown_source(name: str, others: Collection[str] = ()) -> UserError:
     """The error for a source that does not exist, with the names that do; `others` are those known elsewhere."""
-    known = ", ".join([*sorted(SOURCES), *OTHER_SOURCES, *others])
-    return UserError(f"candidate_source: there is no source {name!r}. Give one of {known}.")
+    names = ", ".join([*sorted(SOURCES), *OTHER_SOURCES, *others])
+    return UserError(f"candidate_source: there is no source {name!r}. Give one of {names}.")
 
 
 def _from_file(view: TrainSplit, settings: CandidateSettings, started: float) -> CandidateResult:
@@ -227,7 +227,7 @@ def _made(name: str, options: Any) -> CandidateSource:
         raise unknown_source(name)
     try:
         return SOURCES[name](**options)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, UserError) as error:
         raise UserError(
             f"candidate_config: {name} cannot be made with {options!r} ({error}). Expected its own keys, such as "
             "{l2: 500} for EASE; for several sources a mapping for each name, such as {EASE: {l2: 500}}."

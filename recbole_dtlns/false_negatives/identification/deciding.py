@@ -20,6 +20,7 @@ from recbole_dtlns.false_negatives.inferred import InferredPositives
 from recbole_dtlns.false_negatives.judges.base import Usage
 from recbole_dtlns.false_negatives.judges.exchange import write_verdicts
 from recbole_dtlns.false_negatives.judges.judging import Verdicts
+from recbole_dtlns.files.result_schema import IdentificationCounts
 
 logger = logging.getLogger(__name__)
 
@@ -56,24 +57,32 @@ def decide_pairs(
     if settings.random_positives:
         result.inferred = random_instead(view, result.inferred)
         logger.warning("random_positives: the accepted pairs are replaced by random unseen items of the same users.")
-    result.counts = {
-        "pairs": len(candidates),
-        "llm_calls": usage.calls,
-        "prompt_tokens": usage.prompt_tokens,
-        "unreadable": int(np.isnan(verdicts.raw).sum()) - verdicts.unjudged,
-        "unjudged": verdicts.unjudged,
-        "accepted": len(result.inferred),
-    }
-    if verdicts.unjudged:
-        logger.warning("%d pairs were not judged: they are no positives.", verdicts.unjudged)
-    logger.info(
-        "%d candidate pairs, %d accepted (%.1f for each user).",
-        len(candidates),
-        len(result.inferred),
-        len(result.inferred) / max(view.n_users, 1),
-    )
+    result.counts = counts = _counted(verdicts, usage, len(result.inferred))
+    _log_counts(counts, view.n_users)
     if settings.export_verdicts is not None:
         decided = {"kind": rule.kind, "threshold": rule.threshold, "rate": rule.rate}
         decided |= {"positives_per_user": str(rule.positives_per_user)}
         about = {**about, "decision": decided, "unjudged": verdicts.unjudged}
         write_verdicts(settings.export_verdicts, view, candidates, verdicts, decision, about)
+
+
+def _counted(verdicts: Verdicts, usage: Usage, accepted: int) -> IdentificationCounts:
+    return {
+        "pairs": len(verdicts.raw),
+        "llm_calls": usage.calls,
+        "prompt_tokens": usage.prompt_tokens,
+        "unreadable": int(np.isnan(verdicts.raw).sum()) - verdicts.unjudged,
+        "unjudged": verdicts.unjudged,
+        "accepted": accepted,
+    }
+
+
+def _log_counts(counts: IdentificationCounts, n_users: int) -> None:
+    if counts["unjudged"]:
+        logger.warning("%d pairs were not judged: they are no positives.", counts["unjudged"])
+    logger.info(
+        "%d candidate pairs, %d accepted (%.1f for each user).",
+        counts["pairs"],
+        counts["accepted"],
+        counts["accepted"] / max(n_users, 1),
+    )

@@ -33,7 +33,7 @@ class HeldInPairs:
         users: in the numbering of the whole training view, int64 [n].
         features: of the pairs, what other judges say left out.
         positive: whether the pair was held in, bool [n].
-        held: held-in pairs of each user of the whole view, int64 [U + 1].
+        n_held_in: held-in pairs of each user of the whole view, int64 [U + 1].
     """
 
     view: TrainSplit
@@ -42,7 +42,7 @@ class HeldInPairs:
     users: np.ndarray
     features: Features
     positive: np.ndarray
-    held: np.ndarray
+    n_held_in: np.ndarray
 
     def by_user(self, most_users: int | None) -> tuple[UserPairs, np.ndarray]:
         """Pairs of (some of) the users, chosen at random with a fixed seed, and the rows they stand in."""
@@ -51,7 +51,7 @@ class HeldInPairs:
             users = np.sort(np.random.default_rng(0).choice(users, most_users, replace=False))
         rows = np.flatnonzero(np.isin(self.users, users))
         number = np.searchsorted(users, self.users[rows])
-        return UserPairs(number, self.positive[rows], self.held[users]), rows
+        return UserPairs(number, self.positive[rows], self.n_held_in[users]), rows
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Evidence:
 
     @cached_property
     def _scorers(self) -> tuple[list[str], dict[str, str]]:
-        views = (self.view, *(held.view for held in self._splits))
+        views = (self.view, *(held_in.view for held_in in self._splits))
         return affordable_scorers(views, self.memory_gb, self.rebuild.about(self.view)["source"])
 
     @property
@@ -97,13 +97,13 @@ class Evidence:
     @cached_property
     def parts(self) -> list[HeldInPairs]:
         """Of each held-in split."""
-        return [self._part(held) for held in self._splits]
+        return [self._part(held_in) for held_in in self._splits]
 
-    def _part(self, held: HeldIn) -> HeldInPairs:
-        view = held.view
+    def _part(self, held_in: HeldIn) -> HeldInPairs:
+        view = held_in.view
         in_full = positions(self.view.users, view.users)
         candidates = self.rebuild.candidates(view)
-        counts = np.bincount(held.users, minlength=len(view.users))
+        counts = np.bincount(held_in.users, minlength=len(view.users))
         chosen = counts > 0
         if chosen.sum() > _MOST_USERS:
             hashes = np.where(chosen, user_hashes(view.users), np.iinfo(np.uint64).max)
@@ -112,7 +112,7 @@ class Evidence:
         trees = self.rebuild.trees(view)
         features = pair_features(view, (trees.co.codes, trees.se.codes), candidates, self._scorers[0])
         width = len(view.items)
-        positive = np.isin(candidates.users * width + candidates.items, held.users * width + held.items)
+        positive = np.isin(candidates.users * width + candidates.items, held_in.users * width + held_in.items)
         full_counts = np.zeros(len(self.view.users), dtype=np.int64)
         full_counts[in_full] = counts
         return HeldInPairs(view, trees, candidates, in_full[candidates.users], features, positive, full_counts)

@@ -160,10 +160,10 @@ def _nothing(count: int) -> Verdicts:
 
 
 def _label_mass(verdicts: Verdicts) -> float | None:
-    known = verdicts.mass[~np.isnan(verdicts.mass)]
-    if not len(known):
+    measured = verdicts.mass[~np.isnan(verdicts.mass)]
+    if not len(measured):
         return None
-    mean = float(known.mean())
+    mean = float(measured.mean())
     (logger.warning if mean < _LITTLE_MASS else logger.info)(
         "Label mass: the model puts %.2g of its probability on the two labels%s.",
         mean,
@@ -173,9 +173,9 @@ def _label_mass(verdicts: Verdicts) -> float | None:
 
 
 def _check_threshold(raw: np.ndarray, cut: float) -> None:
-    known = raw[~np.isnan(raw)]
-    share = float((known >= cut).mean()) if len(known) else 0.5
-    if len(known) and not 0.02 <= share <= 0.98:
+    answered = raw[~np.isnan(raw)]
+    share = float((answered >= cut).mean()) if len(answered) else 0.5
+    if len(answered) and not 0.02 <= share <= 0.98:
         logger.warning(
             "%.1f %% of the judged pairs reach judge_threshold: without calibration it separates nothing. "
             "judge_decision=rate (the best share) or calibrated (fitted on held-in pairs) costs no new call.",

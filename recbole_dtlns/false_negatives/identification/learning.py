@@ -44,7 +44,7 @@ from recbole_dtlns.trees.stage import Trees
 logger = logging.getLogger(__name__)
 
 _STAGE = "learned"  # in the cache's names and in result.json; never to be changed
-VERSION = 3  # raise it when the same input gives other probabilities
+VERSION = 4  # raise it when the same input gives other probabilities
 DRAWS = 2  # held-in splits; more of them are more pairs to learn from
 _PARTS, _LEAST = 4, 3  # one of 4 pairs of each user with 3 or more is held in
 
@@ -206,7 +206,7 @@ class LearnedStage:
             "learned_from": [asker.about() for asker in askers.values()],
             "limits": limits,
             "report": report,
-            "booster": [model.SETTINGS, sklearn.__version__],
+            "booster": [model.SETTINGS, model.NEGATIVES, model.RARE, sklearn.__version__],
             "version": [VERSION, DRAWS, _PARTS, _LEAST],
         }
 
@@ -244,7 +244,8 @@ class LearnedStage:
             "The learned judge is fitted on %d candidate pairs of %d held-in splits, %d of them held in.",
             *(len(positive), len(parts), int(positive.sum())),
         )
-        fitted, all_unseen = fit_folds(values, positive, folds)
+        paid = [name for name, asker in askers.items() if costly(name, asker)]
+        fitted, all_unseen = fit_folds(values, positive, folds, every_pair=bool(paid))
         unseen = all_unseen[: len(parts[0].users)]
         read = evidence.features.with_judges(answers)
         known = {
@@ -254,10 +255,9 @@ class LearnedStage:
             "held_in": int(positive.sum()),
             "boosted_trees": fitted.sizes,
             "reliability": reliability(all_unseen, positive),
-            **worth_of_judge(parts[0], features[0], unseen, report),
+            **worth_of_judge(parts[0], features[0], unseen, report, bool(paid)),
             "asked": None,
         }
-        paid = [name for name, asker in askers.items() if costly(name, asker)]
         if before is not None:
             known["asked"] = worth_of_questions(parts[0], features[0], paid, asked, report)
         complete = not any(np.isnan(raw_scores[name][asked]).any() for name in paid)

@@ -31,8 +31,8 @@ def _embeds_text(settings: Settings, method: RunMethod) -> bool:
 def text_readers(settings: Settings, method: RunMethod) -> list[str]:
     """What reads the text of items in a run: `the semantic tree`, `the prompt NAME`, `the judge NAME` of a plugin."""
     readers = ["the semantic tree"] if _embeds_text(settings, method) else []
-    known = all_judges()
-    asked = {name: known[name] for name in asked_judges(method.judge, settings.as_dict()) if name in known}
+    judges = all_judges()
+    asked = {name: judges[name] for name in asked_judges(method.judge, settings.as_dict()) if name in judges}
     prompted = any("llm_prompt" in (judge.keys or {}) for judge in asked.values())
     if prompted and (prompt := Prompt.read(settings["llm_prompt"])).shows_titles:
         readers.append(f"the prompt {prompt.name}")

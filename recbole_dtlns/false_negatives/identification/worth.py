@@ -16,7 +16,9 @@ _REPORT_USERS = 5_000  # users whose pairs say what groups and questions are wor
 _SHOWN = {"ndcg@20": "NDCG@20", "log_loss": "log loss"}
 
 
-def worth_of_judge(part: HeldInPairs, features: Features, unseen: np.ndarray, groups: bool) -> dict[str, Any]:
+def worth_of_judge(
+    part: HeldInPairs, features: Features, unseen: np.ndarray, groups: bool, every_pair: bool
+) -> dict[str, Any]:
     """How good the judge's order of held-in pairs is, beside the source's own, and what each group is worth.
 
     Args:
@@ -24,6 +26,7 @@ def worth_of_judge(part: HeldInPairs, features: Features, unseen: np.ndarray, gr
         features: of these pairs.
         unseen: probabilities by models that have not seen the users, float64 [n].
         groups: whether to measure what each group of features is worth.
+        every_pair: whether each fit of that reads all pairs, see `fit_folds`.
 
     Returns:
         `ndcg@20` of the `judge`, of the `candidate source` and their `difference`; `groups`, see `worth_of_groups`.
@@ -33,12 +36,12 @@ def worth_of_judge(part: HeldInPairs, features: Features, unseen: np.ndarray, gr
     by_judge = pairs.measures(unseen[rows])
     ndcg = {"judge": by_judge["ndcg@20"], "candidate source": pairs.measures(source)["ndcg@20"]}
     ndcg["difference"] = ndcg["judge"] - ndcg["candidate source"]
-    known: dict[str, Any] = {"ndcg@20": {name: mean_interval(values) for name, values in ndcg.items()}}
+    worth: dict[str, Any] = {"ndcg@20": {name: mean_interval(values) for name, values in ndcg.items()}}
     if not groups:
-        return {**known, "groups": None}
+        return {**worth, "groups": None}
     pairs, rows = part.by_user(_REPORT_USERS)
     chosen = Features(features.names, features.groups, features.values[rows])
-    return {**known, "groups": worth_of_groups(chosen, pairs)}
+    return {**worth, "groups": worth_of_groups(chosen, pairs, every_pair)}
 
 
 def worth_of_questions(
@@ -93,18 +96,18 @@ def _questions_in_words(worth: dict[str, Any]) -> Iterator[str]:
         yield f"The answers of {who} add nothing that held-in pairs show: the judge goes without them."
 
 
-def table_of(known: dict[str, Any]) -> Iterator[str]:
+def table_of(report: dict[str, Any]) -> Iterator[str]:
     """What the learned judge is worth, line by line."""
-    ndcg = known["ndcg@20"]
+    ndcg = report["ndcg@20"]
     yield (
         f"On held-in pairs the learned judge's order has NDCG@20 {ndcg['judge']['value']:.4f}, the candidate source's "
         f"own {ndcg['candidate source']['value']:.4f}."
     )
-    for row in known["groups"] or ():
+    for row in report["groups"] or ():
         if row["group"] != "all":
             lost = row["lost"]["ndcg@20"]
             interval = "" if lost["low"] is None else f" [{lost['low']:+.4f}, {lost['high']:+.4f}]"
             name = f"{row['group']} ({row['features']} features)"
             yield f"  NDCG@20 lost without the {name}: {lost['value']:+.4f}{interval}"
-    if known.get("asked") is not None:
-        yield from _questions_in_words(known["asked"])
+    if report.get("asked") is not None:
+        yield from _questions_in_words(report["asked"])

@@ -109,7 +109,7 @@ class Judge(JudgeDeclaration, ABC):
 
     @property
     def margins(self) -> bool:
-        """The name of `gives_log_odds` before: left unread, raw scores would be misread.
+        """The former name of `gives_log_odds`. It is refused, as raw scores would be misread without it.
 
         Raises:
             UserError: whenever it is read or set.

@@ -80,7 +80,7 @@ class Engine:
 
     def _short(self, prompts: list[list[int]]) -> np.ndarray:
         """Places of the prompts that the model can read whole."""
-        lengths = np.array([len(one) for one in prompts], dtype=np.int64)
+        lengths = np.array([len(prompt) for prompt in prompts], dtype=np.int64)
         short = np.flatnonzero(lengths <= (self._longest or np.inf))
         if len(short) < len(prompts):
             logger.warning(

@@ -49,7 +49,7 @@ class TokenNumbers:
         """
         if not self.any_unknown:
             return
-        found = " and ".join(
+        examples = " and ".join(
             f"{len(unknown)} {name} ({', '.join(token.decode() for token in list(unknown)[:_SHOWN])}"
             f"{', ...' if len(unknown) > _SHOWN else ''})"
             for name, unknown in (("users", self._unknown_users), ("items", self._unknown_items))
@@ -57,8 +57,8 @@ class TokenNumbers:
         )
         hint = " Tokens of this data set hold spaces: separate the columns by tabs." if self.tabs else ""
         raise UserError(
-            f"{what}: found {found} that the training split does not have; expected its own tokens.{hint} Give a file "
-            "made from this data set, or set allow_foreign=true to leave these rows out."
+            f"{what}: found {examples} that the training split does not have; expected its own tokens.{hint} Give a "
+            "file made from this data set, or set allow_foreign=true to leave these rows out."
         )
 
 
@@ -86,6 +86,6 @@ def first_unseen(view: TrainSplit, users: np.ndarray, items: np.ndarray) -> tupl
 def _numbers(index: pd.Index, tokens: np.ndarray, unknown: dict[bytes, None]) -> np.ndarray:
     import pandas as pd
 
-    found = index.get_indexer(pd.Index(tokens, dtype=object)).astype(np.int64) + 1
-    unknown.update(dict.fromkeys(tokens[found == 0].tolist()))
-    return found
+    numbers = index.get_indexer(pd.Index(tokens, dtype=object)).astype(np.int64) + 1
+    unknown.update(dict.fromkeys(tokens[numbers == 0].tolist()))
+    return numbers

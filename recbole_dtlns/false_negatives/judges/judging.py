@@ -80,14 +80,9 @@ def judge_pairs(
             for start, stop in blocks:
                 users, items = candidates.users[start:stop], candidates.items[start:stop]
                 keys = pair_keys.of(users, items)
-                block_raw, block_mass = store.get(keys)
-                missing = _first_of_each(keys, np.flatnonzero(np.isnan(block_raw)))
-                if missing:
-                    _ask(judge, users, items, keys, missing, store)
-                    block_raw, block_mass = store.get(keys)
-                raw[start:stop], mass[start:stop] = block_raw, block_mass
-                asked, done = asked + len(missing), stop
-                progress.update(block_raw, len(missing))
+                raw[start:stop], mass[start:stop], asked_now = _answers(judge, users, items, keys, store)
+                asked, done = asked + asked_now, stop
+                progress.update(raw[start:stop], asked_now)
         except KeyboardInterrupt:
             interrupted = True
             logger.warning(
@@ -98,6 +93,18 @@ def judge_pairs(
     if unanswered:
         logger.warning("The judge %s gave no answer for %d of %d pairs.", judge.name, unanswered, done)
     return Verdicts(raw, mass, asked, done - asked, len(raw) - done, interrupted)
+
+
+def _answers(
+    judge: Judge, users: np.ndarray, items: np.ndarray, keys: list[bytes], store: VerdictStore
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Raw scores and label masses of a block, float64 [b] each, and the number of pairs that the judge was asked."""
+    raw, mass = store.get(keys)
+    missing = _first_of_each(keys, np.flatnonzero(np.isnan(raw)))
+    if missing:
+        _ask(judge, users, items, keys, missing, store)
+        raw, mass = store.get(keys)
+    return raw, mass, len(missing)
 
 
 def _ask(

@@ -76,7 +76,7 @@ class VerdictStore:
     def get(self, keys: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
         """Look up n keys: (raw, label mass), float64 [n] each, NaN where there is none. O(n log rows)."""
         wanted = list(dict.fromkeys(keys))
-        found: dict[bytes, tuple[float, float | None]] = {}
+        stored: dict[bytes, tuple[float, float | None]] = {}
         damaged = 0
         with self._explained():
             for start in range(0, len(wanted), _AT_ONCE):
@@ -85,9 +85,11 @@ class VerdictStore:
                     f"SELECT key, raw, label_mass, checksum FROM verdicts WHERE key IN ({','.join('?' * len(part))})"
                 )
                 rows = self._connection.execute(query, part).fetchall()
-                kept = {key: (raw, mass) for key, raw, mass, checksum in rows if _checksum(key, raw, mass) == checksum}
-                damaged += len(rows) - len(kept)
-                found.update(kept)
+                intact = {
+                    key: (raw, mass) for key, raw, mass, checksum in rows if _checksum(key, raw, mass) == checksum
+                }
+                damaged += len(rows) - len(intact)
+                stored.update(intact)
         if damaged:
             logger.warning(
                 "%d answers in the verdict store %s are not as they were written; they are asked for again. Check the "
@@ -96,7 +98,7 @@ class VerdictStore:
                 self.path,
             )
         nothing = (np.nan, None)
-        answers = np.array([found.get(key, nothing) for key in keys], dtype=np.float64).reshape(-1, 2)  # None -> NaN
+        answers = np.array([stored.get(key, nothing) for key in keys], dtype=np.float64).reshape(-1, 2)  # None -> NaN
         return answers[:, 0].copy(), answers[:, 1].copy()
 
     def put(self, keys: Sequence[bytes], raw: np.ndarray, mass: np.ndarray | None = None) -> None:
@@ -107,10 +109,10 @@ class VerdictStore:
             raw: float64 [n].
             mass: label mass, float64 [n], NaN or None = there is none.
         """
-        masses = [None] * len(keys) if mass is None else [None if one != one else one for one in mass.tolist()]
+        masses = [None] * len(keys) if mass is None else [None if value != value else value for value in mass.tolist()]
         rows = [
-            (key, score, one, _checksum(key, score, one))
-            for key, score, one in zip(keys, raw.tolist(), masses, strict=True)
+            (key, score, label_mass, _checksum(key, score, label_mass))
+            for key, score, label_mass in zip(keys, raw.tolist(), masses, strict=True)
             if score == score
         ]
         with self._explained(), self._transaction():

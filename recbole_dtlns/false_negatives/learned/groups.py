@@ -13,7 +13,7 @@ from recbole_dtlns.false_negatives.learned.model import can_be_fitted, fit_folds
 _FOLDS = 2  # two fits a row of the table
 
 
-def worth_of_groups(features: Features, pairs: UserPairs) -> list[dict[str, Any]] | None:
+def worth_of_groups(features: Features, pairs: UserPairs, every_pair: bool) -> list[dict[str, Any]] | None:
     """What is lost when a group of features is left out, and what it is worth when it is all there is.
 
     Each row of the table is fitted anew on half of the users and measured on the other half, and the other way round.
@@ -22,6 +22,7 @@ def worth_of_groups(features: Features, pairs: UserPairs) -> list[dict[str, Any]
     Args:
         features: of n held-in candidate pairs.
         pairs: the same n pairs.
+        every_pair: whether each fit reads all pairs, see `fit_folds`.
 
     Returns:
         A row for `all` and for each group that there is: `group`, `features` (how many), and under `all`, `alone` and
@@ -35,7 +36,7 @@ def worth_of_groups(features: Features, pairs: UserPairs) -> list[dict[str, Any]
         return None
 
     def measured(groups: set[str]) -> dict[str, np.ndarray]:
-        return _measured(features, features.columns(groups), pairs, folds)
+        return _measured(features, features.columns(groups), pairs, folds, every_pair)
 
     everything = measured(set(present))
     rows: list[dict[str, Any]] = [{"group": "all", "features": len(features.names), "all": _summary(everything)}]
@@ -74,7 +75,7 @@ def worth_of_judges(
         return None
     scores = [features.names.index(f"judge {name}") for name in names]
     every = np.arange(len(features.names))
-    gain = _gain(*(_measured(features, columns, pairs, folds) for columns in (every, np.setdiff1d(every, scores))))
+    gain = _gain(*(_measured(features, read, pairs, folds, True) for read in (every, np.setdiff1d(every, scores))))
     users = np.bincount(pairs.users, weights=asked) > 0
     return {
         "all users": _summary(gain),
@@ -82,9 +83,12 @@ def worth_of_judges(
     }
 
 
-def _measured(features: Features, columns: np.ndarray, pairs: UserPairs, folds: np.ndarray) -> dict[str, np.ndarray]:
+def _measured(
+    features: Features, columns: np.ndarray, pairs: UserPairs, folds: np.ndarray, every_pair: bool
+) -> dict[str, np.ndarray]:
     """Measures by user of the models that read some columns."""
-    return pairs.measures(fit_folds(features.values[:, columns], pairs.positive, folds, max_features=1.0)[1])
+    values = features.values[:, columns]
+    return pairs.measures(fit_folds(values, pairs.positive, folds, every_pair, max_features=1.0)[1])
 
 
 def _gain(more: dict[str, np.ndarray], less: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -84,5 +84,5 @@ def within_user_auc(users: np.ndarray, positive: np.ndarray, score: np.ndarray) 
 
 def _scored(positive: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     score = np.asarray(score, dtype=np.float64)
-    known = ~np.isnan(score)
-    return np.asarray(positive, dtype=bool)[known], score[known]
+    scored = ~np.isnan(score)
+    return np.asarray(positive, dtype=bool)[scored], score[scored]

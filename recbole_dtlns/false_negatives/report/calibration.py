@@ -31,8 +31,8 @@ def fit_calibration(raw: np.ndarray, positive: np.ndarray) -> Calibration:
         UserError: no positive or no negative pair has a score.
     """
     raw, positive = np.asarray(raw, dtype=np.float64), np.asarray(positive, dtype=bool)
-    known = np.isfinite(raw)
-    raw, positive = raw[known], positive[known]
+    scored = np.isfinite(raw)
+    raw, positive = raw[scored], positive[scored]
     n_positive = int(positive.sum())
     n_negative = len(positive) - n_positive
     if n_positive == 0 or n_negative == 0:
@@ -45,15 +45,15 @@ def fit_calibration(raw: np.ndarray, positive: np.ndarray) -> Calibration:
     if spread <= 1e-12 * max(1.0, abs(middle)):  # one score for all: nothing to learn from it
         return Calibration(0.0, float(special.logit(target.mean())))
     slope, intercept = _least_cross_entropy((raw - middle) / spread, target)
-    found = Calibration(float(slope / spread), float(intercept - slope * middle / spread))
-    if found.slope < 0:
+    calibration = Calibration(float(slope / spread), float(intercept - slope * middle / spread))
+    if calibration.slope < 0:
         logger.warning(
             "The judge is wrong more often than right on %d held-in pairs: its calibration has the slope %.3g, so a "
             "higher score means a lower probability.",
             len(raw),
-            found.slope,
+            calibration.slope,
         )
-    return found
+    return calibration
 
 
 def _least_cross_entropy(score: np.ndarray, target: np.ndarray) -> tuple[float, float]:
@@ -64,5 +64,5 @@ def _least_cross_entropy(score: np.ndarray, target: np.ndarray) -> tuple[float, 
         wrong = special.expit(logit) - target
         return float((np.logaddexp(0, logit) - target * logit).mean()), np.array([(wrong * score).mean(), wrong.mean()])
 
-    found = optimize.minimize(loss, np.zeros(2), jac=True, method="BFGS", options={"gtol": 1e-8})
-    return float(found.x[0]), float(found.x[1])
+    minimum = optimize.minimize(loss, np.zeros(2), jac=True, method="BFGS", options={"gtol": 1e-8})
+    return float(minimum.x[0]), float(minimum.x[1])

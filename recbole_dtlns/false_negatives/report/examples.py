@@ -28,8 +28,8 @@ def make_examples(
     An item is called by its text, else by its token with its paths in the two trees, else by its token.
     O(n log n) for n inferred positives.
     """
-    known = np.unique(inferred.users)
-    chosen = known[np.linspace(0, len(known) - 1, min(USERS, len(known))).round().astype(np.int64)]
+    users = np.unique(inferred.users)
+    chosen = users[np.linspace(0, len(users) - 1, min(USERS, len(users))).round().astype(np.int64)]
     names = _names(view, trees, text)
     return [_example(view, inferred, trees, names, user) for user in chosen]
 

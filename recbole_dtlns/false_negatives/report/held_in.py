@@ -39,5 +39,5 @@ def hold_in(full: TrainSplit, seed: int = 0, parts: int = 10, least: int = 2) ->
     view = TrainSplit.from_pairs(full.users[users[~out]], full.items[items[~out]])
     held_users = positions(view.users, full.users)[users[out]]
     held_items = positions(view.items, full.items)[items[out]]
-    known = (held_users > 0) & (held_items > 0)
-    return HeldIn(view, held_users[known], held_items[known], int((~known).sum()))
+    in_reduced = (held_users > 0) & (held_items > 0)
+    return HeldIn(view, held_users[in_reduced], held_items[in_reduced], int((~in_reduced).sum()))

@@ -109,23 +109,23 @@ def judge_report(
     Raises:
         ValueError: a judge gave another number of scores than it was asked for.
     """
-    held = hold_in(full, seed)
-    asked = report_pairs(held, full, limit, seed)
+    held_in = hold_in(full, seed)
+    asked = report_pairs(held_in, full, limit, seed)
     pairs = asked.candidates
     scores: dict[str, np.ndarray | None] = {}
     if len(pairs):
-        trees = trees_of(held.view)
-        titles = None if text is None else text.of(held.view.items)
-        context = JudgeContext(held.view.matrix, trees.co.codes, trees.se.codes, titles=titles)
+        trees = trees_of(held_in.view)
+        titles = None if text is None else text.of(held_in.view.items)
+        context = JudgeContext(held_in.view.matrix, trees.co.codes, trees.se.codes, titles=titles)
         scores = {name: _answers(name, ask(context, pairs), len(pairs)) for name, ask in judges.items()}
-        scores["popularity"] = popularity(held.view)[pairs.items].astype(np.float64)
-        scores["candidate score"] = scores_of(held.view, pairs.users, pairs.items)
+        scores["popularity"] = popularity(held_in.view)[pairs.items].astype(np.float64)
+        scores["candidate score"] = scores_of(held_in.view, pairs.users, pairs.items)
     else:
         scores = dict.fromkeys([*judges, "popularity", "candidate score"])
-    notes = _notes(held, asked, limit)
+    notes = _notes(held_in, asked, limit)
     calibration = _calibration(next(iter(judges), None), scores, asked.positive, notes)
     rows = [_row(name, score, asked) for name, score in scores.items()]
-    report = JudgeReport(rows, len(pairs), len(held.users) + held.dropped, held.dropped, calibration, notes)
+    report = JudgeReport(rows, len(pairs), len(held_in.users) + held_in.dropped, held_in.dropped, calibration, notes)
     logger.info("What the judges know of held-in pairs:\n%s", report.table())
     return report
 
@@ -140,11 +140,11 @@ def _row(name: str, score: np.ndarray | None, asked: ReportPairs) -> Row:
     if score is None:
         reason = "not available on the reduced split" if len(asked.positive) else "no pairs"
         return Row(name, None, None, None, 0, reason)
-    found = auc(asked.positive, score)
+    area = auc(asked.positive, score)
     within = within_user_auc(asked.candidates.users, asked.positive, score)
-    open_pairs = len(score) - found.pairs
+    open_pairs = len(score) - area.pairs
     note = f"{open_pairs} of {len(score)} pairs without an answer" if open_pairs else ""
-    return Row(name, found.value, found.error, within, found.pairs, note)
+    return Row(name, area.value, area.error, within, area.pairs, note)
 
 
 def _calibration(
@@ -160,7 +160,7 @@ def _calibration(
         return None
 
 
-def _notes(held: HeldIn, asked: ReportPairs, limit: int) -> list[str]:
+def _notes(held_in: HeldIn, asked: ReportPairs, limit: int) -> list[str]:
     count = len(asked.candidates)
     notes = [
         f"{count} pairs: {count // 2} training pairs taken out before the trees were built, each beside an unseen item "
@@ -169,13 +169,13 @@ def _notes(held: HeldIn, asked: ReportPairs, limit: int) -> list[str]:
         "All unseen items weigh alike here. The pairs to be judged are the head of the candidates' ranking, where the "
         "candidate source is at its best and telling pairs apart is harder.",
     ]
-    if held.dropped:
-        notes.append(f"{held.dropped} held-in pairs were left out: nobody else has the item.")
+    if held_in.dropped:
+        notes.append(f"{held_in.dropped} held-in pairs were left out: nobody else has the item.")
     if asked.lost:
         notes.append(f"{asked.lost} held-in pairs were left out: their users have seen every other item.")
     if count == 0:
         notes.append(
-            f"Nothing to report on: {len(held.users)} held-in pairs and a limit of {limit} pairs. A user needs two "
+            f"Nothing to report on: {len(held_in.users)} held-in pairs and a limit of {limit} pairs. A user needs two "
             "training pairs to give one, and whole users must fit into the limit."
         )
     return notes

@@ -35,7 +35,7 @@ class ReportPairs:
     lost: int
 
 
-def report_pairs(held: HeldIn, full: TrainSplit, limit: int, seed: int = 0) -> ReportPairs:
+def report_pairs(held_in: HeldIn, full: TrainSplit, limit: int, seed: int = 0) -> ReportPairs:
     """Choose held-in pairs and match each with an unseen item of its user.
 
     Whole users are chosen, in an order given by a hash of their tokens, as long as their pairs and matches fit into
@@ -52,11 +52,11 @@ def report_pairs(held: HeldIn, full: TrainSplit, limit: int, seed: int = 0) -> R
         seed: of the choice of users and of the matches.
     """
     rng = np.random.default_rng(seed)
-    order = _popularity_order(held.view, rng)
-    chance = rng.random(len(held.users))  # for all pairs, so that the limit does not change anybody's match
-    chosen = _whole_users(held, limit // 2, seed)
-    users, items = held.users[chosen], held.items[chosen]
-    matches = _matches(users, items, chance[chosen], order, _history_codes(held.view, full))
+    order = _popularity_order(held_in.view, rng)
+    chance = rng.random(len(held_in.users))  # for all pairs, so that the limit does not change anybody's match
+    chosen = _whole_users(held_in, limit // 2, seed)
+    users, items = held_in.users[chosen], held_in.items[chosen]
+    matches = _matches(users, items, chance[chosen], order, _history_codes(held_in.view, full))
     matched = matches > 0
     users, items, matches = users[matched], items[matched], matches[matched]
     everyone, everything = np.tile(users, 2), np.concatenate([items, matches])
@@ -82,10 +82,10 @@ def _history_codes(view: TrainSplit, full: TrainSplit) -> np.ndarray:
     return np.sort((users * len(view.items) + items)[items > 0])
 
 
-def _whole_users(held: HeldIn, limit: int, seed: int) -> np.ndarray:
+def _whole_users(held_in: HeldIn, limit: int, seed: int) -> np.ndarray:
     """Numbers of the held-in pairs, int64 in rising order, of users who have at most `limit` of them together."""
-    users, which, counts = np.unique(held.users, return_inverse=True, return_counts=True)
-    digests = [blake2b(f"{seed} {token}".encode(), digest_size=16).digest() for token in held.view.users[users]]
+    users, which, counts = np.unique(held_in.users, return_inverse=True, return_counts=True)
+    digests = [blake2b(f"{seed} {token}".encode(), digest_size=16).digest() for token in held_in.view.users[users]]
     order = np.array(sorted(range(len(users)), key=digests.__getitem__), dtype=np.int64)
     order = order[counts[order] <= limit]
     taken = np.zeros(len(users), dtype=bool)
@@ -111,9 +111,9 @@ def _matches(
         for start, stop in blocks(np.full(len(pending), 2 * half), CELLS):
             rows = pending[start:stop]
             drawn[start:stop] = _draw(users[rows], place[items[rows]], chance[rows], half, order, taken)
-        found = np.flatnonzero(drawn)
-        codes, first = np.unique(users[pending[found]] * size + drawn[found], return_index=True)
-        matches[pending[found[first]]] = drawn[found[first]]
+        matched = np.flatnonzero(drawn)
+        codes, first = np.unique(users[pending[matched]] * size + drawn[matched], return_index=True)
+        matches[pending[matched[first]]] = drawn[matched[first]]
         taken = np.union1d(taken, codes)
         hopeless = (drawn == 0) & (half >= len(order))
         pending = pending[(matches[pending] == 0) & ~hopeless]

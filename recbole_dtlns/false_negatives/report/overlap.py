@@ -32,13 +32,13 @@ def overlap_with(
     Returns:
         (hits, chance). O((h + n) log(h + n)).
     """
-    held, inferred = _distinct(held_users, held_items), _distinct(inferred_users, inferred_items)
-    both = np.concatenate([held, inferred])
+    held_out, inferred = _distinct(held_users, held_items), _distinct(inferred_users, inferred_items)
+    both = np.concatenate([held_out, inferred])
     hits = len(both) - len(np.unique(both, axis=0))
     size = max(len(train_counts), int(both[:, 0].max(initial=-1)) + 1)
     train = np.zeros(size)
     train[: len(train_counts)] = train_counts
-    expected = np.bincount(held[:, 0], minlength=size) * np.bincount(inferred[:, 0], minlength=size)
+    expected = np.bincount(held_out[:, 0], minlength=size) * np.bincount(inferred[:, 0], minlength=size)
     unseen = np.maximum(n_items - train, 1)  # 0 only for users with no unseen item, who have no inferred one either
     return hits, float((expected / unseen).sum())
 

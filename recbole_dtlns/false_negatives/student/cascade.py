@@ -93,27 +93,27 @@ def judge_with_student(
     labelled = _labelled(candidates.users, context, settings)
     settings = _within_limit(settings, labelled)
     answers = ask(candidates.take(labelled)).spread(labelled)
-    known = ~np.isnan(answers.raw)
+    answered = ~np.isnan(answers.raw)
     if answers.interrupted or not len(candidates):
-        return CascadeResult(answers, None, None, known)
-    labels = candidates.take(known)
+        return CascadeResult(answers, None, None, answered)
+    labels = candidates.take(answered)
     _refuse_few(labels.users, everything=bool(labelled.all()))
-    scale = scale_of(answers.raw[known], settings.cut)
-    features, margins = pair_features(context, labels.users, labels.items), scale.margins(answers.raw[known])
+    scale = scale_of(answers.raw[answered], settings.cut)
+    features, margins = pair_features(context, labels.users, labels.items), scale.margins(answers.raw[answered])
     report = _report(features, margins, labels.users, _order(context, settings.seed), scale, settings)
     student = Student.fit(features, margins, settings.seed)
 
     predicted = np.full(len(candidates), np.nan)
-    others = candidates.take(~known)
-    predicted[~known] = student_scores(student, context, others.users, others.items)
+    others = candidates.take(~answered)
+    predicted[~answered] = student_scores(student, context, others.users, others.items)
     sent = _sent(predicted, ~labelled, scale.cut, round(settings.share * len(candidates)))
     if sent.any():
         answers = _together(answers, ask(candidates.take(sent)).spread(sent))
         predicted[sent & answers.interrupted] = np.nan
-    known = ~np.isnan(answers.raw)
-    raw = np.where(known, scale.margins(answers.raw), predicted)
-    logger.info("The teacher answered %d of %d pairs, the student the others.", known.sum(), len(raw))
-    return CascadeResult(replace(answers, raw=raw, unjudged=int(np.isnan(raw).sum())), student, report, known)
+    answered = ~np.isnan(answers.raw)
+    raw = np.where(answered, scale.margins(answers.raw), predicted)
+    logger.info("The teacher answered %d of %d pairs, the student the others.", answered.sum(), len(raw))
+    return CascadeResult(replace(answers, raw=raw, unjudged=int(np.isnan(raw).sum())), student, report, answered)
 
 
 def _labelled(users: np.ndarray, context: JudgeContext, settings: CascadeSettings) -> np.ndarray:
@@ -151,14 +151,14 @@ def _order(context: JudgeContext, seed: int) -> np.ndarray:
 
 
 def _sent(predicted: np.ndarray, unseen: np.ndarray, cut: float, count: int) -> np.ndarray:
-    """Which of the pairs that the teacher has not seen it is asked about, bool [n]."""
+    """Which of the pairs that the teacher has not seen go to the teacher, bool [n]."""
     sent = np.zeros(len(predicted), dtype=bool)
     sent[np.flatnonzero(unseen)[least_certain(predicted[unseen], cut, count)]] = True
     return sent
 
 
 def _together(first: Verdicts, second: Verdicts) -> Verdicts:
-    """The teacher's answers in both rounds, of which no pair has two."""
+    """The teacher's answers of both rounds; no pair was asked about in both."""
     return replace(
         first,
         raw=np.where(np.isnan(second.raw), first.raw, second.raw),
@@ -189,15 +189,15 @@ def _report(
     """Fit on some labelled users, measure on the others; with a single user nothing is measured."""
     distinct = np.unique(users)
     count = len(distinct)
-    held_out = distinct[np.argsort(order[distinct])][count - max(1, round(settings.held_out * count)) :]
-    held = np.isin(users, held_out)
+    measured_users = distinct[np.argsort(order[distinct])][count - max(1, round(settings.held_out * count)) :]
+    measured = np.isin(users, measured_users)
     notes = list(scale.notes)
     if count < LEAST_USERS:
         notes.append(f"Only {count} labelled users: the numbers say little.")
-    if held.all():
+    if measured.all():
         return StudentReport(count, len(users), 0, scale.cut, notes=notes)
-    student = Student.fit(features[~held], margins[~held], settings.seed)
-    numbers = imitation(margins[held], student.predict(features[held]), scale.cut, settings.share)
+    student = Student.fit(features[~measured], margins[~measured], settings.seed)
+    numbers = imitation(margins[measured], student.predict(features[measured]), scale.cut, settings.share)
     if numbers["auc"] is None:
         notes.append("The held-out labels are all of one kind: balanced accuracy and AUC are not defined.")
-    return StudentReport(count, len(users), int(held.sum()), scale.cut, **numbers, notes=notes)
+    return StudentReport(count, len(users), int(measured.sum()), scale.cut, **numbers, notes=notes)

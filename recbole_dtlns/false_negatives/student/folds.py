@@ -22,12 +22,12 @@ def out_of_fold(features: np.ndarray, margins: np.ndarray, users: np.ndarray, fo
         have one score, so that there is nothing to learn.
     """
     fold = np.unique(users, return_inverse=True)[1] % folds
-    known = ~np.isnan(margins)
-    if np.isin(margins[known], [0, 1]).all():
-        margins = np.where(known, (2 * margins - 1) * SURE, np.nan)
-    found = np.full(len(margins), np.nan)
+    labelled = ~np.isnan(margins)
+    if np.isin(margins[labelled], [0, 1]).all():
+        margins = np.where(labelled, (2 * margins - 1) * SURE, np.nan)
+    predicted = np.full(len(margins), np.nan)
     for number in range(folds):
-        learnt, asked = known & (fold != number), fold == number
+        learnt, asked = labelled & (fold != number), fold == number
         if asked.any() and len(np.unique(margins[learnt])) > 1:
-            found[asked] = Student.fit(features[learnt], margins[learnt]).predict(features[asked])
-    return found
+            predicted[asked] = Student.fit(features[learnt], margins[learnt]).predict(features[asked])
+    return predicted

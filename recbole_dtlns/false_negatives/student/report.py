@@ -67,16 +67,16 @@ def imitation(margins: np.ndarray, predicted: np.ndarray, cut: float, share: flo
     Returns:
         The numbers from `positive_share` on of a `StudentReport`, by name.
     """
-    label, said = margins >= cut, predicted >= cut
-    cascade = said.copy()
+    label, answer = margins >= cut, predicted >= cut
+    cascade = answer.copy()
     sent = least_certain(predicted, cut, round(share * len(predicted)))
     cascade[sent] = label[sent]
     both = bool(label.any() and not label.all())
     return {
         "positive_share": _share(label),
-        "agreement": _share(said == label),
-        "balanced_accuracy": float((said[label].mean() + (~said[~label]).mean()) / 2) if both else None,
-        "negative_recall": _share(~said[~label]),
+        "agreement": _share(answer == label),
+        "balanced_accuracy": float((answer[label].mean() + (~answer[~label]).mean()) / 2) if both else None,
+        "negative_recall": _share(~answer[~label]),
         "auc": float(roc_auc_score(label, predicted)) if both else None,
         "cascade_agreement": _share(cascade == label),
         "cascade_negative_recall": _share(~cascade[~label]),

@@ -125,7 +125,7 @@ class Client:
             body = ""
         if error.code in {401, 403}:
             raise UserError(_key_message(self.root, error.code, self._key is not None)) from None
-        message = self._hidden(_said(body) or str(error.reason))
+        message = self._hidden(_message_of(body) or str(error.reason))
         if error.code < 500 and error.code not in _AGAIN:
             raise Refused(error.code, message) from None
         return f"HTTP {error.code} ({message})"
@@ -161,7 +161,7 @@ def _root(url: str) -> str:
     return text.removesuffix("/v1")
 
 
-def _said(body: str) -> str:
+def _message_of(body: str) -> str:
     """The message inside an error's JSON, or the text itself."""
     try:
         content = json.loads(body)

@@ -58,14 +58,12 @@ def connect(client: Client, prompt: Prompt, api: str = "auto", model: str | None
         name, size = _choose_model(client, model)
         kind, about = _kind(client)
     except SHAPE_ERRORS as error:
-        if isinstance(error, UserError):
-            raise
         raise UserError(f"The server at {client.root} does not answer as OpenAI's do ({error!r}).") from error
     tried = []
     for choice in _choices(kind) if api == "auto" else [api]:
         try:
             endpoint = _endpoint(choice, client, name, prompt, kind, about)
-        except (Refused, *SHAPE_ERRORS) as error:
+        except (Refused, UserError, *SHAPE_ERRORS) as error:
             if isinstance(error, UserError) and api != "auto":
                 raise
             tried.append(f"{choice}: {error if isinstance(error, (Refused, UserError)) else repr(error)}")

@@ -60,7 +60,12 @@ class Session:
         block = _Block(users, self._workers)
         self._client.stop = block.stop
         try:
-            run_all(range(len(users)), lambda user, worker: self._one(block, user, worker), self._workers, block.stop)
+            run_all(
+                range(len(users)),
+                lambda user, worker: self._ask_about_user(block, user, worker),
+                self._workers,
+                block.stop,
+            )
         except UserError as error:
             block.problem = error
         except KeyboardInterrupt:
@@ -77,7 +82,7 @@ class Session:
             )
         return block.replies
 
-    def _one(self, block: _Block, user: int, worker: int) -> None:
+    def _ask_about_user(self, block: _Block, user: int, worker: int) -> None:
         questions, replies = block.users[user], block.replies[user]
         place = 0
         while place < len(questions) and not block.stop.is_set():
@@ -98,8 +103,6 @@ class Session:
                 return block.failed(UserError(unreachable(self._client, error)))
             except Stopped:
                 return
-            except UserError:
-                raise
             except SHAPE_ERRORS as error:
                 raise UserError(self._odd(error)) from error
 

@@ -86,8 +86,8 @@ class DivNS(BaseSampler):
             candidates, given = distinct_items(self.cache.rows(users)), self.hard.rows(users)
             wanted = self.context.history.counts[users].clamp_max(self.context.options["divns_diverse"])
             chosen = diverse_items(vectors, candidates, given, wanted)
-            found = chosen > 0
-            self.diverse.push(users.unsqueeze(1).expand_as(chosen)[found], chosen[found])
+            filled = chosen > 0
+            self.diverse.push(users.unsqueeze(1).expand_as(chosen)[filled], chosen[filled])
 
     def _blocks(self, width: int) -> Iterator[Tensor]:
         """Users with a cache, int64 [n], those with much in it first, in blocks of bounded work space."""

@@ -57,10 +57,10 @@ class SRNS(BaseSampler):
         options = self.context.options
         scores = torch.sigmoid(batch.scores - batch.positive_scores.unsqueeze(1))
         weight = options["srns_alpha"] * min(1.0, batch.epoch / options["srns_warmup"])
-        held = self.memory[batch.users]
-        same = batch.candidates.unsqueeze(2) == held.unsqueeze(1)  # [R, S1 + S2, S1]
+        memory = self.memory[batch.users]
+        same = batch.candidates.unsqueeze(2) == memory.unsqueeze(1)  # [R, S1 + S2, S1]
         if weight > 0:
-            spread = self.past.spread(batch.users, held, batch.positives)
+            spread = self.past.spread(batch.users, memory, batch.positives)
             scores = scores + weight * (same * spread.unsqueeze(1)).amax(2)
         free = ~self._barred(batch)
         usable = same.any(2) & free

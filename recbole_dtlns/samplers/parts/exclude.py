@@ -102,15 +102,15 @@ class HistorySimilarity:
 
     def __call__(self, users: Tensor, items: Tensor) -> Tensor:
         """int64 [R] and [R, N] -> float64 [R, N] to six decimals, as the judge has them; 0 without history or code."""
-        found = torch.stack([tree(users, items) for tree in self._trees]).amax(0)
-        return torch.round(found, decimals=6)
+        similarity = torch.stack([tree(users, items) for tree in self._trees]).amax(0)
+        return torch.round(similarity, decimals=6)
 
     def leaves_above(self, bound: float) -> list[tuple[Tensor, Tensor]] | None:
         """For each tree (leaf of each item, int64 [I]; leaves above the bound of users, bool [U, L]); None if large."""
         if bound not in self._above:
             tables = [tree.leaves_above(bound) for tree in self._trees]
-            found = [table for table in tables if table is not None]
-            self._above[bound] = found if len(found) == len(tables) else None
+            small_enough = [table for table in tables if table is not None]
+            self._above[bound] = small_enough if len(small_enough) == len(tables) else None
         return self._above[bound]
 
 
@@ -172,8 +172,8 @@ class FarFromHistory:
         if self._tables is None:
             return self._similarity(users, items) > self._bound
         wide = users.unsqueeze(1)
-        found = [above.reshape(-1)[wide * above.shape[1] + leaf[items]] for leaf, above in self._tables]
-        return torch.stack(found).any(0)
+        too_near = [above.reshape(-1)[wide * above.shape[1] + leaf[items]] for leaf, above in self._tables]
+        return torch.stack(too_near).any(0)
 
 
 def _ancestors(codes: np.ndarray) -> np.ndarray:

@@ -38,7 +38,7 @@ def linear(width: int, out: int, generator: torch.Generator) -> nn.Linear:
 
 
 def split_layers(layers: BatchLayers, rows: Tensor) -> Tensor:
-    """Layers side by side, one below the other: float [..., W] -> [..., H, C], for layers of one width."""
+    """Layers that lie side by side, in a dimension of their own: float [..., W] -> [..., H, C]; all of one width."""
     return rows.unflatten(-1, (len(layers.sizes), layers.sizes[0]))
 
 

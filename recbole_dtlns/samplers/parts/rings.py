@@ -42,8 +42,8 @@ class ItemRings:
         """All items of each user: int64 [n] -> int64 [n, longest], filled up with 0."""
         counts = self.counts[users].unsqueeze(1)
         places = torch.arange(int(counts.max()) if len(users) else 0, device=users.device).expand(len(users), -1)
-        held = places < counts
-        return torch.where(held, self._items[torch.where(held, self._start[users].unsqueeze(1) + places, 0)], 0)
+        filled = places < counts
+        return torch.where(filled, self._items[torch.where(filled, self._start[users].unsqueeze(1) + places, 0)], 0)
 
     def draw(self, users: Tensor, generator: torch.Generator) -> Tensor:
         """One item of each user, all alike: int64 [n] -> int64 [n]; 0 for a user without."""

@@ -20,7 +20,7 @@ class Snapshots:
         self._tables: list[tuple[Tensor, Tensor]] = []
 
     def add(self, layers: BatchLayers) -> None:
-        """Keep what every user, row u being user u, and every item is now."""
+        """Keep a copy of the tables of all users (row u is user u) and of all items."""
         users, items = layers.queries, layers.items
         if layers.mean_pooled:  # every layer is compared with the same vector
             width = layers.sizes[0]

@@ -94,11 +94,11 @@ class HardnessMeter:
 
     @torch.no_grad()
     def means(self) -> dict[str, float | None]:
-        """The mean of each of `FIELDS` since `begin`, None where it is not known. Waits for the device once."""
+        """The mean of each of `FIELDS` since `begin`, None where nothing was measured. Waits for the device once."""
         self._flush()
         values = torch.stack(list(self._sums.values())).tolist() if self._sums else []
-        found = {name: value / self._rows[name] for name, value in zip(self._sums, values, strict=True)}
-        return {name: found.get(name) for name in FIELDS}
+        means = {name: value / self._rows[name] for name, value in zip(self._sums, values, strict=True)}
+        return {name: means.get(name) for name in FIELDS}
 
     def kept_share(self) -> float | None:
         """Share of the candidates since `begin` that are above `tree_exclude` for want of others; None without it."""

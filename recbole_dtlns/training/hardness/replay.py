@@ -13,11 +13,10 @@ from typing import Any
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data.build import BuiltSplit
 from recbole_dtlns.data.loaders import recommender_part
-from recbole_dtlns.files.epoch_log import read_epochs
+from recbole_dtlns.files.epoch_log import HARDNESS, read_epochs
 from recbole_dtlns.files.saved_state import read_state
 from recbole_dtlns.training.assemble import Prepared
 from recbole_dtlns.training.hardness.held_out import HeldOut
-from recbole_dtlns.training.hardness.log import HARDNESS
 from recbole_dtlns.training.hardness.meter import FIELDS, ShareMeter
 from recbole_dtlns.training.resume import generators, random_states, set_random_states
 from recbole_dtlns.training.step import SampledStep

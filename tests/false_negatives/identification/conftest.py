@@ -98,6 +98,6 @@ def _run(folder: Path, keys):
     check_judge(config.settings, config.method)
     config["checkpoint_dir"] = str(folder / "saved")
     view = read_training_part(config, folder / "cache")
-    found = identify(view, config.settings, config.method, folder / "cache", models=RecBoleModels())
-    found.view = view
-    return found
+    identified = identify(view, config.settings, config.method, folder / "cache", models=RecBoleModels())
+    identified.view = view
+    return identified

@@ -62,12 +62,12 @@ def paid(monkeypatch, run):
 
 def test_answers_that_help_are_used_and_their_price_is_told(run, paid, caplog):
     caplog.set_level("INFO")
-    found = run(**LEARNED, learned_from="paid", llm_budget="25%")
-    asked = found.judging["learned"]["asked"]
+    identified = run(**LEARNED, learned_from="paid", llm_budget="25%")
+    asked = identified.judging["learned"]["asked"]
     assert asked["judges"] == ["paid"]
     assert 0.2 * 200 * 12 <= asked["pairs"] <= 0.25 * 200 * 12
-    assert found.counts["llm_calls"] == pytest.approx(asked["pairs"] + asked["held_in_pairs"], rel=0.02)
-    assert found.counts["unjudged"] == found.counts["unreadable"] == 0
+    assert identified.counts["llm_calls"] == pytest.approx(asked["pairs"] + asked["held_in_pairs"], rel=0.02)
+    assert identified.counts["unjudged"] == identified.counts["unreadable"] == 0
     assert asked["kept"]
     for users in ("all users", "users asked about"):
         assert asked["added"][users]["ndcg@20"]["low"] > 0
@@ -77,24 +77,24 @@ def test_answers_that_help_are_used_and_their_price_is_told(run, paid, caplog):
     assert "A thousand questions bought +" in caplog.text
     without = run(**LEARNED)
     assert without.judging["learned"]["asked"] is None
-    assert np.abs(found.judged.probability - without.judged.probability).max() > 0.1
+    assert np.abs(identified.judged.probability - without.judged.probability).max() > 0.1
 
 
 def test_answers_that_add_nothing_are_left_out_and_said_to_be(run, paid, caplog):
     caplog.set_level("INFO")
     paid.knows = False
-    found = run(**LEARNED, learned_from="paid", llm_max_pairs=500)
-    asked = found.judging["learned"]["asked"]
+    identified = run(**LEARNED, learned_from="paid", llm_max_pairs=500)
+    asked = identified.judging["learned"]["asked"]
     assert not asked["kept"]
-    assert "judge paid" not in found.judging["learned"]["features"]
-    assert found.judging["learned"]["groups"][-1]["group"] == "judges"
+    assert "judge paid" not in identified.judging["learned"]["features"]
+    assert identified.judging["learned"]["groups"][-1]["group"] == "judges"
     assert "add nothing that held-in pairs show: the judge goes without them" in caplog.text
     without = run(**LEARNED)
-    np.testing.assert_array_equal(found.judged.probability, without.judged.probability)
+    np.testing.assert_array_equal(identified.judged.probability, without.judged.probability)
     again = run(**LEARNED, learned_from="paid", llm_max_pairs=500)
     assert again.counts["llm_calls"] == 0
     assert "judging" in again.cached
-    assert again.judging["learned"] == found.judging["learned"]
+    assert again.judging["learned"] == identified.judging["learned"]
 
 
 def test_held_in_pairs_without_an_answer_are_asked_about_again(run, paid):
@@ -112,10 +112,10 @@ def test_held_in_pairs_without_an_answer_are_asked_about_again(run, paid):
 def test_without_a_report_answers_are_used_unmeasured(run, paid):
     paid.knows = False
     keys = {**LEARNED, "judge_report": False}
-    found = run(**keys, learned_from="paid", llm_max_pairs=500)
-    assert found.judging["learned"]["asked"]["added"] is None
-    assert found.judging["learned"]["asked"]["kept"]
-    assert np.abs(found.judged.probability - run(**keys).judged.probability).max() > 0
+    identified = run(**keys, learned_from="paid", llm_max_pairs=500)
+    assert identified.judging["learned"]["asked"]["added"] is None
+    assert identified.judging["learned"]["asked"]["kept"]
+    assert np.abs(identified.judged.probability - run(**keys).judged.probability).max() > 0
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,10 @@ def test_random_positives_are_as_many_of_each_user_with_the_same_weights(run, or
     assert {item for _, item in pairs(control.inferred)} <= {item for _, item in train}
     for user in set(real.inferred.users.tolist()):
         for name in ("probability", "weight"):
-            values = [sorted(getattr(one, name)[one.users == user]) for one in (real.inferred, control.inferred)]
+            values = [
+                sorted(getattr(inferred, name)[inferred.users == user])
+                for inferred in (real.inferred, control.inferred)
+            ]
             assert values[0] == values[1]
     assert len(set(pairs(real.inferred)) & set(pairs(control.inferred))) < len(real.inferred) / 3
 
@@ -96,7 +99,7 @@ def test_a_judge_of_shuffled_codes_is_asked_anew_and_reported_on_with_them(run, 
     assert "judging" not in control.cached
     assert control.counts["llm_calls"] > 0.8 * asked
     assert pairs(control.inferred) != pairs(real.inferred)
-    auc = [found.judging["report"]["rows"][0]["auc"] for found in (real, control)]
+    auc = [identified.judging["report"]["rows"][0]["auc"] for identified in (real, control)]
     assert auc[0] > 0.7
     assert abs(auc[1] - 0.5) < 0.1
     assert control.trees.co.n_leaves == real.trees.co.n_leaves
@@ -107,26 +110,26 @@ def test_a_judge_of_shuffled_codes_is_asked_anew_and_reported_on_with_them(run, 
 
 def test_the_control_knows_train_alone(tmp_path: Path):
     other = {"valid": [("newcomer", "i1"), ("u4", "aaa")], "test": [("z", "i7"), ("u1", "0")]}
-    found = []
+    files = []
     for name, parts in (("one", toy_split()), ("two", toy_split() | other)):
         write_pairs(tmp_path / name / "toy", parts)
         given = ["--model=BPR", "--dataset=toy", f"--data_path={tmp_path / name}", f"--run_dir={tmp_path / name}/run"]
         given += [f"--cache_dir={tmp_path / name}/cache", "--tree_leaf_size=4", "--embedding_size=8", "--epochs=1"]
         assert main([*given, "--random_positives=true", "--shuffle_codes=true"]) == 0
-        found.append((tmp_path / name / "run" / "inferred_positives.tsv").read_bytes())
-    assert found[0] == found[1]
+        files.append((tmp_path / name / "run" / "inferred_positives.tsv").read_bytes())
+    assert files[0] == files[1]
     assert len(read_inferred(tmp_path / "one" / "run" / "inferred_positives.tsv")) > 50
 
 
 @pytest.mark.parametrize(
-    ("keys", "said"),
+    ("keys", "message"),
     [
         ({"random_positives": True, "judge": "rule", "judge_refresh": 2}, "random_positives=true replaces"),
         ({"random_positives": True, "judge": "none"}, "judge=none infers none"),
         ({"shuffle_codes": True, "neg_sampler": "dns"}, "nothing reads codes"),
     ],
 )
-def test_controls_that_cannot_be_had_are_refused(toy_data: Path, keys, said: str):
+def test_controls_that_cannot_be_had_are_refused(toy_data: Path, keys, message: str):
     config = Config("BPR", "toy", config_dict={"data_path": str(toy_data), **keys})
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         check_judge(config.settings, config.method)

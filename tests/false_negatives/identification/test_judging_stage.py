@@ -9,23 +9,23 @@ from recbole_dtlns.false_negatives.judges.base import InterruptedAnswers, Judge
 from recbole_dtlns.false_negatives.judges.store import VerdictStore
 
 
-def pairs(found):
-    return list(zip(found.inferred.users.tolist(), found.inferred.items.tolist(), strict=True))
+def pairs(identified):
+    return list(zip(identified.inferred.users.tolist(), identified.inferred.items.tolist(), strict=True))
 
 
-def same(one, other):
-    np.testing.assert_array_equal(one.inferred.weight, other.inferred.weight)
-    assert pairs(one) == pairs(other)
+def same(first, second):
+    np.testing.assert_array_equal(first.inferred.weight, second.inferred.weight)
+    assert pairs(first) == pairs(second)
 
 
 def test_log_odds_become_probabilities_and_weights(run, oracle):
-    found = run(judge="oracle", judge_decision="threshold", judge_report=False, positive_weight=0.25)
-    assert 0 < len(found.inferred) < found.counts["pairs"] == 360
-    assert found.inferred.probability.min() >= 0.5
-    np.testing.assert_array_equal(found.inferred.weight, 0.25 * found.inferred.probability)
+    identified = run(judge="oracle", judge_decision="threshold", judge_report=False, positive_weight=0.25)
+    assert 0 < len(identified.inferred) < identified.counts["pairs"] == 360
+    assert identified.inferred.probability.min() >= 0.5
+    np.testing.assert_array_equal(identified.inferred.weight, 0.25 * identified.inferred.probability)
     rule = run(judge="rule", judge_decision="threshold", judge_threshold=0.6)  # where the oracle's margins change sign
-    assert pairs(rule) == pairs(found)
-    assert found.judging["label_mass"] == 0.25
+    assert pairs(rule) == pairs(identified)
+    assert identified.judging["label_mass"] == 0.25
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ def test_another_decision_asks_nothing(run, oracle, keys):
 
 
 def test_rate_accepts_the_best_share(run, oracle):
-    found = run(judge="oracle", judge_decision="rate", judge_rate=0.1, judge_report=False)
-    assert found.counts["accepted"] == 36
+    identified = run(judge="oracle", judge_decision="rate", judge_rate=0.1, judge_report=False)
+    assert identified.counts["accepted"] == 36
     none = run(judge="oracle", judge_decision="rate", judge_rate=0, judge_report=False)
     assert none.counts["accepted"] == 0
 
@@ -70,11 +70,13 @@ def test_a_larger_top_k_asks_about_new_pairs_alone(run, oracle):
 
 
 def test_a_limit_leaves_pairs_unjudged_and_counts_them(run, oracle):
-    found = run(judge="oracle", judge_report=False, llm_max_pairs=50, judge_decision="threshold", judge_threshold=0)
-    assert found.counts["unjudged"] == 360 - 48  # whole users of six pairs
-    assert found.counts["accepted"] == 48
-    assert found.counts["unreadable"] == 0
-    assert "judging" not in found.cached
+    identified = run(
+        judge="oracle", judge_report=False, llm_max_pairs=50, judge_decision="threshold", judge_threshold=0
+    )
+    assert identified.counts["unjudged"] == 360 - 48  # whole users of six pairs
+    assert identified.counts["accepted"] == 48
+    assert identified.counts["unreadable"] == 0
+    assert "judging" not in identified.cached
     again = run(judge="oracle", judge_report=False, llm_max_pairs=50, judge_decision="rate", judge_rate=0.5)
     assert again.counts["accepted"] == 24  # of the judged pairs
     assert again.counts["llm_calls"] == 0
@@ -84,9 +86,9 @@ def test_a_limit_leaves_pairs_unjudged_and_counts_them(run, oracle):
 
 
 def test_the_limit_also_bounds_the_report(run, oracle):
-    found = run(judge="oracle", llm_max_pairs=20)
-    assert 0 < found.judging["report"]["pairs"] <= 20
-    assert found.counts["llm_calls"] <= 40
+    identified = run(judge="oracle", llm_max_pairs=20)
+    assert 0 < identified.judging["report"]["pairs"] <= 20
+    assert identified.counts["llm_calls"] <= 40
 
 
 def test_shards_together_are_everything(run, oracle):
@@ -137,18 +139,18 @@ def test_ctrl_c_during_the_report_asks_no_candidate(run, oracle, after, decision
 
 def test_calibrated_fits_probabilities_and_weighs_with_them(run, oracle):
     plain = run(judge="oracle")
-    found = run(judge="oracle", judge_decision="calibrated", judge_threshold=0.3)
-    line = found.judging["calibration"]
-    assert line == found.judging["report"]["calibration"]
+    identified = run(judge="oracle", judge_decision="calibrated", judge_threshold=0.3)
+    line = identified.judging["calibration"]
+    assert line == identified.judging["report"]["calibration"]
     assert plain.judging["calibration"] is None
     assert 0 < line["slope"] < 1  # the oracle is far too sure of itself
-    assert found.inferred.probability.max() < 1
-    np.testing.assert_array_equal(found.inferred.weight, 0.5 * found.inferred.probability)
+    assert identified.inferred.probability.max() < 1
+    np.testing.assert_array_equal(identified.inferred.weight, 0.5 * identified.inferred.probability)
     best = 1 / (1 + np.exp(-line["slope"] * oracle.answer(1.0) - line["intercept"]))
-    assert found.inferred.probability.max() == pytest.approx(best)
-    counts = np.unique(found.inferred.users, return_counts=True)[1]
+    assert identified.inferred.probability.max() == pytest.approx(best)
+    counts = np.unique(identified.inferred.users, return_counts=True)[1]
     assert counts.max() == 2  # calibrated is per_user by fitted probabilities
-    assert found.inferred.probability.min() >= 0.3
+    assert identified.inferred.probability.min() >= 0.3
 
 
 def test_calibrated_without_held_in_pairs_says_why(run, oracle):
@@ -216,13 +218,13 @@ def test_a_threshold_that_separates_nothing_is_said(run, oracle, caplog):
 
 
 def test_a_small_label_mass_is_said(run, oracle, caplog, monkeypatch):
-    found = run(judge="oracle", judge_report=False)
+    identified = run(judge="oracle", judge_report=False)
     assert "another llm_prompt" not in caplog.text
     stock = oracle.score
     monkeypatch.setattr(oracle, "score", lambda self, *pairs: (stock(self, *pairs)[0], np.full(len(pairs[0]), 0.01)))
     monkeypatch.setattr(oracle, "revision", "2")
-    found = run(judge="oracle", judge_report=False)
-    assert found.judging["label_mass"] == pytest.approx(0.01)
+    identified = run(judge="oracle", judge_report=False)
+    assert identified.judging["label_mass"] == pytest.approx(0.01)
     assert "another llm_prompt" in caplog.text
 
 
@@ -261,9 +263,9 @@ def test_a_plain_class_with_options_of_its_own_is_a_judge(run, monkeypatch):
 
     assert Judge not in Plain.__mro__
     monkeypatch.setitem(JUDGES, "plain", Plain)
-    found = run(judge="plain")
-    assert found.judging["report"] is None  # no language model judges
-    assert found.counts["llm_calls"] == 0
+    identified = run(judge="plain")
+    assert identified.judging["report"] is None  # no language model judges
+    assert identified.counts["llm_calls"] == 0
     reported = run(judge="plain", judge_report=True)
     assert [row["name"] for row in reported.judging["report"]["rows"]] == [
         *("plain", "rule", "popularity", "candidate score")

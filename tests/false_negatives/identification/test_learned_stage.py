@@ -25,8 +25,8 @@ PROGRAM = Path(__file__).parents[3] / "run_recbole_dtlns.py"
 LEARNED = {"judge": "learned", "candidate_topk": 12, "judge_report": False}
 
 
-def pairs(found):
-    return list(zip(found.inferred.users.tolist(), found.inferred.items.tolist(), strict=True))
+def pairs(identified):
+    return list(zip(identified.inferred.users.tolist(), identified.inferred.items.tolist(), strict=True))
 
 
 class Knowing(Judge):
@@ -58,9 +58,9 @@ def knowing(monkeypatch):
 
     def noted(view, *rest):
         kind.view_of[view.matrix.nnz] = view
-        held = hold_in(view, *rest)
-        kind.view_of[held.view.matrix.nnz] = held.view
-        return held
+        held_in = hold_in(view, *rest)
+        kind.view_of[held_in.view.matrix.nnz] = held_in.view
+        return held_in
 
     def asked(names, view, *rest):
         kind.view_of[view.matrix.nnz] = view
@@ -72,20 +72,20 @@ def knowing(monkeypatch):
 
 
 def test_probabilities_are_some_and_the_judge_tells_what_it_is(shared_run):
-    found = shared_run(**LEARNED, positives_per_user=3)
-    assert found.counts["pairs"] == len(found.judged.probability) == 60 * 12
-    assert (found.judged.probability > 0).all()
-    assert (found.judged.probability < 1).all()
-    assert found.counts["accepted"] == 3 * 60  # per_user takes the best, however unlikely
-    np.testing.assert_array_equal(found.inferred.weight, 0.5 * found.inferred.probability)
-    known = found.judging["learned"]
-    assert set(known["features"].values()) == set(GROUPS) - {"judges"}
-    assert known["left_out"] == {"EASE 100": "is the candidate source itself"}
-    assert sum(row["pairs"] for row in known["reliability"]) == known["pairs"]
-    assert sum(row["pairs"] * row["found"] for row in known["reliability"]) == pytest.approx(known["held_in"])
-    assert known["groups"] is None
-    assert set(known["ndcg@20"]) == {"judge", "candidate source", "difference"}
-    assert found.judging["judge"]["judge"] == "learned"
+    identified = shared_run(**LEARNED, positives_per_user=3)
+    assert identified.counts["pairs"] == len(identified.judged.probability) == 60 * 12
+    assert (identified.judged.probability > 0).all()
+    assert (identified.judged.probability < 1).all()
+    assert identified.counts["accepted"] == 3 * 60  # per_user takes the best, however unlikely
+    np.testing.assert_array_equal(identified.inferred.weight, 0.5 * identified.inferred.probability)
+    report = identified.judging["learned"]
+    assert set(report["features"].values()) == set(GROUPS) - {"judges"}
+    assert report["left_out"] == {"EASE 100": "is the candidate source itself"}
+    assert sum(row["pairs"] for row in report["reliability"]) == report["pairs"]
+    assert sum(row["pairs"] * row["found"] for row in report["reliability"]) == pytest.approx(report["held_in"])
+    assert report["groups"] is None
+    assert set(report["ndcg@20"]) == {"judge", "candidate source", "difference"}
+    assert identified.judging["judge"]["judge"] == "learned"
 
 
 def test_the_judge_tells_held_in_pairs_from_others(shared_run):
@@ -136,18 +136,18 @@ def test_item_vectors_of_the_held_in_splits_are_part_of_the_key(run):
         lines = [f"i{item}\t{' '.join(map(str, row))}" for item, row in enumerate((scale * rows).tolist())]
         lines = ["iid:token\titem_emb:float_seq", *lines]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        found = run(**LEARNED, item_vectors=str(path))
-        assert "judging" not in found.cached
+        identified = run(**LEARNED, item_vectors=str(path))
+        assert "judging" not in identified.cached
     assert "judging" in run(**LEARNED, item_vectors=str(path)).cached
 
 
 def test_the_rule_as_evidence_is_a_feature_and_a_group(run):
-    found = run(**{**LEARNED, "judge_report": None}, learned_from="rule")
-    known = found.judging["learned"]
-    assert known["features"]["judge rule"] == "judges"
-    assert [row["group"] for row in known["groups"]] == ["all", *GROUPS]
-    assert found.judging["judge"]["settings"] == {"learned_from": ["rule"]}
-    for row in known["groups"][1:]:
+    identified = run(**{**LEARNED, "judge_report": None}, learned_from="rule")
+    report = identified.judging["learned"]
+    assert report["features"]["judge rule"] == "judges"
+    assert [row["group"] for row in report["groups"]] == ["all", *GROUPS]
+    assert identified.judging["judge"]["settings"] == {"learned_from": ["rule"]}
+    for row in report["groups"][1:]:
         for measure in ("log_loss", "auc", "ndcg@20"):
             assert set(row["lost"][measure]) == {"value", "low", "high"}
 
@@ -156,22 +156,22 @@ def test_a_judge_that_knows_the_truth_is_worth_much_though_it_answers_half_of_th
     caplog.set_level("INFO")
     write_pairs(run.folder / "data" / "toy", toy_split(300))
     keys = {**LEARNED, "judge_report": None, "tree_leaf_size": 1}  # answers are kept by codes: one of its own an item
-    found = run(**keys, learned_from="knowing")
-    groups = {row["group"]: row for row in found.judging["learned"]["groups"]}
+    identified = run(**keys, learned_from="knowing")
+    groups = {row["group"]: row for row in identified.judging["learned"]["groups"]}
     for measure in ("log_loss", "auc", "ndcg@20"):
         assert groups["judges"]["lost"][measure]["low"] > 0
     assert groups["semantic tree"]["lost"]["auc"]["low"] <= 0
     assert groups["judges"]["lost"]["auc"]["value"] > 3 * groups["candidate source"]["lost"]["auc"]["value"]
     assert "NDCG@20 lost without the judges (1 features): +" in caplog.text
-    assert found.counts["unreadable"] == 0  # of the learned judge, which answers all
+    assert identified.counts["unreadable"] == 0  # of the learned judge, which answers all
 
 
 def test_trees_with_shuffled_codes_are_worth_nothing(tmp_path):
     """Codes that mean nothing on real data: nothing is lost without them, and alone they tell nothing."""
     keys = {"judge": "learned", "shuffle_codes": True, "candidate_topk": 10, "checkpoint_dir": str(tmp_path)}
     config = Config("BPR", "ml-100k", config_dict=keys)
-    found = identify(read_training_part(config, tmp_path), config.settings, config.method, tmp_path)
-    groups = {row["group"]: row for row in found.judging["learned"]["groups"]}
+    identified = identify(read_training_part(config, tmp_path), config.settings, config.method, tmp_path)
+    groups = {row["group"]: row for row in identified.judging["learned"]["groups"]}
     for group in ("structural tree", "semantic tree"):
         for measure in ("log_loss", "auc", "ndcg@20"):
             assert groups[group]["lost"][measure]["low"] <= 0
@@ -183,8 +183,8 @@ def test_trees_with_shuffled_codes_are_worth_nothing(tmp_path):
 
 def test_trees_know_something_where_tastes_are_plain(run):
     write_pairs(run.folder / "data" / "toy", toy_split(200))
-    known = run(judge="learned", candidate_topk=25).judging["learned"]  # some of the other half too
-    groups = {row["group"]: row for row in known["groups"]}
+    report = run(judge="learned", candidate_topk=25).judging["learned"]  # some of the other half too
+    groups = {row["group"]: row for row in report["groups"]}
     assert groups["structural tree"]["alone"]["auc"]["low"] > 0.5
     assert groups["semantic tree"]["alone"]["auc"]["low"] > 0.5
 
@@ -214,16 +214,16 @@ def test_ctrl_c_while_another_judge_answers_keeps_its_answers(run, oracle):
 
 
 def test_scorers_that_have_no_room_are_recorded(run):
-    known = run(**LEARNED, candidate_memory_gb=0.1).judging["learned"]
-    assert {"EASE 100", "EASE 1000"} <= set(known["left_out"])
-    assert known["left_out"]["ItemKNN"] == "is the candidate source itself"  # in place of EASE
-    assert not {name for name in known["features"] if name.startswith("EASE")}
+    report = run(**LEARNED, candidate_memory_gb=0.1).judging["learned"]
+    assert {"EASE 100", "EASE 1000"} <= set(report["left_out"])
+    assert report["left_out"]["ItemKNN"] == "is the candidate source itself"  # in place of EASE
+    assert not {name for name in report["features"] if name.startswith("EASE")}
 
 
 def test_threshold_and_rate_go_by_the_probability(shared_run):
     every = shared_run(**LEARNED).judged.probability
-    found = shared_run(**LEARNED, judge_decision="threshold", judge_threshold=0.15)
-    assert found.counts["accepted"] == (every >= 0.15).sum() > 0
+    identified = shared_run(**LEARNED, judge_decision="threshold", judge_threshold=0.15)
+    assert identified.counts["accepted"] == (every >= 0.15).sum() > 0
     assert shared_run(**LEARNED, judge_decision="threshold").counts["accepted"] == (every >= 0.5).sum()
     assert shared_run(**LEARNED, judge_decision="rate", judge_rate=0.1).counts["accepted"] == 72
 
@@ -241,7 +241,7 @@ def test_codes_made_elsewhere_are_said_to_know_the_held_in_pairs(run, caplog):
 
 
 @pytest.mark.parametrize(
-    ("keys", "said"),
+    ("keys", "message"),
     [
         ({"learned_from": "bogus"}, "no judge 'bogus' to learn from"),
         ({"learned_from": "rule, keep_all"}, "no judge 'keep_all' to learn from"),
@@ -255,9 +255,9 @@ def test_codes_made_elsewhere_are_said_to_know_the_held_in_pairs(run, caplog):
     ],
     ids=lambda value: "-".join(f"{key}={given}" for key, given in value.items()) if isinstance(value, dict) else "",
 )
-def test_what_cannot_be_had_is_refused_before_any_work(toy_data, keys, said):
+def test_what_cannot_be_had_is_refused_before_any_work(toy_data, keys, message):
     config = Config("BPR", "toy", config_dict={"data_path": str(toy_data), "judge": "learned", **keys})
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         check_judge(config.settings, config.method)
 
 
@@ -267,9 +267,9 @@ def test_held_in_splits_get_candidates_and_trees_of_their_own(run, monkeypatch):
     monkeypatch.setattr(
         rebuild, "find_candidates", lambda view, *rest: seen.append(view.matrix.nnz) or find(view, *rest)
     )
-    found = run(**LEARNED)
+    identified = run(**LEARNED)
     assert len(seen) == learning.DRAWS
-    assert max(seen) < found.view.matrix.nnz
+    assert max(seen) < identified.view.matrix.nnz
 
 
 def test_neither_threads_nor_the_order_of_lines_change_a_byte(tmp_path):

@@ -9,30 +9,30 @@ from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.judges import JUDGES
 
 
-def names(found):
-    return [row["name"] for row in found.judging["report"]["rows"]]
+def names(identified):
+    return [row["name"] for row in identified.judging["report"]["rows"]]
 
 
-def rows(found):
-    return {row["name"]: row for row in found.judging["report"]["rows"]}
+def rows(identified):
+    return {row["name"]: row for row in identified.judging["report"]["rows"]}
 
 
 def test_a_language_model_is_reported_on_beside_everything_cheaper(run, oracle):
-    found = run(judge="oracle")
-    assert names(found) == ["oracle", "student", "rule", "popularity", "candidate score"]
-    table = rows(found)
+    identified = run(judge="oracle")
+    assert names(identified) == ["oracle", "student", "rule", "popularity", "candidate score"]
+    table = rows(identified)
     assert all(row["auc"] is not None for row in table.values())
     assert table["oracle"]["auc"] == table["rule"]["auc"]  # it says what the rule says, on another scale
     assert table["rule"]["auc"] > 0.6 > 0.5 + abs(table["popularity"]["auc"] - 0.5)
-    assert json.loads(json.dumps(found.judging)) == found.judging
+    assert json.loads(json.dumps(identified.judging)) == identified.judging
 
 
 @pytest.mark.parametrize(("wanted", "made"), [(None, False), (True, True), (False, False)])
 def test_the_rule_is_reported_on_when_asked_for(run, wanted, made):
-    found = run(judge="rule", judge_report=wanted)
-    assert (found.judging["report"] is not None) == made
+    identified = run(judge="rule", judge_report=wanted)
+    assert (identified.judging["report"] is not None) == made
     if made:
-        assert names(found) == ["rule", "popularity", "candidate score"]
+        assert names(identified) == ["rule", "popularity", "candidate score"]
 
 
 def test_no_report_means_no_questions_about_it(run, oracle):

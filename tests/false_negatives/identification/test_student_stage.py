@@ -11,30 +11,30 @@ KEYS = {"judge": "student", "student_teacher": "oracle", "student_users": 20, "s
 
 
 def test_the_teacher_is_asked_about_its_share(run, oracle):
-    found = run(**KEYS, judge_report=False)
-    assert found.counts["llm_calls"] == len(oracle.asked) <= 20 * 6 + 36
+    identified = run(**KEYS, judge_report=False)
+    assert identified.counts["llm_calls"] == len(oracle.asked) <= 20 * 6 + 36
     assert len(oracle.asked) > 20 * 6 * 0.8  # equal questions are asked once
-    assert (found.counts["unjudged"], found.counts["unreadable"]) == (0, 0)
-    assert found.judging["student"]["labelled_users"] == 20
+    assert (identified.counts["unjudged"], identified.counts["unreadable"]) == (0, 0)
+    assert identified.judging["student"]["labelled_users"] == 20
     whole = run(judge="oracle", judge_report=False, judge_decision="threshold")
     taught = run(**KEYS, judge_report=False, judge_decision="threshold")
     assert taught.counts["llm_calls"] == 0  # asked before, and the choice of users is the same
-    one, other = (set(zip(f.inferred.users, f.inferred.items, strict=True)) for f in (whole, taught))
-    assert len(one & other) / len(one | other) > 0.85  # it imitates
+    of_teacher, of_student = (set(zip(f.inferred.users, f.inferred.items, strict=True)) for f in (whole, taught))
+    assert len(of_teacher & of_student) / len(of_teacher | of_student) > 0.85  # it imitates
 
 
 def test_the_students_cut_is_the_threshold_as_log_odds(run, oracle):
     assert run(**KEYS, judge_report=False).judging["student"]["cut"] == 0
-    found = run(**KEYS, judge_report=False, judge_threshold=0.9)
-    assert found.judging["student"]["cut"] == pytest.approx(np.log(9))
+    identified = run(**KEYS, judge_report=False, judge_threshold=0.9)
+    assert identified.judging["student"]["cut"] == pytest.approx(np.log(9))
 
 
 def test_the_report_of_a_student_names_its_teacher(run, oracle, tmp_path):
     path = tmp_path / "v.tsv"
-    found = run(**KEYS, export_verdicts=str(path))
-    assert [row["name"] for row in found.judging["report"]["rows"]][:3] == ["oracle", "student", "rule"]
+    identified = run(**KEYS, export_verdicts=str(path))
+    assert [row["name"] for row in identified.judging["report"]["rows"]][:3] == ["oracle", "student", "rule"]
     again = run(judge="file", judge_file=str(path))
-    assert again.inferred.items.tolist() == found.inferred.items.tolist()
+    assert again.inferred.items.tolist() == identified.inferred.items.tolist()
 
 
 @pytest.mark.parametrize("calibrated", [False, True])
@@ -48,7 +48,7 @@ def test_a_teacher_of_yes_and_no_is_imitated_in_probabilities(run, oracle, calib
 
     JUDGES["oracle"] = YesNo
     decision = "calibrated" if calibrated else "threshold"
-    found = run(**KEYS, judge_decision=decision, judge_threshold=0.3, export_verdicts=str(run.folder / "v.tsv"))
+    identified = run(**KEYS, judge_decision=decision, judge_threshold=0.3, export_verdicts=str(run.folder / "v.tsv"))
     raw = np.loadtxt(run.folder / "v.tsv", skiprows=1, usecols=4)
     assert len(raw) == 360
     assert 0 < raw.min() < 0.01 < 0.99 < raw.max() < 1  # +-6 as log-odds
@@ -56,7 +56,7 @@ def test_a_teacher_of_yes_and_no_is_imitated_in_probabilities(run, oracle, calib
     if not calibrated:
         accepted = np.loadtxt(run.folder / "v.tsv", skiprows=1, usecols=3)
         np.testing.assert_array_equal(accepted, raw >= 0.3)
-    assert found.judging["student"]["notes"][0].startswith("The teacher gave two answers, 0 and 1")
+    assert identified.judging["student"]["notes"][0].startswith("The teacher gave two answers, 0 and 1")
 
 
 def test_a_student_without_a_language_model_has_a_row_too(run, oracle):
@@ -65,9 +65,9 @@ def test_a_student_without_a_language_model_has_a_row_too(run, oracle):
     oracle.score = lambda self, users, items: RuleJudge(self.context).score(users, items)
     oracle.on = lambda self, context: type(self)(context)
     oracle.gives_log_odds = False
-    found = run(**KEYS, judge_report=True)
-    assert [row["name"] for row in found.judging["report"]["rows"]][:2] == ["oracle", "student"]
-    assert found.counts["llm_calls"] == 0
+    identified = run(**KEYS, judge_report=True)
+    assert [row["name"] for row in identified.judging["report"]["rows"]][:2] == ["oracle", "student"]
+    assert identified.counts["llm_calls"] == 0
 
 
 @pytest.mark.parametrize("after", [1, 4])
@@ -89,32 +89,32 @@ def test_ctrl_c_while_the_teacher_answers(run, oracle, after):
 @pytest.mark.parametrize("judge", ["student", "rule", "keep_all"])
 def test_the_online_judge_asks_no_teacher_and_sees_train_alone(run, oracle, judge):
     keys = {**KEYS, "judge": judge, "judge_report": False, "judge_refresh": 2}
-    found = run(**keys)
-    assert isinstance(found.online, OnlineJudge)
+    identified = run(**keys)
+    assert isinstance(identified.online, OnlineJudge)
     asked = len(oracle.asked)
-    scores = np.random.default_rng(0).random(found.view.matrix.shape)
-    inferred = found.online.infer(lambda users: scores[users], "mine")
+    scores = np.random.default_rng(0).random(identified.view.matrix.shape)
+    inferred = identified.online.infer(lambda users: scores[users], "mine")
     assert len(oracle.asked) == asked
-    assert 0 < len(inferred) <= 2 * found.view.n_users
+    assert 0 < len(inferred) <= 2 * identified.view.n_users
     users, items = (np.searchsorted(names[1:], tokens) + 1 for names, tokens in
-                    ((found.view.users, inferred.users), (found.view.items, inferred.items)))  # fmt: skip
-    assert found.view.matrix[users, items].sum() == 0
-    best = np.where(found.view.matrix.toarray() > 0, -1, scores)[:, 1:].argsort(axis=1)[:, ::-1][:, :6] + 1
+                    ((identified.view.users, inferred.users), (identified.view.items, inferred.items)))  # fmt: skip
+    assert identified.view.matrix[users, items].sum() == 0
+    best = np.where(identified.view.matrix.toarray() > 0, -1, scores)[:, 1:].argsort(axis=1)[:, ::-1][:, :6] + 1
     assert all(item in best[user] for user, item in zip(users, items, strict=True))
     assert run(**{**keys, "judge_refresh": None}).online is None
 
 
 def test_the_online_judge_takes_candidate_topk_of_each_user(run):
-    found = run(judge="keep_all", judge_refresh=1, judge_decision="threshold", candidate_topk=7)
-    inferred = found.online.infer(lambda users: np.ones((len(users), found.view.n_items + 1)), "flat")
+    identified = run(judge="keep_all", judge_refresh=1, judge_decision="threshold", candidate_topk=7)
+    inferred = identified.online.infer(lambda users: np.ones((len(users), identified.view.n_items + 1)), "flat")
     assert np.unique(inferred.users, return_counts=True)[1].tolist() == [7] * 60
 
 
 def test_the_online_judge_decides_as_the_offline_stage_did(run, oracle):
-    found = run(**KEYS, judge_refresh=1, judge_decision="calibrated", judge_threshold=0.3)
-    line = found.judging["calibration"]
-    assert found.online.calibration.slope == line["slope"]
-    inferred = found.online.infer(lambda users: np.ones((len(users), found.view.n_items + 1)), "flat")
+    identified = run(**KEYS, judge_refresh=1, judge_decision="calibrated", judge_threshold=0.3)
+    line = identified.judging["calibration"]
+    assert identified.online.calibration.slope == line["slope"]
+    inferred = identified.online.infer(lambda users: np.ones((len(users), identified.view.n_items + 1)), "flat")
     assert 0.3 <= inferred.probability.min() <= inferred.probability.max() < 1
     np.testing.assert_array_equal(inferred.weight, 0.5 * inferred.probability)
 
@@ -122,9 +122,9 @@ def test_the_online_judge_decides_as_the_offline_stage_did(run, oracle):
 def test_the_online_student_of_yes_and_no_gives_probabilities(run, oracle):
     oracle.gives_log_odds = False
     oracle.answer = staticmethod(lambda rule: (rule >= 0.6).astype(float))
-    found = run(**KEYS, judge_refresh=1, judge_report=False)
+    identified = run(**KEYS, judge_refresh=1, judge_report=False)
     users = np.repeat(np.arange(1, 61), 40)
-    raw = found.online.raw_of(users, np.tile(np.arange(1, 41), 60))
+    raw = identified.online.raw_of(users, np.tile(np.arange(1, 41), 60))
     assert 0 < raw.min() < 0.05 < 0.95 < raw.max() < 1
 
 
@@ -140,9 +140,9 @@ def test_a_teacher_that_reads_histories_is_asked_what_it_would_be_asked_without_
 
 
 def test_a_limit_is_the_teachers_and_not_the_students(run, oracle):
-    found = run(judge="student", student_teacher="oracle", judge_report=False, student_users=20, llm_max_pairs=100)
-    assert 48 <= found.counts["llm_calls"] <= 100
-    assert found.counts["unjudged"] == 0
+    identified = run(judge="student", student_teacher="oracle", judge_report=False, student_users=20, llm_max_pairs=100)
+    assert 48 <= identified.counts["llm_calls"] <= 100
+    assert identified.counts["unjudged"] == 0
 
 
 def test_students_are_not_sharded(run, oracle):

@@ -59,9 +59,9 @@ def test_the_cosine_of_two_items_is_that_of_the_dense_product(view, monkeypatch,
     monkeypatch.setattr(nearness_module, "CELLS", cells)
     rng = np.random.default_rng(2)
     left, right = rng.integers(0, view.n_items + 1, (2, 500))
-    found = cosine_similarity(view)(left, right)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, dense_cosine(view)[left, right], atol=1e-6)
+    cosines = cosine_similarity(view)(left, right)
+    assert cosines.dtype == np.float32
+    np.testing.assert_allclose(cosines, dense_cosine(view)[left, right], atol=1e-6)
 
 
 @pytest.mark.parametrize("chunk", [1, 17, 1 << 20])
@@ -69,8 +69,8 @@ def test_the_cosine_of_two_items_is_that_of_the_dense_product(view, monkeypatch,
 def test_statistics_of_nearness_are_those_of_a_plain_loop(view, candidates, codes, monkeypatch, chunk, kind):
     monkeypatch.setattr(nearness_module, "_CHUNK", chunk)
     similarity = tree_similarity(codes) if kind == "tree" else cosine_similarity(view)
-    found = history_statistics(view, candidates, similarity)
-    np.testing.assert_allclose(found, slow_statistics(view, candidates, similarity), atol=2e-6)
+    statistics = history_statistics(view, candidates, similarity)
+    np.testing.assert_allclose(statistics, slow_statistics(view, candidates, similarity), atol=2e-6)
     assert (np.diff(view.matrix.indptr)[candidates.users] < 3).any()  # some histories are shorter than three
 
 

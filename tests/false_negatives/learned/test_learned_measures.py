@@ -35,12 +35,12 @@ def test_measures_are_those_of_a_plain_loop(pairs, ties):
     probability = np.random.default_rng(1).random(len(pairs.users)) * 0.98 + 0.01
     if ties:
         probability = np.ceil(probability * 4) / 5
-    found = pairs.measures(probability)
+    measures = pairs.measures(probability)
     for user in range(12):
         expected = slow(pairs, user, probability)
         for name, value in zip(("log_loss", "auc", "ndcg@20"), expected, strict=True):
-            np.testing.assert_allclose(found[name][user], value, err_msg=f"{name} of {user}")
-    assert np.isnan(found["auc"]).any()
+            np.testing.assert_allclose(measures[name][user], value, err_msg=f"{name} of {user}")
+    assert np.isnan(measures["auc"]).any()
 
 
 def test_held_in_pairs_that_are_no_candidates_count_against_the_order():
@@ -83,9 +83,8 @@ def test_a_group_that_knows_the_truth_is_missed_and_one_that_knows_nothing_is_no
     signal, noise = positive + rng.normal(0, 0.5, 3000), rng.normal(size=(3000, 2))
     values = np.column_stack([noise[:, 0], signal, noise[:, 1]]).astype(np.float32)
     features = Features(("a", "b", "c"), ("candidate source", "judges", "semantic tree"), values)
-    rows = worth_of_groups(
-        features, UserPairs(users, positive, np.maximum(np.bincount(users, weights=positive), 1).astype(int))
-    )
+    wanted = np.maximum(np.bincount(users, weights=positive), 1).astype(int)
+    rows = worth_of_groups(features, UserPairs(users, positive, wanted), every_pair=False)
     assert [row["group"] for row in rows] == ["all", "candidate source", "semantic tree", "judges"]
     worth = {row["group"]: row for row in rows}
     for measure in ("log_loss", "auc", "ndcg@20"):
@@ -102,4 +101,4 @@ def test_too_few_pairs_give_no_table():
     users = np.repeat(np.arange(10), 5)
     positive = np.arange(50) % 5 == 0
     features = Features(("a",), ("judges",), np.zeros((50, 1), dtype=np.float32))
-    assert worth_of_groups(features, UserPairs(users, positive, np.ones(10, dtype=int))) is None
+    assert worth_of_groups(features, UserPairs(users, positive, np.ones(10, dtype=int)), False) is None

@@ -5,7 +5,7 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
-from recbole_dtlns.false_negatives.learned.model import LEAST, can_be_fitted, fit_folds, folds_of_users
+from recbole_dtlns.false_negatives.learned.model import LEAST, NEGATIVES, can_be_fitted, fit_folds, folds_of_users
 
 
 @pytest.fixture
@@ -40,13 +40,55 @@ def test_each_pair_is_answered_by_a_model_that_has_not_seen_its_user(made, monke
     monkeypatch.setattr(HistGradientBoostingClassifier, "fit", noted)
     model, unseen = fit_folds(values, positive, folds)
     assert sorted(seen) == [0, 1, 2, 3]
+    boosted = [booster.model for booster in model.boosters]
     for fold in range(4):
         np.testing.assert_array_equal(seen[fold], values[folds != fold])  # of other users alone
-        answers = model.models[fold].predict_proba(values[folds == fold])[:, 1]
+        answers = boosted[fold].predict_proba(values[folds == fold])[:, 1]
         np.testing.assert_array_equal(unseen[folds == fold], answers)
-    mean = np.mean([one.predict_proba(values)[:, 1] for one in model.models], axis=0)
+    mean = np.mean([trees.predict_proba(values)[:, 1] for trees in boosted], axis=0)
     np.testing.assert_allclose(model.probability(values), mean)
-    assert model.sizes == [one.n_iter_ for one in model.models]
+    assert model.sizes == [trees.n_iter_ for trees in boosted]
+
+
+@pytest.fixture
+def rare():
+    """Held-in pairs that are 2 % of all, as likely as their one feature says."""
+    rng = np.random.default_rng(5)
+    users = np.repeat(np.arange(600), 50)
+    values = rng.normal(size=(len(users), 1)).astype(np.float32)
+    chance = 1 / (1 + np.exp(4.5 - values[:, 0]))
+    return users, values, rng.random(len(users)) < chance, chance
+
+
+def test_rare_held_in_pairs_are_all_read_and_of_the_others_a_few(rare, monkeypatch):
+    users, values, positive, _ = rare
+    seen = {}
+    fit = HistGradientBoostingClassifier.fit
+
+    def noted(self, given, truth):
+        seen[self.random_state] = given[:, 0], truth
+        return fit(self, given, truth)
+
+    monkeypatch.setattr(HistGradientBoostingClassifier, "fit", noted)
+    folds = folds_of_users(users)
+    fit_folds(values, positive, folds)
+    assert sorted(seen) == list(range(8))  # two models a fold
+    for seed, (given, truth) in seen.items():
+        others = folds != seed % 4
+        np.testing.assert_array_equal(given[truth], values[others & positive, 0])
+        assert np.isin(given[~truth], values[others & ~positive, 0]).all()
+        assert (~truth).sum() == NEGATIVES * truth.sum()
+    assert not np.array_equal(seen[0][0], seen[4][0])  # the two models of a fold read different ones
+
+
+@pytest.mark.parametrize("every_pair", [True, False])
+def test_probabilities_keep_their_meaning_where_few_of_the_other_pairs_are_read(rare, every_pair):
+    users, values, positive, chance = rare
+    model, unseen = fit_folds(values, positive, folds_of_users(users), every_pair)
+    assert unseen.mean() == pytest.approx(positive.mean(), rel=0.05)
+    assert np.corrcoef(unseen, chance)[0, 1] > 0.9
+    assert model.probability(values).mean() == pytest.approx(positive.mean(), rel=0.05)
+    assert len(model.boosters) == (4 if every_pair else 8)
 
 
 def test_what_a_user_likes_does_not_reach_its_own_answers():
@@ -77,10 +119,10 @@ def test_nothing_to_answer_is_no_error(made):
     assert model.probability(values[:0]).shape == (0,)
 
 
-@pytest.mark.parametrize("known", [0, 1, 150])
-def test_a_feature_that_hardly_anybody_knows_is_no_error(made, known):
+@pytest.mark.parametrize("answered", [0, 1, 150])
+def test_a_feature_that_hardly_anybody_knows_is_no_error(made, answered):
     users, values, positive = made
-    values[known:, 2] = np.nan
+    values[answered:, 2] = np.nan
     assert np.isfinite(fit_folds(values, positive, folds_of_users(users))[1]).all()
 
 

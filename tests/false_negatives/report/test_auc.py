@@ -18,9 +18,9 @@ YES, NO = True, False
     ],
 )
 def test_known_answers(positive, score, expected):
-    found = auc(np.array(positive), np.array(score, dtype=float))
-    assert found.value == pytest.approx(expected)
-    assert found.pairs == len(positive)
+    area = auc(np.array(positive), np.array(score, dtype=float))
+    assert area.value == pytest.approx(expected)
+    assert area.pairs == len(positive)
 
 
 def test_every_comparison_counts_once():

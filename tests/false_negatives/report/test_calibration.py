@@ -14,17 +14,17 @@ def simulated(slope, intercept, count=40_000, centre=0.0, spread=1.0, seed=0):
 
 @pytest.mark.parametrize(("slope", "intercept"), [(1.0, 0.0), (2.5, -1.0), (0.3, 0.7)])
 def test_a_known_curve_is_found_again(slope, intercept):
-    found = fit_calibration(*simulated(slope, intercept))
-    assert found.slope == pytest.approx(slope, abs=0.06)
-    assert found.intercept == pytest.approx(intercept, abs=0.06)
+    line = fit_calibration(*simulated(slope, intercept))
+    assert line.slope == pytest.approx(slope, abs=0.06)
+    assert line.intercept == pytest.approx(intercept, abs=0.06)
 
 
 def test_margins_far_from_zero_and_close_together():
     """Judges differ by a constant and by some hundredths between the candidates of a user."""
     raw, positive = simulated(50.0, 50.0 * 8, centre=-8.0, spread=0.02)
-    found = fit_calibration(raw, positive)
-    assert found.slope == pytest.approx(50, rel=0.1)
-    assert found.probability(np.array([-8.0]))[0] == pytest.approx(0.5, abs=0.02)
+    line = fit_calibration(raw, positive)
+    assert line.slope == pytest.approx(50, rel=0.1)
+    assert line.probability(np.array([-8.0]))[0] == pytest.approx(0.5, abs=0.02)
 
 
 def test_it_does_not_depend_on_the_scale_of_the_scores():
@@ -39,11 +39,11 @@ def test_a_faultless_judge_gets_the_smoothed_targets():
 
 
 def test_one_score_for_all_gives_the_share_of_positives():
-    found = fit_calibration(np.ones(20), np.arange(20) % 2 == 0)
-    assert found.slope == 0
-    assert expit(found.intercept) == pytest.approx(0.5)
-    found = fit_calibration(np.full(9, 3.7), np.arange(9) < 6)
-    assert found.intercept == pytest.approx(logit((6 * 7 / 8 + 3 * 1 / 5) / 9))
+    line = fit_calibration(np.ones(20), np.arange(20) % 2 == 0)
+    assert line.slope == 0
+    assert expit(line.intercept) == pytest.approx(0.5)
+    line = fit_calibration(np.full(9, 3.7), np.arange(9) < 6)
+    assert line.intercept == pytest.approx(logit((6 * 7 / 8 + 3 * 1 / 5) / 9))
 
 
 def test_unanswered_pairs_are_left_out():
@@ -55,8 +55,8 @@ def test_unanswered_pairs_are_left_out():
 
 def test_a_judge_that_is_wrong_is_turned_round_aloud(caplog):
     raw, positive = simulated(-1.0, 0.0)
-    found = fit_calibration(raw, positive)
-    assert found.slope == pytest.approx(-1, abs=0.06)
+    line = fit_calibration(raw, positive)
+    assert line.slope == pytest.approx(-1, abs=0.06)
     assert "wrong more often than right on 40000 held-in pairs" in caplog.text
     caplog.clear()
     fit_calibration(-raw, positive)

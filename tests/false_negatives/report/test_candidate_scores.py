@@ -52,15 +52,15 @@ def test_mean_ranks_by_hand(cells):
     view = TrainSplit.from_pairs(np.array(["a", *"bbbbb"]), np.array(["1", *"12345"]))
     table = np.array([[9.0] * 6, [99, 99, 5, 7, 7, -np.inf], [np.nan] * 6])
     users, items = np.array([1, 1, 2, 1, 1, 1]), np.array([3, 5, 3, 2, 1, 4])
-    found = mean_ranks(view, users, items, lambda block: table[block], cells)
-    np.testing.assert_array_equal(found, [0.5, 3, np.nan, 2, np.nan, 0.5])
+    ranks = mean_ranks(view, users, items, lambda block: table[block], cells)
+    np.testing.assert_array_equal(ranks, [0.5, 3, np.nan, 2, np.nan, 0.5])
 
 
 def test_ties_at_minus_infinity_share_their_rank():
     view = TrainSplit.from_pairs(np.array(["a", *"bbbb"]), np.array(["1", *"1234"]))
     table = np.array([[0.0] * 5, [0, 0, 1, -np.inf, -np.inf]])
-    found = mean_ranks(view, np.array([1, 1, 1]), np.array([2, 3, 4]), lambda block: table[block])
-    np.testing.assert_array_equal(found, [0, 1.5, 1.5])
+    ranks = mean_ranks(view, np.array([1, 1, 1]), np.array([2, 3, 4]), lambda block: table[block])
+    np.testing.assert_array_equal(ranks, [0, 1.5, 1.5])
 
 
 def test_a_second_run_finds_the_first_and_others_do_not(view, cache, monkeypatch):
@@ -82,8 +82,8 @@ def test_a_second_run_finds_the_first_and_others_do_not(view, cache, monkeypatch
 def test_ease_gives_way_to_item_knn_where_it_would_not_fit(view, cache, monkeypatch):
     monkeypatch.setattr(EASE, "fit", lambda *_: pytest.fail("EASE fitted"))
     users, items = unseen(view)
-    found = pair_scores(view, users, items, CandidateSettings(memory_gb=0.1), None, cache)
-    np.testing.assert_array_equal(found, pair_scores(view, users, items, CandidateSettings("ItemKNN"), None, cache))
+    scores = pair_scores(view, users, items, CandidateSettings(memory_gb=0.1), None, cache)
+    np.testing.assert_array_equal(scores, pair_scores(view, users, items, CandidateSettings("ItemKNN"), None, cache))
 
 
 def test_a_source_of_ones_own_is_fitted_on_the_view(view, cache):
@@ -99,9 +99,9 @@ def test_a_source_of_ones_own_is_fitted_on_the_view(view, cache):
             return np.tile(np.arange(self.width), (len(users), 1))
 
     users, items = unseen(view)
-    found = pair_scores(view, users, items, CandidateSettings("Last"), Last(), cache)
+    scores = pair_scores(view, users, items, CandidateSettings("Last"), Last(), cache)
     first_user = users == 1
-    np.testing.assert_array_equal(found[first_user], np.arange(first_user.sum()) - (first_user.sum() - 1.0))
+    np.testing.assert_array_equal(scores[first_user], np.arange(first_user.sum()) - (first_user.sum() - 1.0))
 
 
 def test_a_candidate_file_has_no_scores_for_other_pairs(view, cache):

@@ -20,22 +20,22 @@ def token_pairs(view, users=None, items=None):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_each_user_gives_a_tenth_and_keeps_the_rest(seed):
     full = random_view()
-    held = hold_in(full, seed)
-    assert held.dropped == 0
-    left = dict(zip(held.view.users, held.view.history, strict=True))
+    held_in = hold_in(full, seed)
+    assert held_in.dropped == 0
+    left = dict(zip(held_in.view.users, held_in.view.history, strict=True))
     for token, count in zip(full.users[1:], full.history[1:], strict=True):
         assert left[token] == count - (max(count // 10, 1) if count > 1 else 0)
-    assert len(held.users) == full.matrix.nnz - held.view.matrix.nnz > 50
+    assert len(held_in.users) == full.matrix.nnz - held_in.view.matrix.nnz > 50
 
 
 def test_what_is_taken_out_is_nowhere_in_the_reduced_split():
     full = random_view()
-    held = hold_in(full)
-    out, left = token_pairs(held.view, held.users, held.items), token_pairs(held.view)
+    held_in = hold_in(full)
+    out, left = token_pairs(held_in.view, held_in.users, held_in.items), token_pairs(held_in.view)
     assert not out & left
     assert out | left == token_pairs(full)
-    assert not np.asarray(held.view.matrix[held.users, held.items]).any()
-    assert held.view.train_hash != full.train_hash
+    assert not np.asarray(held_in.view.matrix[held_in.users, held_in.items]).any()
+    assert held_in.view.train_hash != full.train_hash
 
 
 def test_the_order_of_the_rows_does_not_matter_and_the_seed_does():
@@ -52,7 +52,7 @@ def test_the_order_of_the_rows_does_not_matter_and_the_seed_does():
 def test_items_without_another_user_are_dropped_and_counted():
     users = np.repeat(["a", "b", "c"], [2, 2, 1])
     view = TrainSplit.from_pairs(users, np.array(["1", "2", "3", "4", "5"]))
-    held = hold_in(view)
-    assert (len(held.users), held.dropped) == (0, 2)
-    assert held.view.n_items == 3
-    assert held.view.history.tolist() == [0, 1, 1, 1]  # c keeps its only pair
+    held_in = hold_in(view)
+    assert (len(held_in.users), held_in.dropped) == (0, 2)
+    assert held_in.view.n_items == 3
+    assert held_in.view.history.tolist() == [0, 1, 1, 1]  # c keeps its only pair

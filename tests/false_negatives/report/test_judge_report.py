@@ -49,8 +49,8 @@ def at_random(context, pairs):
 
 
 def test_two_tastes_are_found_by_those_who_look(report):
-    found = report({"rule": asking(RuleJudge), "dice": at_random, "keep_all": asking(KeepAllJudge)}, EVERYTHING)
-    rows = {row.name: row for row in found.rows}
+    made = report({"rule": asking(RuleJudge), "dice": at_random, "keep_all": asking(KeepAllJudge)}, EVERYTHING)
+    rows = {row.name: row for row in made.rows}
     assert list(rows) == ["rule", "dice", "keep_all", "popularity", "candidate score"]
     assert rows["rule"].auc > 0.6
     assert rows["rule"].within_users > 0.6
@@ -58,16 +58,16 @@ def test_two_tastes_are_found_by_those_who_look(report):
     for name in ("dice", "popularity"):
         assert rows[name].auc == pytest.approx(0.5, abs=0.08)
     assert rows["keep_all"].auc == rows["keep_all"].within_users == 0.5
-    assert all(row.pairs == found.pairs == 600 and 0 < row.error < 0.03 for row in found.rows)
-    assert (found.held_in, found.dropped) == (300, 0)
+    assert all(row.pairs == made.pairs == 600 and 0 < row.error < 0.03 for row in made.rows)
+    assert (made.held_in, made.dropped) == (300, 0)
 
 
 def test_the_first_judge_is_calibrated(report):
-    found = report({"rule": asking(RuleJudge), "dice": at_random}, EVERYTHING)
+    made = report({"rule": asking(RuleJudge), "dice": at_random}, EVERYTHING)
     other = report({"dice": at_random, "rule": asking(RuleJudge)}, EVERYTHING)
-    assert found.calibration.slope > 0.5
-    assert abs(other.calibration.slope) < found.calibration.slope
-    assert found.calibration.probability(np.array([1.0])) > 0.55
+    assert made.calibration.slope > 0.5
+    assert abs(other.calibration.slope) < made.calibration.slope
+    assert made.calibration.probability(np.array([1.0])) > 0.55
     assert report({"keep": asking(KeepAllJudge)}, EVERYTHING).calibration == Calibration(0.0, pytest.approx(0.0))
 
 
@@ -78,12 +78,12 @@ def test_codes_without_meaning_tell_nothing(full, cache):
         trees, rng = build_trees(view, TreeSettings(leaf_size=5), cache), np.random.default_rng(0)
         return replace(trees, co=trees.co.shuffled(rng), se=trees.se.shuffled(rng))
 
-    found = judge_report(full, trees_of, lambda *_: None, {"rule": asking(RuleJudge)}, EVERYTHING)
-    assert found.rows[0].auc == pytest.approx(0.5, abs=0.08)
+    made = judge_report(full, trees_of, lambda *_: None, {"rule": asking(RuleJudge)}, EVERYTHING)
+    assert made.rows[0].auc == pytest.approx(0.5, abs=0.08)
 
 
 def test_judges_see_the_reduced_split_alone(report, full):
-    held, asked = hold_in(full), []
+    held_in, asked = hold_in(full), []
 
     def nosy(context, pairs):
         asked.append((context, pairs))
@@ -91,7 +91,7 @@ def test_judges_see_the_reduced_split_alone(report, full):
 
     report({"nosy": nosy}, 100)
     context, pairs = asked[0]
-    assert (context.matrix != held.view.matrix).nnz == 0
+    assert (context.matrix != held_in.view.matrix).nnz == 0
     assert not np.asarray(context.matrix[pairs.users, pairs.items]).any()
     assert len(pairs) == 100
     assert (context.co[1:] >= 0).any(axis=1).all()
@@ -121,40 +121,40 @@ def test_unanswered_pairs_are_counted_and_do_not_count(report):
     def silent(context, pairs):
         return np.full(len(pairs), np.nan)
 
-    found = report({"half": half_silent, "silent": silent}, EVERYTHING)
-    half, nothing, *_ = found.rows
+    made = report({"half": half_silent, "silent": silent}, EVERYTHING)
+    half, nothing, *_ = made.rows
     assert half.pairs == 450
     assert half.note == "150 of 600 pairs without an answer"
     assert half.auc > 0.6
     assert (nothing.auc, nothing.error, nothing.within_users, nothing.pairs) == (None, None, None, 0)
-    found = report({"silent": silent}, EVERYTHING)
-    assert found.calibration is None
-    assert any("found 0 positive and 0 negative" in note for note in found.notes)
+    made = report({"silent": silent}, EVERYTHING)
+    assert made.calibration is None
+    assert any("found 0 positive and 0 negative" in note for note in made.notes)
 
 
 def test_a_source_without_scores_has_an_empty_row(full, cache):
     trees_of = partial(build_trees, settings=TreeSettings(), cache=cache)
-    found = judge_report(full, trees_of, lambda *_: None, {}, 100)
-    assert [row.name for row in found.rows] == ["popularity", "candidate score"]
-    assert found.rows[1].auc is None
-    assert found.rows[1].note == "not available on the reduced split"
-    assert found.calibration is None
+    made = judge_report(full, trees_of, lambda *_: None, {}, 100)
+    assert [row.name for row in made.rows] == ["popularity", "candidate score"]
+    assert made.rows[1].auc is None
+    assert made.rows[1].note == "not available on the reduced split"
+    assert made.calibration is None
 
 
 def test_as_json_and_as_text(report):
-    found = report({"rule": asking(RuleJudge)}, 200)
-    again = json.loads(json.dumps(found.as_dict()))
-    assert again == found.as_dict()
+    made = report({"rule": asking(RuleJudge)}, 200)
+    again = json.loads(json.dumps(made.as_dict()))
+    assert again == made.as_dict()
     assert again["rows"][0].keys() == {"name", "auc", "error", "within_users", "pairs", "note"}
-    assert again["rows"][0]["error"] == found.rows[0].error
+    assert again["rows"][0]["error"] == made.rows[0].error
     assert again["calibration"].keys() == {"slope", "intercept"}
     assert "200 pairs" in again["notes"][0]
     assert "popularity" in again["notes"][0]
-    head, first, *_ = found.table().splitlines()
+    head, first, *_ = made.table().splitlines()
     assert head.split() == ["scorer", "AUC", "+-", "error", "within", "users", "pairs"]
-    row = found.rows[0]
+    row = made.rows[0]
     assert first.split() == ["rule", f"{row.auc:.3f}", f"{row.error:.3f}", f"{row.within_users:.3f}", "200"]
-    assert found.notes[0] in found.table()
+    assert made.notes[0] in made.table()
 
 
 def test_two_runs_agree(report):
@@ -167,10 +167,10 @@ def test_nothing_is_built_for_no_pairs(full, limit):
     def unwanted(*_):
         pytest.fail("called")
 
-    found = judge_report(full, unwanted, unwanted, {"rule": unwanted}, limit)
-    assert [row.note for row in found.rows] == ["no pairs"] * 3
-    assert (found.pairs, found.calibration) == (0, None)
-    assert f"a limit of {limit} pairs" in found.notes[-1]
+    made = judge_report(full, unwanted, unwanted, {"rule": unwanted}, limit)
+    assert [row.note for row in made.rows] == ["no pairs"] * 3
+    assert (made.pairs, made.calibration) == (0, None)
+    assert f"a limit of {limit} pairs" in made.notes[-1]
 
 
 def test_a_judge_must_answer_for_each_pair(report):

@@ -20,8 +20,8 @@ def curves_of(group: Group, column: str, by_second: bool = False) -> dict[str, C
 
 def _curve(row: Row, column: str, by_second: bool) -> Curve | None:
     logs = row.logs("epochs")
-    known = [{epoch for epoch, values in log.items() if values.get(column) is not None} for log in logs]
-    epochs = sorted(set.intersection(*known)) if known else []
+    recorded = [{epoch for epoch, values in log.items() if values.get(column) is not None} for log in logs]
+    epochs = sorted(set.intersection(*recorded)) if recorded else []
     if len(epochs) < 2:  # models that are fitted in one go have one: that is no curve
         return None
     values = np.array([[log[epoch][column] for epoch in epochs] for log in logs], dtype=np.float64)

@@ -47,6 +47,6 @@ def draw(source: Source, group: Group, name: str) -> Chart:
 
 def _column(row: Row, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Epochs and values, each [n], of the epochs that have one."""
-    known = [(epoch, value) for epoch, values in epochs_of(row).items() if (value := values.get(name)) is not None]
-    columns = np.array(known, dtype=np.float64).reshape(-1, 2)
+    points = [(epoch, value) for epoch, values in epochs_of(row).items() if (value := values.get(name)) is not None]
+    columns = np.array(points, dtype=np.float64).reshape(-1, 2)
     return columns[:, 0], columns[:, 1]

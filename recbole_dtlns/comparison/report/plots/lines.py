@@ -43,10 +43,10 @@ def draw_lines(chart: Chart, source: Source, group: Group, curves: Sequence[Seri
             _coloured(chart, source, place, series)
         else:
             chart.of_row(place, chart.body.plot(series.x, series.y, color=FAINT, linewidth=0.8, zorder=1))
-        known = ~np.isnan(series.y)
-        held_x, held_y = series.x[known], series.y[known]
-        texts = (f"{x} {tick_text(a)}: {y} {tick_text(b)}" for a, b in zip(held_x, held_y, strict=True))
-        chart.tell(place, held_x, held_y, texts)
+        drawn = ~np.isnan(series.y)
+        drawn_x, drawn_y = series.x[drawn], series.y[drawn]
+        texts = (f"{x} {tick_text(a)}: {y} {tick_text(b)}" for a, b in zip(drawn_x, drawn_y, strict=True))
+        chart.tell(place, drawn_x, drawn_y, texts)
     legend(chart, chart.body)
 
 

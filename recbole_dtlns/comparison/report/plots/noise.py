@@ -28,9 +28,9 @@ def draw(source: Source, group: Group, levels: list[float]) -> Chart:
     curves = []
     for place, row in enumerate(rows):
         tested = [(level, noisy.test(source.metric)) for level in levels if (noisy := groups[level].row(row.label))]
-        known = [(level + step * (place - len(rows) / 2), value) for level, value in tested if value is not None]
-        x, y = np.array([at for at, _ in known]), np.array([value.mean for _, value in known])
-        curves.append(Series(row, x, y, bars=np.array([value.sd or 0.0 for _, value in known])))
+        points = [(level + step * (place - len(rows) / 2), value) for level, value in tested if value is not None]
+        x, y = np.array([at for at, _ in points]), np.array([value.mean for _, value in points])
+        curves.append(Series(row, x, y, bars=np.array([value.sd or 0.0 for _, value in points])))
     metric = metric_name(source.metric)
     draw_lines(chart, source, group, curves, "Noise", metric)
     chart.body.set_xticks(levels)

@@ -16,20 +16,20 @@ def ingredients(source: Source, group: Group) -> Iterator[Point]:
     pairs = {frozenset((compared.first, compared.second)): compared for compared in source.all_pairs(group)}
     others = [row.label for row in group.ranked(source.metric) if row.label in ours and not row.marks]
     if others:
-        yield from _said(f"Ours against the best other row, {group.title}", ours[others[0]], ours[others[0]].first)
+        yield from _points(f"Ours against the best other row, {group.title}", ours[others[0]], ours[others[0]].first)
     labels = {row.label for row in group.rows}
     for row in group.rows:
         base, _, word = row.runs[0].sampler.rpartition("+")
         if word in {"pos", "list"} and base in labels and not _unlike(group, row, base):
             compared = pairs.get(frozenset((row.label, base)))
-            yield from _said(
+            yield from _points(
                 f"What the inferred positives give: {row.label} beside {base}, {group.title}", compared, row.label
             )
     for row in group.rows:
         for beside in _without_view(group, row):
             both = frozenset((row.label, beside))
             compared = ours[beside] if row.label == source.ours and beside in ours else pairs.get(both)
-            yield from _said(
+            yield from _points(
                 f"What the tree view gives: {row.label} beside {beside}, {group.title}", compared, row.label
             )
 
@@ -51,7 +51,7 @@ def _without_view(group: Group, row: Row) -> list[str]:
     return [other.label for other in same if other.runs[0].sampler == base][:1]
 
 
-def _said(lead: str, compared: Compared | None, first: str) -> Iterator[Point]:
+def _points(lead: str, compared: Compared | None, first: str) -> Iterator[Point]:
     """The comparison in words, told of the row that the lead names first."""
     if compared is not None:
         compared = compared if compared.first == first else turned(compared)

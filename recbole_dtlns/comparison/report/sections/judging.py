@@ -144,7 +144,7 @@ def card(result: Result) -> dict[str, Value]:
     config, judge = result["config"], (result["judging"] or empty_judging())["judge"] or {}
     asked = judge.get("settings") or {}
     prompt = asked.get("prompt") or {}
-    known = {
+    facts = {
         "model": asked.get("model"),
         "revision": judge.get("revision"),
         "quantization": asked.get("quantization"),
@@ -153,5 +153,5 @@ def card(result: Result) -> dict[str, Value]:
         "prompt_hash": prompt.get("digest"),
         "decision": config.get("judge_decision"),
     }
-    shown: dict[str, Value] = {key: None if value is None else str(value) for key, value in known.items()}
+    shown: dict[str, Value] = {key: None if value is None else str(value) for key, value in facts.items()}
     return shown | {"threshold": number(config.get("judge_threshold"))}

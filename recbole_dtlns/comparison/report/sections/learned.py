@@ -45,7 +45,7 @@ def _groups(group: Group, rows: list[Row]) -> Table | None:
         *(Column(f"{key}_lost", f"{title} lost without it", "signed") for key, title in _MEASURES.values()),
         Column("auc_alone", "AUC alone", "metric"),
     )
-    lines = _lines(rows, lambda known: [_worth(entry) for entry in known.get("groups") or [] if "lost" in entry])
+    lines = _lines(rows, lambda report: [_worth(entry) for entry in report.get("groups") or [] if "lost" in entry])
     return group_table(
         "judge-groups",
         "What each kind of evidence is worth to the learned judge",
@@ -68,7 +68,7 @@ def _questions(group: Group, rows: list[Row]) -> Table | None:
         Column("bought", "NDCG@20, a thousand questions", "signed"),
         Column("used", "Answers used"),
     )
-    lines = _lines(rows, lambda known: [_bought(known["asked"])] if known.get("asked") else [])
+    lines = _lines(rows, lambda report: [_bought(report["asked"])] if report.get("asked") else [])
     title = "What the questions to a language model were worth"
     return group_table("questions", title, group, columns, lines, _QUESTIONS_NOTE, shared=True)
 
@@ -91,8 +91,8 @@ def _lines(rows: list[Row], values_of: Callable[[Mapping[str, Any]], list[dict[s
     return [
         Line({"row": row.label, **values}, row.marks)
         for row in rows
-        for known in _of_first_seed(row)
-        for values in values_of(known)
+        for report in _of_first_seed(row)
+        for values in values_of(report)
     ]
 
 
@@ -124,7 +124,7 @@ def _reliability(group: Group, rows: list[Row]) -> Table | None:
     )
     lines = []
     for row in rows:
-        held_in = [bins for known in _of_first_seed(row) if (bins := known.get("reliability"))]
+        held_in = [bins for report in _of_first_seed(row) if (bins := report.get("reliability"))]
         valid = [reliability["valid"] for reliability in fields(row, "reliability")]
         for on, tables in (("held-in pairs", held_in), ("valid", valid)):
             lines += [

@@ -24,7 +24,7 @@ def learning_curves(source: Source) -> Section:
     """The valid metric by epoch and by second, and the training loss."""
     section = Section("curves", "Learning curves")
     section.text.append(f"{'' if source.single else _OF_SEVERAL}Seconds are those of training without evaluation.")
-    section.warnings += [f"Left out of every curve: {said}" for said in source.unreadable("epochs")]
+    section.warnings += [f"Left out of every curve: {reason}" for reason in source.unreadable("epochs")]
     for group in source.groups:
         pictures = list(_curves(source, group))
         section.pictures += pictures

@@ -103,7 +103,7 @@ def _precisions(group: Group, rows: list[Row]) -> Table | None:
 
 
 def _other_seeds(rows: list[Row]) -> str:
-    """How the pairs of other seeds are to those of the first; nothing where there is no other."""
+    """Whether the pairs of other seeds differ from those of the first; empty where there is no other seed."""
     if varying := [row.label for row in rows if precision_varies(row)]:
         return f"; those of other seeds differ for {', '.join(varying)}"
     return ", as of every other" if any(len(row.runs) > 1 for row in rows) else ""

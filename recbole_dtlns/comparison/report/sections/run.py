@@ -22,7 +22,7 @@ def result(source: Source) -> Section:
     section = Section("summary", "Result")
     for group in source.groups:
         for row in group.rows:
-            section.verdicts.append(Verdict(f"{group.title}, {_said(source, row)}"))
+            section.verdicts.append(Verdict(f"{group.title}, {_sentence(source, row)}"))
             section.warnings += [f"Marked: {mark}." for mark in row.marks]
             section.points += in_words(row.runs[0])
             _add_examples(section, row.runs[0], group.slug)
@@ -31,7 +31,7 @@ def result(source: Source) -> Section:
     return section
 
 
-def _said(source: Source, row: Row) -> str:
+def _sentence(source: Source, row: Row) -> str:
     run, metric = row.runs[0].result, source.metric
     part, value = ("test", row.test(metric)) if row.test(metric) else ("valid", row.valid(metric))
     words = [f"{row.label}: {part} {metric_name(metric)} {shown(value, 'metric')}"]

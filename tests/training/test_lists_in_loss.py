@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from recbole_dtlns.false_negatives.lists import JudgedLists
-from recbole_dtlns.training.list_table import list_table
+from recbole_dtlns.training.lists_in_loss import list_table
 
 DATASET = SimpleNamespace(
     uid_field="u",
