@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import resource
 import signal
@@ -11,6 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO, Any
 
 import psutil
 
@@ -37,7 +39,10 @@ class Program:
         status = 99
         try:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            sys.stdout = sys.stderr = said.open("w", buffering=1, encoding="utf-8")
+            for name in (None, "recbole_dtlns"):  # pytest's, and those of a comparison
+                logging.getLogger(name).handlers.clear()
+            sys.stdout = sys.stderr = file = said.open("w", buffering=1, encoding="utf-8")
+            os.dup2(file.fileno(), 2)  # for processes that it starts
             if unread:
                 end, start = os.pipe()
                 os.close(end)
@@ -88,6 +93,23 @@ def at_work_in(folder: Path) -> list[int]:
     """Processes whose working directory this is, without this one."""
     processes = psutil.process_iter(["pid", "cwd"])
     return [seen.pid for seen in processes if seen.info["cwd"] == str(folder) and seen.pid != os.getpid()]
+
+
+class ForkedRun(Program):
+    """Stands in for the `subprocess.Popen` of a run of a comparison: the same words in a copy of this process."""
+
+    def __init__(self, words: Sequence[str], stdout: IO[bytes], env: dict[str, str], **_: object) -> None:
+        self._env = env
+        super().__init__(words[words.index("recbole_dtlns") + 1 :], Path(stdout.name))
+
+    def _be(self, words: list[str], *rest: Any) -> None:
+        os.setsid()
+        os.environ.update(self._env)
+        super()._be(words, *rest)
+
+    def send_signal(self, number: int) -> None:
+        """As `subprocess.Popen` does."""
+        os.kill(self.pid, number)
 
 
 class Command(Program):
