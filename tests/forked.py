@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -93,6 +93,28 @@ def at_work_in(folder: Path) -> list[int]:
     """Processes whose working directory this is, without this one."""
     processes = psutil.process_iter(["pid", "cwd"])
     return [seen.pid for seen in processes if seen.info["cwd"] == str(folder) and seen.pid != os.getpid()]
+
+
+class KilledAtWrite(Program):
+    """A command that is killed with -9 when it is about to give a file or folder its name for the `number`th time."""
+
+    def __init__(self, words: Sequence[str], said: Path, number: int) -> None:
+        self._left = number
+        super().__init__(words, said)
+
+    def _be(self, *arguments: Any) -> None:
+        for name in ("replace", "rename"):
+            setattr(Path, name, self._counting(getattr(Path, name)))
+        super()._be(*arguments)
+
+    def _counting(self, stock: Callable[..., Path]) -> Callable[..., Path]:
+        def counting(path: Path, target: Path) -> Path:
+            self._left -= 1
+            if self._left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return stock(path, target)
+
+        return counting
 
 
 class ForkedRun(Program):
