@@ -100,9 +100,9 @@ def at_work_in(folder: Path) -> list[int]:
 class KilledAtWrite(Program):
     """A command that is killed with -9 when it is about to give a file or folder its name for the `number`th time."""
 
-    def __init__(self, words: Sequence[str], said: Path, number: int) -> None:
+    def __init__(self, words: Sequence[str], output: Path, number: int) -> None:
         self._left = number
-        super().__init__(words, said)
+        super().__init__(words, output)
 
     def _be(self, *arguments: Any) -> None:
         for name in ("replace", "rename"):

@@ -77,19 +77,19 @@ def test_killed_commands_leave_whole_trees(name: str, grown: Path, nightly: bool
 
     def killed(number: str, start: Callable[[list[str], Path], bool]) -> bool:
         """Whether the command was killed before it ended; the next one ends well."""
-        folder, said = grown / f"new-{number}", grown / f"said-{number}.txt"
+        folder, output = grown / f"new-{number}", grown / f"said-{number}.txt"
         if check is check_export:
             shutil.copytree(grown / "old", folder)
-        before_its_end = start(words_of(number), said)
+        before_its_end = start(words_of(number), output)
         check(folder, old, new)
         if name == "export_codes" or not folder.exists():
-            assert Program(words_of(number), said).wait() == 0, said.read_text()
+            assert Program(words_of(number), output).wait() == 0, output.read_text()
         assert contents(folder) == new
         assert not [*grown.rglob("*.partial*")]
         return before_its_end
 
     def at_write(count: int) -> bool:
-        return killed(f"at-{count}", lambda words, said: KilledAtWrite(words, said, count).wait() == -9)
+        return killed(f"at-{count}", lambda words, output: KilledAtWrite(words, output, count).wait() == -9)
 
     rng, writes = random.Random(name), 0
     if not nightly:
@@ -99,4 +99,4 @@ def test_killed_commands_leave_whole_trees(name: str, grown: Path, nightly: bool
         writes += 1
     assert writes > 4
     for count in range(RANDOM_KILLS):
-        killed(f"time-{count}", lambda words, said: Command(words, said).kill(rng.uniform(0, seconds)))
+        killed(f"time-{count}", lambda words, output: Command(words, output).kill(rng.uniform(0, seconds)))
