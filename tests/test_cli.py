@@ -120,6 +120,7 @@ def test_recommend_lists_unseen_items_by_token(toy: Path, capsys: pytest.Capture
     seen = set(parts["train"] + parts["valid"])
     assert listed == {(f"u{user}", f"i{item}") for user in range(60) for item in range(40)} - seen
     assert {tuple(line.split("\t")[:2]) for line in inferred} - seen <= listed
+    assert not Path("log_tensorboard").exists()  # nothing was trained
     assert main(["recommend", "run", "--users=stranger"]) == 2
     assert "stranger" in capsys.readouterr().err
     assert main(["recommend", "nowhere"]) == 2
