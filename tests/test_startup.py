@@ -37,12 +37,14 @@ def test_help_keys_pages_and_completion_import_nothing_heavy() -> None:
     python(code)
 
 
-def test_recbole_is_fixed_when_it_is_imported_after_us() -> None:
+def test_recbole_is_fixed_when_it_is_imported_after_us_and_ray_never_is() -> None:
     code = (
         "import recbole_dtlns, sys; assert 'torch' not in sys.modules\n"
         "from recbole.config import Config; from recbole.data.dataset import Dataset\n"
         "assert Config.compatibility_settings.__module__ == 'recbole_dtlns.compat.packages'\n"
-        "assert Dataset._load_feat._recbole_dtlns"
+        "assert Dataset._load_feat._recbole_dtlns\n"
+        "import recbole_dtlns.quick_start, recbole_dtlns.evaluation.loading, recbole_dtlns.commands.offline\n"
+        "assert 'ray' not in sys.modules and 'recbole.quick_start' not in sys.modules"
     )
     python(code)
 

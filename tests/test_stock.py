@@ -54,7 +54,7 @@ def stock_run(model: str, folder: Path, keys: dict[str, Any]) -> dict[str, Any]:
     ("model", "sampler", "arguments", "bundled"),
     [
         ("BPR", "recbole:uniform", {}, True),
-        ("LightGCN", "recbole:uniform", {}, True),
+        ("LightGCN", "recbole:uniform", {}, False),
         ("BPR", "recbole:popularity", {"distribution": "popularity"}, False),
         ("BPR", "recbole:dynamic", {"distribution": "uniform", "dynamic": True, "candidate_num": 10}, False),
     ],

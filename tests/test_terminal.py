@@ -64,9 +64,9 @@ def test_a_log_has_what_was_kept_for_it_alone(tmp_path: Path, monkeypatch: pytes
     logger.warning("of a run that never began")
     keep_for_log()
     monkeypatch.setattr(logging.getLogger(), "handlers", logging.getLogger().handlers[-1:])
-    with contextlib.redirect_stderr(io.StringIO()) as said:
+    with contextlib.redirect_stderr(io.StringIO()) as output:
         logger.warning("said at once")
-    assert said.getvalue() == "said at once\n"
+    assert output.getvalue() == "said at once\n"
     start_log(tmp_path / "third.log", "WARNING")
     assert re.findall("early in the \\w+ run", (tmp_path / "first.log").read_text()) == ["early in the first run"]
     assert (tmp_path / "second.log").read_text().count("\n") == 1

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import colorlog
@@ -14,6 +17,23 @@ RUN_LOG = "_recbole_dtlns_run_log"
 """Attribute that is set on the log handlers of a run of ours."""
 DETAIL = {"detail": True}
 """As `extra` of a log call: a line for run.log, shown on the console under `log=full` alone."""
+
+_WITHOUT_TENSORBOARD = contextvars.ContextVar("_WITHOUT_TENSORBOARD", default=False)
+
+
+@contextlib.contextmanager
+def without_tensorboard() -> Iterator[None]:
+    """Within it a trainer of RecBole is made without a folder for tensorboard: one that evaluates and never fits."""
+    before = _WITHOUT_TENSORBOARD.set(True)
+    try:
+        yield
+    finally:
+        _WITHOUT_TENSORBOARD.reset(before)
+
+
+def tensorboard_is_off() -> bool:
+    """Whether a trainer is made within `without_tensorboard`."""
+    return _WITHOUT_TENSORBOARD.get()
 
 
 def _is_short(record: logging.LogRecord) -> bool:

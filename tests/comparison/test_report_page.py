@@ -21,13 +21,24 @@ from recbole_dtlns.comparison.run.records import read_comparison
 from recbole_dtlns.errors import UserError
 
 
-def test_what_is_to_come_is_said_at_the_top(made_report: Path, tmp_path: Path):
+@pytest.fixture(scope="module")
+def later_report(made_report: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a report that was written where an earlier one lay; its comparison is not finished."""
     from recbole_dtlns.comparison.report import write_report
 
-    folder = small(tmp_path / "c", trials=2)
+    home = tmp_path_factory.mktemp("later")
+    folder = small(home / "c", trials=2)
     for seed in (2021, 2022):
         shutil.rmtree(folder / f"runs/ml-100k/BPR/dns/seed-{seed}")
-    page = write_report(read_comparison(folder), tmp_path / "out").read_text(encoding="utf-8")
+    shutil.copytree(made_report, home / "out")  # of a comparison with noise
+    (home / "out" / "report" / "mine.md").write_text("notes")
+    assert (home / "out" / "report" / f"noise-{GROUP}.svg").is_file()
+    write_report(read_comparison(folder), home / "out")
+    return home / "out"
+
+
+def test_what_is_to_come_is_said_at_the_top(made_report: Path, later_report: Path):
+    page = page_of(later_report)
     assert re.findall(r"<li>(\d+ [^<]*)</li>", page)[:2] == ["16 finished runs and 10 trials", "2 not finished"]
     assert "2 runs not finished yet: means are over the seeds that are there." in section_of(page, "summary")
     assert "ml-100k/BPR/dns/seed-2021, ml-100k/BPR/dns/seed-2022." in section_of(page, "failed")
@@ -256,17 +267,10 @@ def test_a_report_of_runs_without_trials_imports_neither_torch_nor_recbole(tmp_p
     assert (folder / "report.html").is_file()
 
 
-def test_files_of_an_earlier_report_go_and_others_stay(made_report: Path, tmp_path: Path):
-    from recbole_dtlns.comparison.report import write_report
-
-    shutil.copytree(made_report, tmp_path, dirs_exist_ok=True)  # of a comparison with noise
-    (tmp_path / "report" / "mine.md").write_text("notes")
-    assert (tmp_path / "report" / f"noise-{GROUP}.svg").is_file()
-    small(tmp_path / "d")
-    write_report(read_comparison(tmp_path / "d"), tmp_path)
-    left = {path.name for path in (tmp_path / "report").iterdir()}
+def test_files_of_an_earlier_report_go_and_others_stay(later_report: Path):
+    left = {path.name for path in (later_report / "report").iterdir()}
     assert not [name for name in left if name.startswith("noise-")]
-    assert left == {"mine.md", "files.txt", *(tmp_path / "report" / "files.txt").read_text().splitlines()}
+    assert left == {"mine.md", "files.txt", *(later_report / "report" / "files.txt").read_text().splitlines()}
     assert {f"accuracy-{GROUP}.{ending}" for ending in ("md", "csv", "tex", "svg", "png")} <= left
 
 

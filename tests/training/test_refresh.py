@@ -204,11 +204,15 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]
 
 
 @pytest.mark.parametrize(
-    "flags",
-    [["--model=BPR"], ["--model=NGCF", "--hidden_size_list=[8,8]", "--train_batch_size=200"], ["--model=SimpleX"]],
-    ids=lambda flags: flags[0],
+    ("number", "flags"),  # cut off in the epoch of a refresh, and in the one after it
+    [
+        (2, ["--model=BPR"]),
+        (2, ["--model=NGCF", "--hidden_size_list=[8,8]", "--train_batch_size=200"]),
+        (2, ["--model=SimpleX"]),
+        (3, ["--model=BPR"]),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else str(value),
 )
-@pytest.mark.parametrize("number", [2, 3])  # cut off in the epoch of a refresh, and in the one after it
 def test_resumed_equals_undisturbed(toy: Path, undisturbed: Callable[..., Path], flags: list[str], number: int) -> None:
     folders = [undisturbed(*flags), toy / "broken"]
     with pytest.MonkeyPatch.context() as patch:
