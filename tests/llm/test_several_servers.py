@@ -19,9 +19,28 @@ ANSWER = [(" positive", -1.0), (" negative", -2.0)]
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     monkeypatch.setattr(client_module, "_FIRST_WAIT", 0.001)
-    monkeypatch.setattr(servers, "FIRST_REST", 0.05)
     for name in client_module.KEY_NAMES:
         monkeypatch.delenv(name, raising=False)
+
+
+class Clock:
+    """The time by which servers rest; it stands still unless a test moves it."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+    def pass_by(self, seconds):
+        self.now += seconds
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    made = Clock()
+    monkeypatch.setattr(servers, "time", made)
+    return made
 
 
 @contextlib.contextmanager
@@ -89,21 +108,15 @@ def test_a_server_that_dies_half_way_loses_no_answer(kind, caplog):
     with fakes("m", "m", kind=kind) as both:
         asked = session(both)
         expected = margins(asked.ask(questions()))
-        first, other = both
-        routes = first._routes
-
-        def dying():
-            return routes() if len(first.asked) < 20 else {}
-
-        first.asked.clear()
-        first.handle = kill_after(first, 20)
+        both[0].asked.clear()
+        both[0].handle = dies_after(both[0], 20)
         replies = asked.ask(questions())
     np.testing.assert_array_equal(margins(replies), expected)
     assert not np.isnan(expected).any()
     assert "the other addresses go on" in caplog.text
 
 
-def kill_after(server, count):
+def dies_after(server, count):
     handle = server.handle
 
     def dying(request, body):
@@ -124,23 +137,27 @@ def test_a_server_that_refuses_is_left_out_and_the_other_one_answers():
     assert not np.isnan(margins(replies)).any()
 
 
-def test_a_server_comes_back_after_a_rest_that_grows():
+def test_a_server_comes_back_after_a_rest_that_grows(clock):
     with fakes("m", "m") as both:
         asked = session(both)
-        dead = asked._servers[0]
         after(both[0], 0, die)
-        rests = []
-        for _ in range(2):
-            asked.ask(questions(6))
-            rests.append(dead._rest)
-            both[0].bearing = lambda *_: ANSWER
-        assert rests[0] == pytest.approx(0.1)  # twice as long the next time
-        both[1].bearing = slow(both[1])
-        both[0].asked.clear()
+        asked.ask(questions(6))
+        (dead, _), alive = asked._servers, both[0].handle
+        both[0].handle = dies_after(both[0], 0)
+        for rest in (5, 10, 20):
+            assert [dead.due(), clock.pass_by(rest - 1), dead.due()] == [False, None, False]
+            clock.pass_by(1)
+            assert [dead.due(), dead.due()] == [True, False]  # for one thread
+            assert not dead.try_again(asked.connection)
+        both[0].handle, both[0].bearing, both[1].bearing = alive, lambda *_: ANSWER, slow(both[1])
+        clock.pass_by(40)
         replies = asked.ask(questions())
         assert dead.living
-        assert both[0].asked
-        assert dead._rest == pytest.approx(0.05)  # an answer came
+        assert any("History" in prompt for prompt in both[0].asked)
+        after(both[0], 0, die)
+        asked.ask(questions(6))
+        clock.pass_by(5)
+        assert dead.due()  # it answered meanwhile, so the rest is short again
     assert not np.isnan(margins(replies)).any()
 
 
@@ -152,7 +169,7 @@ def slow(server):
     return bearing
 
 
-def test_a_server_with_another_model_does_not_come_back():
+def test_a_server_with_another_model_does_not_come_back(clock):
     with fakes("m", "m") as both:
         asked = session(both)
         after(both[0], 0, die)
@@ -160,6 +177,7 @@ def test_a_server_with_another_model_does_not_come_back():
         assert not asked._servers[0].living
         both[0].model, both[0].bearing, both[1].bearing = "another", lambda *_: ANSWER, slow(both[1])
         both[0].asked.clear()
+        clock.pass_by(5)
         replies = asked.ask(questions())
         assert "must have one model" in str(asked._servers[0].problem)
         assert all("History" not in prompt for prompt in both[0].asked)
@@ -198,11 +216,10 @@ def test_different_models_are_refused():
 
 
 def test_an_address_that_is_down_at_the_start_is_left_out(caplog):
-    with fakes("m", "m") as both:
-        both[0].faults.extend([503] * 99)
+    with fakes("m") as (there,):
         with FakeServer("completions") as gone:
             pass
-        clients = [Client(url, 5.0, 0) for url in (gone.url, both[1].url)]
+        clients = [Client(url, 5.0, 0) for url in (gone.url, there.url)]
         asked = Session(connect_all(clients, lambda client: connect(client, Prompt.read("compact"))), 2)
         assert not np.isnan(margins(asked.ask(questions(4)))).any()
         assert "The other addresses begin without it." in caplog.text

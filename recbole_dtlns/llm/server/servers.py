@@ -81,6 +81,11 @@ class Server:
         self._leave_out(problem)
         return True
 
+    def forgive(self) -> None:
+        """Ask it again as if nothing had happened."""
+        with self._lock:
+            self.living, self._in_a_row = True, 0
+
     def due(self) -> bool:
         """Whether a server that was left out may be tried now; the caller that is told so has to try it."""
         with self._lock:

@@ -81,14 +81,16 @@ class Session:
         return block.replies
 
     def _revive(self) -> None:
-        """If no server is left, try all of them again.
+        """If no server is left, try all of them again. The only server there is is just asked again.
 
         Raises:
             UserError: none is back.
         """
         if any(server.living for server in self._servers):
             return
-        if not any(server.try_again(self.connection, patient=True) for server in self._servers):
+        if len(self._servers) == 1:
+            self._servers[0].forgive()
+        elif not any(server.try_again(self.connection, patient=True) for server in self._servers):
             raise self._servers[-1].problem
 
     def _run(self, block: Block) -> None:
