@@ -22,7 +22,8 @@ _HOW_TO_START = """judge=server needs the address of a server: set --server_url.
   vllm serve Qwen/Qwen2.5-7B-Instruct --enable-prefix-caching      (--server_url=http://localhost:8000)
   python -m sglang.launch_server --model-path Qwen/Qwen2.5-7B-Instruct --port 30000      (http://localhost:30000)
   llama-server -m model.gguf -np 4 -c 16384 --port 8080      (http://localhost:8080)
-A key, where one is needed, goes into the environment variable RECBOLE_DTLNS_API_KEY."""
+Several addresses with one model are separated by commas. A key, where one is needed, goes into the environment variable
+RECBOLE_DTLNS_API_KEY."""
 
 
 class ServerJudge(Judge):
