@@ -88,14 +88,14 @@ def _dispatch(arguments: list[str]) -> int:
 
 def help_text() -> str:
     """What `--help` prints."""
+    listed = [f"  {name:<11} {about}" for name, about in SUBCOMMANDS.items()]
     parser = argparse.ArgumentParser(
         prog="recbole-dtlns",
         usage="%(prog)s [subcommand] --key=value ...",
         description="RecBole's models trained with Dual-Tree LLM-Enhanced Negative Sampling.",
-        epilog=_EPILOG,
+        epilog="\n".join(["subcommands:", *listed, "", _EPILOG]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    listed = parser.add_subparsers(title="subcommands", metavar="")
-    for name, about in SUBCOMMANDS.items():
-        listed.add_parser(name, help=about)
+    parser.add_argument("--version", action="store_true", help="show the version and exit")
+    parser.add_argument("--help_keys", action="store_true", help="list our keys with their start values and exit")
     return parser.format_help()

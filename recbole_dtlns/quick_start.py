@@ -32,7 +32,7 @@ from recbole_dtlns.files.run_folder import (
     run_identity,
     write_config,
 )
-from recbole_dtlns.files.run_log import DETAIL, start_log
+from recbole_dtlns.files.run_log import DETAIL, keep_for_log, start_log
 from recbole_dtlns.files.saved_state import trusting
 from recbole_dtlns.processes.group import decided_by_first, first_on_machine, leave_group, require_same_run, this_rank
 from recbole_dtlns.processes.launch import run_in_processes
@@ -111,6 +111,7 @@ def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]
     Where several processes train, this starts them; each of them calls it again. Only rank 0 knows test.
     """
     began = time.perf_counter()
+    keep_for_log()
     config = inputs.config()
     check_before_work(config)
     processes = processes_of(config.settings)
@@ -209,7 +210,7 @@ def start_run(config: Config, run_dir: Path) -> None:
     for note in method.notes:
         logger.warning(note)
     logger.info(
-        "%s on %s: negatives by %s, judge %s%s",
+        "%s on %s: negatives by %s, judge %s%s.",
         *(config["model"], config.dataset, method.effective or "none", method.judge),
         f", inferred positives in the loss as {method.positives_loss}" if method.positives_loss else "",
     )

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before what reads it: on small data more threads only wait
+
 import torch
 from hypothesis import HealthCheck, settings
 from tiny_llama import save_tiny_llama

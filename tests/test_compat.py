@@ -30,14 +30,6 @@ def test_applying_twice_changes_nothing() -> None:
     assert (Dataset._download, Interaction.sort) == before
 
 
-def test_ray_is_never_imported() -> None:
-    code = (
-        "import sys, recbole_dtlns.quick_start, recbole_dtlns.evaluation.loading, recbole_dtlns.commands.offline;"
-        "assert 'ray' not in sys.modules and 'recbole.quick_start' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
-
-
 def test_without_recbole_the_import_says_the_exact_command() -> None:
     code = (
         "import sys, importlib.util as u; real = u.find_spec\n"

@@ -44,7 +44,7 @@ def other_held_out() -> dict[str, list[tuple[str, str]]]:
         ["--judge=rule"],
         ["--judge=keep_all", "--candidate_source=ItemKNN"],
         ["--judge=rule", "--candidate_source=BPR", "--candidate_config={epochs: 2, embedding_size: 8}"],
-        ["--judge=learned", "--learned_from=rule", "--candidate_topk=12"],
+        ["--judge=learned", "--learned_from=rule", "--candidate_topk=12", "--judge_report=false"],
     ],
     ids=["rule", "knn", "model", "learned"],
 )

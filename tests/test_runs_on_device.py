@@ -1,4 +1,7 @@
-"""Real runs from the command line on `--device`: train, cut off and resume, refresh, and recommend afterwards."""
+"""Real runs from the command line on `--device`: train, cut off and resume, refresh, and recommend afterwards.
+
+On a CPU one of each kind is enough: test_cli.py, training/test_resume.py and training/test_refresh.py have the others.
+"""
 
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from recbole_dtlns.evaluation.loading import on_device
 from recbole_dtlns.files.run_folder import read_result
 
 pytestmark = pytest.mark.device
+on_a_gpu = pytest.mark.skipif("config.getoption('--device') == 'cpu'", reason="proven on a CPU by other tests")
 
 SMALL = ["--data_path=data", "--tree_leaf_size=4", "--train_batch_size=128", "--epochs=3"]
 
@@ -30,15 +34,18 @@ def train(toy: Path, device: str):
 @pytest.mark.parametrize(
     "flags",
     [
-        ["--model=BPR", "--neg_sampler=recbole:dynamic"],
-        ["--model=BPR", "--neg_sampler=srns", "--judge=rule", "--judge_refresh=1"],
-        ["--model=LightGCN", "--neg_sampler=dtl_ns"],
+        pytest.param(["--model=BPR", "--neg_sampler=recbole:dynamic"], marks=on_a_gpu),
+        pytest.param(["--model=BPR", "--neg_sampler=srns", "--judge=rule", "--judge_refresh=1"], marks=on_a_gpu),
+        pytest.param(["--model=LightGCN", "--neg_sampler=dtl_ns"], marks=on_a_gpu),
         ["--model=LightGCN", "--neg_sampler=divns", "--num_negatives=2", "--tree_exclude=0.9"],
-        ["--model=NGCF", "--neg_sampler=ans", "--hidden_size_list=[8,8]"],
+        pytest.param(["--model=NGCF", "--neg_sampler=ans", "--hidden_size_list=[8,8]"], marks=on_a_gpu),
         ["--model=NGCF", "--neg_sampler=dns", "--judge=rule", "--augment_graph=true"],
         ["--model=DGCF", "--neg_sampler=dtl_ns", "--judge=rule", "--n_factors=2", "--n_iterations=1"],
-        ["--model=GCMC", "--neg_sampler=dns", "--judge=rule"],
-        ["--model=BPR", "--neg_sampler=mixgcf", "--candidate_source=BPR", "--candidate_config={epochs: 2}"],
+        pytest.param(["--model=GCMC", "--neg_sampler=dns", "--judge=rule"], marks=on_a_gpu),
+        pytest.param(
+            ["--model=BPR", "--neg_sampler=mixgcf", "--candidate_source=BPR", "--candidate_config={epochs: 2}"],
+            marks=on_a_gpu,
+        ),
     ],
     ids=" ".join,
 )
@@ -58,6 +65,7 @@ def test_a_sequential_run(toy: Path, train) -> None:
     assert train("run", *flags, dataset="timed") == 0
 
 
+@on_a_gpu
 @pytest.mark.parametrize("sampler", ["dtl_ns", "ans", "divns"])
 def test_a_run_that_is_cut_off_ends_where_an_undisturbed_one_ends(sampler: str, train, device: str) -> None:
     flags = [

@@ -9,9 +9,10 @@ import pytest
 from recbole_dtlns import recbole_import
 from recbole_dtlns.cli import main
 from recbole_dtlns.commands.completion import script
-from recbole_dtlns.commands.keys import key_lines, sampler_names
+from recbole_dtlns.commands.keys import key_lines
 from recbole_dtlns.commands.pages import PAGES, SUBCOMMANDS
-from recbole_dtlns.config.declared import all_judges
+from recbole_dtlns.config.choices import LAYERED_MODELS
+from recbole_dtlns.config.declared import all_judges, sampler_names, table
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.false_negatives.judges import JUDGES, OTHER_JUDGES
 from recbole_dtlns.samplers import SAMPLERS
@@ -36,12 +37,14 @@ def test_help_keys_pages_and_completion_import_nothing_heavy() -> None:
     python(code)
 
 
-def test_recbole_is_fixed_when_it_is_imported_after_us() -> None:
+def test_recbole_is_fixed_when_it_is_imported_after_us_and_ray_never_is() -> None:
     code = (
         "import recbole_dtlns, sys; assert 'torch' not in sys.modules\n"
         "from recbole.config import Config; from recbole.data.dataset import Dataset\n"
         "assert Config.compatibility_settings.__module__ == 'recbole_dtlns.compat.packages'\n"
-        "assert Dataset._load_feat._recbole_dtlns"
+        "assert Dataset._load_feat._recbole_dtlns\n"
+        "import recbole_dtlns.quick_start, recbole_dtlns.evaluation.loading, recbole_dtlns.commands.offline\n"
+        "assert 'ray' not in sys.modules and 'recbole.quick_start' not in sys.modules"
     )
     python(code)
 
@@ -66,6 +69,7 @@ def test_help_keys_tells_every_key_with_its_start_value() -> None:
 def test_names_for_completion_are_those_that_run() -> None:
     assert set(all_judges()) == {*JUDGES, *OTHER_JUDGES}
     assert set(sampler_names()) == set(SAMPLERS)
+    assert set(LAYERED_MODELS) == set(table("models with layers"))
 
 
 def complete(*words: str) -> list[str]:

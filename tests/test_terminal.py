@@ -17,7 +17,7 @@ from recbole_dtlns.commands.arguments import config_files
 from recbole_dtlns.compat import display
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.evaluation.closing import metric_table, seconds_text
-from recbole_dtlns.files.run_log import DETAIL, start_log
+from recbole_dtlns.files.run_log import DETAIL, keep_for_log, start_log
 from recbole_dtlns.training.epoch_line import epoch_line, standing
 
 FLAGS = ["--model=BPR", "--dataset=toy", "--data_path=data", "--judge=rule", "--tree_leaf_size=4"]
@@ -30,7 +30,8 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, st
     write_pairs(home / "data" / "toy", toy_split())
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(io.StringIO()) as stderr:
         patch.chdir(home)
-        assert main([*FLAGS, "--epochs=3", "--eval_step=2", "--run_dir=run"]) == 0
+        Path("mine.yaml").write_text("epoch: 3\n")
+        assert main([*FLAGS, "--epochs=3", "--eval_step=2", "--run_dir=run", "--config_files=mine.yaml"]) == 0
         yield home, stderr.getvalue()
 
 
@@ -45,6 +46,31 @@ def test_an_epoch_is_one_line_and_the_log_has_recboles_too(console: tuple[Path, 
     log = (home / "run/run.log").read_text()
     for words in ("train loss", "valid result", "test result", "epoch 1: loss"):
         assert words in log
+
+
+def test_what_is_said_while_the_configuration_is_read_is_in_the_log_too(console: tuple[Path, str]) -> None:
+    home, _ = console
+    first = (home / "run/run.log").read_text().splitlines()[0]
+    assert "WARNING  Unknown key 'epoch' in a configuration file; nothing reads it; did you mean epochs" in first
+
+
+def test_a_log_has_what_was_kept_for_it_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logger = logging.getLogger("recbole_dtlns.mine")
+    for name in ("first", "second"):
+        keep_for_log()
+        logger.warning("early in the %s run", name)
+        start_log(tmp_path / f"{name}.log", "INFO")
+    keep_for_log()
+    logger.warning("of a run that never began")
+    keep_for_log()
+    monkeypatch.setattr(logging.getLogger(), "handlers", logging.getLogger().handlers[-1:])
+    with contextlib.redirect_stderr(io.StringIO()) as output:
+        logger.warning("said at once")
+    assert output.getvalue() == "said at once\n"
+    start_log(tmp_path / "third.log", "WARNING")
+    assert re.findall("early in the \\w+ run", (tmp_path / "first.log").read_text()) == ["early in the first run"]
+    assert (tmp_path / "second.log").read_text().count("\n") == 1
+    assert re.findall("WARNING  (.*)", (tmp_path / "third.log").read_text()) == ["said at once"]
 
 
 def test_a_run_ends_with_metrics_seconds_files_and_the_next_command(console: tuple[Path, str]) -> None:

@@ -46,7 +46,7 @@ def config_files(flags: dict[str, str]) -> list[str]:
     """
     given = flags.pop("config_files", "")
     names = given.split()
-    parts = [part for part in re.split(r"[,;\s]+", given) if part]
+    parts = [part for part in re.split(r"[,;\s]+", given.strip(" []()")) if part]
     if parts != names and not all(Path(name).is_file() for name in names):
         raise UserError(
             f'--config_files="{given}": files are separated by spaces. Write --config_files="{" ".join(parts)}".'
@@ -57,5 +57,5 @@ def config_files(flags: dict[str, str]) -> list[str]:
 def folder_argument(arguments: list[str], command: str) -> Path:
     """Take the run folder, the first word, off the arguments of a subcommand."""
     if not arguments or arguments[0].startswith("-"):
-        raise UserError(f"{command} needs the folder of a run: {command} RUN_DIR [--key=value ...]")
+        raise UserError(f"{command} needs the folder of a run: {command} RUN_DIR [--key=value ...].")
     return Path(arguments.pop(0))

@@ -37,7 +37,8 @@ def main(arguments: list[str]) -> int:
         UserError: the plan cannot be carried out; found before any work.
         KeyboardInterrupt: after the runs at work have saved their state.
     """
-    from recbole_dtlns.comparison.plan.plan_file import check_cells, make_plan
+    from recbole_dtlns.comparison.plan.cell_config import check_cells
+    from recbole_dtlns.comparison.plan.plan_file import make_plan
     from recbole_dtlns.comparison.report import require_packages
     from recbole_dtlns.comparison.run.records import PLAN
     from recbole_dtlns.comparison.search.optuna_trials import require_optuna

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import yaml
 
-from recbole_dtlns.commands.keys import key_lines, sampler_names
+from recbole_dtlns.commands.keys import key_lines
 from recbole_dtlns.commands.pages import SUBCOMMANDS
 from recbole_dtlns.config.choices import DECISIONS, SCORING_METHODS, SERVER_APIS
-from recbole_dtlns.config.declared import all_judges
+from recbole_dtlns.config.declared import all_judges, sampler_names
+from recbole_dtlns.config.recbole_files import recbole_folder
 from recbole_dtlns.errors import UserError
 
 _SHELLS = ("bash", "zsh")
@@ -67,8 +65,9 @@ def script(shell: str) -> str:
 
 def _values() -> dict[str, list[str]]:
     """What stands behind a flag, by the pattern of its name."""
+    models = sorted(path.stem for path in recbole_folder().glob("properties/model/*.yaml"))
     return {
-        "--model|--models|--candidate_source": sorted(path.stem for path in (_recbole() / "model").glob("*.yaml")),
+        "--model|--models|--candidate_source": models,
         "--neg_sampler|--samplers": [*sampler_names(), *_STOCK],
         "--judge|--judges": sorted(all_judges()),
         "--judge_decision": list(DECISIONS),
@@ -82,7 +81,7 @@ def _values() -> dict[str, list[str]]:
 
 def _key_names() -> list[str]:
     """Our keys, RecBole's general ones, and those of `compare` alone."""
-    stock = yaml.safe_load((_recbole() / "overall.yaml").read_text(encoding="utf-8"))
+    stock = yaml.safe_load((recbole_folder() / "properties" / "overall.yaml").read_text(encoding="utf-8"))
     own = [key for key, _, _ in key_lines()]
     entry = (
         "model",
@@ -98,11 +97,3 @@ def _key_names() -> list[str]:
         "output",
     )
     return sorted({*own, *stock, *entry})
-
-
-def _recbole() -> Path:
-    """RecBole's `properties/`; RecBole itself is not imported for it."""
-    spec = importlib.util.find_spec("recbole")
-    if spec is None or not spec.submodule_search_locations:
-        raise UserError("RecBole is not installed where Python looks for it.")
-    return Path(spec.submodule_search_locations[0]) / "properties"

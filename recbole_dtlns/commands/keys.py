@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from recbole_dtlns.config.declared import declared_keys
+from recbole_dtlns.config.declared import declared_keys, sampler_names
 from recbole_dtlns.config.settings import table_lines
 from recbole_dtlns.files.shipped import PROPERTIES
 
@@ -32,11 +32,6 @@ def key_lines() -> list[tuple[str, Any, str]]:
 def keys_text() -> str:
     """What `--help_keys` prints: a line for each key."""
     return "\n".join(f"{key:<22} {start!s:<12} {meaning.rstrip('.')}." for key, start, meaning in key_lines())
-
-
-def sampler_names() -> list[str]:
-    """Names of our samplers."""
-    return sorted(path.stem for path in (PROPERTIES / "sampler").glob("*.yaml"))
 
 
 def _yaml_lines(name: str) -> Iterator[tuple[str, Any, str]]:

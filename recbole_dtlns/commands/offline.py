@@ -26,7 +26,7 @@ from recbole_dtlns.files.run_folder import (
     own_run_dir,
     write_config,
 )
-from recbole_dtlns.files.run_log import start_log
+from recbole_dtlns.files.run_log import keep_for_log, start_log
 from recbole_dtlns.files.saved_state import trusting
 from recbole_dtlns.quick_start import Inputs
 from recbole_dtlns.training.preflight import OFFLINE_CHECKS, check_before_work
@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 def run_identification(inputs: Inputs) -> Path:
     """The offline stage alone: no model, no valid or test pairs, no metrics. Returns the run folder."""
     named = inputs.model or raw_value("model", inputs.command_line, inputs.config_dict, inputs.config_file_list)
+    keep_for_log()
     config = replace(inputs, model=named or "BPR").config()
     if config.method.judge == "none":
         raise UserError("identify needs a judge: set --judge=rule, llm, ... (or leave neg_sampler at dtl_ns).")
@@ -70,7 +71,7 @@ def _identify(config: Config, run_dir: Path, cache_dir: Path) -> None:
     resolved = config.resolved()
     write_config(run_dir / CONFIG, resolved)
     view = read_training_part(config, cache_dir)
-    logger.info("Training split: %d users, %d items, %d pairs", view.n_users, view.n_items, view.matrix.nnz)
+    logger.info("Training split: %d users, %d items, %d pairs.", view.n_users, view.n_items, view.matrix.nnz)
     text = read_text(config)
     identified = identify(view, config.settings, config.method, cache_dir, text, RecBoleModels())
     write_identified(run_dir, view, identified, config, text)

@@ -41,6 +41,7 @@ def _update(folder: Path, output: str, drift: bool, options: dict[str, str]) -> 
     from recbole_dtlns.false_negatives.identification.stage import tree_settings
     from recbole_dtlns.false_negatives.identification.text import TextInUse, check_text, read_text
     from recbole_dtlns.files.cache import StageCache
+    from recbole_dtlns.files.partial import clear_partials
     from recbole_dtlns.files.run_folder import cache_folder
     from recbole_dtlns.files.run_log import start_log
     from recbole_dtlns.quick_start import Inputs
@@ -59,6 +60,7 @@ def _update(folder: Path, output: str, drift: bool, options: dict[str, str]) -> 
     check_text(config)
     start_log(None, "WARNING")
     cache_dir = cache_folder(config.settings.cache_dir, config.dataset)
+    clear_partials(Path(output).absolute().parent, cache_dir, *cache_dir.glob("atomic/*"))
     view, cache = read_training_part(config, cache_dir), StageCache(cache_dir)
     text = TextInUse.of(read_text(config), view, config.settings, config.method, cache)
     report = update_trees(old, output, view, tree_settings(config.settings), cache, text.vectors, drift)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 MINUS = "−"
+_MOST = 8  # decimals: what is smaller is the rounding of a sum
 
 
 def number_text(value: float, decimals: int, sign: bool = False) -> str:
@@ -25,10 +26,17 @@ def decimals_of(spread: float | None, most: int) -> int | None:
 
 def fraction_text(value: float, sign: bool = False) -> str:
     """Four decimals, one above 10; two digits where four decimals would show nothing of it."""
-    if value and abs(value) < 0.00005:
-        mantissa, exponent = f"{value:.1e}".replace("-", MINUS).split("e")
-        return f"{'+' if sign and value > 0 else ''}{mantissa}e{exponent}"
-    return number_text(value, 4 if abs(value) < 10 else 1, sign)
+    decimals = 4 if abs(value) < 10 else 1
+    if abs(value) < 0.00005:
+        decimals = decimals_of(value, _MOST) or decimals
+    return number_text(value, decimals, sign)
+
+
+def interval_text(value: float, low: float, high: float, sign: bool = False) -> str:
+    """A value with the ends of its interval, `.0042 [.0031, .0053]`: four decimals, more where the interval is tiny."""
+    decimals = max(4, (decimals_of((high - low) / 2, _MOST) or 0) - 1)
+    middle, first, last = (number_text(each, decimals, sign) for each in (value, low, high))
+    return f"{middle} [{first}, {last}]"
 
 
 def tick_text(value: float) -> str:

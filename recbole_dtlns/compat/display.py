@@ -21,7 +21,8 @@ def apply_display() -> None:
 def _keep_tensorboard_beside_the_log() -> None:
     """Reason: RecBole writes to `log_tensorboard/LOGNAME` in the working directory, so two runs share one folder.
 
-    Affects: any stack. Goes when RecBole lets a run choose the folder. Without a log of ours the stock folder is used.
+    Affects: any stack. Goes when RecBole lets a run choose the folder. Without a log of ours the stock folder is used,
+    but none for a run that is only loaded.
     """
     import recbole.trainer.trainer as module
 
@@ -33,8 +34,10 @@ def _beside_the_log(stock: Callable[..., Any]) -> Callable[..., Any]:
     def fixed(logger: Any) -> Any:
         from torch.utils.tensorboard import SummaryWriter
 
-        from recbole_dtlns.files.run_log import RUN_LOG
+        from recbole_dtlns.files.run_log import RUN_LOG, tensorboard_is_off
 
+        if tensorboard_is_off():
+            return None
         for handler in logger.handlers:
             if hasattr(handler, "baseFilename") and getattr(handler, RUN_LOG, False):
                 return SummaryWriter(str(Path(handler.baseFilename).parent / "tensorboard"))

@@ -14,6 +14,8 @@ MAX_DIGIT = 32_767
 """Largest digit of an item's code: codes are int16."""
 STOCK_SAMPLERS = ("recbole:uniform", "recbole:popularity", "recbole:dynamic")
 """`neg_sampler`: RecBole's own loader."""
+LAYERED_MODELS = ("BPR", "LightGCN", "NGCF", "SpectralCF", "NCL")
+"""Models whose layers our samplers get; a plugin may add others to `LAYER_SOURCES`."""
 DEFAULT_JUDGE, PLAIN_JUDGE = "learned", "rule"
 """The judge of `dtl_ns` where none is named, and the one that takes its place where it cannot be fitted."""
 JUDGED_ORDER = "JudgedOrder"

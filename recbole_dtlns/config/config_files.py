@@ -16,7 +16,12 @@ from recbole_dtlns.files.yaml_text import read_yaml_file
 
 def typed(key: str, value: Any) -> Any:
     """Raw text of RecBole's keys as the literal it spells; ours stay text and are typed by their table."""
-    if not isinstance(value, str) or key in our_keys():
+    return value if not isinstance(value, str) or key in our_keys() else literal(value)
+
+
+def literal(value: Any) -> Any:
+    """What a raw text spells: a Python literal, `true` or `false`, or else itself. Other values stay as they are."""
+    if not isinstance(value, str):
         return value
     if value.lower() in {"true", "false"}:
         return value.lower() == "true"

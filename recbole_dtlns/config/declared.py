@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from recbole_dtlns.config.choices import STOCK_SAMPLERS
+from recbole_dtlns.config.choices import LAYERED_MODELS, STOCK_SAMPLERS
 from recbole_dtlns.config.judge_declaration import JudgeDeclaration
 from recbole_dtlns.config.nearest import nearest
 from recbole_dtlns.config.parsers import Key
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.shipped import PROPERTIES
 
 _TABLES = {
     "samplers": ("recbole_dtlns.samplers", "SAMPLERS"),
@@ -106,6 +107,21 @@ def asked_judges(judge: str, options: Mapping[str, Any]) -> set[str]:
         new = {other for name in new & set(all_judges()) for other in declared(name).asks(options)} - names
         names |= new
     return names
+
+
+def sampler_names() -> list[str]:
+    """Names of the samplers that come with the package, from their YAML files: torch is not imported for them."""
+    return sorted(path.stem for path in (PROPERTIES / "sampler").glob("*.yaml"))
+
+
+def is_sampler(name: str) -> bool:
+    """Whether `name` is a sampler of ours, of a plugin, or of RecBole's own loader."""
+    return name in STOCK_SAMPLERS or name in sampler_names() or name in table("samplers")
+
+
+def gives_layers(model: str) -> bool:
+    """Whether samplers get the layers of RecBole's model of this name, or of a plugin's."""
+    return model in LAYERED_MODELS or model in table("models with layers")
 
 
 def require_sampler(name: str) -> None:

@@ -10,6 +10,7 @@ from typing import Literal
 import yaml
 
 from recbole_dtlns.config.nearest import near_names
+from recbole_dtlns.config.recbole_files import recbole_folder
 from recbole_dtlns.errors import UserError
 
 PARTS = ("train", "valid", "test")
@@ -66,7 +67,7 @@ def locate(
     if dataset == BUNDLED and data_path is not None and not root.is_dir():
         raise UserError(f"data_path={data_path}: there is no such folder. Name the folder above that of {dataset}.")
     if dataset == BUNDLED:
-        return DataLocation("bundled", BUNDLED, _recbole_folder() / "dataset_example" / BUNDLED, False)
+        return DataLocation("bundled", BUNDLED, recbole_folder() / "dataset_example" / BUNDLED, False)
     _refuse_path_one_too_deep(root, dataset)
     if names[-1] in known_downloads():
         return DataLocation("download", names[-1], root / names[-1], False)
@@ -75,7 +76,7 @@ def locate(
 
 def known_downloads() -> list[str]:
     """Names in RecBole's download table."""
-    return list(yaml.safe_load((_recbole_folder() / "properties/dataset/url.yaml").read_text(encoding="utf-8")))
+    return list(yaml.safe_load((recbole_folder() / "properties/dataset/url.yaml").read_text(encoding="utf-8")))
 
 
 def how_to_supply(name: str) -> str:
@@ -136,9 +137,3 @@ def _unknown(dataset: str, root: Path, explicit: bool) -> str:
         f"the name is neither bundled with RecBole nor in its download table."
         f"{' Near names: ' + ', '.join(near) + '.' if near else ''} {how_to_supply(dataset)}"
     )
-
-
-def _recbole_folder() -> Path:
-    import recbole
-
-    return Path(recbole.__file__).parent

@@ -14,7 +14,7 @@ from recbole_dtlns.config.model_kinds import (
     check_noise,
     draws_negatives,
     takes_negatives,
-    takes_negatives_for_positives,
+    why_negatives_are_unread,
 )
 from recbole_dtlns.config.positives_loss import default_judge, positives_loss
 from recbole_dtlns.config.settings import Settings
@@ -31,7 +31,7 @@ class RunMethod:
     """What will run.
 
     Attributes:
-        sampler: the sampler asked for, `recbole:...` for RecBole's loader; None where the model draws no negatives.
+        sampler: the sampler asked for, `recbole:...` for RecBole's loader; None where the model reads no negatives.
         base: name of the sampler of ours that runs; None on RecBole's own path.
         tree_view: whether the tree view is on top of it.
         effective: what runs, as `result.json` names it: `dtl_ns`, `dns+tree`, `recbole:uniform`; None: no negatives.
@@ -161,14 +161,13 @@ def _stock_method(settings: Settings, config: Any, judge: str | None, reason: st
     if settings.tree_view:
         raise UserError(f"tree_view=true needs a sampler of ours. {reason}")
     arguments = config["train_neg_sample_args"]
+    unread = why_negatives_are_unread(config)
     if not draws_negatives(config):
-        refuse_pairs_without_negatives(config)
+        if unread is None:
+            refuse_pairs_without_negatives(config)
         return RunMethod(None, None, False, None, judge or "none", (reason,))
-    if takes_negatives_for_positives(config):
-        reason += (
-            f" {config['model']} takes every negative that RecBole draws for a positive. Give "
-            "--train_neg_sample_args=None, and it trains on positives alone."
-        )
+    if unread is not None:
+        return RunMethod(None, None, False, None, judge or "none", (f"{reason} {unread}",))
     if settings.neg_sampler in STOCK_SAMPLERS:
         name = settings.neg_sampler
     else:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NamedTuple
 
 from recbole.data.dataloader import UserDataLoader
 from recbole.data.utils import get_dataloader
@@ -13,6 +14,29 @@ from recbole_dtlns.config.choices import JUDGED_ORDER
 from recbole_dtlns.config.declared import declared
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.errors import UserError
+
+
+class UnreadNegatives(NamedTuple):
+    """A model whose loss reads no negative that RecBole draws for it.
+
+    Attributes:
+        when: the values of its keys with which that is so; no key: always.
+        why: what the user should be told, after the model's name.
+    """
+
+    when: Mapping[str, str]
+    why: str
+
+
+_POSITIVES_ALONE = "Give --train_neg_sample_args=None, and it trains on positives alone."
+UNREAD_NEGATIVES: Mapping[str, UnreadNegatives] = {
+    "NCEPLRec": UnreadNegatives({}, "is computed from all of train at once and reads no batch."),
+    "RepeatNet": UnreadNegatives({}, f"takes every negative that RecBole draws for a positive. {_POSITIVES_ALONE}"),
+    "SINE": UnreadNegatives({"loss_type": "CE"}, "compares the positive with all items under loss_type=CE."),
+    "S3Rec": UnreadNegatives({"train_stage": "pretrain"}, "draws negatives itself under train_stage=pretrain."),
+    "BERT4Rec": UnreadNegatives({"loss_type": "BPR"}, "draws the negatives of the items that it masks itself."),
+}
+"""Found by noting which fields of a batch each model's loss reads, and by its code where it could not be run."""
 
 
 def check_packages(model: str) -> None:
@@ -35,14 +59,15 @@ def is_recommendable(config: Any) -> bool:
 def takes_negatives(config: Any) -> bool:
     """Whether the model is given one negative beside each positive, so that our samplers can draw it.
 
-    Pairwise models do: general and knowledge-aware ones, and sequential ones with loss_type=BPR, but for those that
-    mask items of the sequence and draw negatives for these themselves (BERT4Rec).
+    Pairwise models do: general and knowledge-aware ones, and sequential ones with loss_type=BPR, but for those whose
+    loss reads no such negative, and those that mask items of the sequence.
     """
     return (
         config["MODEL_INPUT_TYPE"] == InputType.PAIRWISE
         and config["MODEL_TYPE"] in {ModelType.GENERAL, ModelType.SEQUENTIAL, ModelType.KNOWLEDGE}
         and config["transform"] != "mask_itemseq"
         and draws_negatives(config)
+        and why_negatives_are_unread(config) is None
     )
 
 
@@ -55,13 +80,17 @@ def draws_negatives(config: Any) -> bool:
     )
 
 
-def takes_negatives_for_positives(config: Any) -> bool:
-    """Whether the model learns to rank every item of its batch high, and RecBole puts negatives among them.
+def reads_whole_histories(config: Any) -> bool:
+    """Whether the loss is that of the data set which the model was built with: auto-encoders, ENMF and NCEPLRec."""
+    return get_dataloader(config, "train") is UserDataLoader or config["model"] == "NCEPLRec"
 
-    RepeatNet's loss is over all items and reads no label, but RecBole takes it for a pointwise model, to whose batches
-    it adds negatives with label 0.
-    """
-    return config["model"] == "RepeatNet" and draws_negatives(config)
+
+def why_negatives_are_unread(config: Any) -> str | None:
+    """Why the model's loss reads no negative of its batch, a sentence; None where it does."""
+    unread = UNREAD_NEGATIVES.get(config["model"])
+    if unread is None or any(config[key] != value for key, value in unread.when.items()):
+        return None
+    return f"{config['model']} {unread.why}"
 
 
 def check_judged_model(settings: Settings, config: Any, judge: str) -> None:

@@ -115,9 +115,13 @@ class Config(StockConfig):
         return values
 
     def _build_yaml_loader(self) -> Any:
-        """RecBole's reader of numbers such as 1e-3, without its tags that name Python objects."""
+        """RecBole's reader of numbers such as 1e-3, without its tags that name Python objects.
+
+        It reads RecBole's own files alone, four of them for each configuration, so it is libyaml's where there is one.
+        """
         resolvers = super()._build_yaml_loader().yaml_implicit_resolvers
-        return type("PlainLoader", (yaml.SafeLoader,), {"yaml_implicit_resolvers": resolvers})
+        safe = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        return type("PlainLoader", (safe,), {"yaml_implicit_resolvers": resolvers})
 
     def _load_config_files(self, file_list: Sequence[str] | None) -> dict[str, Any]:
         merged: dict[str, Any] = {}
@@ -191,7 +195,7 @@ class Config(StockConfig):
                     raise UserError(f"Unknown key {key!r} ({source}){nearest(key, read_keys)}")
         for key in self.file_config_dict:
             if key not in read_keys:
-                near = nearest(str(key), read_keys)
+                near = nearest(str(key), read_keys) or "."
                 logger.warning("Unknown key %r in a configuration file; nothing reads it%s", key, near)
 
     def _set_stock_sampler(self) -> None:

@@ -40,11 +40,11 @@ class SplitStatistics:
     def lines(self) -> list[str]:
         """The lines for the log: what was counted, then what train does not hold, if anything."""
         lines = [
-            f"The split in use: {self.users} users, {self.items} items, density {self.density:.4%}",
-            f"Interactions: {self.train} train, {self.valid} valid, {self.test} test",
+            f"The split in use: {self.users} users, {self.items} items, density {self.density:.4%}.",
+            f"Interactions: {self.train} train, {self.valid} valid, {self.test} test.",
         ]
         if self.users_outside_train or self.items_outside_train:
-            lines.append(f"Not in train: {self.users_outside_train} users, {self.items_outside_train} items")
+            lines.append(f"Not in train: {self.users_outside_train} users, {self.items_outside_train} items.")
         return lines
 
 

@@ -16,10 +16,11 @@ from recbole_dtlns.data.build import BuiltSplit, build_split
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.inferred import read_inferred
 from recbole_dtlns.files.run_checksums import refuse_changed
-from recbole_dtlns.files.run_folder import CONFIG, INFERRED, cache_folder
+from recbole_dtlns.files.run_folder import CHECKPOINT, CONFIG, INFERRED, cache_folder
+from recbole_dtlns.files.run_log import without_tensorboard
 from recbole_dtlns.files.saved_state import read_state, trusting
 from recbole_dtlns.training.assemble import Prepared, prepare
-from recbole_dtlns.training.trainer import CHECKPOINT, RUN_CONFIG, SPLIT_HASH
+from recbole_dtlns.training.trainer import RUN_CONFIG, SPLIT_HASH
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def load_run(
         inferred = Path(run_dir) / INFERRED
         refuse_changed(inferred)
         positives = read_inferred(inferred) if inferred.is_file() else None
-        prepared = prepare(config, split, positives, None, for_training=False)
+        with without_tensorboard():
+            prepared = prepare(config, split, positives, None, for_training=False)
     prepared.model.load_state_dict(checkpoint["state_dict"])
     prepared.model.load_other_parameter(on_device(checkpoint["other_parameter"], config["device"]))
     prepared.model.eval()

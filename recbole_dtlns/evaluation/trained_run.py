@@ -20,11 +20,10 @@ from recbole_dtlns.evaluation.leaks import LeakChecks
 from recbole_dtlns.false_negatives.identification.identified import Identification
 from recbole_dtlns.false_negatives.report.overlap import looks_filtered
 from recbole_dtlns.files.result_schema import Result
-from recbole_dtlns.files.run_folder import RESULT
+from recbole_dtlns.files.run_folder import CHECKPOINT, RESULT
 from recbole_dtlns.files.run_log import DETAIL
 from recbole_dtlns.training.assemble import Prepared
 from recbole_dtlns.training.hardness.replay import hardness_fields
-from recbole_dtlns.training.trainer import CHECKPOINT
 
 logger = logging.getLogger(__name__)
 

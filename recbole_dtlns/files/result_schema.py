@@ -139,6 +139,10 @@ class LeakCheck(TypedDict):
     found: Annotated[str, "what was counted"]
 
 
+# Names of checks. Under the reference protocol these do not pass: that is what such a run is marked for.
+MASK_CHECKS = {part: f"the ranking of {part} leaves out seen pairs alone" for part in ("valid", "test")}
+
+
 class External(TypedDict):
     """An input made elsewhere."""
 
@@ -179,8 +183,8 @@ class Configured(TypedDict):
     schema_version: Annotated[int | None, "version of these fields; null in results from before they had one"]
     model: Annotated[str | None, "RecBole's name of the model; null for `identify`, which trains none"]
     dataset: Annotated[str, "name of the data set"]
-    neg_sampler: Annotated[str | None, "the sampler asked for; null for models that draw no negatives"]
-    neg_sampler_effective: Annotated[str | None, "the sampler that ran, such as `dns+tree`"]
+    neg_sampler: Annotated[str | None, "the sampler asked for; null where the loss reads no negatives"]
+    neg_sampler_effective: Annotated[str | None, "the sampler that ran, such as `dns+tree`; null: none"]
     judge: Annotated[str, "the judge; `none`: no inferred positives"]
     positives_loss: Annotated[str | None, "`pairs` or `list`; null without inferred positives in the loss"]
     protocol: Annotated[str, "`honest` or `reference`"]

@@ -22,6 +22,7 @@ from recbole_dtlns.files.yaml_text import read_yaml_file
 
 RESULT, CONFIG, LOG, INFERRED = "result.json", "config.yaml", "run.log", "inferred_positives.tsv"
 EXAMPLES = "inferred_examples.json"
+CHECKPOINT = "checkpoint.pth"
 # Keys that change where a run computes and writes or how much it says, but not what it computes.
 _NOT_IDENTITY = frozenset(
     {

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from recbole.data.dataloader import KnowledgeBasedDataLoader, TrainDataLoader, UserDataLoader
+from recbole.data.dataloader import KnowledgeBasedDataLoader, TrainDataLoader
 from recbole.data.utils import create_samplers, get_dataloader
 from recbole.utils import EvaluatorType, init_seed
 
+from recbole_dtlns.config.model_kinds import draws_negatives, reads_whole_histories
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data import augmented, loaders
 from recbole_dtlns.data.augmented import InferredIds
@@ -105,18 +106,13 @@ def build_model(config: Config, split: BuiltSplit, extra: InferredIds | None) ->
     Models that read whole histories (auto-encoders) have them, and so their loss, with `extra` under `augment_loss`.
     """
     settings = config.settings
-    wanted = settings.augment_graph or (config.pairs_in_loss and _reads_users(config))
+    wanted = settings.augment_graph or (config.pairs_in_loss and reads_whole_histories(config))
     graph = _augmented(split, extra) if extra is not None and wanted else split.train
     init_seed(config["seed"], config["reproducibility"])
     model = config.model_class(config, graph).to(config["device"])
     if not this_rank().is_first:  # dropout and RecBole's own negatives differ between ranks
         init_seed(config["seed"] + this_rank().number, config["reproducibility"])
     return model
-
-
-def _reads_users(config: Config) -> bool:
-    """Auto-encoders and ENMF read whole histories from the data set they are built with: that is their loss."""
-    return get_dataloader(config, "train") is UserDataLoader
 
 
 def check_split(config: Config, split: BuiltSplit) -> None:
@@ -136,7 +132,7 @@ def check_split(config: Config, split: BuiltSplit) -> None:
         augmented.positives_matrix(split.train),
     )
     full = np.flatnonzero(np.diff(seen.tocsr().indptr) >= split.dataset.item_num - 1)
-    if len(full) and config.method.effective is not None:  # where no negatives are drawn such a user does no harm
+    if len(full) and draws_negatives(config):  # where no negatives are drawn such a user does no harm
         shown = ", ".join(tokens_of(split.dataset, "user")[full[:5]].tolist())
         raise UserError(
             f"{counted(len(full), 'user')} with every item ({shown}{', ...' if len(full) > 5 else ''}): nothing is "

@@ -6,11 +6,11 @@ import logging
 from typing import Any
 
 import torch
-from recbole.data.dataloader import UserDataLoader
 from recbole.data.interaction import Interaction
 from recbole.data.transform import construct_transform
 from recbole.utils import ModelType
 
+from recbole_dtlns.config.model_kinds import reads_whole_histories
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data.augmented import InferredIds, positives_matrix
 from recbole_dtlns.data.build import BuiltSplit
@@ -76,7 +76,7 @@ def make_step(
 
 
 def _weigh_without_loss(config: Config, train_data: Any) -> None:
-    if isinstance(train_data, UserDataLoader):
+    if reads_whole_histories(config):
         logger.warning("%s takes no weights: every inferred positive counts like a real one.", config["model"])
         return
     logger.info("%s has no BPRLoss: rows are drawn in proportion to their weight instead.", config["model"])

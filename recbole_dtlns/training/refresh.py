@@ -81,7 +81,7 @@ class Refresher:
             InferredIds.from_tokens(self.split.dataset, inferred.users, inferred.items, inferred.weight), train_data
         )
         logger.info(
-            "Before epoch %d: %d inferred positives from the model's own candidates, %d of them new",
+            "Before epoch %d: %d inferred positives from the model's own candidates, %d of them new.",
             *(epoch, len(self.extra), len(np.setdiff1d(self._codes(self.extra), self._codes(before)))),
         )
 

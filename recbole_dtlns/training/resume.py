@@ -99,7 +99,7 @@ def resume(trainer: Any, train_data: Any) -> bool:
     if trainer.step is not None:
         trainer.step.load_state_dict(own["sampler"])
     set_random_states(own["random"])
-    logger.info(f"Resumed at epoch {trainer.start_epoch} from {trainer.run_dir / RESUME}")
+    logger.info(f"Resumed at epoch {trainer.start_epoch} from {trainer.run_dir / RESUME}.")
     return True
 
 

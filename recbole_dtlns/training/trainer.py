@@ -16,7 +16,7 @@ from recbole.model.abstract_recommender import AbstractRecommender
 from recbole.utils import get_trainer
 
 from recbole_dtlns.files.epoch_log import EPOCHS, HARDNESS, write_row
-from recbole_dtlns.files.run_folder import plain
+from recbole_dtlns.files.run_folder import CHECKPOINT, plain
 from recbole_dtlns.processes.group import decided_by_first, this_rank
 from recbole_dtlns.training.epoch_line import epoch_line, hardness_line, standing
 from recbole_dtlns.training.hardness.meter import HardnessMeter
@@ -30,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 Step = SampledStep | WeightedStep
 
-CHECKPOINT = "checkpoint.pth"
 PAIRS_AT_ONCE = 4096  # RecBole's own start value of eval_batch_size
 SPLIT_HASH = "dtlns_split_hash"
 # Both among RecBole's `other_parameter`, so that stock RecBole reads our checkpoints.

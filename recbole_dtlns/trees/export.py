@@ -11,6 +11,7 @@ from typing import Any
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import write_atomically
 from recbole_dtlns.files.origin import sidecar
+from recbole_dtlns.files.partial import clear_partials
 from recbole_dtlns.trees.codes import CodeTable, write_codes
 from recbole_dtlns.trees.stage import Trees
 
@@ -43,6 +44,7 @@ def export_codes(folder: str, trees: Trees, train_hash: str, about: dict[str, An
     Raises:
         UserError: a token with a line end, or the folder cannot be written.
     """
+    clear_partials(Path(folder))
     for name, table, source in ((CO_FILE, trees.co, "item graph"), (SE_FILE, trees.se, trees.vector_origin)):
         write_tree(Path(folder) / name, table, {**about, "source": source, "train_hash": train_hash})
     logger.info("Wrote the codes of both trees to %s and %s in %s.", CO_FILE, SE_FILE, folder)

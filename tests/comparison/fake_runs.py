@@ -8,7 +8,8 @@ from fake_result import fake_result
 
 from recbole_dtlns.comparison.plan.plan import ComparisonPlan
 from recbole_dtlns.comparison.plan.rows import make_row
-from recbole_dtlns.comparison.run.runs import Run, run_config, run_flags
+from recbole_dtlns.comparison.run.config_of_run import run_config
+from recbole_dtlns.comparison.run.runs import Run, run_flags
 from recbole_dtlns.files.result_schema import Result
 from recbole_dtlns.files.run_folder import CONFIG, RESULT, write_config
 

@@ -2,12 +2,17 @@
 
 import importlib.util
 import json
+import subprocess
+from types import SimpleNamespace
 
 import pytest
+from forked import ForkedRun
 from toy import toy_split, write_pairs
 
 from recbole_dtlns import cli
 from recbole_dtlns.commands import compare
+from recbole_dtlns.comparison import report
+from recbole_dtlns.comparison.run import execute
 from recbole_dtlns.comparison.run.records import read_comparison
 from recbole_dtlns.quick_start import run_recbole_dtlns
 
@@ -24,11 +29,15 @@ SEEDS = ["toy/BPR/dns/seed-5", "toy/BPR/dns/seed-6", "toy/BPR/mixgcf+pos@rule/se
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory):
-    """Exit status of the finished comparison; the working directory holds data/toy and compared/."""
+    """Exit status of the finished comparison; the working directory holds data/toy and compared/.
+
+    Its runs are copies of this process; tests/test_quickstart.py starts them as `compare` does.
+    """
     home = tmp_path_factory.mktemp("comparison")
     write_pairs(home / "data" / "toy", toy_split())
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
+        patch.setattr(execute, "subprocess", SimpleNamespace(**{**vars(subprocess), "Popen": ForkedRun}))
         yield home, cli.main(["compare", *WORDS, "--seeds=2"])
 
 
@@ -67,12 +76,14 @@ def test_a_run_does_not_depend_on_those_beside_it(compared):
     assert beside["test_result"] == pytest.approx(dict(alone["test_result"]))
 
 
-def test_second_start_repeats_nothing_and_names_a_damaged_run(compared, capsys):
+def test_second_start_repeats_nothing_and_names_a_damaged_run(compared, capsys, monkeypatch):
     """The run folder alone is enough: the plan lies in it."""
     home, _ = compared
     path = home / "compared/runs" / SEEDS[0] / "result.json"
     whole, before = path.read_text(), modified(home)
-    assert cli.main(["compare", "--run_dir=compared"]) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(report, "write_report", lambda _, folder: folder / "report.html")
+        assert cli.main(["compare", "--run_dir=compared"]) == 0
     assert "0 runs to make; 4 runs finished before." in capsys.readouterr().err
     assert modified(home) == before
     path.write_text(whole[: len(whole) // 2])

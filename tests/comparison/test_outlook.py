@@ -8,9 +8,10 @@ from fake_runs import FIXED, FakeProgram, small_plan, write_made
 
 from recbole_dtlns.comparison.run import execute, outlook
 from recbole_dtlns.comparison.run.campaign import carry_out, write_plan
+from recbole_dtlns.comparison.run.config_of_run import run_config
 from recbole_dtlns.comparison.run.outlook import cost_text, plan_text, so_far
 from recbole_dtlns.comparison.run.records import FAILED
-from recbole_dtlns.comparison.run.runs import run_config, runs_of
+from recbole_dtlns.comparison.run.runs import runs_of
 from recbole_dtlns.files.run_folder import CONFIG, write_config
 
 DNS = "toy/BPR/dns"

@@ -7,9 +7,9 @@ import pytest
 import yaml
 from plan_parts import plan, write
 
-from recbole_dtlns.comparison.plan.cell_config import CellConfig
+from recbole_dtlns.comparison.plan.cell_config import CellConfig, check_cells
 from recbole_dtlns.comparison.plan.plan import ComparisonPlan
-from recbole_dtlns.comparison.plan.plan_file import DEFAULT_ROWS, check_cells, make_plan, read_plan
+from recbole_dtlns.comparison.plan.plan_file import DEFAULT_ROWS, make_plan, read_plan
 from recbole_dtlns.comparison.plan.rows import make_row
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.samplers import SAMPLERS

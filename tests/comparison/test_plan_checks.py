@@ -6,8 +6,8 @@ import pytest
 import yaml
 from plan_parts import plan, write
 
-from recbole_dtlns.comparison.plan.cell_config import CellConfig
-from recbole_dtlns.comparison.plan.plan_file import check_cells, make_plan, read_plan
+from recbole_dtlns.comparison.plan.cell_config import CellConfig, check_cells
+from recbole_dtlns.comparison.plan.plan_file import make_plan, read_plan
 from recbole_dtlns.comparison.run.campaign import write_plan
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.errors import UserError
@@ -177,7 +177,7 @@ def test_a_shared_range_that_fits_passes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
 def test_every_shipped_plan_can_be_read_and_its_cells_on_the_bundled_data_can_run(path: Path) -> None:
-    parsed = read_plan(path)
+    parsed = make_plan({"plan": str(path)})
     cells = parsed.cells()
     assert len({cell.folder for cell in cells}) == len(cells)
     asks = "llm" in parsed.judges or any("llm_model" in keys for keys in parsed.judge_keys.values())
@@ -188,7 +188,7 @@ def test_every_shipped_plan_can_be_read_and_its_cells_on_the_bundled_data_can_ru
 @pytest.mark.parametrize("name", ["ml-100k-bpr", "ml-100k-lightgcn", "amazon-sports", "full"])
 def test_shipped_plans_have_baselines_references_and_ablations(name: str) -> None:
     path = next(path for path in PLANS if path.stem == name)
-    names = [cell.row.name for cell in read_plan(path).cells()]
+    names = [cell.row.name for cell in make_plan({"plan": str(path)}).cells()]
     assert {"recbole:uniform", "recbole:popularity", "recbole:dynamic", "Pop", "ItemKNN", "EASE"} <= set(names)
     assert {"dtl_ns", "mixgcf+pos", "mixgcf+tree", "shuffled_codes", "random_positives"} <= set(names)
     if name == "full":

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from recbole_dtlns.comparison.run.records import read_comparison
-from recbole_dtlns.false_negatives.report.examples import Example, write_examples
+from recbole_dtlns.false_negatives.report.examples_file import Example, write_examples
 
 FLAGS = (
     "--headless",
@@ -116,7 +116,7 @@ def framed(look, report: Path, width: int, body: str):
 CUT = """
 const edge = document.documentElement.clientWidth;
 const out = [];
-const kinds = "svg[role=img], svg[role=img] text, .cards td, .cards tbody th, .verdict, figure";
+const kinds = "svg[role=img], svg[role=img] text, .cards td, .cards tbody th, .verdict, figure, caption span";
 for (const part of document.querySelectorAll(kinds)) {
   const box = part.getBoundingClientRect();
   if (box.width && (box.right > edge + 1 || box.left < -1)) { out.push(part.textContent.trim().slice(0, 40)); }

@@ -4,6 +4,8 @@ import json
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -19,13 +21,24 @@ from recbole_dtlns.comparison.run.records import read_comparison
 from recbole_dtlns.errors import UserError
 
 
-def test_what_is_to_come_is_said_at_the_top(made_report: Path, tmp_path: Path):
+@pytest.fixture(scope="module")
+def later_report(made_report: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a report that was written where an earlier one lay; its comparison is not finished."""
     from recbole_dtlns.comparison.report import write_report
 
-    folder = small(tmp_path / "c", trials=2)
+    home = tmp_path_factory.mktemp("later")
+    folder = small(home / "c", trials=2)
     for seed in (2021, 2022):
         shutil.rmtree(folder / f"runs/ml-100k/BPR/dns/seed-{seed}")
-    page = write_report(read_comparison(folder), tmp_path / "out").read_text(encoding="utf-8")
+    shutil.copytree(made_report, home / "out")  # of a comparison with noise
+    (home / "out" / "report" / "mine.md").write_text("notes")
+    assert (home / "out" / "report" / f"noise-{GROUP}.svg").is_file()
+    write_report(read_comparison(folder), home / "out")
+    return home / "out"
+
+
+def test_what_is_to_come_is_said_at_the_top(made_report: Path, later_report: Path):
+    page = page_of(later_report)
     assert re.findall(r"<li>(\d+ [^<]*)</li>", page)[:2] == ["16 finished runs and 10 trials", "2 not finished"]
     assert "2 runs not finished yet: means are over the seeds that are there." in section_of(page, "summary")
     assert "ml-100k/BPR/dns/seed-2021, ml-100k/BPR/dns/seed-2022." in section_of(page, "failed")
@@ -163,6 +176,10 @@ def test_a_single_run_has_a_report_of_what_it_has(made: Path, tmp_path: Path, ro
     assert f"best epoch {result['best_epoch']} of 12, counted from 0" in summary or row == "EASE"
     assert ("took 4,715 of 18,860 pairs" in summary) == (row == "dtl_ns@rule")
     assert "recommend" not in summary  # no model was kept
+    text = re.sub(r"<[^>]+>", " ", page)
+    assert "of the first seed" not in text
+    assert "first seed:" not in text
+    assert "BPR on ml-100k" not in "".join(re.findall(r"<(?:caption|figcaption).*?</", page, re.DOTALL))
     assert page.count("passed.</strong>") == len(result["checks"])
     assert ("positives" in keys) == (row == "dtl_ns@rule")
     assert "--config_files=" in section_of(page, "commands")
@@ -217,7 +234,9 @@ def test_a_comparison_without_a_finished_run_still_has_a_page(made: Path, tmp_pa
 def test_without_the_extra_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, made: Path):
     from recbole_dtlns.comparison import report
 
-    monkeypatch.setattr(report.importlib.util, "find_spec", lambda name: None)
+    find = report.importlib.util.find_spec
+    absent = ("matplotlib", "jinja2")
+    monkeypatch.setattr(report.importlib.util, "find_spec", lambda name: None if name in absent else find(name))
     with pytest.raises(UserError, match=r"recbole-dtlns\[report\]"):
         report.write_report(read_comparison(made), made)
 
@@ -237,17 +256,21 @@ def test_a_plan_without_a_clean_run_is_reported_at_its_lowest_noise(tmp_path: Pa
     assert not any("without noise" in text for text in clean["summary"].warnings)
 
 
-def test_files_of_an_earlier_report_go_and_others_stay(made_report: Path, tmp_path: Path):
-    from recbole_dtlns.comparison.report import write_report
+def test_a_report_of_runs_without_trials_imports_neither_torch_nor_recbole(tmp_path: Path):
+    folder = small(tmp_path / "made")
+    heavy = {"torch", "recbole", "pandas", "sklearn", "scipy.stats", "matplotlib.pyplot"}
+    code = "import sys; from recbole_dtlns.cli import main\n"
+    code += f"assert main(['report', {str(folder)!r}]) == 0\n"
+    code += f"assert not {heavy} & set(sys.modules), {heavy} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "report.html").is_file()
 
-    shutil.copytree(made_report, tmp_path, dirs_exist_ok=True)  # of a comparison with noise
-    (tmp_path / "report" / "mine.md").write_text("notes")
-    assert (tmp_path / "report" / f"noise-{GROUP}.svg").is_file()
-    small(tmp_path / "d")
-    write_report(read_comparison(tmp_path / "d"), tmp_path)
-    left = {path.name for path in (tmp_path / "report").iterdir()}
+
+def test_files_of_an_earlier_report_go_and_others_stay(later_report: Path):
+    left = {path.name for path in (later_report / "report").iterdir()}
     assert not [name for name in left if name.startswith("noise-")]
-    assert left == {"mine.md", "files.txt", *(tmp_path / "report" / "files.txt").read_text().splitlines()}
+    assert left == {"mine.md", "files.txt", *(later_report / "report" / "files.txt").read_text().splitlines()}
     assert {f"accuracy-{GROUP}.{ending}" for ending in ("md", "csv", "tex", "svg", "png")} <= left
 
 
@@ -299,5 +322,5 @@ def test_mask_checks_of_the_reference_protocol_stand_apart(tmp_path: Path):
     parts = sections(folder)
     outcomes = {line.values["name"]: line.values["outcome"] for line in parts["checks"].tables[-2].lines}
     assert (outcomes[name], outcomes[f"{name} (reference protocol)"]) == ("NOT PASSED", "not passed, as expected")
-    assert parts["checks"].warnings == ["Not passed: checks of every run"]
+    assert parts["checks"].warnings == ["Not passed: checks of every run."]
     assert "any other check that is not passed is told here" in parts["checks"].text[0]

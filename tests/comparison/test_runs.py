@@ -8,7 +8,8 @@ from fake_runs import FIXED, small_plan
 
 from recbole_dtlns.commands.arguments import config_files, flags
 from recbole_dtlns.comparison.run.campaign import write_plan
-from recbole_dtlns.comparison.run.runs import Run, command, run_config, run_flags, runs_of, seeds_of, spell, trials_of
+from recbole_dtlns.comparison.run.config_of_run import run_config
+from recbole_dtlns.comparison.run.runs import Run, command, run_flags, runs_of, seeds_of, spell, trials_of
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.files.run_folder import config_hash
 

@@ -22,9 +22,9 @@ def test_counts_by_hand():
     statistics = split_statistics(by_hand())
     assert statistics == SplitStatistics(4, 6, 4, 2, 3, 9 / 24, 2, 3)
     assert statistics.lines() == [
-        "The split in use: 4 users, 6 items, density 37.5000%",
-        "Interactions: 4 train, 2 valid, 3 test",
-        "Not in train: 2 users, 3 items",
+        "The split in use: 4 users, 6 items, density 37.5000%.",
+        "Interactions: 4 train, 2 valid, 3 test.",
+        "Not in train: 2 users, 3 items.",
     ]
 
 

@@ -13,12 +13,11 @@ from recbole_dtlns.data.item_text import ItemText
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.inferred import InferredPositives
-from recbole_dtlns.false_negatives.report.examples import (
+from recbole_dtlns.false_negatives.report.examples import USERS, make_examples
+from recbole_dtlns.false_negatives.report.examples_file import (
     HISTORY,
     INFERRED_EACH,
     LONGEST,
-    USERS,
-    make_examples,
     one_line,
     read_examples,
     write_examples,

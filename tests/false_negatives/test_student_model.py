@@ -1,3 +1,4 @@
+import functools
 import pickle
 
 import numpy as np
@@ -57,13 +58,12 @@ def test_out_of_fold_predictions_are_of_other_users():
 
 
 def test_folds_learn_yes_and_no_as_log_odds():
-    label = RULE >= 0.7
-    predicted = out_of_fold(FEATURES, label.astype(float), USERS)
-    np.testing.assert_array_equal(predicted, out_of_fold(FEATURES, np.where(label, SURE, -SURE), USERS))
-    assert predicted.min() < -2 < 2 < predicted.max()
+    label, folds = RULE >= 0.7, functools.partial(out_of_fold, FEATURES, users=USERS, folds=2)
     gaps = np.where(np.arange(len(label)) % 3 == 0, np.nan, label)
-    np.testing.assert_array_equal(out_of_fold(FEATURES, gaps, USERS), out_of_fold(FEATURES, 12 * gaps - SURE, USERS))
-    assert np.isnan(out_of_fold(FEATURES, np.ones(len(label)), USERS)).all()
+    predicted = folds(gaps)
+    np.testing.assert_array_equal(predicted, folds(2 * SURE * gaps - SURE))
+    assert predicted.min() < -2 < 2 < predicted.max()
+    assert np.isnan(folds(np.ones(len(label)))).all()
 
 
 def test_folds_are_on_one_scale_where_some_have_two_answers_only():

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import psutil
 import pytest
 from cli_parts import SMALL, train
+from forked import Program
 
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.processes import launch
@@ -108,32 +107,23 @@ def test_ctrl_c_before_a_process_works_ends_it_without_a_word(
 
 
 def test_ctrl_c_ends_spawned_processes_and_keeps_their_state(toy: Path) -> None:
-    command = [
-        *(sys.executable, "-m", "recbole_dtlns", "--model=BPR", "--dataset=toy", "--data_path=data", "--run_dir=run"),
+    words = [
+        *("--model=BPR", "--dataset=toy", "--data_path=data", "--run_dir=run"),
         *(*SMALL, "--nproc=2", "--judge=rule", "--positives_loss=list", "--epochs=100000", "--stopping_step=100000"),
         *("--checkpoint_seconds=0", "--config_files=more.yaml"),
     ]
     Path("more.yaml").write_text("of_nobody: 1\n")
     log = Path("run/run.log")
-    program = subprocess.Popen(
-        command,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a suite in the background ignores it
-    )
-    try:
-        until = time.monotonic() + 240
-        while not (log.exists() and "epoch 2:" in log.read_text()):
-            assert program.poll() is None
-            assert time.monotonic() < until
-            time.sleep(0.2)
-        ranks = psutil.Process(program.pid).children(recursive=True)
-        program.send_signal(signal.SIGINT)
-        output = program.communicate(timeout=60)[1]
-    finally:
-        program.kill()
-    assert program.returncode == 130
+    program = Program(words, toy / "said.txt")
+    program.wait_for(log, 240)
+    until = time.monotonic() + 240
+    while "epoch 2:" not in log.read_text():
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    ranks = psutil.Process(program.pid).children(recursive=True)
+    os.kill(program.pid, signal.SIGINT)
+    assert program.wait() == 130
+    output = (toy / "said.txt").read_text()
     assert "Interrupted." in output
     assert "Traceback" not in output
     assert output.count("Unknown key 'of_nobody'") == 1

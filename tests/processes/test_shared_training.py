@@ -16,7 +16,7 @@ from recbole_dtlns.errors import UserError
 from recbole_dtlns.evaluation.loading import load_run
 from recbole_dtlns.evaluation.result import metrics
 from recbole_dtlns.files.epoch_log import EPOCHS, read_epochs
-from recbole_dtlns.files.run_folder import read_result
+from recbole_dtlns.files.run_folder import CHECKPOINT, read_result
 from recbole_dtlns.files.saved_state import read_state
 from recbole_dtlns.processes import launch
 from recbole_dtlns.processes.gradients import averaging, require_equal, share_values
@@ -24,7 +24,6 @@ from recbole_dtlns.processes.group import decided_by_first, gathered, require_sa
 from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.samplers.base import BaseSampler
 from recbole_dtlns.training.shared_trainer import SharedTraining
-from recbole_dtlns.training.trainer import CHECKPOINT
 
 TWO = launch.Processes(2, 2, 0, "localhost", None)
 SAMPLED = ("--judge=none", "--neg_sampler=srns")

@@ -16,12 +16,11 @@ from toy import toy_split, write_pairs
 
 from recbole_dtlns.data.augmented import InferredIds
 from recbole_dtlns.files.epoch_log import HARDNESS, read_epochs, write_row
-from recbole_dtlns.files.run_folder import read_result
+from recbole_dtlns.files.run_folder import CHECKPOINT, read_result
 from recbole_dtlns.samplers.batch import Choice
 from recbole_dtlns.training.epoch_line import hardness_line
 from recbole_dtlns.training.hardness.held_out import HeldOut
 from recbole_dtlns.training.hardness.meter import FIELDS, HardnessMeter, ShareMeter, is_hardest
-from recbole_dtlns.training.trainer import CHECKPOINT
 
 
 def part(users: list[int], items: list[int], n_users: int = 3, n_items: int = 7) -> Any:

@@ -19,11 +19,10 @@ from recbole_dtlns.data.build import build_split
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.identification.stage import identify
 from recbole_dtlns.false_negatives.inferred import read_inferred
-from recbole_dtlns.files.run_folder import read_result
+from recbole_dtlns.files.run_folder import CHECKPOINT, read_result
 from recbole_dtlns.training.assemble import prepare
 from recbole_dtlns.training.refresh import REFRESHED
 from recbole_dtlns.training.resume import RESUME, RunPlace
-from recbole_dtlns.training.trainer import CHECKPOINT
 
 
 def train(name: str, *flags: str) -> int:
@@ -205,11 +204,15 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]
 
 
 @pytest.mark.parametrize(
-    "flags",
-    [["--model=BPR"], ["--model=NGCF", "--hidden_size_list=[8,8]", "--train_batch_size=200"], ["--model=SimpleX"]],
-    ids=lambda flags: flags[0],
+    ("number", "flags"),  # cut off in the epoch of a refresh, and in the one after it
+    [
+        (2, ["--model=BPR"]),
+        (2, ["--model=NGCF", "--hidden_size_list=[8,8]", "--train_batch_size=200"]),
+        (2, ["--model=SimpleX"]),
+        (3, ["--model=BPR"]),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else str(value),
 )
-@pytest.mark.parametrize("number", [2, 3])  # cut off in the epoch of a refresh, and in the one after it
 def test_resumed_equals_undisturbed(toy: Path, undisturbed: Callable[..., Path], flags: list[str], number: int) -> None:
     folders = [undisturbed(*flags), toy / "broken"]
     with pytest.MonkeyPatch.context() as patch:

@@ -10,9 +10,9 @@ from torch import nn
 from toy import toy_split, write_pairs
 
 from recbole_dtlns.cli import main
+from recbole_dtlns.files.run_folder import CHECKPOINT
 from recbole_dtlns.quick_start import run_recbole_dtlns
 from recbole_dtlns.training.layers import LAYER_SOURCES, BPRLayers
-from recbole_dtlns.training.trainer import CHECKPOINT
 
 
 class HingeBPR(BPR):

@@ -8,14 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from recbole.utils import ModelType
-
 from recbole_dtlns.comparison.plan.rows import METHOD_ROWS, Row, make_row
 from recbole_dtlns.config.choices import DEFAULT_JUDGE
 from recbole_dtlns.config.config_files import raw_value
-from recbole_dtlns.config.declared import declared
-from recbole_dtlns.config.models import model_class
-from recbole_dtlns.training.layers import LAYER_SOURCES
+from recbole_dtlns.config.declared import declared, gives_layers
+from recbole_dtlns.config.models import is_sequential
 
 
 @dataclass(frozen=True)
@@ -146,11 +143,7 @@ class ComparisonPlan:
         named, protocol = (raw_value(key, *sources) for key in ("positives_loss", "protocol"))
         if named is not None:
             return bool(named == "list")
-        return (
-            declared(judge).prefers_lists
-            and protocol != "reference"
-            and model_class(model).type != ModelType.SEQUENTIAL
-        )
+        return declared(judge).prefers_lists and protocol != "reference" and not is_sequential(model)
 
     def _rows_on(self, model: str) -> Iterator[tuple[Row, str]]:
         """Rows and judges on a model of the plan, each with the row that it must stand beside.
@@ -165,7 +158,7 @@ class ComparisonPlan:
             if row.model is None
             for judge in self.judges_of(row)
         ]
-        base = "mixgcf" if model in LAYER_SOURCES else "dns"
+        base = "mixgcf" if gives_layers(model) else "dns"
         present = {(row.name, judge) for row, judge in asked}
         for row, judge in asked:
             yield row, judge

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from recbole_dtlns.comparison.plan.cell_config import check_cells
 from recbole_dtlns.comparison.plan.plan import ComparisonPlan
 from recbole_dtlns.comparison.plan.plan_keys import (
     METRICS,
@@ -29,7 +28,7 @@ from recbole_dtlns.config.permissions import PERMISSIONS, is_allowed, refuse_in_
 from recbole_dtlns.config.plugins import load_allowed, plugin_names
 from recbole_dtlns.errors import UserError
 
-__all__ = ["DEFAULT_ROWS", "check_cells", "make_plan", "read_plan"]
+__all__ = ["DEFAULT_ROWS", "make_plan", "read_plan"]
 
 # Entries of a plan that are flags too; the rest of them; other names.
 _FLAGS = ("datasets", "models", "samplers", "judges", "seeds", "seed", "split_seed", "trials", "search", "noise")
@@ -39,10 +38,13 @@ DEFAULT_ROWS = ["recbole:uniform", "uniform", "dns", "mixgcf", "dtl_ns"]
 
 
 def read_plan(path: Path | str) -> ComparisonPlan:
-    """The plan of a YAML file alone, to be read and not to be carried out: no plugin that it names is loaded.
+    """The plan of a YAML file that `compare` has written, to be read and not to be carried out.
+
+    No plugin that it names is loaded. Its values have their types and were checked when it was written: looking at them
+    again would take the tables of samplers, and so torch.
 
     Raises:
-        UserError: as `make_plan`.
+        UserError: the file cannot be read, or holds no plan.
     """
     return make_plan({"plan": str(path)}, to_read=True)
 
@@ -55,8 +57,7 @@ def make_plan(flags: Mapping[str, str], config_files: Sequence[str] = (), to_rea
             `samplers` (or `rows`), `judges`, `seeds`, `seed`, `split_seed`, `trials`, `search`, `noise`; every other
             key goes to all runs.
         config_files: YAML files for all runs; without any, those of the plan file.
-        to_read: load no plugins that the file names, and take names of samplers and judges that are not known for
-            theirs.
+        to_read: see `read_plan`; names of samplers and judges that are not known are taken for those of plugins.
 
     Raises:
         UserError: a name, type, range or key that cannot be used, or plugins in a file that the user does not allow; no
@@ -89,7 +90,7 @@ def make_plan(flags: Mapping[str, str], config_files: Sequence[str] = (), to_rea
         load_allowed(" ".join(names), own, "allow_plugins" in permissions, flags.get("plan") or ", ".join(files))
     if names:
         permissions = {*permissions, "allow_plugins"}
-    plan = _checked(entries, fixed, files, set(given), known_only=not (to_read and names))
+    plan = _checked(entries, fixed, files, set(given), to_read, known_only=not (to_read and names))
     return replace(plan, allowed=tuple(sorted(permissions)))
 
 
@@ -136,12 +137,14 @@ def _checked(
     fixed: Mapping[str, Any],
     files: Sequence[str],
     flags: Collection[str],
+    to_read: bool,
     known_only: bool,
 ) -> ComparisonPlan:
     if "datasets" not in entries:
         raise UserError("No data set was named. Give --datasets=A,B, or datasets: [A, B] in a plan file.")
-    check_files(files)
-    shared = shared_keys(fixed)
+    if not to_read:
+        check_files(files)
+    shared = dict(fixed) if to_read else shared_keys(fixed)
     if raw_value("metrics", shared, files) is None:
         shared["metrics"] = list(METRICS)
     run_seeds, split_seed = _seeds(entries, files)
@@ -149,9 +152,9 @@ def _checked(
     rows = tuple(dict.fromkeys(make_row(name, known_only) for name in words("samplers", named_rows)))
     judges = tuple(_judge(name, known_only) for name in words("judges", named_judges))
     named = [*judges, *(row.judge for row in rows if row.judge is not None)]
-    judge_keys = deal_out(
-        shared, judge_keys_of(mapping("judge_keys", entries.get("judge_keys")), known_only), named, flags
-    )
+    of_judges = mapping("judge_keys", entries.get("judge_keys"))
+    written = {judge: mapping(f"judge_keys of {judge}", keys) for judge, keys in of_judges.items()}
+    judge_keys = written if to_read else judge_keys_of(written)
     plan = ComparisonPlan(
         datasets=tuple(map(_data_set, words("datasets", entries["datasets"]))),
         models=tuple(map(_model, words("models", entries.get("models", ["LightGCN"])))),
@@ -164,11 +167,12 @@ def _checked(
         noise=tuple(numbers("noise", entries.get("noise", [0.0]), number(0, 1))),
         fixed=shared,
         shared_search=mapping("ranges", entries.get("ranges")),
-        judge_keys=judge_keys,
+        judge_keys=deal_out(shared, judge_keys, named, flags),
         config_files=tuple(files),
     )
-    check_ranges(plan)
-    _check_grid(plan)
+    if not to_read:
+        check_ranges(plan)
+        _check_grid(plan)
     return plan
 
 

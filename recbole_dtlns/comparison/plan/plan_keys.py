@@ -51,18 +51,15 @@ def shared_keys(given: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _value(key, value) for key, value in given.items()}
 
 
-def judge_keys_of(given: Mapping[str, Any], known_only: bool = True) -> dict[str, dict[str, Any]]:
+def judge_keys_of(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Keys of each judge, typed; they must be of identification or judging.
-
-    Without `known_only` a judge may be one of a plugin that is not loaded.
 
     Raises:
         UserError: an unknown judge or key, one of evaluation, training or budget, or a value of the wrong type.
     """
     typed_keys: dict[str, dict[str, Any]] = {}
     for judge, keys in given.items():
-        if known_only:
-            require_judge(judge)
+        require_judge(judge)
         for key in mapping(f"judge_keys of {judge}", keys):
             _refuse_set_here(key, f"judge {judge}")
             if key not in our_keys():

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import recbole
 import yaml
 
 from recbole_dtlns.config.choices import JUDGED_ORDER, STOCK_SAMPLERS
-from recbole_dtlns.config.config_files import typed
+from recbole_dtlns.config.config_files import literal
+from recbole_dtlns.config.declared import is_sampler, table
 from recbole_dtlns.config.declared import require_judge as known_judge
 from recbole_dtlns.config.nearest import nearest
+from recbole_dtlns.config.recbole_files import recbole_folder
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.samplers import SAMPLERS
 
 METHOD = "dtl_ns"
 JUDGE_ROW = "judge"
@@ -107,8 +106,8 @@ def make_row(name: str, known_only: bool = True) -> Row:
 
 def _sampler_row(name: str, known_only: bool) -> Row:
     base, *added = name.split("+")
-    if known_only and base not in SAMPLERS and base not in STOCK_SAMPLERS:
-        names = [*SAMPLERS, *STOCK_SAMPLERS, *ALIASES, *CONTROLS, JUDGE_ROW, *REFERENCES]
+    if known_only and not is_sampler(base):
+        names = [*table("samplers"), *STOCK_SAMPLERS, *ALIASES, *CONTROLS, JUDGE_ROW, *REFERENCES]
         raise UserError(
             f"There is no row {name!r}{nearest(base, names) or '.'} A row is one of {', '.join(names)}, or judge=NAME; "
             "samplers take +tree, +pos or +list, and +reference behind the name."
@@ -177,6 +176,6 @@ def _reference_keys(model: str) -> dict[str, Any]:
 
 def _stock_values(name: str) -> dict[str, Any]:
     """The content of one of RecBole's property files."""
-    path = Path(recbole.__file__).parent / "properties" / f"{name}.yaml"
+    path = recbole_folder() / "properties" / f"{name}.yaml"
     values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    return {key: typed(key, value) for key, value in values.items()}  # YAML reads 1e-05 as text
+    return {key: literal(value) for key, value in values.items()}  # YAML reads 1e-05 as text

@@ -59,8 +59,9 @@ def write_report(comparison: Comparison, folder: Path, ours: str | None = None, 
                 write_atomically(parts / f"{table.name}.{ending}", written(table).encode())
         for picture in section.all_pictures:
             figures[picture.name] = write_figure(parts, picture.draw(), picture.name, picture.title, picture.alt)
-    kind = "Run" if source.single else "Comparison"
-    head = Head(f"{kind} {comparison.name}", list(_facts(comparison)), source.ours, chips_of(source), Path(folder))
+    subject = source.groups[0].title if len(source.groups) == 1 else ""
+    title, facts = f"{'Run' if source.single else 'Comparison'} {comparison.name}", list(_facts(comparison))
+    head = Head(title, facts, source.ours, chips_of(source), Path(folder), subject)
     text = page(head, sections, figures)
     target = Path(folder) / PAGE
     write_atomically(target, text.encode())

@@ -9,6 +9,7 @@ import re
 from recbole_dtlns.comparison.number_text import (
     decimals_of,
     fraction_text,
+    interval_text,
     number_text,
     p_text,
     percent_text,
@@ -48,10 +49,11 @@ def shown(value: Value, kind: str = "text") -> str:
     if isinstance(value, Spread):
         return _spread(value, kind)
     if isinstance(value, Interval):
-        text = _number(value.value, kind)
         if value.low is None or value.high is None:
-            return text
-        return f"{text} [{_number(value.low, kind)}, {_number(value.high, kind)}]"
+            return _number(value.value, kind)
+        if kind in {"metric", "signed"} and abs(value.value) < 10:
+            return interval_text(value.value, value.low, value.high, kind == "signed")
+        return f"{_number(value.value, kind)} [{_number(value.low, kind)}, {_number(value.high, kind)}]"
     if isinstance(value, str):
         return value or MISSING
     if value is None or value != value:
@@ -78,7 +80,7 @@ def _number(value: float, kind: str) -> str:
     if kind == "p":
         return p_text(value)
     if kind == "percent":
-        return percent_text(value)
+        return percent_text(value, 1 if abs(value) >= 0.01 else max(1, decimals_of(100 * value, 4) or 1))
     if kind == "effect":
         return number_text(value, 2)
     if kind == "count":

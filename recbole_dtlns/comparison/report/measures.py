@@ -42,6 +42,11 @@ def mask_gain(row: Row, metric: str) -> Spread | None:
     return spread(gains)
 
 
+def of_several_seeds(rows: Iterable[Row], text: str) -> str:
+    """A text about seeds, or nothing where no row has more than one."""
+    return text if any(len(row.runs) > 1 for row in rows) else ""
+
+
 def precision_of(row: Row) -> list[dict[str, float]]:
     """Inferred positives of the first seed by judge probability: `low`, `high`, `pairs`, `valid`, `test`."""
     return next(iter(_bins(row)), [])

@@ -35,6 +35,7 @@ class Head:
         ours: label of the row that is set off in every table.
         chips: a button for each row that figures show; empty where there is nothing to choose from.
         folder: where the page is written; links to runs are relative to it.
+        subject: `BPR on ml-100k` where the page is of that alone, so that no heading need repeat it; else empty.
     """
 
     title: str
@@ -42,6 +43,7 @@ class Head:
     ours: str | None
     chips: Sequence[Chip]
     folder: Path
+    subject: str = ""
 
 
 def page(head: Head, sections: Sequence[Section], figures: Mapping[str, Drawn]) -> str:
@@ -57,7 +59,7 @@ def page(head: Head, sections: Sequence[Section], figures: Mapping[str, Drawn]) 
 
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.globals |= {"table_cells": partial(_cells, head), "most_commands": _TOO_MANY_COMMANDS}
-    environment.filters |= {"whole": _unbroken, "breaking": _breaking}
+    environment.filters |= {"whole": _unbroken, "breaking": _breaking, "name": _name, "brief": partial(_brief, head)}
     template = environment.from_string(_shipped("page.html.j2"))
     return template.render(
         head=head,
@@ -80,7 +82,7 @@ def _cells(head: Head, table: Table) -> dict[str, Any]:
 
     A folded table that no paper has room for is not `printed`: Chromium would shrink the whole page to it.
     """
-    table = for_page(table, head.ours)
+    table = for_page(table, head.ours, not head.chips)
     columns, lines = cells(table, with_marks=False)
     shown = []
     for line, row in zip(table.lines, lines, strict=True):
@@ -124,6 +126,18 @@ def _breaking(text: str) -> str:
     from markupsafe import Markup, escape
 
     return Markup(re.sub(r"@|(?<=[a-z])(?=[A-Z])", r"\g<0><wbr>", str(escape(text))))
+
+
+def _name(label: str) -> str:
+    """The label of a row, which may fall apart between its words, `uniform+list@learned`."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"(?=[+@])", "<wbr>", str(escape(label))))
+
+
+def _brief(head: Head, title: str) -> str:
+    """A heading without what the whole page is about."""
+    return title.removesuffix(f": {head.subject}") if head.subject else title
 
 
 def _kind(kind: str, text: str) -> str:

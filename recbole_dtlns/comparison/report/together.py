@@ -11,9 +11,18 @@ _FEWEST = 4
 """Lines from which on a count that is the same in all of them is no column of its own."""
 
 
-def for_page(table: Table, ours: str | None) -> Table:
-    """The table for the page; its files have every line and column."""
-    kept = replace(table, columns=tuple(column for column in table.columns if not column.in_file))
+def for_page(table: Table, ours: str | None, single: bool = False) -> Table:
+    """The table for the page; its files have every line and column.
+
+    Args:
+        table: of a section.
+        ours: label of our row.
+        single: there is one row alone, whose label needs no column where the next one names the lines too.
+    """
+    columns = [column for column in table.columns if not column.in_file]
+    if single and len(columns) > 1 and columns[0].key == "row" and columns[1].kind == "text" and len(table.lines) > 1:
+        columns = columns[1:]
+    kept = replace(table, columns=tuple(columns))
     return _without_constants(_together(kept, ours) if kept.shared else kept)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from recbole_dtlns.comparison.run.records import Comparison, RunRecord
 from recbole_dtlns.comparison.run.runs import seeds_of, trials_of
 from recbole_dtlns.comparison.search.space import ranges_of
-from recbole_dtlns.evaluation.leaks import MASK_CHECKS
+from recbole_dtlns.files.result_schema import MASK_CHECKS
 
 Check = dict[str, Any]
 # Keys of the budget and of evaluation that must not differ between the rows of a comparison.

@@ -20,8 +20,9 @@ from typing import Any
 
 import recbole_dtlns
 from recbole_dtlns.comparison.plan.plan import ComparisonPlan
+from recbole_dtlns.comparison.run.config_of_run import run_config
 from recbole_dtlns.comparison.run.records import RUNS, WHAT_TO_DO, trained_result
-from recbole_dtlns.comparison.run.runs import Run, command, run_config
+from recbole_dtlns.comparison.run.runs import Run, command
 from recbole_dtlns.comparison.run.same_inputs import SameInputs
 from recbole_dtlns.config.config_files import read_yaml
 from recbole_dtlns.config.run_config import Config
@@ -29,8 +30,7 @@ from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.machine import usable_cores
 from recbole_dtlns.files.owner import RUN_LOCK
 from recbole_dtlns.files.result_schema import Result
-from recbole_dtlns.files.run_folder import CONFIG, RESULT, config_hash, identity_keys
-from recbole_dtlns.training.trainer import CHECKPOINT
+from recbole_dtlns.files.run_folder import CHECKPOINT, CONFIG, RESULT, config_hash, identity_keys
 from recbole_dtlns.version import __version__
 
 logger = logging.getLogger(__name__)

@@ -15,10 +15,11 @@ from tabulate import tabulate
 
 from recbole_dtlns.comparison.plan.plan import Cell, ComparisonPlan
 from recbole_dtlns.comparison.run.campaign import write_plan
+from recbole_dtlns.comparison.run.config_of_run import run_config
 from recbole_dtlns.comparison.run.estimate import Estimate, Group, spoken
 from recbole_dtlns.comparison.run.execute import Job, Runner, reusable_result, run_seconds
 from recbole_dtlns.comparison.run.records import Comparison, FailedRun, RunRecord, gather
-from recbole_dtlns.comparison.run.runs import Run, all_runs, run_config, runs_of, trials_of
+from recbole_dtlns.comparison.run.runs import Run, all_runs, runs_of, trials_of
 from recbole_dtlns.comparison.run.same_inputs import SameInputs
 from recbole_dtlns.comparison.search.search import trial_keys
 from recbole_dtlns.config.run_config import Config

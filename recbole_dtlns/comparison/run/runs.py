@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recbole_dtlns.comparison.plan.cell_config import CellConfig
 from recbole_dtlns.comparison.plan.plan import Cell, ComparisonPlan
 from recbole_dtlns.comparison.plan.rows import Row
 from recbole_dtlns.comparison.search.search import number_of_trials
@@ -67,7 +66,7 @@ def run_flags(plan: ComparisonPlan, run: Run, chosen: Mapping[str, Any]) -> dict
         run: one of its runs.
         chosen: keys that the search tries or has chosen; they win over those of the row.
     """
-    keys = {**run.cell.keys(), **_own_keys(plan, run, chosen)}
+    keys = {**run.cell.keys(), **own_keys(plan, run, chosen)}
     return {"model": run.cell.model, "dataset": run.cell.dataset} | {key: spell(keys[key]) for key in keys}
 
 
@@ -92,16 +91,7 @@ def command(
     return [sys.executable, "-m", "recbole_dtlns", *(f"--{key}={value}" for key, value in flags.items())]
 
 
-def run_config(plan: ComparisonPlan, run: Run, chosen: Mapping[str, Any]) -> CellConfig:
-    """The configuration that the command of a run comes to.
-
-    Raises:
-        UserError: as `Config`.
-    """
-    return CellConfig(plan, run.cell, _own_keys(plan, run, chosen))
-
-
-def _own_keys(plan: ComparisonPlan, run: Run, chosen: Mapping[str, Any]) -> dict[str, Any]:
+def own_keys(plan: ComparisonPlan, run: Run, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """What a run has on top of its cell."""
     keys = {**chosen, "seed": run.seed, "split_seed": plan.split_seed}
     return keys if run.trial is None else {**keys, "evaluate_test": False}

@@ -8,12 +8,11 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import recbole
-
 from recbole_dtlns.comparison.plan.plan import ComparisonPlan
 from recbole_dtlns.comparison.plan.rows import METHOD, Row
 from recbole_dtlns.comparison.search.ranges import Range, parse_range
 from recbole_dtlns.config.config_files import raw_value, read_yaml
+from recbole_dtlns.config.recbole_files import recbole_folder
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.files.shipped import PROPERTIES
 
@@ -65,7 +64,7 @@ def _search_file(name: str) -> dict[str, Any]:
 
 def start_values(row: Row, plan: ComparisonPlan) -> dict[str, Any]:
     """The values of trial 0, as far as they do not depend on the model: of our keys, RecBole's own, and the row's."""
-    stock = read_yaml(Path(recbole.__file__).parent / "properties" / "overall.yaml")
+    stock = read_yaml(recbole_folder() / "properties" / "overall.yaml")
     defaults = {**stock, **Settings().as_dict()}
     named = {key: raw_value(key, plan.fixed, plan.config_files) for key in ranges_of(row, plan)}
     return {**defaults, **{key: value for key, value in named.items() if value is not None}, **plan.fixed, **row.keys}

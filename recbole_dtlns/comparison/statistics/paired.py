@@ -1,11 +1,14 @@
-"""What tests over users and over seeds have in common: the paired t test and the size of an effect."""
+"""What tests over users and over seeds have in common: the paired t test and the size of an effect.
+
+The test is `scipy.stats.ttest_rel`; it stands here in three lines, as importing `scipy.stats` takes half a second.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import ttest_rel
+from scipy.special import stdtr, stdtrit
 
 LEVEL = 0.95
 """Of every interval."""
@@ -38,6 +41,6 @@ def paired_t(a: np.ndarray, b: np.ndarray) -> PairedT:
     if spread <= _ROUNDING * max(float(np.abs(a).max()), float(np.abs(b).max())):
         same = not difference.any()
         return PairedT(1.0 if same else None, (mean, mean), 0.0 if same else None)
-    test = ttest_rel(a, b)
-    low, high = test.confidence_interval(LEVEL)
-    return PairedT(float(test.pvalue), (float(low), float(high)), mean / spread)
+    freedom, error = len(difference) - 1, spread / np.sqrt(len(difference))
+    p, half = 2 * stdtr(freedom, -abs(mean) / error), stdtrit(freedom, (1 + LEVEL) / 2) * error
+    return PairedT(float(p), (float(mean - half), float(mean + half)), mean / spread)

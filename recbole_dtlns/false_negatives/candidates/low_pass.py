@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.extmath import randomized_svd
 
 from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.data.train_split import TrainSplit
@@ -33,6 +32,8 @@ class LowPass:
 
     def fit(self, view: TrainSplit) -> LowPass:
         """Decompose the training matrix."""
+        from sklearn.utils.extmath import randomized_svd  # here: it takes half a second, also where keys are listed
+
         counts = np.maximum(np.bincount(view.matrix.indices, minlength=len(view.items)), 1)  # [I + 1]
         user, item = np.maximum(view.history, 1) ** -0.5, counts**-0.5
         normal = sparse.csr_matrix(sparse.diags_array(user) @ view.matrix @ sparse.diags_array(item), dtype=np.float32)

@@ -81,7 +81,7 @@ def _log_counts(counts: IdentificationCounts, n_users: int) -> None:
     if counts["unjudged"]:
         logger.warning("%d pairs were not judged: they are no positives.", counts["unjudged"])
     logger.info(
-        "%d candidate pairs, %d accepted (%.1f for each user)",
+        "%d candidate pairs, %d accepted (%.1f for each user).",
         counts["pairs"],
         counts["accepted"],
         counts["accepted"] / max(n_users, 1),

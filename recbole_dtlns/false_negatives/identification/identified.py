@@ -13,7 +13,8 @@ from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.identification.during_training import OnlineJudge
 from recbole_dtlns.false_negatives.inferred import InferredPositives, write_inferred
 from recbole_dtlns.false_negatives.lists import JudgedLists
-from recbole_dtlns.false_negatives.report.examples import make_examples, write_examples
+from recbole_dtlns.false_negatives.report.examples import make_examples
+from recbole_dtlns.false_negatives.report.examples_file import write_examples
 from recbole_dtlns.files.origin import sidecar
 from recbole_dtlns.files.result_schema import External, IdentificationCounts, Judging
 from recbole_dtlns.files.run_folder import EXAMPLES, INFERRED

@@ -82,7 +82,7 @@ def check_exchange_path(path: str | Path) -> None:
         try:
             import pyarrow  # noqa: F401
         except ImportError as error:
-            raise UserError(f"Writing {path} needs pyarrow: pip install pyarrow") from error
+            raise UserError(f"Writing {path} needs pyarrow. Run `pip install pyarrow`.") from error
 
 
 def _parquet(frame: pd.DataFrame) -> bytes:

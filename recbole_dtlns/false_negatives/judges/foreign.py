@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SHOWN = 5
 
@@ -15,6 +19,8 @@ class TokenNumbers:
     """Numbers of user and item tokens; remembers the tokens that the training split does not know."""
 
     def __init__(self, view: TrainSplit) -> None:
+        import pandas as pd  # here: listing keys imports this file
+
         users, items = (np.char.encode(tokens[1:], "utf-8").tolist() for tokens in (view.users, view.items))
         self._users, self._items = pd.Index(users, dtype=object), pd.Index(items, dtype=object)
         self._unknown_users: dict[bytes, None] = {}
@@ -78,6 +84,8 @@ def first_unseen(view: TrainSplit, users: np.ndarray, items: np.ndarray) -> tupl
 
 
 def _numbers(index: pd.Index, tokens: np.ndarray, unknown: dict[bytes, None]) -> np.ndarray:
+    import pandas as pd
+
     numbers = index.get_indexer(pd.Index(tokens, dtype=object)).astype(np.int64) + 1
     unknown.update(dict.fromkeys(tokens[numbers == 0].tolist()))
     return numbers

@@ -139,7 +139,7 @@ def _parquet_rows(path: Path) -> Iterator[_Rows]:
     try:
         from pyarrow import ArrowException, parquet
     except ImportError as error:
-        raise UserError(f"{KIND}: reading {path} needs pyarrow: pip install pyarrow") from error
+        raise UserError(f"{KIND}: reading {path} needs pyarrow. Run `pip install pyarrow`.") from error
     try:
         table = parquet.read_table(path)
     except (ArrowException, OSError) as error:

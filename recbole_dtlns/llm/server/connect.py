@@ -78,7 +78,7 @@ def connect(client: Client, prompt: Prompt, api: str = "auto", model: str | None
                 raise
             tried.append(f"{choice}: {error if isinstance(error, (Refused, UserError)) else repr(error)}")
             continue
-        logger.info("judge=server asks by server_api=%s (%s prompts)", endpoint.name, endpoint.form)
+        logger.info("judge=server asks by server_api=%s (%s prompts).", endpoint.name, endpoint.form)
         shown = _file_name(name)
         return Connection(endpoint, shown, f"{shown} ({size} bytes)" if size else shown)
     raise UserError(

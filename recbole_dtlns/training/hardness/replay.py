@@ -76,7 +76,7 @@ def replayed_share(config: Config, prepared: Prepared, split: BuiltSplit) -> tup
     share, chance = meter.means()
     logger.info(
         "Negatives of the best checkpoint that are test positives, from %d training batches replayed without updates: "
-        "%.4g (by chance %.4g)",
+        "%.4g (by chance %.4g).",
         *(batches, share, chance),
     )
     return round(share, 6), round(chance, 6)

@@ -41,7 +41,7 @@ def checks(source: Source) -> Section:
         section.tables.append(Table("checks-comparison", "Checks of the whole comparison", columns, tuple(lines)))
     section.tables += _of_runs(source)
     bad = [str(check["name"]) for check in whole if not check["passed"] and check["name"] != OTHER_MASKS]
-    section.warnings += [f"Not passed: {name}" for name in bad]
+    section.warnings += [f"Not passed: {name}." for name in bad]
     return section
 
 
@@ -155,7 +155,7 @@ def _each(outcomes: Outcomes) -> Table:
 
 def failures(source: Source) -> Section:
     """Runs that ended without a result, and those still to come."""
-    section = Section("failed", "Failed runs")
+    section = Section("failed", "Failed runs" if source.comparison.failed else "Runs not finished")
     columns = (Column("run", "Run"), Column("reason", "Reason"))
     lines = [Line({"run": run.run_id, "reason": run.reason}) for run in source.comparison.failed]
     if lines:

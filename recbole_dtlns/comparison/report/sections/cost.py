@@ -63,12 +63,16 @@ def _training(row: Row) -> Spread | None:
 
 def _against_cost(source: Source, group: Group) -> Iterator[Picture]:
     metric = metric_name(source.metric)
-    for name, measure, title in (("seconds", _training, "Training seconds"), ("memory", _memory, "Peak memory, MB")):
+    asked = (
+        ("seconds", _training, "Training seconds", "seconds of training"),
+        ("memory", _memory, "Peak memory, MB", "peak memory"),
+    )
+    for name, measure, axis, words in asked:
         rows = [row for row in group.ranked(source.metric) if measure(row) is not None]
         if len(rows) > 1:
             alt = (
-                f"Scatter plot of test {metric} against {title.lower()} for {len(rows)} rows of {group.title}, with "
+                f"Scatter plot of test {metric} against {words} for {len(rows)} rows of {group.title}, with "
                 f"the Pareto line. The numbers are in the tables of accuracy and cost.{why_marked(rows)}"
             )
-            draw = partial(scatter.against_cost, source, group, measure, title)
-            yield Picture(f"{name}-{group.slug}", f"Test {metric} against {title}: {group.title}", alt, draw, _KEY)
+            draw = partial(scatter.against_cost, source, group, measure, axis)
+            yield Picture(f"{name}-{group.slug}", f"Test {metric} against {words}: {group.title}", alt, draw, _KEY)

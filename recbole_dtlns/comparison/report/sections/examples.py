@@ -9,7 +9,7 @@ from recbole_dtlns.comparison.number_text import number_text
 from recbole_dtlns.comparison.report.section import Point
 from recbole_dtlns.comparison.report.table import Column, Line, Table
 from recbole_dtlns.comparison.run.records import RunRecord
-from recbole_dtlns.false_negatives.report.examples import Example, read_examples
+from recbole_dtlns.false_negatives.report.examples_file import Example, read_examples
 from recbole_dtlns.wording import counted
 
 _NOTE = (

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from recbole_dtlns.comparison.report.mean_table import mean_table
-from recbole_dtlns.comparison.report.measures import fields, means, why_marked
+from recbole_dtlns.comparison.report.measures import fields, means, of_several_seeds, why_marked
 from recbole_dtlns.comparison.report.plots import hardness as plots
 from recbole_dtlns.comparison.report.section import Picture, Section
 from recbole_dtlns.comparison.report.source import Group, Row, Source
@@ -36,7 +36,9 @@ def hardness(source: Source) -> Section:
     )
     section.warnings += [f"Left out of the figures of hardness: {problem}" for problem in source.unreadable("hardness")]
     for group in source.groups:
-        title, note = "Hardness at the best epoch", "Means over seeds; test after training only."
+        title = "Hardness at the best epoch"
+        note = of_several_seeds(group.rows, "Means over seeds; ") + "test after training only."
+        note = note[0].upper() + note[1:]
         section.add(mean_table("hardness", title, group, _COLUMNS, _values, note=note, folded=True))
         section.pictures += _pictures(source, group)
     return section
@@ -55,12 +57,12 @@ def _pictures(source: Source, group: Group) -> Iterator[Picture]:
         rows = plots.rows_with(group, name)
         if rows:
             dotted = name == "valid_share"
+            first = of_several_seeds(group.rows, ", first seed")
             alt = (
-                f"Line plot by epoch of {title.lower()}, of the first seed of {counted(len(rows), 'row')} of "
-                f"{group.title}"
+                f"Line plot by epoch of {title.lower()}{first}, {counted(len(rows), 'row')} of {group.title}"
                 f"{', beside what chance would give (dotted)' if dotted else ''}. Values of the best epoch are in the "
                 f"table of hardness.{why_marked(rows)}"
             )
             draw = partial(plots.draw, source, group, name)
             key = "Dotted: what chance would give." if dotted else ""
-            yield Picture(f"hardness-{name}-{group.slug}", f"{title}, first seed: {group.title}", alt, draw, key)
+            yield Picture(f"hardness-{name}-{group.slug}", f"{title}{first}: {group.title}", alt, draw, key)

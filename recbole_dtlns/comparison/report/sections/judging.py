@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from recbole_dtlns.comparison.report.mean_table import group_table, mean_table
-from recbole_dtlns.comparison.report.measures import fields, means, number
+from recbole_dtlns.comparison.report.measures import fields, means, number, of_several_seeds
 from recbole_dtlns.comparison.report.source import Group, Row, Source
 from recbole_dtlns.comparison.report.table import Column, Line, Table, Value, plain_number
 from recbole_dtlns.comparison.run.records import RunRecord
@@ -68,7 +68,14 @@ def cost_of_judging(source: Source) -> Table | None:
         Column("seconds", "Judging seconds", "seconds"),
     )
     lines = tuple(_paid(judge, dataset, runs) for (judge, dataset, _), runs in asked.items())
-    if not any(line.values[key] for line in lines for key in _ASKED):  # no language model was asked
+    unasked = not any(line.values[key] for line in lines for key in _ASKED)  # no language model was asked
+    if source.single:
+        if unasked:  # all that is left are the seconds, which the table of cost has
+            return None
+        columns = tuple(column for column in columns if column.key not in {"dataset", "rows", "runs", "asking"})
+        note = "Verdicts that an earlier command had left ready cost nothing."
+        return Table("judging", "Cost of judging", columns, lines, note)
+    if unasked:
         columns = tuple(column for column in columns if column.key not in {*_ASKED, "asking"})
     note = (
         "Sums over all finished runs that share a judge and its settings, trials too. Verdicts found ready cost "
@@ -107,8 +114,8 @@ def _reports(group: Group, rows: list[Row]) -> Iterator[Table | None]:
                 lines.append(Line({"row": row.label, "scorer": entry.get("name"), **values}, row.marks))
     note = (
         "How well each scorer tells training pairs that were held in from equally popular unseen items; .5 = it knows "
-        "nothing. From the first seed: the report reads train alone."
-    )
+        "nothing."
+    ) + of_several_seeds(rows, " From the first seed: the report reads train alone.")
     yield group_table("judge-report", "What the judge knows", group, columns, lines, note, shared=True)
 
 

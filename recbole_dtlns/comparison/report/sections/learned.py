@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from recbole_dtlns.comparison.report.mean_table import group_table
-from recbole_dtlns.comparison.report.measures import fields, number
+from recbole_dtlns.comparison.report.measures import fields, number, of_several_seeds
 from recbole_dtlns.comparison.report.source import Group, Row
 from recbole_dtlns.comparison.report.table import Column, Interval, Line, Table, Value
 
@@ -15,7 +15,7 @@ _GROUPS_NOTE = (
     "Lost: how much worse the judge is on training pairs that were held in when it may not read the group, with the 95 "
     "% interval over users; an interval above 0 means that the group earned its place, one that holds 0 that it may be "
     "left out. AUC alone: that of a judge which reads nothing else; .5 = the group knows nothing. Groups that say the "
-    "same cover for each other, so that neither is missed. From the first seed: the judge reads train alone."
+    "same cover for each other, so that neither is missed."
 )
 _QUESTIONS_NOTE = (
     "A language model was asked about the pairs that the learned judge left undecided. Gained: how much better the "
@@ -26,7 +26,7 @@ _RELIABILITY_NOTE = (
     "Predicted: mean probability of the candidates in a line; found: share of them that are in valid, or among the "
     "training pairs that were held in, each judged by a model that had not seen its user. On held-in pairs the two "
     "should be equal. Valid holds another share of a user's pairs, so there found need not equal predicted, but should "
-    "rise with it. Pairs of the first seed."
+    "rise with it."
 )
 
 
@@ -52,7 +52,7 @@ def _groups(group: Group, rows: list[Row]) -> Table | None:
         group,
         columns,
         lines,
-        _GROUPS_NOTE,
+        _GROUPS_NOTE + of_several_seeds(rows, " From the first seed: the judge reads train alone."),
         shared=True,
     )
 
@@ -131,7 +131,8 @@ def _reliability(group: Group, rows: list[Row]) -> Table | None:
                 Line({"row": row.label, "on": on, **_bin(entry)}, row.marks) for bins in tables[:1] for entry in bins
             ]
     title = "Whether a judge's probabilities mean what they say"
-    return group_table("reliability", title, group, columns, lines, _RELIABILITY_NOTE, folded=True, shared=True)
+    note = _RELIABILITY_NOTE + of_several_seeds(rows, " Pairs of the first seed.")
+    return group_table("reliability", title, group, columns, lines, note, folded=True, shared=True)
 
 
 def _bin(entry: Mapping[str, Any]) -> dict[str, Value]:

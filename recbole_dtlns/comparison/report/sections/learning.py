@@ -29,7 +29,7 @@ def learning_curves(source: Source) -> Section:
         pictures = list(_curves(source, group))
         section.pictures += pictures
         if pictures:
-            section.text.append(f"{_without(source, group)}{where_epochs_are(group)}")
+            section.text.append(f"{_without(source, group)}{_where_epochs_are(source, group)}")
     return section
 
 
@@ -50,8 +50,10 @@ def _without(source: Source, group: Group) -> str:
     return sentences
 
 
-def where_epochs_are(group: Group) -> str:
+def _where_epochs_are(source: Source, group: Group) -> str:
     """A sentence on the file of `epoch_tables`."""
+    if source.single:
+        return f"Every epoch as numbers: report/{_file_of(group)}.csv."
     return f"Every epoch of every seed of {group.name} that could be read, as numbers: report/{_file_of(group)}.csv."
 
 

@@ -7,6 +7,7 @@ from recbole_dtlns.comparison.report.measures import (
     FEWEST_PAIRS,
     fields,
     means,
+    of_several_seeds,
     precision_of,
     precision_varies,
     why_marked,
@@ -91,8 +92,8 @@ def _precisions(group: Group, rows: list[Row]) -> Table | None:
         for row in rows
         for entry in precision_of(row)
     ]
-    note = (
-        f"Pairs of the first seed{_other_seeds(rows)}. Held out: share of the pairs in valid or test, a lower bound of "
+    note = of_several_seeds(rows, f"Pairs of the first seed{_other_seeds(rows)}. ") + (
+        "Held out: share of the pairs in valid or test, a lower bound of "
         "precision, as most true positives are in neither. A judge that knows something has more of them at higher "
         f"probabilities. The plot leaves out lines of fewer than {FEWEST_PAIRS} pairs, whose shares say little."
     )
@@ -133,8 +134,9 @@ def _picture(source: Source, group: Group, rows: list[Row]) -> Picture:
         f"precision-{group.slug}",
         f"Inferred positives that are held out, by judge probability: {group.title}",
         "Line plot of the share of inferred positives that are valid or test pairs, by the probability that the "
-        f"judge gave them, of the first seed; a line that rises means that the judge knows something. Bins of fewer "
-        f"than {FEWEST_PAIRS} pairs are not drawn. The numbers are in the table by judge probability."
+        f"judge gave them{of_several_seeds(rows, ', of the first seed')}; a line that rises means that the judge knows "
+        f"something. Bins of fewer than {FEWEST_PAIRS} pairs are not drawn. The numbers are in the table by judge "
+        "probability."
         f"{why_marked(rows)}",
         lambda: plots.draw(source, group),
     )

@@ -14,7 +14,7 @@ from recbole_dtlns.comparison.run.checks import of_other_mask
 from recbole_dtlns.comparison.run.records import RunRecord
 from recbole_dtlns.comparison.statistics.words import metric_name
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.training.trainer import CHECKPOINT
+from recbole_dtlns.files.run_folder import CHECKPOINT
 
 
 def result(source: Source) -> Section:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO, Any
 
 import psutil
 
@@ -22,7 +24,7 @@ class Program:
 
     Args:
         words: of the command.
-        said: file for all that it says.
+        output: file for all that it says.
         largest_file: bytes after which it cannot write further, as on a full disk.
         unread: nobody reads its standard output.
     """
@@ -39,7 +41,10 @@ class Program:
         status = 99
         try:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            sys.stdout = sys.stderr = output.open("w", buffering=1, encoding="utf-8")
+            for name in (None, "recbole_dtlns"):  # pytest's, and those of a comparison
+                logging.getLogger(name).handlers.clear()
+            sys.stdout = sys.stderr = file = output.open("w", buffering=1, encoding="utf-8")
+            os.dup2(file.fileno(), 2)  # for processes that it starts
             if unread:
                 end, start = os.pipe()
                 os.close(end)
@@ -90,6 +95,45 @@ def at_work_in(folder: Path) -> list[int]:
     """Processes whose working directory this is, without this one."""
     processes = psutil.process_iter(["pid", "cwd"])
     return [seen.pid for seen in processes if seen.info["cwd"] == str(folder) and seen.pid != os.getpid()]
+
+
+class KilledAtWrite(Program):
+    """A command that is killed with -9 when it is about to give a file or folder its name for the `number`th time."""
+
+    def __init__(self, words: Sequence[str], output: Path, number: int) -> None:
+        self._left = number
+        super().__init__(words, output)
+
+    def _be(self, *arguments: Any) -> None:
+        for name in ("replace", "rename"):
+            setattr(Path, name, self._counting(getattr(Path, name)))
+        super()._be(*arguments)
+
+    def _counting(self, stock: Callable[..., Path]) -> Callable[..., Path]:
+        def counting(path: Path, target: Path) -> Path:
+            self._left -= 1
+            if self._left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return stock(path, target)
+
+        return counting
+
+
+class ForkedRun(Program):
+    """Stands in for the `subprocess.Popen` of a run of a comparison: the same words in a copy of this process."""
+
+    def __init__(self, words: Sequence[str], stdout: IO[bytes], env: dict[str, str], **_: object) -> None:
+        self._env = env
+        super().__init__(words[words.index("recbole_dtlns") + 1 :], Path(stdout.name))
+
+    def _be(self, words: list[str], *rest: Any) -> None:
+        os.setsid()
+        os.environ.update(self._env)
+        super()._be(words, *rest)
+
+    def send_signal(self, number: int) -> None:
+        """As `subprocess.Popen` does."""
+        os.kill(self.pid, number)
 
 
 class Command(Program):
