@@ -111,9 +111,11 @@ class Server:
         except Stopped:
             self._trying = False
             return False
-        except (Unreachable, UserError) as error:
-            unanswered = isinstance(error, Unreachable)
-            self._leave_out(UserError(unreachable(self.client, error)) if unanswered else UserError(str(error)))
+        except Unreachable as error:
+            self._leave_out(UserError(unreachable(self.client, error)))
+            return False
+        except UserError as error:
+            self._leave_out(error)
             return False
         with self._lock:
             self.connection, self.living, self._trying, self._in_a_row = connection, True, False, 0
