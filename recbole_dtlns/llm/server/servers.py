@@ -39,7 +39,7 @@ class Server:
         self.client, self.living = client, True
         self.connection: Connection | None = None
         self.problem = UserError(f"The server at {client.root} was not asked.")
-        self._find, self._lock = find, threading.Lock()
+        self._find, self._lock = find, threading.RLock()
         self._in_a_row, self._rest, self._next, self._trying = 0, FIRST_REST, 0.0, False
 
     @property
@@ -77,9 +77,8 @@ class Server:
             self._in_a_row += 1
             if not self.living or self._in_a_row < most:
                 return False
-            self.living = False
-        self._leave_out(problem)
-        return True
+            self._leave_out(problem)
+            return True
 
     def forgive(self) -> None:
         """Ask it again as if nothing had happened."""
@@ -127,8 +126,8 @@ class Server:
             seconds = self._rest
             self.problem, self.living, self._trying = problem, False, False
             self._next, self._rest = time.monotonic() + seconds, min(2 * seconds, LONGEST_REST)
+            self.client.stop.set()  # nobody waits to repeat a request to it
         logger.info("%s is tried again in %.0f s: %s", self.client.root, seconds, problem)
-        self.client.stop.set()  # nobody waits to repeat a request to it
 
 
 def connect_all(clients: Sequence[Client], find: Find) -> list[Server]:
