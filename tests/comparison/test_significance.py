@@ -322,7 +322,7 @@ def test_without_a_t_test_the_permutation_test_speaks(base):
 
 
 def test_a_small_difference_is_not_said_to_be_nothing(base):
-    assert " by 2.0e−05 NDCG@20 [1.0e−05, 3.0e−05]," in sentence(base, 0.00002, (0.00001, 0.00003), 0.001, 0.1)
+    assert " by .000020 NDCG@20 [.000010, .000030]," in sentence(base, 0.00002, (0.00001, 0.00003), 0.001, 0.1)
 
 
 def test_seeds_in_words(base, made):
