@@ -311,6 +311,16 @@ def test_a_second_run_asks_nothing(tmp_path):
     assert (second.asked, server.asked, judge.usage.calls) == (0, [], 0)
 
 
+def test_verdicts_of_several_addresses_are_those_of_the_model(tmp_path):
+    with FakeServer("llamacpp") as first, FakeServer("llamacpp") as other, VerdictStore(tmp_path / "v") as store:
+        both = context(f"{first.url},{other.url}")
+        judged = judge_pairs(ServerJudge(both), both, candidates(), store, 3)
+        alone = context(other.url)
+        again = judge_pairs(ServerJudge(alone), alone, candidates(), store, 3)
+    np.testing.assert_allclose(judged.raw, expected(candidates().items), atol=1e-9)
+    assert (judged.asked, again.asked) == (N_USERS * EACH, 0)
+
+
 def test_a_server_that_dies_leaves_what_it_answered_and_the_next_run_asks_for_the_rest(tmp_path, caplog):
     with VerdictStore(tmp_path / "v") as store:
         with FakeServer("completions") as server:

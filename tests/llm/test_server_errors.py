@@ -10,7 +10,7 @@ from fake_server import FakeServer
 
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.llm.prompts import Prompt
-from recbole_dtlns.llm.server import Client, Reply, Session, Unreachable, connect
+from recbole_dtlns.llm.server import Client, Reply, Session, Unreachable, connect, connect_all
 from recbole_dtlns.llm.server import client as client_module
 from recbole_dtlns.llm.server.client import Refused
 from recbole_dtlns.llm.server.labels import from_texts
@@ -27,8 +27,8 @@ def _quick(monkeypatch):
 
 
 def session(server, retries=0, workers=1):
-    client = Client(server.url, 5.0, retries)
-    made = Session(client, connect(client, Prompt.read("compact")), workers)
+    prompt = Prompt.read("compact")
+    made = Session(connect_all([Client(server.url, 5.0, retries)], lambda client: connect(client, prompt)), workers)
     server.asked.clear()
     server.seen.clear()
     return made

@@ -16,20 +16,22 @@ from recbole_dtlns.false_negatives.judges.llm import PROMPT_KEYS
 
 if TYPE_CHECKING:
     from recbole_dtlns.llm.prompts import Prompt
-    from recbole_dtlns.llm.server import Connection, Session
+    from recbole_dtlns.llm.server import Session
 
 _HOW_TO_START = """judge=server needs the address of a server: set --server_url. One can be started with
   vllm serve Qwen/Qwen2.5-7B-Instruct --enable-prefix-caching      (--server_url=http://localhost:8000)
   python -m sglang.launch_server --model-path Qwen/Qwen2.5-7B-Instruct --port 30000      (http://localhost:30000)
   llama-server -m model.gguf -np 4 -c 16384 --port 8080      (http://localhost:8080)
-A key, where one is needed, goes into the environment variable RECBOLE_DTLNS_API_KEY."""
+Several addresses with one model are separated by commas. A key, where one is needed, goes into the environment variable
+RECBOLE_DTLNS_API_KEY."""
 
 
 class ServerJudge(Judge):
     """Raw = log P(positive) - log P(negative) of the next token, asked from a server.
 
     Several users are asked about at once (`server_concurrency`), the pairs of one user in order, so that the server's
-    prompt cache holds what they have in common. Where requests fail for good, what the block got so far is kept; the
+    prompt cache holds what they have in common. Several addresses share the users: one that fails is left out for a
+    while, and the others take over its users. Where requests fail for good, what the block got so far is kept; the
     rest is NaN and is asked again in the next run.
 
     Args:
@@ -42,10 +44,12 @@ class ServerJudge(Judge):
 
     name = "server"
     keys: ClassVar[Mapping[str, Key]] = {
-        "server_url": Key(None, or_none(text), "address of an OpenAI-compatible server, with judge=server"),
+        "server_url": Key(
+            None, or_none(text), "address of an OpenAI-compatible server, or several with one model: A,B"
+        ),
         "server_model": Key(None, or_none(text), "model's name there; unset: the only one it has"),
         "server_api": Key("auto", one_of(*SERVER_APIS), "endpoint that is asked"),
-        "server_concurrency": Key(8, whole(1), "users asked about at the same time"),
+        "server_concurrency": Key(8, whole(1), "users that each address is asked about at the same time"),
         "server_timeout": Key(60.0, number(0.1), "seconds until a request counts as lost"),
         "server_retries": Key(5, whole(0), "times that a lost or refused request is repeated"),
         **PROMPT_KEYS,
@@ -58,23 +62,23 @@ class ServerJudge(Judge):
     def check(cls, options: Mapping[str, Any]) -> None:
         """Refuse an unset or impossible `server_url` and a missing prompt; asks nothing yet."""
         from recbole_dtlns.llm.prompts import Prompt, check_titles
-        from recbole_dtlns.llm.server import Client
+        from recbole_dtlns.llm.server import addresses
 
         if options["server_url"] is None:
             raise UserError(_HOW_TO_START)
-        Client(options["server_url"])
+        addresses(options["server_url"])
         check_titles(Prompt.read(options["llm_prompt"]), options)
 
     def __init__(self, context: JudgeContext, link: _Link | None = None) -> None:
         self._context, self._link = context, link or _connect(context.options)
-        self.revision, self.usage = self._link.to.revision, self._link.usage
+        self.revision, self.usage = self._link.session.connection.revision, self._link.usage
         self.reads_titles = self._link.prompt.shows_titles
 
     def settings(self) -> dict[str, Any]:
         """Model, prompt and way of asking; never the address or the key."""
-        endpoint = self._link.to.endpoint
-        about = {"model": self._link.to.model, "prompt": self._link.prompt.about()}
-        return {**about, "api": endpoint.name, "form": endpoint.form}
+        to = self._link.session.connection
+        about = {"model": to.model, "prompt": self._link.prompt.about()}
+        return {**about, "api": to.endpoint.name, "form": to.endpoint.form}
 
     def score(self, users: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Log-odds and label mass of pairs int64 [n], float64 [n] each; NaN where there is no answer.
@@ -114,20 +118,18 @@ class _Link:
     """What judges over different histories share."""
 
     prompt: Prompt
-    to: Connection
     session: Session
     usage: Usage = field(default_factory=Usage)
 
 
 def _connect(options: Mapping[str, Any]) -> _Link:
     from recbole_dtlns.llm.prompts import Prompt
-    from recbole_dtlns.llm.server import Client, Session, Unreachable, connect, unreachable
+    from recbole_dtlns.llm.server import Client, Session, addresses, connect, connect_all
 
     ServerJudge.check(options)
     prompt = Prompt.read(options["llm_prompt"])
-    client = Client(options["server_url"], options["server_timeout"], options["server_retries"])
-    try:
-        to = connect(client, prompt, options["server_api"], options["server_model"])
-    except Unreachable as error:
-        raise UserError(unreachable(client, error)) from None
-    return _Link(prompt, to, Session(client, to, options["server_concurrency"]))
+    roots = addresses(options["server_url"])
+    clients = [Client(root, options["server_timeout"], options["server_retries"]) for root in roots]
+    api, model = options["server_api"], options["server_model"]
+    servers = connect_all(clients, lambda client: connect(client, prompt, api, model))
+    return _Link(prompt, Session(servers, options["server_concurrency"]))

@@ -96,8 +96,20 @@ class Client:
         """
         return self._request(path, json.dumps(body).encode())
 
-    def _request(self, path: str, data: bytes | None) -> Any:
-        for attempt in range(self._retries + 1):
+    def ask_once(self) -> None:
+        """Ask a short question once, without repeating it.
+
+        Raises:
+            Unreachable, UserError: as `post`.
+        """
+        try:
+            self._request("/v1/models", None, retries=0)
+        except Refused:
+            return
+
+    def _request(self, path: str, data: bytes | None, retries: int | None = None) -> Any:
+        retries = self._retries if retries is None else retries
+        for attempt in range(retries + 1):
             try:
                 return self._once(path, data)
             except urllib.error.HTTPError as error:
@@ -105,9 +117,9 @@ class Client:
             except (OSError, http.client.HTTPException, ValueError) as error:
                 # URLError and timeouts are OSErrors; broken JSON and text are ValueErrors
                 problem, asked = self._hidden(f"{getattr(error, 'reason', None) or error!r}"), 0.0
-            if attempt < self._retries:
+            if attempt < retries:
                 self._wait(attempt, asked, problem)
-        raise Unreachable(f"{path}: {problem}, {self._retries + 1} times.")
+        raise Unreachable(f"{path}: {problem}, {retries + 1} times.")
 
     def _once(self, path: str, data: bytes | None) -> Any:
         headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "recbole-dtlns"}
@@ -146,6 +158,18 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *args: Any, **kwargs: Any) -> None:
         """None: not followed."""
+
+
+def addresses(text: str) -> list[str]:
+    """The addresses in the text of `server_url`, which are separated by commas.
+
+    Raises:
+        UserError: one cannot be used, or stands there twice.
+    """
+    roots = [_root(part) for part in text.split(",")]
+    if len(set(roots)) < len(roots):
+        raise UserError(f"server_url names an address twice: {', '.join(roots)}. Name each once.")
+    return roots
 
 
 def _root(url: str) -> str:

@@ -36,6 +36,16 @@ class Connection:
     model: str
     revision: str
 
+    @property
+    def identity(self) -> tuple[str, str, str, str]:
+        """What verdicts are kept by: model, revision, way of asking and form of the prompts; never the address."""
+        return self.model, self.revision, self.endpoint.name, self.endpoint.form
+
+    @property
+    def about(self) -> str:
+        """The same in words."""
+        return f"{self.revision} by server_api={self.endpoint.name} ({self.endpoint.form} prompts)"
+
 
 def connect(client: Client, prompt: Prompt, api: str = "auto", model: str | None = None) -> Connection:
     """Choose model and endpoint, with a few short requests.

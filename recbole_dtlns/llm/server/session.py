@@ -9,15 +9,19 @@ from collections import Counter
 from collections.abc import Sequence
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.llm.server.client import Client, Refused, Stopped, Unreachable
+from recbole_dtlns.llm.server.block import Block
+from recbole_dtlns.llm.server.client import Refused, Stopped, Unreachable
 from recbole_dtlns.llm.server.connect import SHAPE_ERRORS, Connection
 from recbole_dtlns.llm.server.labels import Reply
-from recbole_dtlns.llm.server.pool import run_all
+from recbole_dtlns.llm.server.servers import Server, unreachable
 
 logger = logging.getLogger(__name__)
 
 _HOPELESS = 200
 """Unreadable answers, with no other among them, after which it is no use to go on."""
+
+_LOOK = 0.1
+"""Seconds after which a thread looks whether its server, which is left out, may be tried again."""
 
 _NOTES = {
     "bounded": "A label is missing from the server's list of likely tokens: the last token listed bounds it.",
@@ -27,21 +31,21 @@ _NOTES = {
 
 
 class Session:
-    """Questions to one connection.
+    """Questions to one model, which one server has or several have.
 
     Attributes:
+        connection: what the servers are and how they are asked.
         counts: `answered`, `unreadable` and `too_long` pairs, `bounded` ones among the answered, and `tokens` read.
         interrupted: whether Ctrl-C ended the last `ask` early.
 
     Args:
-        client: the server.
-        connection: how it is asked.
-        concurrency: users that are asked about at once; never more than the endpoint takes.
+        servers: as `connect_all` makes them.
+        concurrency: users that each server is asked about at once; never more than its endpoint takes.
     """
 
-    def __init__(self, client: Client, connection: Connection, concurrency: int) -> None:
-        self._client, self._to = client, connection
-        self._workers = min(concurrency, connection.endpoint.workers or concurrency)
+    def __init__(self, servers: Sequence[Server], concurrency: int) -> None:
+        self._servers, self._concurrency = servers, concurrency
+        self.connection: Connection = next(server.connection for server in servers if server.connection is not None)
         self._lock, self.counts = threading.Lock(), Counter[str]()
         self.interrupted = False
 
@@ -57,56 +61,113 @@ class Session:
         Raises:
             UserError: not one answer came, or none so far names a label.
         """
-        block = _Block(users, self._workers)
-        self._client.stop = block.stop
+        self._revive()
+        block = Block(users, self._servers)
         try:
-            run_all(
-                range(len(users)),
-                lambda user, worker: self._ask_about_user(block, user, worker),
-                self._workers,
-                block.stop,
-            )
-        except UserError as error:
-            block.problem = error
+            self._run(block)
         except KeyboardInterrupt:
             self.interrupted = True
             return block.replies
-        if block.problem is not None:
+        if block.problem is not None and block.missing:
             if not block.answers:
                 raise block.problem
             logger.warning("%s %d answers were received before and are kept.", block.problem, block.answers)
         if not self.counts["answered"] and self.counts["unreadable"] >= _HOPELESS:
             raise UserError(
-                f"None of {self.counts['unreadable']} answers of {self._to.model} has a label of the prompt among its "
-                f"likely tokens (server_api={self._to.endpoint.name}). Use another server_api, llm_prompt or model."
+                f"None of {self.counts['unreadable']} answers of {self.connection.model} has a label of the prompt "
+                f"among its likely tokens (server_api={self.connection.endpoint.name}). Use another server_api, "
+                "llm_prompt or model."
             )
         return block.replies
 
-    def _ask_about_user(self, block: _Block, user: int, worker: int) -> None:
+    def _revive(self) -> None:
+        """If no server is left, try all of them again. The only server there is is just asked again.
+
+        Raises:
+            UserError: none is back.
+        """
+        if any(server.living for server in self._servers):
+            return
+        if len(self._servers) == 1:
+            self._servers[0].forgive()
+        elif not any(server.try_again(self.connection, patient=True) for server in self._servers):
+            raise self._servers[-1].problem
+
+    def _run(self, block: Block) -> None:
+        """Ask by threads; as daemons, those that wait for a server hold up neither Ctrl-C nor the program's end."""
+        for server in self._servers:
+            if server.living:
+                server.client.stop = threading.Event()
+            for worker in range(server.workers(self._concurrency)):
+                name = f"server-judge-{server.client.root}-{worker}"
+                threading.Thread(target=self._work, args=(block, server, worker), name=name, daemon=True).start()
+        try:
+            while not block.stop.wait(0.5):
+                pass
+        finally:
+            block.stop.set()
+            for server in self._servers:
+                server.client.stop.set()
+        block.wait_for_threads()
+        if block.crash is not None:
+            raise block.crash
+
+    def _work(self, block: Block, server: Server, worker: int) -> None:
+        """One thread: asks while its server lives, and looks whether it is back while it does not."""
+        try:
+            while not block.stop.is_set():
+                if server.living:
+                    user = block.take(server)
+                    if user is not None:
+                        self._ask_about_user(block, user, server, worker)
+                elif server.due():
+                    server.try_again(self.connection)
+                else:
+                    block.stop.wait(_LOOK)
+        except BaseException as error:  # raised again in the thread that waits
+            block.break_off(error)
+
+    def _ask_about_user(self, block: Block, user: int, server: Server, worker: int) -> None:
+        """Ask one server about a user; what it does not answer is given back for the others."""
+        most = 1
+        try:
+            self._ask_in_order(block, user, server, worker)
+        except Stopped:
+            return block.give_back(user, server)
+        except Unreachable as error:
+            problem, most = UserError(unreachable(server.client, error)), max(2, server.workers(self._concurrency))
+        except Refused as error:
+            problem = UserError(self._refused(server, error))
+        except UserError as error:
+            problem = error
+        except SHAPE_ERRORS as error:
+            problem = UserError(self._odd(server, error))
+        else:
+            return block.finish()
+        if server.failed(problem, most) and any(other.living for other in self._servers):
+            logger.warning("%s It is left out for a while, and the other addresses go on.", problem)
+        return block.give_back(user, server, problem)
+
+    def _ask_in_order(self, block: Block, user: int, server: Server, worker: int) -> None:
+        """Ask what has no reply yet, until the block is stopped."""
         questions, replies = block.users[user], block.replies[user]
-        place = 0
+        place = replies.index(None) if None in replies else len(questions)
         while place < len(questions) and not block.stop.is_set():
             try:
-                for reply in self._to.endpoint.ask(questions[place:], worker):
+                for reply in server.endpoint.ask(questions[place:], worker):
                     replies[place] = reply
                     place += 1
-                    self._count(reply, block)
+                    self._count(reply, block, server)
                     if block.stop.is_set():
                         return
             except Refused as error:
                 if not error.too_long:
-                    raise UserError(self._refused(error)) from None
+                    raise
                 replies[place] = Reply(too_long=True)
                 place += 1
-                self._count(Reply(too_long=True), block)
-            except Unreachable as error:
-                return block.failed(UserError(unreachable(self._client, error)))
-            except Stopped:
-                return
-            except SHAPE_ERRORS as error:
-                raise UserError(self._odd(error)) from error
+                self._count(Reply(too_long=True), block, server)
 
-    def _count(self, reply: Reply, block: _Block) -> None:
+    def _count(self, reply: Reply, block: Block, server: Server) -> None:
         kind = "too_long" if reply.too_long else "unreadable" if math.isnan(reply.margin) else "answered"
         with self._lock:
             for name in [kind, "bounded"] if reply.bounded else [kind]:
@@ -114,49 +175,17 @@ class Session:
                 if self.counts[name] == 1 and name in _NOTES:
                     logger.warning(_NOTES[name])
             self.counts["tokens"] += reply.tokens
-            block.answered()
+        block.answered()
+        server.answered()
 
-    def _refused(self, error: Refused) -> str:
+    def _refused(self, server: Server, error: Refused) -> str:
         return (
-            f"The server at {self._client.root} refuses server_api={self._to.endpoint.name} for the model "
-            f"{self._to.model!r}: {error}. Check server_url, server_model and server_api."
+            f"The server at {server.client.root} refuses server_api={self.connection.endpoint.name} for the model "
+            f"{self.connection.model!r}: {error}. Check server_url, server_model and server_api."
         )
 
-    def _odd(self, error: Exception) -> str:
+    def _odd(self, server: Server, error: Exception) -> str:
         return (
-            f"The server at {self._client.root} answers server_api={self._to.endpoint.name} in a form that is not "
-            f"known here ({error!r}). Use another server_api."
+            f"The server at {server.client.root} answers server_api={self.connection.endpoint.name} in a form that is "
+            f"not known here ({error!r}). Use another server_api."
         )
-
-
-def unreachable(client: Client, error: Unreachable) -> str:
-    """The message for a server that gives no answer."""
-    return (
-        f"The server at {client.root} gives no answer: {error} Check that it runs and that server_url is right, or "
-        "raise server_timeout or server_retries. What was answered is kept; start again to go on."
-    )
-
-
-class _Block:
-    """What the threads share while one list of users is asked about."""
-
-    def __init__(self, users: Sequence[Sequence[str]], workers: int) -> None:
-        self.users, self.stop = users, threading.Event()
-        self.replies: list[list[Reply | None]] = [[None] * len(questions) for questions in users]
-        self.problem: UserError | None = None
-        self.answers = 0
-        self._lock, self._in_a_row, self._most = threading.Lock(), 0, max(2, workers)
-
-    def answered(self) -> None:
-        """An answer came, so the server lives."""
-        with self._lock:
-            self.answers += 1
-            self._in_a_row = 0
-
-    def failed(self, problem: UserError) -> None:
-        """One user was given up after all retries; a server that fails as many users as there are workers is dead."""
-        with self._lock:
-            self.problem = problem
-            self._in_a_row += 1
-            if self._in_a_row >= self._most:
-                self.stop.set()
