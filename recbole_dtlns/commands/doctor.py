@@ -10,6 +10,7 @@ from typing import Any
 from recbole_dtlns.commands.arguments import config_files, flags
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.versions import versions
+from recbole_dtlns.wording import counted
 
 _EXTRAS = {
     "report": (("matplotlib", "jinja2"), "report"),
@@ -90,7 +91,7 @@ def _device_lines() -> list[str]:
             about = torch.cuda.get_device_properties(number)
             lines.append(f"GPU {number:<10} {about.name}, {about.total_memory / 2**30:.1f} GiB")
     else:
-        lines.append(f"{'GPU':<14} none; PyTorch runs on the CPU with {torch.get_num_threads()} threads")
+        lines.append(f"{'GPU':<14} none; PyTorch runs on the CPU with {counted(torch.get_num_threads(), 'thread')}")
     missing = [
         name for name in ("transformers", "accelerate", "bitsandbytes") if importlib.util.find_spec(name) is None
     ]

@@ -25,6 +25,7 @@ from recbole_dtlns.false_negatives.report.overlap import looks_filtered
 from recbole_dtlns.files.result_schema import MASK_CHECKS, LeakCheck, Overlap
 from recbole_dtlns.files.run_folder import INFERRED
 from recbole_dtlns.training.assemble import Prepared
+from recbole_dtlns.wording import counted
 
 LIST_HEAD = 5
 _READINGS = ("test is not read", "test is read once", "test is read once under each mask")
@@ -75,13 +76,13 @@ class LeakChecks:
             "unchanged" if same else "changed during training",
         )
         read = self._prepared.trainer.times_evaluated[id(self._prepared.test_data._dataset)]
-        self._add("after", _READINGS[readings], read == readings, f"{read} readings")
+        self._add("after", _READINGS[readings], read == readings, counted(read, "reading"))
         counts: Mapping[str, Any] = overlap or {}
         for part in ("valid", "test") if overlap else ():
             hits, chance = counts[part], counts[f"{part}_chance"]
             filtered = looks_filtered(int(hits), chance)
-            counted = f"{hits:.0f} are in {part}, by chance {chance:.1f}"
-            self._add("after", f"inferred positives were not filtered by {part}", not filtered, counted)
+            tally = f"{hits:.0f} are in {part}, by chance {chance:.1f}"
+            self._add("after", f"inferred positives were not filtered by {part}", not filtered, tally)
         return self.outcomes
 
     def look_at_foreign(self, split: BuiltSplit, stage: Identification, memory_gb: float) -> None:
@@ -97,16 +98,16 @@ class LeakChecks:
         for name, part in zip(PARTS[1:], split.parts[1:], strict=True):
             users, items = token_pairs(part)
             knowledge = heads.explain(positions(split.view.users, users), positions(split.view.items, items))
-            counted = (
+            tally = (
                 f"{knowledge.hits} of {knowledge.pairs} are in {name}; {knowledge.head} of the head of "
                 f"{knowledge.source} are, and up to {knowledge.bound:.0f} could be explained"
             )
             if knowledge.looks_held_out:
-                counted += f": looks like the held-out set ({name})"
-            self._add("after", f"{KNOWS_HELD_OUT}{name}", not knowledge.looks_held_out, counted)
+                tally += f": looks like the held-out set ({name})"
+            self._add("after", f"{KNOWS_HELD_OUT}{name}", not knowledge.looks_held_out, tally)
 
-    def _add(self, when: str, name: str, passed: bool, counted: str) -> None:
-        self.outcomes.append({"when": when, "name": name, "passed": bool(passed), "found": counted})
+    def _add(self, when: str, name: str, passed: bool, tally: str) -> None:
+        self.outcomes.append({"when": when, "name": name, "passed": bool(passed), "found": tally})
 
     def _parts(self, split: BuiltSplit) -> None:
         """Count the pairs that stand in two parts. RecBole may split repeated interactions so."""
@@ -114,7 +115,7 @@ class LeakChecks:
         sizes = [len(np.unique(part_codes)) for part_codes in codes]
         shared = sum(sizes) - len(np.unique(np.concatenate(codes)))
         name = f"no pair stands in two of {', '.join(PARTS)}"
-        self._add("before", name, shared == 0, f"{shared} pairs")
+        self._add("before", name, shared == 0, counted(shared, "pair"))
 
     def _masks(self, config: Config, split: BuiltSplit) -> None:
         loaders = (self._prepared.valid_data, self._prepared.test_data)
@@ -123,8 +124,8 @@ class LeakChecks:
             if differences is None:  # RecBole masks nothing in sequential and in sampled rankings
                 continue
             foreign, missing = differences
-            counted = f"{foreign} further pairs are left out, {missing} are not"
-            self._add("before", MASK_CHECKS[part], foreign == missing == 0, counted)
+            tally = f"{foreign} further pairs are left out, {missing} are not"
+            self._add("before", MASK_CHECKS[part], foreign == missing == 0, tally)
 
     def _inferred(self, split: BuiltSplit, inferred: InferredPositives) -> None:
         view = split.view
@@ -134,8 +135,8 @@ class LeakChecks:
         seen = int(is_stored(train, users, items).sum())
         strangers = int((~(np.isin(inferred.users, view.users[1:]) & np.isin(inferred.items, view.items[1:]))).sum())
         name = "inferred positives are unseen pairs of train's own users and items"
-        counted = f"{seen} of {len(inferred)} are in train, {strangers} have a user or an item that train lacks"
-        self._add("before", name, seen == strangers == 0, counted)
+        tally = f"{seen} of {len(inferred)} are in train, {strangers} have a user or an item that train lacks"
+        self._add("before", name, seen == strangers == 0, tally)
 
     def _digest(self) -> str:
         digest = hashlib.sha256()

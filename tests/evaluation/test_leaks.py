@@ -127,7 +127,7 @@ def test_pairs_in_two_parts(tmp_path: Path, keys: dict[str, Any], place: int) ->
         "when": "before",
         "name": "no pair stands in two of train, valid, test",
         "passed": False,
-        "found": "1 pairs",
+        "found": "1 pair",
     }
 
 

@@ -47,7 +47,7 @@ class Paid(Judge):
 
 @pytest.fixture
 def paid(monkeypatch, run):
-    kind = type("Mine", (Paid,), {"train": set(toy_split(120)["train"]), "views": {}})
+    kind = type("Mine", (Paid,), {"train": set(toy_split(200)["train"]), "views": {}})
     monkeypatch.setitem(JUDGES, "paid", kind)
     other_judges = learning.other_judges
 
@@ -56,7 +56,7 @@ def paid(monkeypatch, run):
         return other_judges(askers, view, *rest)
 
     monkeypatch.setattr(learning, "other_judges", noted)
-    write_pairs(run.folder / "data" / "toy", toy_split(120))
+    write_pairs(run.folder / "data" / "toy", toy_split(200))
     return kind
 
 
@@ -65,7 +65,7 @@ def test_answers_that_help_are_used_and_their_price_is_told(run, paid, caplog):
     identified = run(**LEARNED, learned_from="paid", llm_budget="25%")
     asked = identified.judging["learned"]["asked"]
     assert asked["judges"] == ["paid"]
-    assert 0.2 * 120 * 12 <= asked["pairs"] <= 0.25 * 120 * 12
+    assert 0.2 * 200 * 12 <= asked["pairs"] <= 0.25 * 200 * 12
     assert identified.counts["llm_calls"] == pytest.approx(asked["pairs"] + asked["held_in_pairs"], rel=0.02)
     assert identified.counts["unjudged"] == identified.counts["unreadable"] == 0
     assert asked["kept"]
@@ -83,7 +83,7 @@ def test_answers_that_help_are_used_and_their_price_is_told(run, paid, caplog):
 def test_answers_that_add_nothing_are_left_out_and_said_to_be(run, paid, caplog):
     caplog.set_level("INFO")
     paid.knows = False
-    identified = run(**LEARNED, learned_from="paid", llm_max_pairs=300)
+    identified = run(**LEARNED, learned_from="paid", llm_max_pairs=500)
     asked = identified.judging["learned"]["asked"]
     assert not asked["kept"]
     assert "judge paid" not in identified.judging["learned"]["features"]
@@ -91,14 +91,14 @@ def test_answers_that_add_nothing_are_left_out_and_said_to_be(run, paid, caplog)
     assert "add nothing that held-in pairs show: the judge goes without them" in caplog.text
     without = run(**LEARNED)
     np.testing.assert_array_equal(identified.judged.probability, without.judged.probability)
-    again = run(**LEARNED, learned_from="paid", llm_max_pairs=300)
+    again = run(**LEARNED, learned_from="paid", llm_max_pairs=500)
     assert again.counts["llm_calls"] == 0
     assert "judging" in again.cached
     assert again.judging["learned"] == identified.judging["learned"]
 
 
 def test_held_in_pairs_without_an_answer_are_asked_about_again(run, paid):
-    keys = {**LEARNED, "learned_from": "paid", "llm_max_pairs": 300}
+    keys = {**LEARNED, "learned_from": "paid", "llm_max_pairs": 500}
     run(**LEARNED)
     run(**{**keys, "llm_max_pairs": 100, "judge_report": False})
     paid.deaf_to = min(paid.views)  # the held-in split
@@ -112,7 +112,7 @@ def test_held_in_pairs_without_an_answer_are_asked_about_again(run, paid):
 def test_without_a_report_answers_are_used_unmeasured(run, paid):
     paid.knows = False
     keys = {**LEARNED, "judge_report": False}
-    identified = run(**keys, learned_from="paid", llm_max_pairs=300)
+    identified = run(**keys, learned_from="paid", llm_max_pairs=500)
     assert identified.judging["learned"]["asked"]["added"] is None
     assert identified.judging["learned"]["asked"]["kept"]
     assert np.abs(identified.judged.probability - run(**keys).judged.probability).max() > 0

@@ -16,6 +16,7 @@ from recbole_dtlns.comparison.report.source import Group, Row, Source
 from recbole_dtlns.comparison.report.table import Column, Line, Table, filled
 from recbole_dtlns.comparison.run.records import RunRecord
 from recbole_dtlns.comparison.run.runs import Run, command
+from recbole_dtlns.wording import counted
 
 # Where a run writes and what sets its seeds apart is no difference between rows; what it ran on is a table of its own.
 _PLACES = frozenset({"run_dir", "cache_dir", "checkpoint_dir", "seed", "show_progress", "state", "gpu_id", "device"})
@@ -61,7 +62,7 @@ def commands(source: Source) -> Section:
     for kind, by_group in (("", seeds), (", trials of the search", trials)):
         section.commands += [Commands(f"{name}{kind}{spaced}", tuple(lines)) for name, lines in by_group.items()]
     if missing := len(tried) - sum(map(len, trials.values())):
-        section.text.append(f"Without a command: {missing} trials, as no chosen.json says what they tried.")
+        section.text.append(f"Without a command: {counted(missing, 'trial')}, as no chosen.json says what they tried.")
     return section
 
 
