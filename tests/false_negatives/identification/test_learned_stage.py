@@ -168,7 +168,7 @@ def test_a_judge_that_knows_the_truth_is_worth_much_though_it_answers_half_of_th
 
 def test_trees_with_shuffled_codes_are_worth_nothing(tmp_path):
     """Codes that mean nothing on real data: nothing is lost without them, and alone they tell nothing."""
-    keys = {"judge": "learned", "shuffle_codes": True, "candidate_topk": 5, "checkpoint_dir": str(tmp_path)}
+    keys = {"judge": "learned", "shuffle_codes": True, "candidate_topk": 10, "checkpoint_dir": str(tmp_path)}
     config = Config("BPR", "ml-100k", config_dict=keys)
     identified = identify(read_training_part(config, tmp_path), config.settings, config.method, tmp_path)
     groups = {row["group"]: row for row in identified.judging["learned"]["groups"]}
