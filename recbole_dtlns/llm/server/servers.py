@@ -141,7 +141,7 @@ def connect_all(clients: Sequence[Client], find: Find) -> list[Server]:
         server.connect()
     connected = [(server.client.root, server.connection) for server in servers if server.connection is not None]
     if not connected:
-        raise servers[-1].problem
+        raise what_is_kept(servers[-1].problem)
     model = connected[0][1]
     if any(connection.identity != model.identity for _, connection in connected):
         raise UserError(another_model(connected, model))
@@ -164,5 +164,10 @@ def unreachable(client: Client, error: Unreachable) -> str:
     """The message for a server that gives no answer."""
     return (
         f"The server at {client.root} gives no answer: {error} Check that it runs and that server_url is right, or "
-        "raise server_timeout or server_retries. What was answered is kept; start again to go on."
+        "raise server_timeout or server_retries."
     )
+
+
+def what_is_kept(problem: UserError) -> UserError:
+    """The error that ends a run because no server is left."""
+    return UserError(f"{problem} What was answered is kept; start again to go on.")

@@ -13,7 +13,7 @@ from recbole_dtlns.llm.server.block import Block
 from recbole_dtlns.llm.server.client import Refused, Stopped, Unreachable
 from recbole_dtlns.llm.server.connect import SHAPE_ERRORS, Connection
 from recbole_dtlns.llm.server.labels import Reply
-from recbole_dtlns.llm.server.servers import Server, unreachable
+from recbole_dtlns.llm.server.servers import Server, unreachable, what_is_kept
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Session:
             return block.replies
         if block.problem is not None and block.missing:
             if not block.answers:
-                raise block.problem
+                raise what_is_kept(block.problem)
             logger.warning("%s %d answers were received before and are kept.", block.problem, block.answers)
         if not self.counts["answered"] and self.counts["unreadable"] >= _HOPELESS:
             raise UserError(
@@ -91,7 +91,7 @@ class Session:
         if len(self._servers) == 1:
             self._servers[0].forgive()
         elif not any(server.try_again(self.connection, patient=True) for server in self._servers):
-            raise self._servers[-1].problem
+            raise what_is_kept(self._servers[-1].problem)
 
     def _run(self, block: Block) -> None:
         """Ask by threads; as daemons, those that wait for a server hold up neither Ctrl-C nor the program's end."""
