@@ -1,5 +1,6 @@
 """What is tried on valid."""
 
+import importlib.util
 import math
 import random
 from collections.abc import Callable
@@ -339,7 +340,8 @@ def test_optuna_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_optuna_is_needed_to_compare_but_not_to_read_a_plan(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    find = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "optuna" else find(name))
     flags = {"datasets": "ml-100k", "models": "BPR", "samplers": "dns", "search": "optuna", "trials": "2"}
     assert make_plan(flags).search == "optuna"
     assert main(["compare", *(f"--{key}={value}" for key, value in flags.items())]) == 2
