@@ -56,6 +56,7 @@ def test_replacing_valid_and_test_changes_no_inferred_positive(tmp_path: Path, f
     content = (first / "inferred_positives.tsv").read_bytes()
     assert content == (second / "inferred_positives.tsv").read_bytes()
     assert content.count(b"\n") > 50
+    assert len(list((first / "tensorboard").glob("events*"))) == 1  # of the run; a candidate model leaves none there
     assert read_result(first)["data"]["train_hash"] == read_result(second)["data"]["train_hash"]
     assert read_result(first)["data"]["split_hash"] != read_result(second)["data"]["split_hash"]
 

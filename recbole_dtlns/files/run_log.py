@@ -23,7 +23,7 @@ _WITHOUT_TENSORBOARD = contextvars.ContextVar("_WITHOUT_TENSORBOARD", default=Fa
 
 @contextlib.contextmanager
 def without_tensorboard() -> Iterator[None]:
-    """Within it a trainer of RecBole is made without a folder for tensorboard: one that evaluates and never fits."""
+    """Within it a trainer of RecBole is made without files for tensorboard: one that only evaluates, or has its own."""
     before = _WITHOUT_TENSORBOARD.set(True)
     try:
         yield

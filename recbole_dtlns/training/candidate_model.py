@@ -23,6 +23,7 @@ from recbole_dtlns.config.nearest import nearest
 from recbole_dtlns.data.tokens import positions, tokens_of
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.run_log import without_tensorboard
 from recbole_dtlns.training.ranking import all_scores
 
 logger = logging.getLogger(__name__)
@@ -94,12 +95,12 @@ def train_candidate_model(name: str, view: TrainSplit, keys: Mapping[str, Any]) 
         loader = _loader(config, train)
         try:
             model = get_model(name)(config, train).to(config["device"])
-            trainer = get_trainer(config["MODEL_TYPE"], name)(config, model)
+            with without_tensorboard():
+                trainer = get_trainer(config["MODEL_TYPE"], name)(config, model)
         except (TypeError, ValueError) as error:
             raise UserError(
                 f"candidate_config: {name} cannot be made with these keys: {error}. Correct them."
             ) from error
-        trainer.tensorboard.close()
         trainer.tensorboard = SummaryWriter(folder)
         logger.info("Training the candidate model %s on train alone, %d epochs.", name, config["epochs"])
         trainer.fit(loader, None, verbose=False, saved=False, show_progress=config["show_progress"])
