@@ -39,7 +39,9 @@ def clear_partials(*folders: Path, owned: bool = False) -> None:
 
 def _is_left_over(path: Path) -> bool:
     match = _NAME.match(path.name)
-    if match is not None and match["node"] == _NODE and not _is_alive(int(match["pid"])):
+    if match is None:  # no file of ours
+        return False
+    if match["node"] == _NODE and not _is_alive(int(match["pid"])):
         return True
     try:
         return time.time() - path.lstat().st_mtime > _OLD_SECONDS

@@ -104,14 +104,17 @@ def test_only_files_of_processes_that_are_no_more_are_cleared(tmp_path: Path) ->
     mine = partial_path(tmp_path / "a.npz", ".npz")
     dead = mine.with_name(mine.name.replace(f".{os.getpid()}.", ".999999999."))
     elsewhere, other = tmp_path / "c.tsv.another-machine.999999999.partial", tmp_path / "a.partial.txt"
-    for path in (mine, dead, elsewhere, other):
+    of_the_user = tmp_path / "film.partial"
+    for path in (mine, dead, elsewhere, other, of_the_user):
         path.touch()
     dead.with_name(dead.name.removesuffix(".npz")).mkdir()
     clear_partials(tmp_path, tmp_path / "absent")
-    assert sorted(tmp_path.iterdir()) == sorted([mine, elsewhere, other])
-    os.utime(elsewhere, (0, 0))
+    assert sorted(tmp_path.iterdir()) == sorted([mine, elsewhere, other, of_the_user])
+    for path in (elsewhere, of_the_user):
+        os.utime(path, (0, 0))
     clear_partials(tmp_path)
     assert not elsewhere.exists()
+    assert of_the_user.exists()  # its name is none of ours, however old it is
     clear_partials(tmp_path, owned=True)
     assert list(tmp_path.iterdir()) == [other]
 
