@@ -105,13 +105,13 @@ def objective_function(
     return {"model": inputs.model or raw_value("model", config_dict, config_file_list), **result}
 
 
+@keep_for_log()
 def run(inputs: Inputs, saved: bool = True, test: bool = True) -> dict[str, Any]:
     """`run_recbole_dtlns`, optionally without reading test (`test_result` is then empty).
 
     Where several processes train, this starts them; each of them calls it again. Only rank 0 knows test.
     """
     began = time.perf_counter()
-    keep_for_log()
     config = inputs.config()
     check_before_work(config)
     processes = processes_of(config.settings)

@@ -57,17 +57,21 @@ def test_what_is_said_while_the_configuration_is_read_is_in_the_log_too(console:
 def test_a_log_has_what_was_kept_for_it_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     logger = logging.getLogger("recbole_dtlns.mine")
     for name in ("first", "second"):
-        keep_for_log()
-        logger.warning("early in the %s run", name)
-        start_log(tmp_path / f"{name}.log", "INFO")
-    keep_for_log()
-    logger.warning("of a run that never began")
-    keep_for_log()
-    monkeypatch.setattr(logging.getLogger(), "handlers", logging.getLogger().handlers[-1:])
-    with contextlib.redirect_stderr(io.StringIO()) as output:
-        logger.warning("said at once")
-    assert output.getvalue() == "said at once\n"
-    start_log(tmp_path / "third.log", "WARNING")
+        with keep_for_log():
+            logger.warning("early in the %s run", name)
+            start_log(tmp_path / f"{name}.log", "INFO")
+    before = logging.getLogger().handlers[:-2]  # without the console and the file of the second run
+    with contextlib.suppress(UserError), keep_for_log():
+        logger.warning("of a run that never began")
+        raise UserError("bad input")
+    assert logging.getLogger().handlers == before
+    with keep_for_log():
+        monkeypatch.setattr(logging.getLogger(), "handlers", logging.getLogger().handlers[-1:])
+        with contextlib.redirect_stderr(io.StringIO()) as output:
+            logger.info("a line that the console does not show")
+            logger.warning("said at once")
+        assert output.getvalue() == "said at once\n"
+        start_log(tmp_path / "third.log", "WARNING")
     assert re.findall("early in the \\w+ run", (tmp_path / "first.log").read_text()) == ["early in the first run"]
     assert (tmp_path / "second.log").read_text().count("\n") == 1
     assert re.findall("WARNING  (.*)", (tmp_path / "third.log").read_text()) == ["said at once"]

@@ -35,10 +35,10 @@ from recbole_dtlns.training.resume import RESUME
 logger = logging.getLogger(__name__)
 
 
+@keep_for_log()
 def run_identification(inputs: Inputs) -> Path:
     """The offline stage alone: no model, no valid or test pairs, no metrics. Returns the run folder."""
     named = inputs.model or raw_value("model", inputs.command_line, inputs.config_dict, inputs.config_file_list)
-    keep_for_log()
     config = replace(inputs, model=named or "BPR").config()
     if config.method.judge == "none":
         raise UserError("identify needs a judge: set --judge=rule, llm, ... (or leave neg_sampler at dtl_ns).")

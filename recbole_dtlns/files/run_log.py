@@ -63,19 +63,25 @@ class _Kept(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the record."""
         self.records.append(record)
-        if logging.lastResort is not None and logging.getLogger().handlers == [self]:
-            logging.lastResort.handle(record)
+        last = logging.lastResort
+        if last is not None and record.levelno >= last.level and logging.getLogger().handlers == [self]:
+            last.handle(record)
 
 
-def keep_for_log() -> None:
-    """End the log of an earlier run of this process, and keep what is logged from now on for the next `start_log`.
+@contextlib.contextmanager
+def keep_for_log() -> Iterator[None]:
+    """End the log of an earlier run of this process, and keep what is logged within it for the next `start_log`.
 
-    Called before a configuration is read, whose warnings come before it says where the log is.
+    Around all that a run does: the warnings of its configuration come before this says where the log is.
     """
     _end_log()
     kept = _Kept()
     setattr(kept, RUN_LOG, True)
     logging.getLogger().addHandler(kept)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(kept)  # `start_log` has taken it, unless the run ended before
 
 
 def _end_log() -> list[logging.LogRecord]:
