@@ -24,7 +24,7 @@ class UnreadNegatives(NamedTuple):
         why: what the user should be told, after the model's name.
     """
 
-    when: Mapping[str, str]
+    when: Mapping[str, tuple[str, ...]]
     why: str
 
 
@@ -32,9 +32,11 @@ _POSITIVES_ALONE = "Give --train_neg_sample_args=None, and it trains on positive
 UNREAD_NEGATIVES: Mapping[str, UnreadNegatives] = {
     "NCEPLRec": UnreadNegatives({}, "is computed from all of train at once and reads no batch."),
     "RepeatNet": UnreadNegatives({}, f"takes every negative that RecBole draws for a positive. {_POSITIVES_ALONE}"),
-    "SINE": UnreadNegatives({"loss_type": "CE"}, "compares the positive with all items under loss_type=CE."),
-    "S3Rec": UnreadNegatives({"train_stage": "pretrain"}, "draws negatives itself under train_stage=pretrain."),
-    "BERT4Rec": UnreadNegatives({"loss_type": "BPR"}, "draws the negatives of the items that it masks itself."),
+    "SINE": UnreadNegatives(
+        {"loss_type": ("CE", "NLL")}, "compares the positive with all items under loss_type=CE and NLL."
+    ),
+    "S3Rec": UnreadNegatives({"train_stage": ("pretrain",)}, "draws negatives itself under train_stage=pretrain."),
+    "BERT4Rec": UnreadNegatives({"loss_type": ("BPR",)}, "draws the negatives of the items that it masks itself."),
 }
 """Found by noting which fields of a batch each model's loss reads, and by its code where it could not be run."""
 
@@ -88,7 +90,7 @@ def reads_whole_histories(config: Any) -> bool:
 def why_negatives_are_unread(config: Any) -> str | None:
     """Why the model's loss reads no negative of its batch, a sentence; None where it does."""
     unread = UNREAD_NEGATIVES.get(config["model"])
-    if unread is None or any(config[key] != value for key, value in unread.when.items()):
+    if unread is None or any(config[key] not in values for key, values in unread.when.items()):
         return None
     return f"{config['model']} {unread.why}"
 

@@ -24,12 +24,13 @@ from recbole_dtlns.training.assemble import prepare
 COLUMNS = {"inter": ["user_id", "item_id", "rating", "timestamp"]}
 SEQUENCES = {"MAX_ITEM_LIST_LENGTH": 6}
 SMALLEST = {"hidden_size": 8, "inner_size": 8, "n_layers": 1, "n_heads": 1}
-DECLARED: dict[str, dict[str, Any]] = {
-    "NCEPLRec": {"rank": 5},
-    "RepeatNet": {**SEQUENCES, "embedding_size": 8, "hidden_size": 8},
-    "SINE": {**SEQUENCES, "embedding_size": 8, "loss_type": "CE"},
-    "BERT4Rec": {**SEQUENCES, **SMALLEST, "loss_type": "BPR"},
-}
+DECLARED: list[tuple[str, dict[str, Any]]] = [
+    ("NCEPLRec", {"rank": 5}),
+    ("RepeatNet", {**SEQUENCES, "embedding_size": 8, "hidden_size": 8}),
+    ("SINE", {**SEQUENCES, "embedding_size": 8, "loss_type": "CE"}),
+    ("SINE", {**SEQUENCES, "embedding_size": 8, "loss_type": "NLL"}),
+    ("BERT4Rec", {**SEQUENCES, **SMALLEST, "loss_type": "BPR"}),
+]
 READING: dict[str, dict[str, Any]] = {
     "NeuMF": {},
     "SINE": {**SEQUENCES, "embedding_size": 8, "loss_type": "BPR"},
@@ -62,9 +63,9 @@ def losses(config: Config, data: Path) -> Iterator[float]:
         yield float(torch.as_tensor(sum(loss) if isinstance(loss, tuple) else loss).detach())
 
 
-@pytest.mark.parametrize("model", DECLARED)
-def test_the_loss_of_a_declared_model_reads_no_negative(model: str, data: Path) -> None:
-    config = configured(model, DECLARED[model], data)
+@pytest.mark.parametrize(("model", "keys"), DECLARED)
+def test_the_loss_of_a_declared_model_reads_no_negative(model: str, keys: dict[str, Any], data: Path) -> None:
+    config = configured(model, keys, data)
     first, second = losses(config, data)
     assert first == second
     assert (config.method.sampler, config.method.effective) == (None, None)
