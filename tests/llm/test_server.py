@@ -292,7 +292,8 @@ def test_a_server_with_none_of_the_endpoints_is_refused_with_what_was_tried():
 def test_an_unset_or_impossible_address_is_refused_before_any_work():
     with pytest.raises(UserError, match=r"vllm serve(.|\n)*sglang(.|\n)*llama-server"):
         ServerJudge.check({**OPTIONS, "server_url": None})
-    for url in ("localhost:8000", "ftp://x", "http://me:secret@host", "http://host/?api_key=secret"):
+    impossible = ("http://[::1", "http://host:eighty", "http://a:1 http://b:2", "http://a;http://b")
+    for url in ("localhost:8000", "ftp://x", "http://me:secret@host", "http://host/?api_key=secret", *impossible):
         with pytest.raises(UserError, match="server_url should be") as caught:
             ServerJudge.check({**OPTIONS, "server_url": url})
         assert "secret" not in str(caught.value)

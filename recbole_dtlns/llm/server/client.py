@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import random
+import re
 import threading
 import time
 import urllib.error
@@ -174,15 +175,24 @@ def addresses(text: str) -> list[str]:
 
 def _root(url: str) -> str:
     text = url.strip().rstrip("/")
-    parts = urllib.parse.urlsplit(text)
-    plain = not (parts.query or parts.fragment or parts.username or parts.password)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not plain:
+    if not _is_address(text):
         # The address itself is not shown: it may hold a password.
         raise UserError(
             "server_url should be an address such as http://localhost:8000 or https://host/v1, without user name, "
-            f"password or query. A key goes into the environment variable {KEY_NAMES[0]}."
+            "password or query, or several with commas between them. A key goes into the environment variable "
+            f"{KEY_NAMES[0]}."
         )
     return text.removesuffix("/v1")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(text)
+        port = parts.port
+    except ValueError:  # such as [::1 or :eighty
+        return False
+    plain = not (parts.query or parts.fragment or parts.username or parts.password or re.search(r"[\s;]", text))
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and plain and port != 0
 
 
 def _message_of(body: str) -> str:
