@@ -116,7 +116,7 @@ class Session:
         """One thread: asks while its server lives, and looks whether it is back while it does not."""
         try:
             while not block.stop.is_set():
-                if server.living:
+                if server.living and worker < server.workers(self._concurrency):
                     user = block.take(server)
                     if user is not None:
                         self._ask_about_user(block, user, server, worker)
