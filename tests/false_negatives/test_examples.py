@@ -101,6 +101,10 @@ WHOLE = '[{"user": "a", "history": [], "history_size": 1, "inferred": [], "proba
         "null",
         WHOLE.replace('"a"', '{"a": 1}'),
         WHOLE.replace('_size": 1', '_size": Infinity'),
+        WHOLE.replace('_size": 1', '_size": -1'),
+        "[" * 100_000,
+        "{}",
+        WHOLE.replace('"a"', '["a", "b"]'),
     ],
 )
 def test_a_damaged_file_is_named(tmp_path: Path, content: str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import unicodedata
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -61,18 +62,24 @@ def read_examples(folder: Path) -> list[Example]:
         return []
     refuse_changed(path)
     try:
-        examples = [Example(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
-        return [_checked(example) for example in examples]
-    except (ValueError, TypeError, LookupError, OverflowError):
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(entries, list):
+            raise TypeError
+        return [_checked(Example(**entry)) for entry in entries]
+    except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
         raise UserError(f"{path} is damaged. Remove it to have the page without examples.") from None
 
 
 def _checked(example: Example) -> Example:
     """The example with its texts as one short line each. Anything else raises what `read_examples` catches."""
-    history, inferred = (list(map(one_line, names)) for names in (example.history, example.inferred))
+    lists = (example.history, example.inferred, example.probability)
+    texts = [example.user, *(name for names in lists[:2] for name in names)]
+    if not all(isinstance(entries, list) for entries in lists) or not all(isinstance(text, str) for text in texts):
+        raise TypeError
+    history, inferred = (list(map(one_line, names)) for names in lists[:2])
     probability = [float(value) for value in example.probability]
-    if len(probability) != len(inferred):
-        raise ValueError
     sizes = int(example.history_size), int(example.inferred_size)
+    if len(probability) != len(inferred) or not all(map(math.isfinite, probability)) or min(sizes) < 0:
+        raise ValueError
     user = one_line(example.user)
     return Example(user, history[:HISTORY], sizes[0], inferred[:INFERRED_EACH], probability[:INFERRED_EACH], sizes[1])
