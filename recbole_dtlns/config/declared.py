@@ -126,9 +126,8 @@ def gives_layers(model: str) -> bool:
 
 def require_sampler(name: str) -> None:
     """Raise UserError, listing the names, unless `name` is a sampler of ours or of RecBole's own loader."""
-    ours = table("samplers")
-    if name not in ours and name not in STOCK_SAMPLERS:
+    if not is_sampler(name):
         raise UserError(
-            f"There is no sampler {name!r}. Ours are {', '.join(ours)}; RecBole's own loader gives "
+            f"There is no sampler {name!r}. Ours are {', '.join(table('samplers'))}; RecBole's own loader gives "
             f"{', '.join(STOCK_SAMPLERS)}. Your own are named after --plugins=my_file.py has added them to SAMPLERS."
         )

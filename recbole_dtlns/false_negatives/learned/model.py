@@ -19,7 +19,8 @@ _MODELS = 2
 LEAST = 10
 """Pairs of either kind without which no model can be fitted."""
 _KNOWN = 200  # values of a feature without which it is not read; scikit-learn fails on none in its sample
-_COPIES, _MEMORY = 24, 2e9  # bytes that a fit takes for each number it reads, and what all fits at once may take
+_COPIES, _ANSWERED = 24, 12  # bytes that a fit takes for each number it reads, and for each that it answers
+_MEMORY = 2e9  # bytes that all fits at once may take
 SETTINGS: dict[str, Any] = {
     "max_iter": 600,
     "learning_rate": 0.05,
@@ -109,7 +110,7 @@ def fit_folds(
         values: features, float32 [n, F].
         positive: bool [n], whether the pair was held in; see `can_be_fitted`.
         folds: int64 [n].
-        every_pair: read every pair in any case. So that the few pairs that a judge was asked about are all read.
+        every_pair: read every pair in any case, so that none of the few that a judge was asked about is left out.
         changed: settings of the booster in place of those in `SETTINGS`.
 
     Returns:
@@ -131,7 +132,9 @@ def fit_folds(
         return booster, booster.probability(values[folds == fold])
 
     rows_read = (NEGATIVES + 1) * positive.sum() if rare else len(values)
-    workers = min(_threads(), int(_MEMORY / (_COPIES * max(rows_read * values.shape[1], 1))), len(tasks))
+    rows_answered = np.bincount(folds).max(initial=0)
+    bytes_of_fit = max(_COPIES * rows_read, _ANSWERED * rows_answered) * values.shape[1]
+    workers = min(_threads(), int(_MEMORY / max(bytes_of_fit, 1)), len(tasks))
     with ThreadPoolExecutor(max(workers, 1)) as pool:
         results = list(pool.map(fitted, tasks))
     unseen = np.zeros(len(values))
