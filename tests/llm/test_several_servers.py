@@ -1,11 +1,12 @@
 """Several addresses with one model: the questions are shared, and a server that dies loses none."""
 
 import contextlib
+import json
 import threading
 
 import numpy as np
 import pytest
-from fake_server import FakeServer
+from fake_server import FakeServer, send
 
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.llm.prompts import Prompt
@@ -135,6 +136,29 @@ def test_a_server_that_refuses_is_left_out_and_the_other_one_answers():
         replies = asked.ask(questions())
         assert len(both[0].faults) >= 7  # a question of each of two threads
     assert not np.isnan(margins(replies)).any()
+
+
+def test_a_prompt_that_all_servers_refuse_stops_none_of_them():
+    refused = "\n3-1 0"
+    with fakes("m", "m") as both:
+        asked = session(both)
+        asked.ask(questions(2))
+        for fake in both:
+            fake.handle = refuses(fake, refused)
+        replies = margins(asked.ask(questions()))
+        assert all(server.living for server in asked._servers)
+    assert np.argwhere(np.isnan(replies)).tolist() == [[3, 1], [3, 2], [3, 3]]  # of one user, from that question on
+
+
+def refuses(server, words):
+    handle = server.handle
+
+    def refusing(request, body):
+        if json.dumps(words)[1:-1] in json.dumps(body):
+            return send(request, 400, {"error": {"message": "this prompt is refused"}})
+        return handle(request, body)
+
+    return refusing
 
 
 def test_a_server_comes_back_after_a_rest_that_grows(clock):

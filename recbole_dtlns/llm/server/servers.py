@@ -29,6 +29,7 @@ class Server:
         connection: how it is asked; None until it has answered for the first time.
         living: whether it is asked.
         problem: why it was left out last.
+        has_answered: whether an answer ever came.
 
     Args:
         client: its address.
@@ -36,7 +37,7 @@ class Server:
     """
 
     def __init__(self, client: Client, find: Find) -> None:
-        self.client, self.living = client, True
+        self.client, self.living, self.has_answered = client, True, False
         self.connection: Connection | None = None
         self.problem = UserError(f"The server at {client.root} was not asked.")
         self._find, self._lock = find, threading.RLock()
@@ -69,7 +70,7 @@ class Server:
     def answered(self) -> None:
         """An answer came, so it lives."""
         with self._lock:
-            self._in_a_row, self._rest = 0, FIRST_REST
+            self._in_a_row, self._rest, self.has_answered = 0, FIRST_REST, True
 
     def failed(self, problem: UserError, most: int) -> bool:
         """Note that a user was given up; after `most` of them in a row it is left out. True if that is now."""

@@ -129,15 +129,16 @@ class Session:
 
     def _ask_about_user(self, block: Block, user: int, server: Server, worker: int) -> None:
         """Ask one server about a user; what it does not answer is given back for the others."""
+        patience = max(2, server.workers(self._concurrency))
         most = 1
         try:
             self._ask_in_order(block, user, server, worker)
         except Stopped:
             return block.give_back(user, server)
         except Unreachable as error:
-            problem, most = UserError(unreachable(server.client, error)), max(2, server.workers(self._concurrency))
-        except Refused as error:
-            problem = UserError(self._refused(server, error))
+            problem, most = UserError(unreachable(server.client, error)), patience
+        except Refused as error:  # one prompt alone, where the server has answered others
+            problem, most = UserError(self._refused(server, error)), patience if server.has_answered else 1
         except UserError as error:
             problem = error
         except SHAPE_ERRORS as error:
