@@ -1,12 +1,15 @@
 """Comparisons that are made by hand: what is turned, corrected as a family, and said in words."""
 
 import dataclasses
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from recbole_dtlns.comparison.statistics import Compared, family_of, over_seeds, over_users, turned
 from recbole_dtlns.comparison.statistics.seeds import SeedComparison
 from recbole_dtlns.comparison.statistics.users import UserComparison
+from recbole_dtlns.comparison.statistics.values import row_values
 from recbole_dtlns.comparison.statistics.words import metric_name
 
 USERS = UserComparison(50, 0.02, (0.01, 0.04), 0.03, 0.02, 0.3, 10_000)
@@ -81,3 +84,14 @@ def test_numbers_and_their_nouns_agree():
 
 def test_a_metric_without_a_cut_off_and_one_that_is_not_known():
     assert (metric_name("gauc"), metric_name("novelty@5")) == ("GAUC", "Novelty@5")
+
+
+def test_a_run_that_lacks_the_metric_leaves_the_seeds_behind_it():
+    def run(seed, column):
+        kept = (np.array(["ann", "bob"]), {column: np.array([0.1, 0.3]) * seed})
+        return SimpleNamespace(seed=seed, per_user=lambda: kept, result={"test_result": None, "marks": []})
+
+    row = row_values("dns", [run(1, "mrr@20"), run(2, "ndcg@20"), run(3, "ndcg@20")], "ndcg@20")
+    assert row.by_seed == pytest.approx({2: 0.4, 3: 0.6})
+    assert row.by_user.tolist() == pytest.approx([0.25, 0.75])
+    assert row_values("dns", [run(1, "mrr@20")], "ndcg@20") is None
