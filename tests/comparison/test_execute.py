@@ -18,6 +18,7 @@ from recbole_dtlns.comparison.run.outlook import so_far
 from recbole_dtlns.comparison.run.records import read_comparison
 from recbole_dtlns.comparison.run.runs import runs_of
 from recbole_dtlns.comparison.run.same_inputs import SameInputs
+from recbole_dtlns.comparison.search.search import OptunaTrials
 from recbole_dtlns.errors import UserError
 
 
@@ -232,6 +233,16 @@ def test_optuna_that_runs_out_of_settings_goes_on_to_the_seeds(toy, monkeypatch)
     jobs = chain.after(Outcome(job, DONE, score=0.3, result=made_result(job.run)))
     assert [later.run.seed for later in jobs] == [3, 4]
     assert [run.trial for run in chain.needless] == [1, 2]
+
+
+def test_trials_that_a_search_does_not_need_are_forgotten(compared, monkeypatch):
+    pytest.importorskip("optuna")
+    asks = iter([{}, None])
+    monkeypatch.setattr(OptunaTrials, "ask", lambda trials: next(asks))
+    comparison, program = compared(small_plan("dns", trials=3, search="optuna"))
+    assert ids(program) == [f"toy/BPR/dns/{name}" for name in ("trial-0", "seed-3", "seed-4")]
+    assert not comparison.pending
+    assert not comparison.failed
 
 
 def test_the_earlier_of_equal_trials_is_chosen_and_failed_ones_have_no_say(toy):

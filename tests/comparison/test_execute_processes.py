@@ -136,6 +136,31 @@ def test_ctrl_c_lets_runs_save_and_the_next_start_goes_on(compared, toy, ctrl_c)
     assert len(comparison.runs) == 4
 
 
+def test_a_second_ctrl_c_ends_runs_that_do_not_end(compared, toy, ctrl_c):
+    deaf = (
+        "import pathlib, signal, time\n"
+        "def told(*_): pathlib.Path('told').touch()\n"
+        "signal.signal(signal.SIGINT, told)\n"
+        "pathlib.Path('at-work').touch()\n"
+        "until = time.monotonic() + 60\n"
+        "while time.monotonic() < until: time.sleep(0.01)"
+    )
+
+    def again_once_told():
+        while not (toy / "told").exists():
+            time.sleep(0.01)
+        ctrl_c(0.0)
+
+    ctrl_c_at_work(toy, ctrl_c)
+    threading.Thread(target=again_once_told, daemon=True).start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        compared(small_plan("dns"), {"toy/BPR/dns/seed-3": deaf})
+    assert time.monotonic() - began < 50
+    comparison = read_comparison(toy / "compared")
+    assert (len(comparison.runs), len(comparison.failed), len(comparison.pending)) == (0, 0, 2)
+
+
 def test_what_a_run_still_finishes_after_ctrl_c_is_kept(compared, toy, ctrl_c):
     run = "toy/BPR/uniform/seed-4"
     finishes = (

@@ -234,3 +234,27 @@ def test_rows_without_chance_have_no_test_over_seeds():
     assert (test.p, test.effect) == (None, None)
     assert test.difference == pytest.approx(0.2)
     assert compare_seeds([0.3] * 5, [0.3] * 5).p == 1
+
+
+def test_two_seeds_are_enough_for_a_test():
+    # Differences 1 and 2: mean 1.5, t = 1.5 / .5 = 3, p = 1 - 2 atan(3) / pi with 1 degree of freedom.
+    test = compare_seeds([1.0, 2.0], [0.0, 0.0])
+    assert test.p == pytest.approx(1 - 2 * np.arctan(3) / np.pi)
+    assert test.interval == pytest.approx((1.5 - 6.3531, 1.5 + 6.3531), abs=1e-4)
+
+
+def test_what_only_rounding_varies_does_not_vary():
+    a, b = 1e6 + np.array([0.1, 0.2, 0.3]), 1e6 + np.array([0.0, 0.1, 0.2])
+    assert (a - b).std() > 0
+    test = compare_seeds(a, b)
+    assert (test.p, test.effect) == (None, None)
+    assert test.interval == pytest.approx((0.1, 0.1))
+    assert compare_seeds([0.0] * 3, [0.0] * 3).p == 1
+
+
+def test_two_users_are_compared_and_one_is_not():
+    two = compare_users([0.3, 0.5], [0.1, 0.2], rng())
+    assert two.interval == pytest.approx((0.2, 0.3))
+    assert (two.n, two.draws) == (2, DRAWS)
+    one = compare_users([0.3], [0.1], rng())
+    assert (one.n, one.interval, one.t_p, one.permutation_p, one.draws) == (1, None, None, None, 0)
