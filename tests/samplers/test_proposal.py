@@ -75,6 +75,16 @@ def test_a_user_without_a_free_item_is_named() -> None:
         free.require_free_items(np.array([1, 2]), np.array(["[PAD]", "ann", "bob"]))
 
 
+def test_of_many_users_without_a_free_item_five_are_named() -> None:
+    tokens = np.array([f"u{number}" for number in range(8)])
+    dense = np.ones((8, 3), dtype=np.int8)
+    free = FreeItems(sparse.csr_matrix(dense))
+    with pytest.raises(UserError, match=r"^5 users .* \(u1, u2, u3, u4, u5\), so"):
+        free.require_free_items(np.arange(1, 6), tokens)
+    with pytest.raises(UserError, match=r"^6 users .* \(u1, u2, u3, u4, u5, \.\.\.\), so"):
+        free.require_free_items(np.arange(1, 7), tokens)
+
+
 def test_same_seed_same_draws_and_batch_of_one() -> None:
     free = FreeItems(history())
     drawn = free.draw(torch.tensor([5]), 4, torch.Generator().manual_seed(9))

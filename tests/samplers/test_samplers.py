@@ -1,5 +1,7 @@
 """Samplers on tables small enough to compute by hand."""
 
+import dataclasses
+
 import pytest
 import torch
 from small import N_ITEMS, batch, chosen, context, small_layers
@@ -13,6 +15,7 @@ from recbole_dtlns.samplers.batch import Batch
 from recbole_dtlns.samplers.methods.dns import DNS
 from recbole_dtlns.samplers.methods.mixgcf import MixGCF
 from recbole_dtlns.samplers.methods.popularity import Popularity
+from recbole_dtlns.samplers.methods.srns import SRNS
 from recbole_dtlns.samplers.methods.uniform import Uniform
 from recbole_dtlns.samplers.parts.tree_view import TreeView
 
@@ -87,6 +90,20 @@ def test_the_two_trees_have_weights_of_their_own() -> None:
     seen = batch(scores=torch.zeros(1, 2), candidates=torch.tensor([[2, 5]]), positives=torch.tensor([1]))
     assert picks(TreeView(DNS()), seen, alpha_co=1, alpha_se=0).tolist() == [[0]]  # item 2 shares the structural leaf
     assert picks(TreeView(DNS()), seen, alpha_co=0, alpha_se=1).tolist() == [[1]]  # item 5 the semantic one
+
+
+def test_a_tree_view_saves_and_restores_what_its_base_remembers() -> None:
+    first, second = TreeView(SRNS()), TreeView(SRNS())
+    first.setup(context(seed=0))
+    second.setup(context(seed=1))
+    before, state = second.state_dict(), first.state_dict()
+    second.load_state_dict(state)
+    assert str(second.state_dict()) == str(state) != str(before)
+
+
+def test_the_tree_view_needs_both_trees() -> None:
+    with pytest.raises(ValueError, match="similarities of both trees"):
+        TreeView(DNS()).setup(dataclasses.replace(context(), similarities=None))
 
 
 def test_min_max_of_equal_scores_is_zero_and_layers_are_normalised_apart() -> None:
