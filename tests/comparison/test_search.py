@@ -331,6 +331,18 @@ def test_optuna_ends_where_a_small_space_does() -> None:
     assert nothing.ask() is None
 
 
+def test_where_optuna_only_repeats_itself_other_settings_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("optuna")
+    monkeypatch.setattr("recbole_dtlns.comparison.search.optuna_trials._ASKS", 0)
+    asked = plan(trials=6, search="optuna", shared_search={"neg_candidates": "choice [3, 4, 5, 6]"})
+    trials, tried = OptunaTrials(make_row("dns"), asked), []
+    while (keys := trials.ask()) is not None:
+        tried.append(keys.get("neg_candidates"))
+        trials.tell(None)  # all of them fail
+    assert tried[0] is None
+    assert sorted(tried[1:]) == [3, 4, 5, 6]
+
+
 def test_optuna_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install 'recbole-dtlns\[tune\]'"):

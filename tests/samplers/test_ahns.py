@@ -56,3 +56,16 @@ def test_a_target_without_bound_is_dns() -> None:
     sampler = AHNS()
     sampler.setup(context(ahns_beta=1e9))
     assert torch.equal(sampler.pick(sampler.score(seen)), hardest.pick(hardest.score(seen)))
+
+
+def test_a_target_beyond_a_row_is_moved_to_that_row_and_keeps_the_digits_of_its_scores() -> None:
+    table = torch.tensor([[1.0, 2.0], [1e9, 2e9]])
+
+    def predict(ids: Tensor) -> Tensor:
+        return table if ids.shape == table.shape else torch.zeros(ids.shape)
+
+    ids = torch.tensor([[2, 3], [2, 3]])
+    seen = Batch(torch.tensor([1, 1]), torch.tensor([1, 1]), ids, 0, torch.Generator(), predict=predict)
+    sampler = AHNS()
+    sampler.setup(context(ahns_beta=1e9))  # the target of both: 1e9
+    assert sampler.score(seen).tolist() == [[-1.0, 0.0], [0.0, -1e9]]

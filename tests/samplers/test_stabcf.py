@@ -76,7 +76,7 @@ def test_one_column_by_hand() -> None:
     )
 
 
-@pytest.mark.parametrize(("sizes", "mean_pooled"), [((4, 4), True), ((4, 4), False), ((3, 5), False)])
+@pytest.mark.parametrize(("sizes", "mean_pooled"), [((4, 4), True), ((4, 4), False), ((3, 5, 2), False)])
 def test_choice_and_gradients_are_those_of_a_plain_loop(sizes: tuple[int, ...], mean_pooled: bool) -> None:
     layers = small_layers(8, sizes, mean_pooled)
     seen = batch(rows=8, layers=layers)
