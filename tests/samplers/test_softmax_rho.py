@@ -37,6 +37,22 @@ def test_weights_by_hand() -> None:
     assert choice.weights[0].tolist() == pytest.approx([weight / sum(raw) for weight in raw], abs=1e-5)
 
 
+def test_each_row_has_the_losses_of_its_own_positive_and_a_temperature_of_its_own() -> None:
+    table, positives = torch.tensor([[-1.0, 0.5, 2.0], [40.0, 10.0, 20.0]]), [1.5, 15.0]
+
+    def predict(ids: torch.Tensor) -> torch.Tensor:
+        return table if ids.shape == table.shape else torch.tensor(positives).unsqueeze(1)
+
+    ids = torch.tensor([[2, 3, 6]] * 2)
+    seen = Batch(torch.tensor([1, 1]), torch.tensor([1, 1]), ids, 0, torch.Generator(), predict=predict)
+    sampler = SoftmaxRho()
+    sampler.setup(context(softmax_rho=0.7))
+    for scores, row, positive in zip(sampler.score(seen).tolist(), table.tolist(), positives, strict=True):
+        losses = [math.log(1 + math.exp(score - positive)) for score in row]
+        tau = math.sqrt(np.var(losses) / (2 * 0.7))
+        assert scores == pytest.approx([loss / tau for loss in losses], rel=1e-4)
+
+
 def test_a_larger_radius_means_harder_negatives_and_none_the_mean() -> None:
     soft, hard = chosen(small_view(), softmax_rho=1e-6).weights, chosen(small_view(), softmax_rho=100).weights
     assert soft is not None

@@ -255,3 +255,13 @@ def test_several_negatives_of_a_positive_are_the_best_the_second_best_and_so_on(
     candidates = torch.tensor([[30, 4, 20, 35]]).expand(5, -1)
     ids = chosen(sampler, seen(sampler, users, positives, scores, candidates=candidates))
     assert ids[:, 0].tolist() == [30, 30, 20, 4, 4]
+
+
+def test_positives_of_other_users_are_no_further_negatives_of_a_positive() -> None:
+    sampler = made(WIDE, neg_candidates=3)
+    scores = torch.arange(40.0).expand(4, -1) / 10
+    sampler.memory[1:] = torch.tensor([4, 30, 25])
+    pairs = torch.cartesian_prod(torch.arange(1, 4), torch.tensor([1, 2, 3, 5, 7, 9]))  # any two of them once
+    candidates = torch.tensor([[30, 4, 25, 36]]).expand(len(pairs), -1)
+    ids = chosen(sampler, seen(sampler, pairs[:, 0], pairs[:, 1], scores, candidates=candidates))
+    assert ids.unique().tolist() == [30]
