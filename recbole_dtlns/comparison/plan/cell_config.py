@@ -7,7 +7,7 @@ from typing import Any
 
 from recbole_dtlns.comparison.plan.plan import Cell, ComparisonPlan
 from recbole_dtlns.comparison.plan.plan_keys import sample_values
-from recbole_dtlns.comparison.search.ranges import parse_range
+from recbole_dtlns.comparison.search.search import parse_range
 from recbole_dtlns.config.nearest import nearest
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.config.settings import our_keys
@@ -27,7 +27,7 @@ class CellConfig(Config):
 
     Attributes:
         strangers: shared keys that nothing in this cell reads; those of another model of the plan may be among them.
-        known: every key that something reads.
+        read_keys: every key that something reads.
 
     Raises:
         UserError: as `Config`.
