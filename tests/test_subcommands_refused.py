@@ -1,0 +1,52 @@
+"""Words of subcommands, and keys of a run, that cannot be used: status 2 and one line that says what is expected."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from recbole_dtlns.cli import main
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["recommend"], "recommend needs the folder of a run"),
+        (["recommend", "run", "--k=1"], "recommend takes --.*; found k"),
+        (["recommend", "run", "--topk=many"], "--topk=many: expected a whole number from 1"),
+        (["recommend", "run", "--users=u1,,u2"], "expected tokens of users with commas"),
+        (["recommend", "run", "--output=data"], "--output=data is a folder"),
+        (["recommend", "run", "--output=none/lists.tsv"], "there is no folder .*none"),
+        (["convert", "data/toy", "made", "--seed=first"], "--seed=first: expected a whole number"),
+        (["doctor", "--topk=5"], "name it with --dataset=NAME"),
+        (["identify", "--dataset=toy", "--data_path=data", "--judge=none"], "identify needs a judge"),
+    ],
+)
+def test_words_of_a_subcommand(toy: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str) -> None:
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    assert re.search(message, error), error
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--transform=turn"], "transform='turn': expected one of"),
+        (["--transform=mask_itemseq"], "changes sequences, and BPR reads none"),
+        (["--model=SASRec", "--loss_type=BPR", "--transform=mask_itemseq"], "needs mask_ratio, a number from 0 to 1"),
+        (["--plugins=data"], "plugins"),
+        (["--trust_checkpoint=perhaps"], "trust_checkpoint='perhaps': expected"),
+        (["--config_files=allows.yaml"], "trust_checkpoint stands in a configuration file, and only you may allow it"),
+        (["--alpha_co=much"], "alpha_co='much': expected a number from"),
+        (["--alpha_co=true"], "alpha_co='?[Tt]rue'?: expected a number from"),
+    ],
+)
+def test_keys_of_a_run(toy: Path, capsys: pytest.CaptureFixture[str], flags: list[str], message: str) -> None:
+    Path("allows.yaml").write_text("trust_checkpoint: true\n")
+    model = [] if any(flag.startswith("--model=") for flag in flags) else ["--model=BPR"]
+    assert main([*model, "--dataset=toy", "--data_path=data", "--epochs=1", "--run_dir=run", *flags]) == 2
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    assert re.search(message, error), error
+    assert not Path("run/result.json").exists()
