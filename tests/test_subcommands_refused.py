@@ -38,12 +38,19 @@ def test_words_of_a_subcommand(toy: Path, capsys: pytest.CaptureFixture[str], wo
         (["--plugins=data"], "plugins"),
         (["--trust_checkpoint=perhaps"], "trust_checkpoint='perhaps': expected"),
         (["--config_files=allows.yaml"], "trust_checkpoint stands in a configuration file, and only you may allow it"),
+        (
+            ["--candidate_source=BPR", "--candidate_config=absent.yaml"],
+            "candidate_config: there is no file absent.yaml",
+        ),
+        (["--candidate_source=BPR", "--candidate_config=list.yaml"], "list.yaml should hold `key: value` lines"),
+        (["--candidate_source=EASE,BPR"], "'BPR' cannot be one of several sources"),
         (["--alpha_co=much"], "alpha_co='much': expected a number from"),
         (["--alpha_co=true"], "alpha_co='?[Tt]rue'?: expected a number from"),
     ],
 )
 def test_keys_of_a_run(toy: Path, capsys: pytest.CaptureFixture[str], flags: list[str], message: str) -> None:
     Path("allows.yaml").write_text("trust_checkpoint: true\n")
+    Path("list.yaml").write_text("- 1\n")
     model = [] if any(flag.startswith("--model=") for flag in flags) else ["--model=BPR"]
     assert main([*model, "--dataset=toy", "--data_path=data", "--epochs=1", "--run_dir=run", *flags]) == 2
     error = capsys.readouterr().err
