@@ -1,9 +1,12 @@
 """YAML is read as plain values, and what is none says so in one line."""
 
+from pathlib import Path
+
 import pytest
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.files.yaml_text import parse_yaml
+from recbole_dtlns.files import yaml_text
+from recbole_dtlns.files.yaml_text import parse_yaml, read_yaml_file
 
 
 def bomb() -> str:
@@ -43,3 +46,15 @@ def test_what_is_none(text: str, message: str) -> None:
     assert message in str(error.value)
     assert str(error.value).startswith("file.yaml")
     assert "\n" not in str(error.value)
+
+
+def test_files_that_are_no_short_text_are_named_with_their_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "keys.yaml"
+    file.write_bytes("name: Mot\xf6r\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"^plan: \S+keys.yaml is not valid YAML: .*Save it as UTF-8"):
+        read_yaml_file(file, "plan")
+    monkeypatch.setattr(yaml_text, "_LONGEST", 5)
+    with pytest.raises(UserError, match=r"^\S+keys.yaml has more than"):
+        read_yaml_file(file)
+    with pytest.raises(UserError, match=r"none.yaml cannot be read \(No such file or directory\)"):
+        read_yaml_file(tmp_path / "none.yaml")
