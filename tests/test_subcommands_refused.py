@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from toy import write_timed
 
 from recbole_dtlns.cli import main
 
@@ -18,6 +19,7 @@ from recbole_dtlns.cli import main
         (["recommend", "run", "--output=data"], "--output=data is a folder"),
         (["recommend", "run", "--output=none/lists.tsv"], "there is no folder .*none"),
         (["convert", "data/toy", "made", "--seed=first"], "--seed=first: expected a whole number"),
+        (["convert", "data/toy/train.txt", "made", "--separator=ab"], "--separator=ab: expected one character"),
         (["doctor", "--topk=5"], "name it with --dataset=NAME"),
         (["identify", "--dataset=toy", "--data_path=data", "--judge=none"], "identify needs a judge"),
     ],
@@ -35,7 +37,7 @@ def test_words_of_a_subcommand(toy: Path, capsys: pytest.CaptureFixture[str], wo
         (["--transform=turn"], "transform='turn': expected one of"),
         (["--transform=mask_itemseq"], "changes sequences, and BPR reads none"),
         (["--model=SASRec", "--loss_type=BPR", "--transform=mask_itemseq"], "needs mask_ratio, a number from 0 to 1"),
-        (["--plugins=data"], "plugins"),
+        (["--plugins=list.yaml"], "plugins: list.yaml is not a Python file"),
         (["--trust_checkpoint=perhaps"], "trust_checkpoint='perhaps': expected"),
         (["--config_files=allows.yaml"], "trust_checkpoint stands in a configuration file, and only you may allow it"),
         (
@@ -57,3 +59,18 @@ def test_keys_of_a_run(toy: Path, capsys: pytest.CaptureFixture[str], flags: lis
     assert "Traceback" not in error
     assert re.search(message, error), error
     assert not Path("run/result.json").exists()
+
+
+def test_doctor_names_every_damaged_file_of_a_data_set(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = write_timed(Path("data")) / "timed"
+    words = ["doctor", "--model=CKE", "--dataset=timed", "--data_path=data", "--neg_sampler=uniform", "--judge=none"]
+    assert main(words) == 0
+    assert "timed.inter: " in capsys.readouterr().out
+    for name in ("inter", "link"):
+        lines = (home / f"timed.{name}").read_text().splitlines()
+        (home / f"timed.{name}").write_text("\n".join([*lines[:3], lines[3] + "\tmore", *lines[4:], ""]))
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert [name for name in ("inter", "kg", "link") if f"timed.{name}" in error] == ["inter", "link"]
+    assert error.count("line 4") == 2
+    assert "Traceback" not in error

@@ -6,7 +6,7 @@ import pytest
 import torch
 from small import batch, small_layers
 
-from recbole_dtlns.samplers.batch import Choice
+from recbole_dtlns.samplers.batch import Batch, Choice
 
 
 @pytest.mark.parametrize("sizes", [(4, 4), (2, 5, 1)])
@@ -20,6 +20,15 @@ def test_scores_are_the_products_of_all_layers_added_up(sizes: tuple[int, ...]) 
     assert torch.allclose(seen.scores, by_layer.sum(2).gather(1, seen.candidates), atol=1e-6)
     assert torch.allclose(seen.positive_scores, by_layer.sum(2)[rows, seen.positives], atol=1e-6)
     assert not seen.scores.requires_grad
+
+
+def test_a_batch_without_a_model_and_a_sampler_without_its_layers_say_what_they_need() -> None:
+    one = torch.tensor([1])
+    bare = Batch(one, one, one.unsqueeze(1), 0, torch.Generator())
+    with pytest.raises(ValueError, match="a batch needs layers or predict"):
+        bare.scores  # noqa: B018
+    with pytest.raises(ValueError, match="this sampler needs the layers of the model"):
+        bare.the_layers  # noqa: B018
 
 
 @pytest.mark.parametrize(
