@@ -32,6 +32,15 @@ def test_equals_the_full_decomposition(operator):
     np.testing.assert_allclose(same, 1, atol=1e-4)
 
 
+@pytest.mark.parametrize("tolerance", [0.3, 0.1, 0.03, 0.01, 0.001])
+def test_every_vector_keeps_the_tolerance_and_comes_again_to_the_last_bit(operator, tolerance):
+    values, vectors = block_krylov.block_krylov(lambda x: operator @ x, SIZE, COUNT, tolerance)
+    assert (np.linalg.norm(operator @ vectors - vectors * values, axis=0) <= tolerance * 1.01).all()
+    again = block_krylov.block_krylov(lambda x: operator @ x, SIZE, COUNT, tolerance)
+    assert np.array_equal(values, again[0])
+    assert np.array_equal(vectors, again[1])
+
+
 def test_stops_when_the_residual_is_small_and_says_when_it_never_is(operator, caplog):
     products = []
 
