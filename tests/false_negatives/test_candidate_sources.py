@@ -6,6 +6,7 @@ from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.candidates.ease import EASE
 from recbole_dtlns.false_negatives.candidates.item_knn import ItemKNN
+from recbole_dtlns.false_negatives.candidates.model_sources import source_keys
 from recbole_dtlns.false_negatives.candidates.ranking import top_unseen
 from recbole_dtlns.false_negatives.candidates.sources import SOURCES, CandidateSettings, find_candidates, unknown_source
 from recbole_dtlns.files.cache import StageCache
@@ -130,3 +131,14 @@ def test_a_source_may_be_registered(view, cache, monkeypatch):
     find_candidates(view, CandidateSettings("ItemKNN"), cache)
     result = find_candidates(view, CandidateSettings("Mine"), cache)  # settings are equal, the name is not
     assert (result.source_effective, result.cached) == ("Mine", False)
+
+
+def test_keys_of_a_source_come_from_a_mapping_or_from_a_yaml_file(tmp_path):
+    (tmp_path / "keys.yaml").write_text("epochs: 50\nlearning_rate: 1e-3\n")
+    (tmp_path / "empty.yaml").write_text("")
+    given = {"epochs": 50, "learning_rate": 1e-3}
+    assert source_keys(given) == source_keys(str(tmp_path / "keys.yaml")) == given
+    assert source_keys(str(tmp_path / "empty.yaml")) == source_keys(None) == {}
+    with pytest.raises(UserError, match="candidate_config: .*broken.yaml"):
+        (tmp_path / "broken.yaml").write_text("a: [")
+        source_keys(str(tmp_path / "broken.yaml"))
