@@ -62,7 +62,7 @@ def check_parts(config: Config) -> None:
     settings, method = config.settings, config.method
     if method.declared.way != "asked":
         raise UserError(
-            "--engine=ray divides the users of a judge that answers pair by pair (rule, keep_all, llm, server, your own); "
+            "--engine=ray divides the users of a judge that answers pair by pair (rule, keep_all, llm, server, yours); "
             f"judge={method.judge} is none. Name one with --judge. If judge={method.judge} asks such a judge "
             "(learned_from, student_teacher), that one's answers are kept and used again."
         )
