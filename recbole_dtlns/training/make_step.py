@@ -28,6 +28,7 @@ from recbole_dtlns.samplers.parts.tree_view import TreeView
 from recbole_dtlns.training.hardness.held_out import HeldOut
 from recbole_dtlns.training.hardness.meter import HardnessMeter
 from recbole_dtlns.training.list_loss import ListLoss
+from recbole_dtlns.training.list_memory import check_list_memory
 from recbole_dtlns.training.lists_in_loss import make_list_loss
 from recbole_dtlns.training.loss import WeightedBPRLoss, replace_bpr_loss
 from recbole_dtlns.training.proposals import far_from_history
@@ -97,6 +98,8 @@ def _sampled_step(
     kind = SAMPLERS[str(method.base)]
     sampler: Any = TreeView(kind()) if method.tree_view else kind()
     source = _score_source(config, split, model)
+    if lists is not None and source.sizes is None:
+        check_list_memory(model, lists.settings.n_users, lists.items.shape[1] + lists.settings.n_drawn)
     if kind.needs_layers and loss is None:
         raise UserError(
             f"neg_sampler={method.base} makes up layers that the loss must score, but {config['model']} has no BPRLoss "

@@ -249,6 +249,27 @@ def test_an_address_that_is_down_at_the_start_is_left_out(caplog):
         assert "The other addresses begin without it." in caplog.text
 
 
+def test_where_none_answers_at_the_start_each_address_is_named_and_nothing_is_said_to_be_kept():
+    with FakeServer("completions") as first, FakeServer("completions") as second:
+        pass
+    with pytest.raises(UserError) as error:
+        session([first, second])
+    assert first.url in str(error.value)
+    assert second.url in str(error.value)
+    assert "kept" not in str(error.value)
+
+
+def test_addresses_are_tried_at_once():
+    meeting = threading.Barrier(2, timeout=5)  # broken if the second address is tried after the first
+
+    def find(client):
+        meeting.wait()
+        return connect(client, Prompt.read("compact"))
+
+    with fakes("m", "m") as both:
+        assert all(server.connection for server in connect_all([Client(fake.url, 5.0, 0) for fake in both], find))
+
+
 def test_addresses_are_separated_by_commas_and_named_once():
     assert addresses("http://a:1, http://b:2/v1/") == ["http://a:1", "http://b:2"]
     with pytest.raises(UserError, match="names an address twice"):

@@ -27,7 +27,7 @@ class CellConfig(Config):
 
     Attributes:
         strangers: shared keys that nothing in this cell reads; those of another model of the plan may be among them.
-        known: every key that something reads.
+        read_keys: every key that something reads.
 
     Raises:
         UserError: as `Config`.

@@ -56,13 +56,13 @@ class _Fitted:
     Attributes:
         raw: probability of each candidate, float64 [n].
         unseen: of each pair of the first held-in split, by models that have not seen its user, float64 [m].
-        known: what result.json says of it.
+        record: what result.json says of it.
         cached: whether it was found ready.
     """
 
     raw: np.ndarray
     unseen: np.ndarray
-    known: dict[str, Any]
+    record: dict[str, Any]
     cached: bool
 
 
@@ -110,13 +110,13 @@ class LearnedStage:
         fitted = self._fit(evidence, free, answers, {}, report=not paid)
         if paid:
             fitted = self._with_paid(evidence, free, paid, answers, fitted)
-        for line in table_of(fitted.known):
+        for line in table_of(fitted.record):
             logger.info(line)
         details = empty_judging()
         identity = {"judge": _STAGE, "revision": str(VERSION), "settings": {"learned_from": sorted(askers)}}
         nothing, asked = np.full(len(candidates), np.nan), 0 if fitted.cached else len(candidates)
         verdicts = Verdicts(fitted.raw, nothing, asked, len(candidates) - asked)
-        details["judge"], details["learned"] = identity, fitted.known
+        details["judge"], details["learned"] = identity, fitted.record
         return Judgement(verdicts, None, identity, details, _nothing_online, usage_of(askers))
 
     def _evidence(self, candidates: Candidates, trees: Trees) -> Evidence:
@@ -152,12 +152,12 @@ class LearnedStage:
         chosen = pairs_to_ask(self._settings, self._view, candidates, before.raw)
         answers = {**answers, **dict(self._ask(paid, self._view, evidence.trees, candidates, chosen))}
         after = self._fit(evidence, {**free, **paid}, answers, {"before": before}, report=True)
-        worth = {**after.known["asked"], "pairs": int(len(candidates) if chosen is None else chosen.sum())}
-        known = {**after.known, "asked": worth}
+        worth = {**after.record["asked"], "pairs": int(len(candidates) if chosen is None else chosen.sum())}
+        record = {**after.record, "asked": worth}
         if worth["kept"]:
-            return replace(after, known=known)
-        unchanged = {name: before.known[name] for name in ("features", "ndcg@20", "reliability", "boosted_trees")}
-        return replace(before, known={**known, **unchanged}, cached=after.cached)
+            return replace(after, record=record)
+        unchanged = {name: before.record[name] for name in ("features", "ndcg@20", "reliability", "boosted_trees")}
+        return replace(before, record={**record, **unchanged}, cached=after.cached)
 
     def _fit(
         self,
@@ -174,9 +174,9 @@ class LearnedStage:
         saved = self._cache.load(_STAGE, key)
         cached = saved is not None
         if saved is None:
-            raw, unseen, known, complete = self._learn(evidence, askers, answers, earlier.get("before"), report)
-            packed = np.frombuffer(json.dumps(known).encode(), dtype=np.uint8)
-            saved = {"raw": raw, "unseen": unseen, "known": packed}
+            raw, unseen, record, complete = self._learn(evidence, askers, answers, earlier.get("before"), report)
+            packed = np.frombuffer(json.dumps(record).encode(), dtype=np.uint8)
+            saved = {"raw": raw, "unseen": unseen, "known": packed}  # names in the cache's files, never to be changed
             if complete:  # a pair without an answer is asked about again in the next run
                 self._cache.save(_STAGE, key, saved, about)
         return _Fitted(saved["raw"], saved["unseen"], json.loads(saved["known"].tobytes().decode()), cached)
@@ -223,32 +223,26 @@ class LearnedStage:
         before: _Fitted | None,
         report: bool,
     ) -> tuple[np.ndarray, np.ndarray, dict[str, Any], bool]:
-        """Probabilities of the candidates and of the first held-in split's pairs, what is known of the judge, and
-        whether each language model answered all that it was asked about held-in pairs.
+        """Probabilities of the candidates and of the first held-in split's pairs, what result.json says of the judge,
+        and whether each language model answered all that it was asked about held-in pairs.
         """
         parts = evidence.parts
         raw_scores, asked = self._raw_of_held_in(parts[0], askers, before)
         nothing = [{name: np.full(len(part.users), np.nan) for name in askers} for part in parts[1:]]
         features = [part.features.with_judges(raw) for part, raw in zip(parts, [raw_scores, *nothing], strict=True)]
-        values = np.concatenate([chosen.values for chosen in features])
         positive = np.concatenate([part.positive for part in parts])
         folds = folds_of_users(np.concatenate([part.users for part in parts]))
-        if not can_be_fitted(positive, folds):
-            raise UserError(
-                "judge=learned, the start value of dtl_ns, learns from candidates that are held-in training pairs, and "
-                f"{int(positive.sum())} of {len(positive)} are. Expected at least {LEAST} that are and {LEAST} that "
-                "are not in every part of the users: give more data, a larger candidate_topk, or another judge, such "
-                "as --judge=rule."
-            )
+        _check_enough(positive, folds)
         logger.info(
             "The learned judge is fitted on %d candidate pairs of %d held-in splits, %d of them held in.",
             *(len(positive), len(parts), int(positive.sum())),
         )
         paid = [name for name, asker in askers.items() if costly(name, asker)]
+        values = np.concatenate([chosen.values for chosen in features])
         fitted, all_unseen = fit_folds(values, positive, folds, every_pair=bool(paid))
         unseen = all_unseen[: len(parts[0].users)]
         read = evidence.features.with_judges(answers)
-        known = {
+        record = {
             "features": dict(zip(read.names, read.groups, strict=True)),
             "left_out": evidence.left_out,
             "pairs": len(positive),
@@ -256,12 +250,10 @@ class LearnedStage:
             "boosted_trees": fitted.sizes,
             "reliability": reliability(all_unseen, positive),
             **worth_of_judge(parts[0], features[0], unseen, report, bool(paid)),
-            "asked": None,
+            "asked": worth_of_questions(parts[0], features[0], paid, asked, report) if before is not None else None,
         }
-        if before is not None:
-            known["asked"] = worth_of_questions(parts[0], features[0], paid, asked, report)
         complete = not any(np.isnan(raw_scores[name][asked]).any() for name in paid)
-        return fitted.probability(read.values), unseen, known, complete
+        return fitted.probability(read.values), unseen, record, complete
 
     def _raw_of_held_in(
         self, part: HeldInPairs, askers: Mapping[str, Asker], before: _Fitted | None
@@ -273,6 +265,18 @@ class LearnedStage:
         for name, asker in askers.items():
             raw_scores |= dict(self._ask({name: asker}, *where, chosen if costly(name, asker) else None))
         return raw_scores, np.ones(len(part.users), dtype=bool) if chosen is None else chosen
+
+
+def _check_enough(positive: np.ndarray, folds: np.ndarray) -> None:
+    """Refuse pairs of which too few are held in, or too few are not; for bool [n] and int64 [n]."""
+    if can_be_fitted(positive, folds):
+        return
+    raise UserError(
+        "judge=learned, the start value of dtl_ns, learns from candidates that are held-in training pairs, and "
+        f"{int(positive.sum())} of {len(positive)} are. Expected at least {LEAST} that are and {LEAST} that "
+        "are not in every part of the users: give more data, a larger candidate_topk, or another judge, such "
+        "as --judge=rule."
+    )
 
 
 def _nothing_online(users: np.ndarray, items: np.ndarray) -> np.ndarray:

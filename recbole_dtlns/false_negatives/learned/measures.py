@@ -23,12 +23,12 @@ class UserPairs:
     Attributes:
         users: a number for each user, int64 [n], without gaps from 0.
         positive: whether the pair was held in, bool [n].
-        held: held-in pairs of each user, candidates or not, int64 [U], above 0.
+        n_held_in: held-in pairs of each user, candidates or not, int64 [U], above 0.
     """
 
     users: np.ndarray
     positive: np.ndarray
-    held: np.ndarray
+    n_held_in: np.ndarray
 
     def measures(self, probability: np.ndarray) -> dict[str, np.ndarray]:
         """Log loss, AUC (NaN without both kinds of pair) and NDCG@20 of each user, float64 [U]. O(n log n)."""
@@ -63,16 +63,16 @@ class UserPairs:
         place = position_in_run(self.users[order])
         gain = np.where(self.positive[order] & (place < _DEPTH), 1 / np.log2(place + 2.0), 0)
         best = np.cumsum(1 / np.log2(np.arange(_DEPTH) + 2.0))
-        ideal = best[np.minimum(self.held, _DEPTH) - 1]
-        return np.bincount(self.users[order], weights=gain, minlength=len(self.held)) / ideal
+        ideal = best[np.minimum(self.n_held_in, _DEPTH) - 1]
+        return np.bincount(self.users[order], weights=gain, minlength=len(self.n_held_in)) / ideal
 
 
 def mean_interval(values: np.ndarray) -> dict[str, float | None]:
     """Mean of float64 [U] over users, NaN left out, with its 95 % interval (normal); None where nothing is left."""
-    known = values[~np.isnan(values)]
-    if len(known) < 2:
-        return {"value": float(known[0]) if len(known) else None, "low": None, "high": None}
-    mean, error = float(known.mean()), float(known.std(ddof=1) / np.sqrt(len(known)))
+    measured = values[~np.isnan(values)]
+    if len(measured) < 2:
+        return {"value": float(measured[0]) if len(measured) else None, "low": None, "high": None}
+    mean, error = float(measured.mean()), float(measured.std(ddof=1) / np.sqrt(len(measured)))
     return {"value": mean, "low": mean - _Z * error, "high": mean + _Z * error}
 
 
@@ -83,8 +83,8 @@ def reliability(probability: np.ndarray, positive: np.ndarray) -> list[dict[str,
         probability: float64 [n] from 0 to 1; NaN is left out.
         positive: bool [n].
     """
-    known = ~np.isnan(probability)
-    probability, positive = probability[known], positive[known]
+    measured = ~np.isnan(probability)
+    probability, positive = probability[measured], positive[measured]
     place = np.clip(np.searchsorted(_EDGES, probability, side="right") - 1, 0, len(_EDGES) - 2)
     pairs = np.bincount(place, minlength=len(_EDGES) - 1)
     predicted = np.bincount(place, weights=probability, minlength=len(pairs))

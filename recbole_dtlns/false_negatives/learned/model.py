@@ -21,6 +21,7 @@ LEAST = 10
 _KNOWN = 200  # values of a feature without which it is not read; scikit-learn fails on none in its sample
 _COPIES, _ANSWERED = 24, 12  # bytes that a fit takes for each number it reads, and for each that it answers
 _MEMORY = 2e9  # bytes that all fits at once may take
+_BLOCK = 100_000  # pairs that a thread answers at a time
 SETTINGS: dict[str, Any] = {
     "max_iter": 600,
     "learning_rate": 0.05,
@@ -79,8 +80,17 @@ class LearnedModel:
         return [int(booster.model.n_iter_) for booster in self.boosters]
 
     def probability(self, values: np.ndarray) -> np.ndarray:
-        """Features float32 [n, F] -> probability that a pair is a held-in one, float64 [n]."""
-        return np.asarray(np.mean([booster.probability(values) for booster in self.boosters], axis=0))
+        """Features float32 [n, F] -> probability that a pair is a held-in one, float64 [n].
+
+        Blocks of pairs are answered at once by as many threads as OpenMP has.
+        """
+
+        def answered(block: np.ndarray) -> np.ndarray:
+            return np.asarray(np.mean([booster.probability(block) for booster in self.boosters], axis=0))
+
+        blocks = np.array_split(values, max(1, len(values) // _BLOCK))
+        with ThreadPoolExecutor(_threads()) as pool:
+            return np.concatenate(list(pool.map(answered, blocks)))
 
 
 def folds_of_users(users: np.ndarray, folds: int = FOLDS, seed: int = 0) -> np.ndarray:

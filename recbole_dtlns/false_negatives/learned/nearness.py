@@ -56,10 +56,10 @@ def _entries(matrix: sparse.csr_matrix, rows: np.ndarray, columns: np.ndarray) -
     matrix.sort_indices()
     width = matrix.shape[1]
     keys = np.repeat(np.arange(matrix.shape[0], dtype=np.int64), np.diff(matrix.indptr)) * width + matrix.indices
-    known, values = np.append(keys, matrix.shape[0] * width), np.append(matrix.data, np.float32(0))
+    cells, values = np.append(keys, matrix.shape[0] * width), np.append(matrix.data, np.float32(0))
     wanted = rows * width + columns
-    place = np.searchsorted(known, wanted)
-    return np.where(known[place] == wanted, values[place], 0)
+    place = np.searchsorted(cells, wanted)
+    return np.where(cells[place] == wanted, values[place], 0)
 
 
 def history_statistics(view: TrainSplit, candidates: Candidates, similarity: Similarity) -> np.ndarray:

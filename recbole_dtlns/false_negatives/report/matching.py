@@ -46,7 +46,7 @@ def report_pairs(held_in: HeldIn, full: TrainSplit, limit: int, seed: int = 0) -
     random order); a coin decides between more and less popular ones. O(m log E) for m chosen pairs, bounded memory.
 
     Args:
-        held: the reduced split and the pairs taken out.
+        held_in: the reduced split and the pairs taken out.
         full: the training split that they were taken from.
         limit: most pairs, matches included.
         seed: of the choice of users and of the matches.

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.llm.server.base import Endpoint
@@ -132,17 +133,21 @@ class Server:
 
 
 def connect_all(clients: Sequence[Client], find: Find) -> list[Server]:
-    """Servers that have the same model; those that give no answer are left out for now.
+    """Servers that have the same model, all tried at once; those that give no answer are left out for now.
 
     Raises:
         UserError: none gives an answer, one cannot be asked, or they have different models.
     """
     servers = [Server(client, find) for client in clients]
-    for server in servers:
-        server.connect()
+    with ThreadPoolExecutor(len(servers)) as pool:
+        try:
+            list(pool.map(Server.connect, servers))
+        finally:
+            for client in clients:
+                client.stop.set()  # nobody waits to repeat a request, as after Ctrl-C
     connected = [(server.client.root, server.connection) for server in servers if server.connection is not None]
     if not connected:
-        raise what_is_kept(servers[-1].problem)
+        raise UserError(" ".join(str(server.problem) for server in servers))
     model = connected[0][1]
     if any(connection.identity != model.identity for _, connection in connected):
         raise UserError(another_model(connected, model))

@@ -59,7 +59,7 @@ class HardnessMeter:
         """Count one batch.
 
         Args:
-            view: of the batch, after the sampler has seen it.
+            batch: the batch, after the sampler has seen it.
             picked: positions of the chosen candidates, of the shape of `choice.ids` where the sampler takes them.
             choice: the negatives.
             margin: mean of s_p - s_n, a scalar; None where it is not known.

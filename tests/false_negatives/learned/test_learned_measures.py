@@ -26,7 +26,7 @@ def slow(pairs, user, probability):
     auc = np.mean([(a > b) + (a == b) / 2 for a, b in duels]) if duels else np.nan
     order = np.argsort(-chance, kind="stable")[:20]
     gain = sum(1 / np.log2(place + 2) for place, row in enumerate(order) if truth[row])
-    ideal = sum(1 / np.log2(place + 2) for place in range(min(20, pairs.held[user])))
+    ideal = sum(1 / np.log2(place + 2) for place in range(min(20, pairs.n_held_in[user])))
     return loss, auc, gain / ideal
 
 
