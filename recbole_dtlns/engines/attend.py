@@ -2,17 +2,21 @@
 
 Workers of Ray block SIGINT, which their processes inherit, and a worker that is killed leaves its processes behind. So
 this process takes the block off, sends the command each signal whose number arrives as a byte on standard input, and
-kills the command when standard input ends, as it does with the worker.
+kills the command when standard input ends, as it does with the worker. Where Ray kills this process too, Linux kills
+the command.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+_PR_SET_PDEATHSIG = 1
 
 
 def main(words: Sequence[str]) -> int:
@@ -20,13 +24,29 @@ def main(words: Sequence[str]) -> int:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     for number in (signal.SIGINT, signal.SIGTERM):  # whoever started the worker may have had them ignored
         signal.signal(number, signal.SIG_DFL)
-    command = subprocess.Popen(words, stdin=subprocess.DEVNULL, start_new_session=True)
+    command = subprocess.Popen(
+        words, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_tied_to_this_process()
+    )
     threading.Thread(target=_pass_on, args=(command,), daemon=True).start()
     status = command.wait()
     if status < 0:
         signal.signal(-status, signal.SIG_DFL) if -status not in (signal.SIGKILL, signal.SIGSTOP) else None
         os.kill(os.getpid(), -status)
     return status
+
+
+def _tied_to_this_process() -> Callable[[], None] | None:
+    """What a new process calls to be killed when the thread that started it ends; None where only Linux has it."""
+    if not sys.platform.startswith("linux"):
+        return None
+    own, prctl = os.getpid(), ctypes.CDLL(None).prctl
+
+    def tie() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != own:  # it has ended already
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return tie
 
 
 def _pass_on(command: subprocess.Popen[bytes]) -> None:

@@ -70,3 +70,14 @@ def test_a_command_ends_with_its_worker_and_so_do_its_own_processes(attended, tm
     process.stdin.close()
     assert process.wait(60) == -9
     assert not psutil.wait_procs(started, timeout=10)[1]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux ties a process to another")
+def test_a_command_ends_with_the_process_beside_it(attended, tmp_path):
+    """Ray kills what a worker has started, and nothing behind that."""
+    process = attended("import pathlib, time; pathlib.Path('at-work').touch(); time.sleep(60)")
+    wait_for(tmp_path / "at-work")
+    started = psutil.Process(process.pid).children()
+    assert len(started) == 1
+    process.kill()
+    assert not psutil.wait_procs(started, timeout=10)[1]
