@@ -11,15 +11,17 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from recbole_dtlns.comparison.run.execute import failure_reason
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.engines.base import Child, Engine
 from recbole_dtlns.engines.ray_cluster import RayOptions
 from recbole_dtlns.engines.ray_engine import ray_engine
+from recbole_dtlns.engines.reason import failure_reason
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.false_negatives.judges.base import Usage
 from recbole_dtlns.false_negatives.judges.store import VerdictStore, open_store
-from recbole_dtlns.files.run_folder import RESULT
+from recbole_dtlns.files.run_folder import RESULT, read_result
 from recbole_dtlns.wording import counted
 
 logger = logging.getLogger(__name__)
@@ -45,7 +47,7 @@ class Spread:
     jobs: int | None
 
     @contextmanager
-    def over(self, config: Config, run_dir: Path, cache_dir: Path) -> Iterator[Callable[[], None]]:
+    def over(self, config: Config, run_dir: Path, cache_dir: Path) -> Iterator[Callable[[], Usage]]:
         """`judge_parts` of a run, to be called inside the block once candidates and trees are in the cache."""
         settings, declared = config.settings, config.method.declared
         unset = settings.judge_report is None
@@ -76,8 +78,8 @@ def check_parts(config: Config) -> None:
 
 def judge_parts(
     flags: Mapping[str, str], engine: Engine, count: int, run_dir: Path, cache_dir: Path, with_report: bool
-) -> None:
-    """Have all parts judged, and put their verdicts into the store of the data set.
+) -> Usage:
+    """Have all parts judged, and put their verdicts into the store of the data set; what language models were asked.
 
     A part that was judged before Ctrl-C or a crash is not judged again, and one that was begun goes on.
 
@@ -108,7 +110,9 @@ def judge_parts(
                     store.take_up(part)
     if failed:
         raise UserError(f"{counted(len(failed), 'part')} of the users could not be judged. {'; '.join(failed)}")
+    counts: list[Any] = [read_result(home / name)["identification"] or {} for name in names]
     shutil.rmtree(home)
+    return Usage(*(sum(int(count[key] or 0) for count in counts) for key in ("llm_calls", "prompt_tokens")))
 
 
 def _output(home: Path, name: str) -> Path:

@@ -19,6 +19,7 @@ from recbole_dtlns.evaluation.model_source import RecBoleModels
 from recbole_dtlns.false_negatives.identification.identified import write_identified
 from recbole_dtlns.false_negatives.identification.stage import identify
 from recbole_dtlns.false_negatives.identification.text import read_text
+from recbole_dtlns.false_negatives.judges.base import Usage
 from recbole_dtlns.files.run_folder import (
     CONFIG,
     EXAMPLES,
@@ -71,7 +72,7 @@ def run_identification(inputs: Inputs, spread: Spread | None = None) -> Path:
     return run_dir
 
 
-def _identify(config: Config, run_dir: Path, cache_dir: Path, judge_parts: Callable[[], None] | None) -> None:
+def _identify(config: Config, run_dir: Path, cache_dir: Path, judge_parts: Callable[[], Usage] | None) -> None:
     if (run_dir / RESUME).is_file():
         raise UserError(
             f"{run_dir} holds a training run that is not finished, and identify would write over it. Repeat the "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import os
 import signal
@@ -52,7 +51,8 @@ def joined(options: RayOptions) -> Iterator[Any]:
     if address == _ALONE:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         quiet |= {"include_dashboard": False, "object_store_memory": _STORE_BYTES}
-    ray = importlib.import_module("ray")
+    import ray
+
     at_end = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address, **quiet)
@@ -107,12 +107,17 @@ def _machines(ray: Any) -> list[dict[str, Any]]:
 
 
 def _room(found: dict[str, float], options: RayOptions) -> int:
-    rooms = [int(found.get("CPU", 0) / options.cpus)]
+    rooms = [_fits(options.cpus, found.get("CPU", 0))]
     if options.gpus >= 1:
-        rooms.append(int(found.get("GPU", 0) / options.gpus))
+        rooms.append(_fits(options.gpus, found.get("GPU", 0)))
     elif options.gpus:  # a command takes its part of one GPU
-        rooms.append(int(found.get("GPU", 0)) * int(1 / options.gpus))
+        rooms.append(int(found.get("GPU", 0)) * _fits(options.gpus, 1))
     return min(rooms)
+
+
+def _fits(part: float, whole: float) -> int:
+    """How often a part fits; .1 fits three times into .3, whatever its floats say."""
+    return int(whole / part + 1e-9)
 
 
 def check_machines(ray: Any, options: RayOptions, place: Place) -> None:

@@ -1,10 +1,12 @@
 """`identify --engine=ray` on a made-up cluster: parts of the users, and the same outcome as without the engine."""
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from fake_ray import FakeRay, once_there
 from forked import ForkedRun
@@ -12,6 +14,7 @@ from forked import ForkedRun
 from recbole_dtlns import cli
 from recbole_dtlns.commands import identify_parts
 from recbole_dtlns.engines import ray_engine as engines
+from recbole_dtlns.false_negatives.judges.llm import LlmJudge
 from recbole_dtlns.false_negatives.judges.rule import RuleJudge
 from recbole_dtlns.false_negatives.judges.store import VerdictStore
 from recbole_dtlns.files.run_folder import EXAMPLES, INFERRED, RESULT
@@ -69,6 +72,27 @@ def test_the_outcome_is_the_same_and_this_command_asks_nothing_more(started, toy
     assert parts["seconds"]["judging"] > 0.1  # the parts' time is in it
     assert not (toy / "parts/parts").exists()
     assert (toy / "verdicts.tsv").is_file()
+
+
+def test_a_language_model_is_asked_by_the_parts_alone(started, toy, monkeypatch, tiny_llama):
+    """Its report's questions too; the numbers of the parts are those of the run."""
+    words = ["identify", "--dataset=toy", "--data_path=data", "--judge=llm", f"--llm_model={tiny_llama}"]
+    words += ["--llm_device_map=cpu", "--tree_leaf_size=4", "--judge_report_pairs=20", "--candidate_topk=4"]
+    assert cli.main([*words, "--run_dir=alone", "--cache_dir=cache-alone"]) == 0
+    stock, own = LlmJudge.score, os.getpid()
+
+    def elsewhere(self, users, items):
+        assert os.getpid() != own
+        return stock(self, users, items)
+
+    monkeypatch.setattr(LlmJudge, "score", elsewhere)
+    assert cli.main([*words, "--run_dir=parts", "--cache_dir=cache-parts", *RAY]) == 0
+    alone, parts = (json.loads((toy / folder / RESULT).read_text()) for folder in ("alone", "parts"))
+    assert parts["identification"]["llm_calls"] == alone["identification"]["llm_calls"] > 240
+    assert parts["judging"]["report"] == alone["judging"]["report"]
+    here, there = (pd.read_csv(toy / folder / INFERRED, sep="\t") for folder in ("alone", "parts"))
+    # The model reads users side by side, and others stand beside each other: the last digits differ.
+    pd.testing.assert_frame_equal(there, here, rtol=1e-3)
 
 
 def test_parts_that_were_judged_are_kept_when_another_fails(started, toy, monkeypatch, capsys):

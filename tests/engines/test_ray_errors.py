@@ -83,6 +83,7 @@ def test_slots_are_what_each_machine_has_room_for():
     nodes = ({"CPU": 5, "GPU": 2}, {"CPU": 3}, {"GPU": 4})
     assert slots(FakeRay(nodes), RayOptions()) == 8
     assert slots(FakeRay(nodes), RayOptions(cpus=2)) == 3
+    assert slots(FakeRay(({"CPU": 0.3},)), RayOptions(cpus=0.1)) == 3
     assert slots(FakeRay(nodes), RayOptions(cpus=1, gpus=1)) == 2
     assert slots(FakeRay(nodes), RayOptions(cpus=1, gpus=0.5)) == 4
     with pytest.raises(UserError, match=r"No machine of the cluster has 6 CPUs for a command; it has 5 CPUs, 2 GPUs;"):

@@ -6,7 +6,6 @@ import itertools
 import logging
 import math
 import queue
-import re
 import signal
 import threading
 import time
@@ -24,6 +23,7 @@ from recbole_dtlns.config.config_files import read_yaml
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.engines.base import Child, Engine
 from recbole_dtlns.engines.local import LocalEngine
+from recbole_dtlns.engines.reason import failure_reason
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.owner import RUN_LOCK
 from recbole_dtlns.files.result_schema import Result
@@ -35,7 +35,6 @@ logger = logging.getLogger(__name__)
 STDERR = "stderr.txt"
 DONE, READY, FAILED_RUN, INTERRUPTED = "done", "ready", "failed", "interrupted"
 _DIFFERENCES = 5  # that an error message lists
-_LONGEST_REASON = 600
 
 
 @dataclass(frozen=True)
@@ -213,20 +212,3 @@ def run_seconds(result: Result) -> float:
     """Seconds of all stages of a run; those of sampling are among those of training."""
     seconds: Mapping[str, Any] = result["seconds"]
     return float(sum(value for stage, value in seconds.items() if stage != "sampling" and value is not None))
-
-
-def failure_reason(status: int, output: Path) -> str:
-    """Why a process ended: what the program says of it, else its last line; also written into `output`."""
-    if status < 0:
-        name = signal.Signals(-status).name if -status in set(signal.Signals) else str(-status)
-        hint = " (out of memory is a common cause)" if name == "SIGKILL" else ""
-        reason = f"Killed by signal {name}{hint}."
-        with output.open("a", encoding="utf-8") as file:
-            file.write(f"{reason}\n")
-        return reason
-    lines = [line.strip() for line in output.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    for pattern in (r"^recbole-dtlns: (.*)", r"\bERROR\s+(Failed: .*)"):
-        reasons = [match[1] for match in (re.search(pattern, line) for line in lines) if match]
-        if reasons:
-            return reasons[-1][:_LONGEST_REASON]
-    return (lines[-1] if lines else f"ended with status {status} and said nothing")[:_LONGEST_REASON]

@@ -50,13 +50,14 @@ def identify(
     cache_dir: Path,
     text: ItemText | None = None,
     models: ModelSources | None = None,
-    before_judging: Callable[[], None] | None = None,
+    before_judging: Callable[[], Usage] | None = None,
 ) -> Identification:
     """Run the stages that the method needs; each is cached in `cache_dir` under what went into it.
 
     Nothing but `view`, the keys, the items' `text` and files that the user names goes in: no valid, no test, no model.
     `models` trains and loads RecBole's models as candidate sources; None: there are only the sources of `SOURCES`.
-    `before_judging` is called when candidates and trees are in the cache; it may put verdicts into the store.
+    `before_judging` is called when candidates and trees are in the cache; it puts verdicts into the store and gives
+    what language models were asked for them.
 
     Raises:
         UserError: bad input of any stage.
@@ -77,13 +78,11 @@ def identify(
         made = tree_settings(settings), _candidate_settings(settings, method)
         rebuild = Rebuild(settings, *made, cache, reading.vectors, source)
         began = time.perf_counter()
-        if before_judging is not None:
-            before_judging()
-        elsewhere = time.perf_counter() - began
+        usage = None if before_judging is None else before_judging()
+        waited = time.perf_counter() - began
         _judge(view, settings, method, cache_dir, proposed.candidates, result, reading.text, rebuild)
-        if before_judging is not None:
-            result.seconds["judging"] = round(elsewhere + (result.seconds["judging"] or 0), 3)
-            result.cached = [stage for stage in result.cached if stage != "judging"]
+        if usage is not None:
+            _count_elsewhere(result, usage, waited)
     if result.inferred is not None and len(result.inferred.users) == 0:
         logger.warning("No pair was accepted: training runs without inferred positives.")
     return result
@@ -169,6 +168,15 @@ def _judge(
     elif method.ranks_lists:
         result.lists = JudgedLists.whole(view, candidates, values)
     result.seconds["judging"] = round(time.perf_counter() - started, 3)
+
+
+def _count_elsewhere(result: Identification, usage: Usage, seconds: float) -> None:
+    """Count what was judged before the store was asked as judged in this run."""
+    result.seconds["judging"] = round(seconds + (result.seconds["judging"] or 0), 3)
+    result.cached = [stage for stage in result.cached if stage != "judging"]
+    if result.counts is not None:
+        result.counts["llm_calls"] += usage.calls
+        result.counts["prompt_tokens"] += usage.prompt_tokens
 
 
 def _read_verdict_file(view: TrainSplit, settings: Settings, method: RunMethod, result: Identification) -> None:
