@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -24,7 +25,7 @@ class Worker:
     """A handle of a worker."""
 
     def __init__(self, made: Any) -> None:
-        self._made, self._dead, self._pending = made, False, list[Future[Any]]()
+        self._made, self.dead, self._pending = made, False, list[Future[Any]]()
 
     def __getattr__(self, name: str) -> Any:
         return SimpleNamespace(remote=lambda *arguments: self._call(name, arguments))
@@ -32,7 +33,7 @@ class Worker:
     def _call(self, name: str, arguments: tuple[Any, ...]) -> Future[Any]:
         answer: Future[Any] = Future()
         self._pending.append(answer)
-        if self._dead:
+        if self.dead:
             answer.set_exception(RayActorError("the worker is dead"))
         elif self._made is not None:  # else it waits for a machine
             threading.Thread(target=self._work, args=(answer, name, arguments), daemon=True).start()
@@ -48,7 +49,7 @@ class Worker:
 
     def die(self) -> None:
         """End as a worker that is killed: the pipe to what it has started closes."""
-        self._dead = True
+        self.dead = True
         for answer in self._pending:
             if not answer.done():
                 answer.set_exception(RayActorError("the worker is dead"))
@@ -87,6 +88,7 @@ class FakeRay(ModuleType):
     def init(self, address: str, **_: Any) -> None:
         if self._refuse is not None:
             raise self._refuse
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Ray sets a handler of its own
         self.joined.append(address)
 
     def shutdown(self) -> None:

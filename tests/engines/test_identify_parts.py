@@ -126,8 +126,9 @@ def test_ctrl_c_keeps_what_parts_have_judged(started, toy, monkeypatch, ctrl_c):
         answered.append(True)
         return stock(self, users, items)
 
-    words = [*WORDS, "--judge_report=false", "--run_dir=found", "--cache_dir=cache", *RAY]
+    words = [*WORDS, "--protocol=reference", "--run_dir=found", "--cache_dir=cache", *RAY]
     words.remove("--judge_report=true")
+    words.remove("--judge=rule")  # it is what this protocol takes where no judge is named
     once_there(toy / "at-work", lambda: ctrl_c(0.0))
     with monkeypatch.context() as patch:
         patch.setattr(RuleJudge, "score", waits)

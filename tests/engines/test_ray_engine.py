@@ -7,6 +7,8 @@ from fake_ray import FakeRay, once_there
 from fake_runs import DIE, small_plan
 
 from recbole_dtlns.comparison.run.records import read_comparison
+from recbole_dtlns.engines import ray_engine as engines
+from recbole_dtlns.engines import remote
 from recbole_dtlns.engines.ray_cluster import RayOptions
 
 RUN = "toy/BPR/uniform/seed-3"
@@ -33,6 +35,8 @@ def test_runs_end_as_on_this_machine_and_leave_nothing_behind(on_cluster, toy):
     assert [path.parent.name for path in (toy / "compared").rglob("stderr.txt")] == ["seed-4"]
     assert not list(toy.rglob("*.partial"))
     assert ray.joined == ["local", "left"]
+    assert len(ray.workers) == 4
+    assert all(worker.dead for worker in ray.workers)  # so that its place is free
 
 
 def test_a_command_is_told_its_gpus_and_a_verdict_store_of_its_machine(on_cluster, toy):
@@ -43,6 +47,21 @@ def test_a_command_is_told_its_gpus_and_a_verdict_store_of_its_machine(on_cluste
     store = f"--verdict_store=saved/cache/toy/verdicts-{socket.gethostname()}.sqlite"
     assert (toy / "words").read_text() == f"{store} --gpu_id=1"
     assert {"num_cpus": 2, "num_gpus": 1, "max_concurrency": 2} in ray.asked
+
+
+def test_a_network_drive_looks_anew_into_the_folder_of_a_run_that_has_ended(on_cluster, toy, monkeypatch):
+    """NFS remembers which files were not there, until this machine changes the folder."""
+    look, changed = engines._look_anew, []
+
+    def looking(folder):
+        before = folder.stat().st_mtime_ns
+        look(folder)
+        changed.append((folder.name, folder.stat().st_mtime_ns > before))
+
+    monkeypatch.setattr(engines, "_look_anew", looking)
+    on_cluster(FakeRay(), small_plan("uniform", **ONE))
+    assert changed == [("seed-3", True)]
+    assert not list(toy.rglob("ray.look*"))
 
 
 @pytest.mark.parametrize(("given", "threads"), [(None, "3"), ("7", "7")])
@@ -113,8 +132,6 @@ def test_ctrl_c_starts_no_run_that_still_waits_for_a_machine(on_cluster, toy, ct
 
 
 def test_a_machine_that_joins_later_and_sees_another_folder_fails_its_run(on_cluster, toy, monkeypatch):
-    from recbole_dtlns.engines import remote
-
     monkeypatch.setattr(remote.RemoteCommand, "__init__", lambda self, place: setattr(self, "_place", elsewhere(place)))
 
     def elsewhere(place):

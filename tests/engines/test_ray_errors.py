@@ -1,6 +1,7 @@
 """What is said when a cluster cannot be used, before any run is made."""
 
 import importlib.util
+import signal
 import socket
 import sys
 
@@ -64,8 +65,9 @@ def test_the_address_of_the_environment_counts_where_none_is_given(monkeypatch):
     ray = FakeRay()
     monkeypatch.setitem(sys.modules, "ray", ray)
     monkeypatch.setenv("RAY_ADDRESS", "auto")
+    before = signal.getsignal(signal.SIGTERM)
     with joined(RayOptions()):
-        pass
+        assert signal.getsignal(signal.SIGTERM) == before
     with joined(RayOptions("local")):
         pass
     assert ray.joined == ["auto", "left", "local", "left"]
