@@ -1,8 +1,12 @@
 """One made-up comparison with its report, for all tests that only read it; comparisons of runs that take no time."""
 
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from browser_page import Seen, open_page
 from fake_runs import FakeProgram
 from made import make_comparison
 
@@ -40,3 +44,29 @@ def compared(toy, monkeypatch):
         return carry_out(plan, toy / "compared", jobs, gpus), program
 
     return carry
+
+
+@pytest.fixture(scope="module")
+def browser() -> str:
+    """The program; a test is skipped where there is none, and fails in CI."""
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    path = next((candidate for name in names if (candidate := shutil.which(name))), None)
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI needs a browser: apt-get install chromium")
+        pytest.skip("no Chromium here")
+    return path
+
+
+@pytest.fixture
+def look(browser: str, made_report: Path, tmp_path: Path) -> Callable[..., Seen]:
+    """`look(extra, *flags)`: opens the page of the report with more HTML at its end."""
+
+    def opened(extra: str = "", *flags: str) -> Seen:
+        text = (made_report / "report.html").read_text(encoding="utf-8")
+        page, log = tmp_path / "page.html", tmp_path / "net.json"
+        page.write_text(text.replace("</body>", f"{extra}</body>"), encoding="utf-8")
+        profile = tmp_path / f"profile-{len(list(tmp_path.iterdir()))}"
+        return open_page(browser, page, profile, log, *flags)
+
+    return opened

@@ -15,8 +15,7 @@ from recbole_dtlns.comparison.run.campaign import write_plan
 from recbole_dtlns.comparison.run.outlook import cost_text, so_far
 from recbole_dtlns.comparison.run.records import read_comparison
 from recbole_dtlns.comparison.run.runs import run_flags, runs_of, seeds_of
-from recbole_dtlns.comparison.search.search import number_of_trials, ranges_of, trial_keys
-from recbole_dtlns.comparison.search.space import Space
+from recbole_dtlns.comparison.search.search import Space, number_of_trials, ranges_of, trial_keys
 from recbole_dtlns.config import model_kinds
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.shipped import PROPERTIES

@@ -12,8 +12,8 @@ from recbole_dtlns.cli import main
 from recbole_dtlns.comparison.plan.plan import ComparisonPlan
 from recbole_dtlns.comparison.plan.plan_file import make_plan
 from recbole_dtlns.comparison.plan.rows import make_row
+from recbole_dtlns.comparison.search.optuna_trials import OptunaTrials
 from recbole_dtlns.comparison.search.search import (
-    OptunaTrials,
     Range,
     number_of_trials,
     parse_range,

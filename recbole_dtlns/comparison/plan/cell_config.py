@@ -7,7 +7,7 @@ from typing import Any
 
 from recbole_dtlns.comparison.plan.plan import Cell, ComparisonPlan
 from recbole_dtlns.comparison.plan.plan_keys import sample_values
-from recbole_dtlns.comparison.search.ranges import parse_range
+from recbole_dtlns.comparison.search.search import parse_range
 from recbole_dtlns.config.nearest import nearest
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.config.settings import our_keys

@@ -8,7 +8,7 @@ from typing import Any
 
 from recbole_dtlns.comparison.run.records import Comparison, RunRecord
 from recbole_dtlns.comparison.run.runs import seeds_of, trials_of
-from recbole_dtlns.comparison.search.space import ranges_of
+from recbole_dtlns.comparison.search.search import ranges_of
 from recbole_dtlns.files.result_schema import MASK_CHECKS
 
 Check = dict[str, Any]

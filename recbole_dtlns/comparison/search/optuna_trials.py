@@ -10,8 +10,7 @@ from typing import Any
 
 from recbole_dtlns.comparison.plan.plan import ComparisonPlan
 from recbole_dtlns.comparison.plan.rows import Row
-from recbole_dtlns.comparison.search.ranges import Range
-from recbole_dtlns.comparison.search.space import Space
+from recbole_dtlns.comparison.search.search import Range, Space
 from recbole_dtlns.errors import UserError
 
 _RANDOM_TRIALS = 5  # optuna's TPE draws this many at random before it looks at scores; its own 10 leave few to learn
