@@ -30,7 +30,8 @@ def main(words: Sequence[str]) -> int:
     threading.Thread(target=_pass_on, args=(command,), daemon=True).start()
     status = command.wait()
     if status < 0:
-        signal.signal(-status, signal.SIG_DFL) if -status not in (signal.SIGKILL, signal.SIGSTOP) else None
+        if status != -signal.SIGKILL:
+            signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     return status
 

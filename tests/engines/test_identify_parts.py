@@ -77,7 +77,8 @@ def test_the_outcome_is_the_same_and_this_command_asks_nothing_more(started, toy
 def test_a_language_model_is_asked_by_the_parts_alone(started, toy, monkeypatch, tiny_llama):
     """Its report's questions too; the numbers of the parts are those of the run."""
     words = ["identify", "--dataset=toy", "--data_path=data", "--judge=llm", f"--llm_model={tiny_llama}"]
-    words += ["--llm_device_map=cpu", "--tree_leaf_size=4", "--judge_report_pairs=20", "--candidate_topk=4"]
+    words += ["--llm_device_map=cpu", "--tree_leaf_size=4", "--judge_report=true", "--judge_report_pairs=20"]
+    words += ["--candidate_topk=4"]
     assert cli.main([*words, "--run_dir=alone", "--cache_dir=cache-alone"]) == 0
     stock, own = LlmJudge.score, os.getpid()
 
