@@ -56,11 +56,11 @@ def joined(options: RayOptions) -> Iterator[Any]:
     at_end = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address, **quiet)
-    except (RuntimeError, ValueError, OSError) as error:
+    except (RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
         raise UserError(
             f"ray_address={address}: there is no working with this cluster: {' '.join(str(error).split())[:500]} Start "
-            "Ray with the same Python and Ray on every machine (`ray start`), also on this one, and give the address "
-            "of its head."
+            "Ray with the same Python and Ray on every machine (`ray start`), also on this one; give the address of "
+            "its head; and set RAY_AUTH_MODE and the token of the cluster alike everywhere, also for this command."
         ) from error
     signal.signal(signal.SIGTERM, at_end)  # Ray has set its own
     try:

@@ -6,7 +6,7 @@ import socket
 import sys
 
 import pytest
-from fake_ray import FakeRay
+from fake_ray import FakeRay, RayError
 
 from recbole_dtlns import cli
 from recbole_dtlns.engines import ray_cluster
@@ -73,12 +73,18 @@ def test_the_address_of_the_environment_counts_where_none_is_given(monkeypatch):
     assert ray.joined == ["auto", "left", "local", "left"]
 
 
-def test_a_cluster_of_another_version(monkeypatch):
-    refused = RuntimeError("Version mismatch: The cluster was started with:\n    Ray: 2.9.0\n    Python: 3.9.1")
+@pytest.mark.parametrize(
+    "refused",
+    [
+        RuntimeError("Version mismatch: The cluster was started with:\n    Ray: 2.9.0\n    Python: 3.9.1"),
+        RayError("Ray: 2.9.0 Python: 3.9.1 and a token that is not there"),  # its AuthenticationError is one
+    ],
+)
+def test_a_cluster_that_refuses(monkeypatch, refused):
     monkeypatch.setitem(sys.modules, "ray", FakeRay(refuse=refused))
-    with pytest.raises(UserError, match=r"started with: Ray: 2.9.0 Python: 3.9.1.*same Python and Ray"):  # noqa: SIM117
-        with joined(RayOptions("auto")):
-            pass
+    message = r"Ray: 2.9.0 Python: 3.9.1.*same Python and Ray.*set RAY_AUTH_MODE"
+    with pytest.raises(UserError, match=message), joined(RayOptions("auto")):
+        pass
 
 
 def test_slots_are_what_each_machine_has_room_for():
