@@ -39,6 +39,7 @@ PACKAGE = ROOT / "recbole_dtlns"
 LAYERS = (
     ("errors", "version", "wording"),
     ("files", "processes"),
+    ("engines",),
     ("config",),
     ("data",),
     ("llm",),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from recbole_dtlns.config.permissions import PERMISSIONS
 from recbole_dtlns.errors import UserError
 
+T = TypeVar("T")
 SWITCHES = ("dry_run", *PERMISSIONS)
 
 
@@ -36,6 +38,19 @@ def flags(arguments: Sequence[str], aliases: Mapping[str, str] | None = None) ->
             raise UserError(f"--{key} is given twice, as {given[key]} and as {value}. Give it once.")
         given[key] = value
     return given
+
+
+def taken(given: dict[str, str], key: str, parse: Callable[[str], T], start: str) -> T:
+    """Take one flag off the others, typed; `start` where it is not given.
+
+    Raises:
+        UserError: its value is not of its type.
+    """
+    value = given.pop(key, start)
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise UserError(f"--{key}={value}: expected {error}.") from None
 
 
 def config_files(flags: dict[str, str]) -> list[str]:

@@ -7,24 +7,26 @@ import logging
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from recbole_dtlns.commands.arguments import config_files, flags
-from recbole_dtlns.config.parsers import flag, whole
+from recbole_dtlns.commands.arguments import config_files, flags, taken
+from recbole_dtlns.commands.engine_flags import taken_engine
+from recbole_dtlns.config.config_files import raw_value
+from recbole_dtlns.config.parsers import flag, or_none, whole
 from recbole_dtlns.errors import UserError
 
 if TYPE_CHECKING:
     from recbole_dtlns.comparison.plan.plan import ComparisonPlan
+    from recbole_dtlns.engines.base import Engine
 
 logger = logging.getLogger(__name__)
 
 _SHORT = {"-m": "--models", "-d": "--datasets"}
 LOG, LOCK = "compare.log", "compare.lock"
-T = TypeVar("T")
 
 
 def main(arguments: list[str]) -> int:
@@ -42,12 +44,15 @@ def main(arguments: list[str]) -> int:
     from recbole_dtlns.comparison.report import require_packages
     from recbole_dtlns.comparison.run.records import PLAN
     from recbole_dtlns.comparison.search.optuna_trials import require_optuna
+    from recbole_dtlns.engines.ray_engine import ray_engine
 
     given = flags(arguments, _SHORT)
     files = config_files(given)
-    dry_run = _taken(given, "dry_run", flag, "false")
+    dry_run = taken(given, "dry_run", flag, "false")
+    on_ray = taken_engine(given)
     gpus = [name.strip() for name in given.pop("gpus", "").split(",") if name.strip()]
-    jobs = _taken(given, "jobs", whole(1), str(len(gpus) or 1))
+    wanted = taken(given, "jobs", or_none(whole(1)), "")
+    jobs = wanted or len(gpus) or 1
     folder = run_folder(given.pop("run_dir", None))
     if not {"plan", "datasets"} & set(given) and (folder / PLAN).is_file():
         given["plan"] = str(folder / PLAN)
@@ -55,18 +60,28 @@ def main(arguments: list[str]) -> int:
     if plan.search == "optuna":
         require_optuna()
     check_cells(plan)
+    if on_ray is not None:
+        _check_for_ray(plan, gpus)
     if dry_run:
         return _dry_run(plan, folder, jobs, gpus)
     require_packages()
-    return _compare(plan, folder, jobs, gpus)
+    if on_ray is None:
+        return _compare(plan, folder, jobs, gpus)
+    with ray_engine(on_ray, folder) as engine:
+        return _compare(plan, folder, wanted or engine.slots, gpus, engine)
 
 
-def _taken(given: dict[str, str], key: str, parse: Callable[[str], T], start: str) -> T:
-    value = given.pop(key, start)
-    try:
-        return parse(value)
-    except ValueError as error:
-        raise UserError(f"--{key}={value}: expected {error}.") from None
+def _check_for_ray(plan: ComparisonPlan, gpus: list[str]) -> None:
+    if gpus:
+        raise UserError(
+            f"--gpus={','.join(gpus)} numbers the GPUs of this machine, and with --engine=ray runs go to others. Say "
+            "how many GPUs a run takes: --task_gpus=1."
+        )
+    if raw_value("verdict_store", plan.fixed, plan.config_files) is not None:
+        raise UserError(
+            "verdict_store cannot be set with --engine=ray: each machine keeps its verdicts in a file of its own in "
+            "cache_dir. Leave it out."
+        )
 
 
 def run_folder(run_dir: str | None) -> Path:
@@ -99,7 +114,7 @@ def _dry_run(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str]) -> 
     return 0
 
 
-def _compare(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str]) -> int:
+def _compare(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str], engine: Engine | None = None) -> int:
     from recbole_dtlns.comparison.report import PARTS, write_report
     from recbole_dtlns.comparison.report.standings import standings_text
     from recbole_dtlns.comparison.run.campaign import carry_out, write_plan
@@ -113,7 +128,9 @@ def _compare(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str]) -> 
         start_log(folder / LOG, "INFO")
         write_plan(plan, folder)
         logger.info("Folder of the comparison: %s", folder)
-        comparison = carry_out(plan, folder, jobs, gpus, inherit=(lock,))
+        if engine is not None:
+            logger.info("Runs go to the machines of a Ray cluster, %d at a time.", jobs)
+        comparison = carry_out(plan, folder, jobs, gpus, inherit=(lock,), engine=engine)
         page = write_report(comparison, folder)
         standings = standings_text(comparison)
         if standings:

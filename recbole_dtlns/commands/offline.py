@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from recbole_dtlns.commands.identify_parts import Spread, check_parts
 from recbole_dtlns.config.config_files import raw_value
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data.build import read_training_part
@@ -16,6 +19,7 @@ from recbole_dtlns.evaluation.model_source import RecBoleModels
 from recbole_dtlns.false_negatives.identification.identified import write_identified
 from recbole_dtlns.false_negatives.identification.stage import identify
 from recbole_dtlns.false_negatives.identification.text import read_text
+from recbole_dtlns.false_negatives.judges.base import Usage
 from recbole_dtlns.files.run_folder import (
     CONFIG,
     EXAMPLES,
@@ -36,8 +40,11 @@ logger = logging.getLogger(__name__)
 
 
 @keep_for_log()
-def run_identification(inputs: Inputs) -> Path:
-    """The offline stage alone: no model, no valid or test pairs, no metrics. Returns the run folder."""
+def run_identification(inputs: Inputs, spread: Spread | None = None) -> Path:
+    """The offline stage alone: no model, no valid or test pairs, no metrics. Returns the run folder.
+
+    With `spread` parts of the users are judged on a cluster; trees, candidates and the decision are made here.
+    """
     named = inputs.model or raw_value("model", inputs.command_line, inputs.config_dict, inputs.config_file_list)
     config = replace(inputs, model=named or "BPR").config()
     if config.method.judge == "none":
@@ -53,14 +60,19 @@ def run_identification(inputs: Inputs) -> Path:
             "split, for experiments. Use it in a training run or in `compare`, which identify for themselves."
         )
     check_before_work(config, OFFLINE_CHECKS)
+    if spread is not None:
+        check_parts(config)
     name = f"identify-{config.dataset}-{config.method.judge}"
     cache_dir = cache_folder(config.settings.cache_dir, config.dataset)
-    with own_run_dir(config.settings.run_dir, name, cache_dir) as run_dir, trusting(config.settings.trust_checkpoint):
-        _identify(config, run_dir, cache_dir)
+    with ExitStack() as stack:
+        run_dir = stack.enter_context(own_run_dir(config.settings.run_dir, name, cache_dir))
+        stack.enter_context(trusting(config.settings.trust_checkpoint))
+        judge_parts = None if spread is None else stack.enter_context(spread.over(config, run_dir, cache_dir))
+        _identify(config, run_dir, cache_dir, judge_parts)
     return run_dir
 
 
-def _identify(config: Config, run_dir: Path, cache_dir: Path) -> None:
+def _identify(config: Config, run_dir: Path, cache_dir: Path, judge_parts: Callable[[], Usage] | None) -> None:
     if (run_dir / RESUME).is_file():
         raise UserError(
             f"{run_dir} holds a training run that is not finished, and identify would write over it. Repeat the "
@@ -73,7 +85,7 @@ def _identify(config: Config, run_dir: Path, cache_dir: Path) -> None:
     view = read_training_part(config, cache_dir)
     logger.info("Training split: %d users, %d items, %d pairs.", view.n_users, view.n_items, view.matrix.nnz)
     text = read_text(config)
-    identified = identify(view, config.settings, config.method, cache_dir, text, RecBoleModels())
+    identified = identify(view, config.settings, config.method, cache_dir, text, RecBoleModels(), judge_parts)
     write_identified(run_dir, view, identified, config, text)
     if identified.interrupted:  # without a result the same command takes up the same folder
         raise KeyboardInterrupt

@@ -31,6 +31,7 @@ verdict, and writes summary.csv and report.html. Exit status 1 if a run failed; 
   --trials=N          settings that each row tries on valid (0); --search=random, grid or optuna
   --noise=0,0.1       levels of noise
   --jobs=N            runs at a time; --gpus=0,1 deals out GPUs
+  --engine=ray        runs go to a Ray cluster: --ray_address=HOST:PORT, --task_cpus=1, --task_gpus=0 (docs/scale.md)
   --plan=FILE         the same from YAML; flags win over it
   --dry_run           what would run and what it would cost
   --run_dir=FOLDER    where it goes (a fresh folder under saved/)
@@ -59,6 +60,8 @@ inferred_positives.tsv. What it computes lies in the cache, so that a training r
   --judge=NAME        rule, keep_all, learned, llm, server, student or file (learned)
   --llm_model=NAME    hub name, local folder or GGUF file, for judge=llm
   --shard=I/N         judge this part of the users only
+  --engine=ray        parts of the users go to a Ray cluster: --ray_address=HOST:PORT, --jobs=N, --task_cpus=1,
+                      --task_gpus=0 (docs/scale.md)
   --run_dir=FOLDER    where it goes (a fresh folder under saved/)
   --key=value         any key; `--help_keys` lists ours
 

@@ -125,6 +125,9 @@ class Settings:
     trust_checkpoint: bool = _key(False, flag, "read saved files of Python objects, which can run code: your own")
     run_dir: str | None = _key(None, or_none(text), "folder of this run; unset: a fresh one under saved/")
     cache_dir: str | None = _key(None, or_none(text), "trees, candidates, verdicts; unset: saved/cache/DATASET")
+    verdict_store: str | None = _key(
+        None, or_none(text), "file for the judge's answers; those in cache_dir are only read; unset: in cache_dir"
+    )
     log: str = _key("short", one_of("short", "full"), "console: a line an epoch, or RecBole's own lines too")
     torch_threads: int | None = _key(
         None, or_none(whole(1)), "threads of torch in training; unset: OMP_NUM_THREADS, or 1 where steps are small"

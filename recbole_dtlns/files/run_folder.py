@@ -27,7 +27,7 @@ CHECKPOINT = "checkpoint.pth"
 _NOT_IDENTITY = frozenset(
     {
         *("cache_dir", "show_progress", "state", "log", "data_path", "checkpoint_seconds", "gpu_id", "torch_threads"),
-        *("log_wandb", "nproc", "world_size", "ip", "port", "group_offset"),  # but see `identity_keys`
+        *("verdict_store", "log_wandb", "nproc", "world_size", "ip", "port", "group_offset"),  # but see `identity_keys`
     }
 )
 

@@ -12,8 +12,8 @@ from toy import toy_split, write_pairs
 from recbole_dtlns import cli
 from recbole_dtlns.commands import compare
 from recbole_dtlns.comparison import report
-from recbole_dtlns.comparison.run import execute
 from recbole_dtlns.comparison.run.records import read_comparison
+from recbole_dtlns.engines import local
 from recbole_dtlns.quick_start import run_recbole_dtlns
 
 pytest.importorskip("matplotlib")
@@ -37,7 +37,7 @@ def compared(tmp_path_factory):
     write_pairs(home / "data" / "toy", toy_split())
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
-        patch.setattr(execute, "subprocess", SimpleNamespace(**{**vars(subprocess), "Popen": ForkedRun}))
+        patch.setattr(local, "subprocess", SimpleNamespace(**{**vars(subprocess), "Popen": ForkedRun}))
         yield home, cli.main(["compare", *WORDS, "--seeds=2"])
 
 

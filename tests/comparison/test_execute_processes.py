@@ -18,9 +18,10 @@ from recbole_dtlns.comparison.run.execute import (
     INTERRUPTED,
     Job,
     Outcome,
-    environment,
 )
 from recbole_dtlns.comparison.run.records import read_comparison
+from recbole_dtlns.engines import local
+from recbole_dtlns.engines.local import environment
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.owner import only_one
 
@@ -199,7 +200,7 @@ def test_an_interrupted_trial_ends_no_search(toy):
 
 def test_cores_are_shared_out_unless_the_user_has_done_so(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(execute, "usable_cores", lambda: 8)
+    monkeypatch.setattr(local, "usable_cores", lambda: 8)
     assert environment(3, on_gpu=False)["OMP_NUM_THREADS"] == "2"
     assert environment(20, on_gpu=False)["OMP_NUM_THREADS"] == "1"
     assert "OMP_NUM_THREADS" not in environment(3, on_gpu=True)

@@ -12,13 +12,13 @@ from recbole_dtlns.comparison.run.execute import (
     FAILED_RUN,
     Job,
     Outcome,
-    failure_reason,
     run_seconds,
     valid_score,
 )
 from recbole_dtlns.comparison.run.outlook import least_epochs
 from recbole_dtlns.comparison.run.progress import Progress
 from recbole_dtlns.comparison.run.runs import runs_of
+from recbole_dtlns.engines.reason import failure_reason
 
 
 def test_score_has_the_sign_that_makes_more_better():

@@ -247,3 +247,50 @@ def test_a_store_without_checksums_is_brought_up_to_date(tmp_path):
             raw, mass = store.get([b"one", b"two"])
             np.testing.assert_array_equal(raw, [0.5, 1.0])
             np.testing.assert_array_equal(mass, [np.nan, 0.25])
+
+
+def test_answers_are_looked_up_beside_and_saved_in_the_store_itself(tmp_path):
+    shared, own = tmp_path / "shared.sqlite", tmp_path / "own.sqlite"
+    with VerdictStore(shared) as store:
+        store.put(KEYS[:2], np.array([0.1, 0.2]), np.array([0.9, np.nan]))
+    before = shared.read_bytes(), sorted(tmp_path.iterdir())
+    with VerdictStore(own, shared) as store:
+        store.put(KEYS[1:3], np.array([7.0, 8.0]))
+        raw, mass = store.get(KEYS[:4])
+        assert len(store) == 2
+    np.testing.assert_array_equal(raw, [0.1, 7.0, 8.0, np.nan])
+    np.testing.assert_array_equal(mass, [0.9, np.nan, np.nan, np.nan])
+    own.unlink()
+    assert (shared.read_bytes(), sorted(tmp_path.iterdir())) == before
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no store" * 1000])
+def test_a_store_beside_that_cannot_be_read_answers_nothing(tmp_path, content):
+    shared = tmp_path / "shared.sqlite"
+    if content is not None:
+        shared.write_bytes(content)
+    with VerdictStore(tmp_path / "own.sqlite", shared) as store:
+        assert np.isnan(store.get(KEYS)[0]).all()
+    assert (shared.read_bytes() if shared.exists() else None) == content
+
+
+def test_a_row_beside_that_is_damaged_is_reported_and_not_used(tmp_path, caplog):
+    with VerdictStore(tmp_path / "shared.sqlite") as store:
+        store.put(KEYS[:1], np.array([0.5]))
+    with sqlite3.connect(tmp_path / "shared.sqlite") as connection:
+        connection.execute("UPDATE verdicts SET raw = 0.6")
+    connection.close()
+    with VerdictStore(tmp_path / "own.sqlite", tmp_path / "shared.sqlite") as store:
+        assert np.isnan(store.get(KEYS[:1])[0]).all()
+    assert "1 answers in the verdict store" in caplog.text
+
+
+def test_a_store_takes_up_another_and_keeps_its_own_answers(tmp_path):
+    with VerdictStore(tmp_path / "a.sqlite") as store, VerdictStore(tmp_path / "b.sqlite") as part:
+        store.put(KEYS[:2], np.array([0.1, 0.2]))
+        part.put(KEYS[1:4], np.array([7.0, 8.0, 9.0]), np.array([0.5, np.nan, 0.6]))
+        store.take_up(part)
+        raw, mass = store.get(KEYS)
+        np.testing.assert_array_equal(raw, [0.1, 0.2, 8.0, 9.0, np.nan])
+        np.testing.assert_array_equal(mass, [np.nan, np.nan, np.nan, 0.6, np.nan])
+        assert len(part) == 3

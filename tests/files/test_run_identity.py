@@ -27,3 +27,9 @@ def test_the_number_of_all_processes_is_part_of_a_run(keys: dict[str, Any], size
     }
     assert same == {size}
     assert (config_hash({**BEFORE, **keys}) == config_hash(BEFORE)) == (size == 1)
+
+
+@pytest.mark.parametrize("key", ["verdict_store", "cache_dir", "gpu_id"])
+def test_where_a_run_computes_and_keeps_files_is_no_part_of_it(key: str) -> None:
+    """So a run that one machine of a cluster has begun goes on at another, or without the cluster."""
+    assert config_hash({**BEFORE, key: "there"}) == config_hash({**BEFORE, key: "here"}) == config_hash(BEFORE)

@@ -29,6 +29,7 @@ from recbole_dtlns.comparison.run.records import (
 from recbole_dtlns.comparison.run.runs import FIXED, Run, all_runs
 from recbole_dtlns.comparison.run.same_inputs import SameInputs
 from recbole_dtlns.comparison.run.summary import write_summary
+from recbole_dtlns.engines.base import Engine
 from recbole_dtlns.files.cache import write_atomically
 from recbole_dtlns.files.run_folder import plain
 from recbole_dtlns.wording import counted
@@ -106,7 +107,12 @@ class Book:
 
 
 def carry_out(
-    plan: ComparisonPlan, folder: Path, jobs: int, gpus: Sequence[str] = (), inherit: Sequence[int] = ()
+    plan: ComparisonPlan,
+    folder: Path,
+    jobs: int,
+    gpus: Sequence[str] = (),
+    inherit: Sequence[int] = (),
+    engine: Engine | None = None,
 ) -> Comparison:
     """Make every run of a plan that is not finished in the folder; failed ones stay failed and the rest goes on.
 
@@ -114,13 +120,13 @@ def carry_out(
         plan: already checked.
         folder: of the comparison; it holds what `write_plan` writes.
         jobs: runs at a time.
-        gpus, inherit: see `Runner`.
+        gpus, inherit, engine: see `Runner`.
 
     Raises:
         KeyboardInterrupt: after the runs at work have saved their state; a second one kills them.
     """
     book = Book(plan, folder)
-    runner = Runner(plan, folder, jobs, gpus, inherit, SameInputs(book.records))
+    runner = Runner(plan, folder, jobs, gpus, inherit, SameInputs(book.records), engine)
     waiting: dict[Future[Outcome], Chain] = {}
     finished = {record.run_id for record in book.records}
     progress = Progress(book.runs, jobs, lambda: min(jobs, len(waiting)), finished)

@@ -5,12 +5,8 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-import os
 import queue
-import re
 import signal
-import subprocess
-import sysconfig
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -18,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import recbole_dtlns
 from recbole_dtlns.comparison.plan.plan import ComparisonPlan
 from recbole_dtlns.comparison.run.config_of_run import run_config
 from recbole_dtlns.comparison.run.records import RUNS, WHAT_TO_DO, trained_result
@@ -26,11 +21,13 @@ from recbole_dtlns.comparison.run.runs import Run, command
 from recbole_dtlns.comparison.run.same_inputs import SameInputs
 from recbole_dtlns.config.config_files import read_yaml
 from recbole_dtlns.config.run_config import Config
+from recbole_dtlns.engines.base import Child, Engine
+from recbole_dtlns.engines.local import LocalEngine
+from recbole_dtlns.engines.reason import failure_reason
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.files.machine import usable_cores
 from recbole_dtlns.files.owner import RUN_LOCK
 from recbole_dtlns.files.result_schema import Result
-from recbole_dtlns.files.run_folder import CHECKPOINT, CONFIG, RESULT, config_hash, identity_keys
+from recbole_dtlns.files.run_folder import CHECKPOINT, CONFIG, RESULT, cache_folder, config_hash, identity_keys
 from recbole_dtlns.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -38,7 +35,6 @@ logger = logging.getLogger(__name__)
 STDERR = "stderr.txt"
 DONE, READY, FAILED_RUN, INTERRUPTED = "done", "ready", "failed", "interrupted"
 _DIFFERENCES = 5  # that an error message lists
-_LONGEST_REASON = 600
 
 
 @dataclass(frozen=True)
@@ -80,6 +76,7 @@ class Runner:
         gpus: numbers of the GPUs to deal out, one a run; empty leaves the device to the configuration.
         inherit: file descriptors that the processes hold open too.
         same_inputs: what the runs found at the start were made from.
+        engine: where the runs are made; None: in processes of this machine.
     """
 
     def __init__(
@@ -90,15 +87,16 @@ class Runner:
         gpus: Sequence[str] = (),
         inherit: Sequence[int] = (),
         same_inputs: SameInputs | None = None,
+        engine: Engine | None = None,
     ) -> None:
-        self._plan, self._folder, self._inherit = plan, folder, tuple(inherit)
+        self._plan, self._folder = plan, folder
         self._same_inputs = same_inputs or SameInputs()
-        self._environment = environment(jobs, on_gpu=bool(gpus))
+        self._engine = engine or LocalEngine(jobs, bool(gpus), inherit)
         self._slots: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         for slot in itertools.islice(itertools.cycle(gpus or [None]), jobs):
             self._slots.put(slot)
         self._lock, self._configuring = threading.Lock(), threading.Lock()
-        self._children: set[subprocess.Popen[bytes]] = set()
+        self._children: set[Child] = set()
         self._stopped = False
 
     @property
@@ -147,13 +145,11 @@ class Runner:
         home.mkdir(parents=True, exist_ok=True)
         slot, started = self._slots.get(), time.perf_counter()
         try:
-            child = self._start(command(self._plan, job.run, job.keys, self._folder, slot), home)
-            status = None if child is None else child.wait()
+            words = command(self._plan, job.run, job.keys, self._folder, slot)
+            words += self._engine.flags(cache_folder(config.settings.cache_dir, config.dataset))
+            status = self._status(words, home)
         finally:
             self._slots.put(slot)
-        if child is not None:
-            with self._lock:
-                self._children.discard(child)
         seconds = time.perf_counter() - started
         if status == 0:
             return self._finished(job, DONE, seconds, trained_result(home), config)
@@ -162,33 +158,18 @@ class Runner:
             return Outcome(job, INTERRUPTED, seconds)
         return Outcome(job, FAILED_RUN, seconds, reason=failure_reason(status, home / STDERR))
 
-    def _start(self, words: list[str], home: Path) -> subprocess.Popen[bytes] | None:
-        """Start a process, out of reach of the terminal's Ctrl-C: `interrupt` sends it just one."""
-        with self._lock, (home / STDERR).open("wb") as output:
+    def _status(self, words: list[str], home: Path) -> int | None:
+        """Start a command and wait for its end: its exit status; None where no more are started."""
+        with self._lock:
             if self._stopped:
                 return None
-            child = subprocess.Popen(
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=self._environment,
-                start_new_session=True,
-                pass_fds=self._inherit,
-            )
+            child = self._engine.start(words, home / STDERR)
             self._children.add(child)
-            return child
-
-
-def environment(jobs: int, on_gpu: bool) -> dict[str, str]:
-    """Environment of the processes: this very package, and on a CPU the cores shared out where the user has not."""
-    variables = dict(os.environ)
-    home = str(Path(recbole_dtlns.__file__).parents[1])
-    if home != sysconfig.get_paths()["purelib"]:
-        variables["PYTHONPATH"] = os.pathsep.join([home, *filter(None, [variables.get("PYTHONPATH")])])
-    if not on_gpu:
-        variables.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // jobs)))
-    return variables
+        try:
+            return child.wait()
+        finally:
+            with self._lock:
+                self._children.discard(child)
 
 
 def reusable_result(home: Path, config: Config) -> Result:
@@ -231,20 +212,3 @@ def run_seconds(result: Result) -> float:
     """Seconds of all stages of a run; those of sampling are among those of training."""
     seconds: Mapping[str, Any] = result["seconds"]
     return float(sum(value for stage, value in seconds.items() if stage != "sampling" and value is not None))
-
-
-def failure_reason(status: int, output: Path) -> str:
-    """Why a process ended: what the program says of it, else its last line; also written into `output`."""
-    if status < 0:
-        name = signal.Signals(-status).name if -status in set(signal.Signals) else str(-status)
-        hint = " (out of memory is a common cause)" if name == "SIGKILL" else ""
-        reason = f"Killed by signal {name}{hint}."
-        with output.open("a", encoding="utf-8") as file:
-            file.write(f"{reason}\n")
-        return reason
-    lines = [line.strip() for line in output.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    for pattern in (r"^recbole-dtlns: (.*)", r"\bERROR\s+(Failed: .*)"):
-        reasons = [match[1] for match in (re.search(pattern, line) for line in lines) if match]
-        if reasons:
-            return reasons[-1][:_LONGEST_REASON]
-    return (lines[-1] if lines else f"ended with status {status} and said nothing")[:_LONGEST_REASON]

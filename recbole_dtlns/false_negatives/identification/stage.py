@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from recbole_dtlns.false_negatives.identification.text import TextInUse
 from recbole_dtlns.false_negatives.judges.base import Usage
 from recbole_dtlns.false_negatives.judges.exchange import check_exchange_path
 from recbole_dtlns.false_negatives.judges.judging import Verdicts
-from recbole_dtlns.false_negatives.judges.store import VerdictStore
+from recbole_dtlns.false_negatives.judges.store import open_store
 from recbole_dtlns.false_negatives.judges.verdict_file import read_verdicts
 from recbole_dtlns.false_negatives.lists import JudgedLists, share_of_best
 from recbole_dtlns.files.cache import StageCache
@@ -49,11 +50,14 @@ def identify(
     cache_dir: Path,
     text: ItemText | None = None,
     models: ModelSources | None = None,
+    before_judging: Callable[[], Usage] | None = None,
 ) -> Identification:
     """Run the stages that the method needs; each is cached in `cache_dir` under what went into it.
 
     Nothing but `view`, the keys, the items' `text` and files that the user names goes in: no valid, no test, no model.
     `models` trains and loads RecBole's models as candidate sources; None: there are only the sources of `SOURCES`.
+    `before_judging` is called when candidates and trees are in the cache; it puts verdicts into the store and gives
+    what language models were asked for them.
 
     Raises:
         UserError: bad input of any stage.
@@ -73,7 +77,12 @@ def identify(
         source = None if models is None else models.untrained(settings.candidate_source, settings.candidate_config)
         made = tree_settings(settings), _candidate_settings(settings, method)
         rebuild = Rebuild(settings, *made, cache, reading.vectors, source)
+        began = time.perf_counter()
+        usage = None if before_judging is None else before_judging()
+        waited = time.perf_counter() - began
         _judge(view, settings, method, cache_dir, proposed.candidates, result, reading.text, rebuild)
+        if usage is not None:
+            _count_elsewhere(result, usage, waited)
     if result.inferred is not None and len(result.inferred.users) == 0:
         logger.warning("No pair was accepted: training runs without inferred positives.")
     return result
@@ -135,7 +144,7 @@ def _judge(
     # A converted model serves every data set, unless the user has chosen the folder.
     model_folder = cache_dir if settings.cache_dir else cache_dir.parent
     context = make_context(view, result.trees, {**settings.as_dict(), "cache_dir": str(model_folder)}, text)
-    with VerdictStore(cache_dir / "verdicts.sqlite") as store:
+    with open_store(cache_dir, settings.verdict_store) as store:
         if method.declared.way == "fitted" and result.trees is not None:
             stage = LearnedStage(view, settings, rebuild, StageCache(cache_dir), store, str(model_folder), text)
             judged = stage.judge(candidates, result.trees)
@@ -159,6 +168,15 @@ def _judge(
     elif method.ranks_lists:
         result.lists = JudgedLists.whole(view, candidates, values)
     result.seconds["judging"] = round(time.perf_counter() - started, 3)
+
+
+def _count_elsewhere(result: Identification, usage: Usage, seconds: float) -> None:
+    """Count what was judged before the store was asked as judged in this run."""
+    result.seconds["judging"] = round(seconds + (result.seconds["judging"] or 0), 3)
+    result.cached = [stage for stage in result.cached if stage != "judging"]
+    if result.counts is not None:
+        result.counts["llm_calls"] += usage.calls
+        result.counts["prompt_tokens"] += usage.prompt_tokens
 
 
 def _read_verdict_file(view: TrainSplit, settings: Settings, method: RunMethod, result: Identification) -> None:

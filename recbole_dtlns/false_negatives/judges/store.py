@@ -8,7 +8,7 @@ import struct
 import time
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -36,14 +36,16 @@ class VerdictStore:
     written counts as absent and is reported.
 
     Args:
-        path: the file; it and its folder are made where missing.
+        path: the file; it and its folder are made where missing. Its log works for the processes of one machine alone.
+        beside: another store, where answers are looked up that `path` lacks; it is read and never written, so that
+            machines may share it while nobody writes to it.
 
     Raises:
         UserError: the file is damaged, no store of ours, or cannot be used. It is never changed or deleted then.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | Path, beside: str | Path | None = None) -> None:
+        self.path, self._beside = Path(path), beside
         with self._explained():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(self.path, timeout=_WAIT_SECONDS, isolation_level=None)
@@ -76,30 +78,56 @@ class VerdictStore:
     def get(self, keys: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
         """Look up n keys: (raw, label mass), float64 [n] each, NaN where there is none. O(n log rows)."""
         wanted = list(dict.fromkeys(keys))
+        with self._explained():
+            stored = self._read(self._connection, wanted, self.path)
+        if self._beside is not None and len(stored) < len(wanted):
+            stored |= self._read_beside([key for key in wanted if key not in stored])
+        nothing = (np.nan, None)
+        answers = np.array([stored.get(key, nothing) for key in keys], dtype=np.float64).reshape(-1, 2)  # None -> NaN
+        return answers[:, 0].copy(), answers[:, 1].copy()
+
+    def _read_beside(self, wanted: list[bytes]) -> dict[bytes, tuple[float, float | None]]:
+        """Answers of the other store; none where it is not there or cannot be read."""
+        try:
+            # Immutable: without locks and without the log, which are of the machine that wrote it.
+            uri = f"{Path(self._beside).absolute().as_uri()}?mode=ro&immutable=1"  # type: ignore[arg-type]
+            with closing(sqlite3.connect(uri, uri=True)) as connection:
+                return self._read(connection, wanted, self._beside)
+        except sqlite3.DatabaseError:
+            return {}
+
+    @staticmethod
+    def _read(
+        connection: sqlite3.Connection, wanted: Sequence[bytes], path: Any
+    ) -> dict[bytes, tuple[float, float | None]]:
+        """Intact rows by key; rows that are not as they were written are reported."""
         stored: dict[bytes, tuple[float, float | None]] = {}
         damaged = 0
-        with self._explained():
-            for start in range(0, len(wanted), _AT_ONCE):
-                part = wanted[start : start + _AT_ONCE]
-                query = (
-                    f"SELECT key, raw, label_mass, checksum FROM verdicts WHERE key IN ({','.join('?' * len(part))})"
-                )
-                rows = self._connection.execute(query, part).fetchall()
-                intact = {
-                    key: (raw, mass) for key, raw, mass, checksum in rows if _checksum(key, raw, mass) == checksum
-                }
-                damaged += len(rows) - len(intact)
-                stored.update(intact)
+        for start in range(0, len(wanted), _AT_ONCE):
+            part = wanted[start : start + _AT_ONCE]
+            query = f"SELECT key, raw, label_mass, checksum FROM verdicts WHERE key IN ({','.join('?' * len(part))})"
+            rows = connection.execute(query, part).fetchall()
+            intact = {key: (raw, mass) for key, raw, mass, checksum in rows if _checksum(key, raw, mass) == checksum}
+            damaged += len(rows) - len(intact)
+            stored.update(intact)
         if damaged:
             logger.warning(
                 "%d answers in the verdict store %s are not as they were written; they are asked for again. Check the "
                 "disk.",
                 damaged,
-                self.path,
+                path,
             )
-        nothing = (np.nan, None)
-        answers = np.array([stored.get(key, nothing) for key in keys], dtype=np.float64).reshape(-1, 2)  # None -> NaN
-        return answers[:, 0].copy(), answers[:, 1].copy()
+        return stored
+
+    def take_up(self, other: VerdictStore) -> None:
+        """Save the answers of another store; those that are here already stay. O(its rows).
+
+        Raises:
+            UserError: one of the two cannot be used.
+        """
+        with self._explained(), self._transaction():
+            rows = other._connection.execute("SELECT key, raw, label_mass, checksum FROM verdicts")
+            self._connection.executemany("INSERT OR IGNORE INTO verdicts VALUES (?, ?, ?, ?)", rows)
 
     def put(self, keys: Sequence[bytes], raw: np.ndarray, mass: np.ndarray | None = None) -> None:
         """Save n answers in one transaction; an answer for a known key replaces it, NaN (no answer) is not saved.
@@ -180,6 +208,12 @@ class VerdictStore:
                 f"The verdict store {self.path} is damaged: {error}. Move it away (and its -wal and -shm files) to "
                 "begin a new store; nothing has been deleted."
             ) from error
+
+
+def open_store(cache_dir: Path, own: str | None = None) -> VerdictStore:
+    """The verdicts of a data set, in its cache; with `own` in that file, and those in the cache are only looked up."""
+    shared = cache_dir / "verdicts.sqlite"
+    return VerdictStore(shared) if own is None else VerdictStore(own, shared)
 
 
 def _checksum(key: Any, raw: Any, mass: Any) -> int | None:
