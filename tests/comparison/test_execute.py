@@ -18,7 +18,7 @@ from recbole_dtlns.comparison.run.outlook import so_far
 from recbole_dtlns.comparison.run.records import read_comparison
 from recbole_dtlns.comparison.run.runs import runs_of
 from recbole_dtlns.comparison.run.same_inputs import SameInputs
-from recbole_dtlns.comparison.search.search import OptunaTrials
+from recbole_dtlns.comparison.search.optuna_trials import OptunaTrials
 from recbole_dtlns.errors import UserError
 
 
