@@ -196,6 +196,12 @@ def test_identify_does_not_even_read_valid_and_test(tmp_path: Path, toy_data: Pa
     assert about["train_hash"] == result["data"]["train_hash"]
 
 
+def test_identify_says_that_it_is_one_process(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    del toy
+    assert main(["identify", "--dataset=toy", "--data_path=data", "--judge=keep_all", "--nproc=2"]) == 0
+    assert "identify works in one process" in capsys.readouterr().err
+
+
 def test_a_later_run_reuses_everything_that_identify_made(tmp_path: Path, toy_data: Path) -> None:
     shared = ["--dataset=toy", f"--data_path={toy_data}", f"--cache_dir={tmp_path / 'cache'}", *SMALL[:1]]
     assert main(["identify", *shared, f"--run_dir={tmp_path / 'alone'}"]) == 0

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from recbole_dtlns.commands.identify_parts import Spread, check_parts
 from recbole_dtlns.config.config_files import raw_value
+from recbole_dtlns.config.processes import processes_of
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data.build import read_training_part
 from recbole_dtlns.errors import UserError
@@ -82,6 +83,8 @@ def _identify(config: Config, run_dir: Path, cache_dir: Path, judge_parts: Calla
     config["checkpoint_dir"] = str(run_dir)
     resolved = config.resolved()
     write_config(run_dir / CONFIG, resolved)
+    if processes_of(config.settings).size > 1:
+        logger.warning("identify works in one process: nproc and world_size are for training. Use --shard or --engine.")
     view = read_training_part(config, cache_dir)
     logger.info("Training split: %d users, %d items, %d pairs.", view.n_users, view.n_items, view.matrix.nnz)
     text = read_text(config)
