@@ -49,14 +49,19 @@ def run_part(folder: Path, part: str, limit: int) -> dict[str, Any]:
     log = folder / f"{part}.log"
     with log.open("w", encoding="utf-8") as output:
         try:
-            subprocess.run(
+            status = subprocess.run(
                 command, cwd=folder, env=environment, stdout=output, stderr=output, timeout=limit, check=False
-            )
+            ).returncode
         except subprocess.TimeoutExpired:
             return {"part": part, "outcome": f"more than {limit} seconds"}
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    counts = {name.rstrip("s"): int(count) for count, name in COUNT.findall(lines[-1])}
-    return {"part": part, **counts, "failures": [line for line in lines if line.startswith(("FAILED", "ERROR"))]}
+    counts = {name.rstrip("s"): int(count) for count, name in COUNT.findall(lines[-1] if lines else "")}
+    return {
+        "part": part,
+        "exit_status": status,
+        **counts,
+        "failures": [line for line in lines if line.startswith(("FAILED", "ERROR"))],
+    }
 
 
 def main() -> None:

@@ -94,6 +94,10 @@ def _key_names() -> list[str]:
         "seeds",
         "plan",
         "trials",
+        "engine",
+        "ray_address",
+        "task_cpus",
+        "task_gpus",
         "output",
     )
     return sorted({*own, *stock, *entry})

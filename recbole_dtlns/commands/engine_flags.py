@@ -9,7 +9,7 @@ from recbole_dtlns.errors import UserError
 
 ENGINES = ("local", "ray")
 _OF_RAY = ("ray_address", "task_cpus", "task_gpus")
-_LEAST = 0.01  # of a CPU
+_LEAST = 0.01  # of a CPU or GPU
 
 
 def taken_engine(given: dict[str, str]) -> RayOptions | None:
@@ -27,5 +27,15 @@ def taken_engine(given: dict[str, str]) -> RayOptions | None:
     return RayOptions(
         taken(given, "ray_address", text, "") or None,
         taken(given, "task_cpus", number(_LEAST), "1"),
-        taken(given, "task_gpus", number(0), "0"),
+        taken(given, "task_gpus", _gpus, "0"),
     )
+
+
+def _gpus(value: str) -> float:
+    """GPUs as Ray deals them: a whole number, or a part of one."""
+    gpus = float(number(0)(value))
+    if gpus > 1 and not gpus.is_integer():
+        raise ValueError("a whole number, or a part of one GPU such as 0.5")
+    if 0 < gpus < _LEAST:
+        raise ValueError(f"0, or at least {_LEAST}")
+    return gpus

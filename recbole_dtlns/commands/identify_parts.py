@@ -21,6 +21,7 @@ from recbole_dtlns.engines.reason import failure_reason
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.judges.base import Usage
 from recbole_dtlns.false_negatives.judges.store import VerdictStore, open_store
+from recbole_dtlns.files.cache import content_key
 from recbole_dtlns.files.run_folder import RESULT, read_result
 from recbole_dtlns.wording import counted
 
@@ -59,8 +60,9 @@ class Spread:
             yield lambda: judge_parts(flags, engine, count, run_dir, cache_dir, with_report=bool(report))
 
 
-def check_parts(config: Config) -> None:
+def check_parts(config: Config, spread: Spread) -> None:
     """Raise UserError unless the users can be divided among several commands."""
+    flags, options = spread.flags, spread.options
     settings, method = config.settings, config.method
     if method.declared.way != "asked":
         raise UserError(
@@ -71,9 +73,13 @@ def check_parts(config: Config) -> None:
     for key in ("shard", "llm_max_pairs", "verdict_store"):
         if settings[key] is not None:
             raise UserError(
-                f"{key}={settings[key]} cannot stand with --engine=ray: every part judges all of its users, into a "
+                f"{key}={settings[key]} cannot stand with --engine=ray, which divides all users and gives each part a "
                 "store of its own. Leave one of the two out."
             )
+    if options.gpus and "gpu_id" in flags:
+        raise UserError(
+            f"--gpu_id={flags['gpu_id']} cannot stand with --task_gpus: Ray gives each part its GPU. Leave gpu_id out."
+        )
 
 
 def judge_parts(
@@ -87,7 +93,7 @@ def judge_parts(
         flags: of the command, see `Spread`.
         engine: starts the commands.
         count: number of parts.
-        run_dir: of this command; folders of the parts lie in it until all are done.
+        run_dir: of this command; folders of the parts lie in it, by what was asked for, until all are done.
         cache_dir: of the data set, with candidates and trees in it.
         with_report: whether the first part asks the questions of the judge's report too.
 
@@ -95,8 +101,8 @@ def judge_parts(
         UserError: a part has failed.
         KeyboardInterrupt: after the parts have saved their verdicts.
     """
-    home = run_dir / _FOLDER
-    home.mkdir(exist_ok=True)
+    home = run_dir / _FOLDER / content_key(_FOLDER, {**flags, "count": str(count)})
+    home.mkdir(parents=True, exist_ok=True)
     names = [f"{part}-of-{count}" for part in range(1, count + 1)]
     left = [name for name in names if not (home / name / RESULT).is_file()]
     commands = {name: _words(flags, name, home, with_report and name == names[0]) for name in left}
@@ -105,13 +111,13 @@ def judge_parts(
         failed = _failed(engine, commands, home)
     finally:
         with open_store(cache_dir) as store:
-            for path in sorted(home.glob("*.sqlite")):
+            for path in sorted(home.parent.glob("*/*.sqlite")):  # those of an earlier command with other keys too
                 with VerdictStore(path) as part:
                     store.take_up(part)
     if failed:
         raise UserError(f"{counted(len(failed), 'part')} of the users could not be judged. {'; '.join(failed)}")
     counts: list[Any] = [read_result(home / name)["identification"] or {} for name in names]
-    shutil.rmtree(home)
+    shutil.rmtree(home.parent)
     return Usage(*(sum(int(count[key] or 0) for count in counts) for key in ("llm_calls", "prompt_tokens")))
 
 

@@ -62,7 +62,7 @@ def run_identification(inputs: Inputs, spread: Spread | None = None) -> Path:
         )
     check_before_work(config, OFFLINE_CHECKS)
     if spread is not None:
-        check_parts(config)
+        check_parts(config, spread)
     name = f"identify-{config.dataset}-{config.method.judge}"
     cache_dir = cache_folder(config.settings.cache_dir, config.dataset)
     with ExitStack() as stack:

@@ -137,9 +137,11 @@ def check_machines(ray: Any, options: RayOptions, place: Place) -> None:
         try:
             name, problem = ray.get(answer, timeout=_LOOK_SECONDS)
         except (ray.exceptions.RayError, TimeoutError) as error:
+            late = isinstance(error, TimeoutError)
+            problem = f"does not answer within {_LOOK_SECONDS} s" if late else "cannot be asked"
             raise UserError(
-                f"The machine {address} of the cluster does not answer within {_LOOK_SECONDS} s "
-                f"({' '.join(str(error).split())[:300]}). Look at `ray status` and at Ray's logs there."
+                f"The machine {address} of the cluster {problem} ({' '.join(str(error).split())[:300]}). Look at "
+                "`ray status` and at Ray's logs there."
             ) from error
         if problem:
             raise UserError(problem)

@@ -76,7 +76,9 @@ class RayChild:
             while True:
                 try:
                     return self._run(ray)
-                except ray.exceptions.RayActorError as error:
+                except ray.exceptions.RayTaskError:
+                    raise  # of our own code, which goes on nowhere
+                except ray.exceptions.RayError as error:  # the worker is lost, for want of memory too
                     losses += 1
                     if not self._goes_on(losses, " ".join(str(error).split())):
                         return -self._signal

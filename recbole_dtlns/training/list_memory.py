@@ -67,5 +67,6 @@ def _kept_bytes(model: Any, n_pairs: int) -> int:
 
 def _free_bytes(device: torch.device) -> int:
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # torch uses it again
+        return torch.cuda.mem_get_info(device)[0] + unused
     return int(psutil.virtual_memory().available)

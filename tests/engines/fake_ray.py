@@ -21,6 +21,14 @@ class RayActorError(RayError):
     """A worker is no more."""
 
 
+class OutOfMemoryError(RayError):
+    """Ray has ended a worker for want of memory. Ray derives it from RayError alone."""
+
+
+class RayTaskError(RayError):
+    """The code of a worker has failed."""
+
+
 class Worker:
     """A handle of a worker."""
 
@@ -47,12 +55,12 @@ class Worker:
         if not answer.done():
             answer.set_exception(error) if error else answer.set_result(value)
 
-    def die(self) -> None:
+    def die(self, error: RayError | None = None) -> None:
         """End as a worker that is killed: the pipe to what it has started closes."""
         self.dead = True
         for answer in self._pending:
             if not answer.done():
-                answer.set_exception(RayActorError("the worker is dead"))
+                answer.set_exception(error or RayActorError("the worker is dead"))
         attendant = getattr(self._made, "_attendant", None)
         if attendant is not None:
             attendant.stdin.close()
@@ -79,7 +87,7 @@ class FakeRay(ModuleType):
         super().__init__("ray")
         self.__spec__ = ModuleSpec("ray", None)
         self._nodes, self._full, self._gpus, self._refuse = nodes, full, gpus, refuse
-        self.exceptions = SimpleNamespace(RayError=RayError, RayActorError=RayActorError)
+        self.exceptions = SimpleNamespace(RayError=RayError, RayTaskError=RayTaskError)
         self.cloudpickle = SimpleNamespace(register_pickle_by_value=lambda module: None)
         self.workers: list[Worker] = []
         self.asked: list[dict[str, Any]] = []

@@ -116,6 +116,21 @@ def test_parts_that_were_judged_are_kept_when_another_fails(started, toy, monkey
     assert len(rows(toy / "cache/verdicts.sqlite")) > kept
 
 
+def test_parts_that_were_judged_for_other_keys_are_judged_anew(started, monkeypatch):
+    words = [*WORDS, "--run_dir=found", "--cache_dir=cache", "--engine=ray", "--jobs=2"]
+    stock = identify_parts._words
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            identify_parts,
+            "_words",
+            lambda flags, name, *rest: [*stock(flags, name, *rest), *(["--judge=none"] if name == "2-of-2" else [])],
+        )
+        assert cli.main([*words, "--candidate_topk=3"]) == 2
+    assert cli.main([*words, "--candidate_topk=4"]) == 0
+    assert len(started) == 4  # both parts, twice
+    assert not Path("found/parts").exists()
+
+
 def test_ctrl_c_keeps_what_parts_have_judged(started, toy, monkeypatch, ctrl_c):
     """Every part answers for five users and then waits."""
     stock, answered = RuleJudge.score, []

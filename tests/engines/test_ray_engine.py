@@ -3,7 +3,7 @@
 import socket
 
 import pytest
-from fake_ray import FakeRay, once_there
+from fake_ray import FakeRay, OutOfMemoryError, RayActorError, once_there
 from fake_runs import DIE, small_plan
 
 from recbole_dtlns.comparison.run.records import read_comparison
@@ -74,9 +74,10 @@ def test_threads_are_the_cpus_of_a_command_unless_the_user_has_set_them(on_clust
     assert (toy / "threads").read_text() == threads
 
 
-def test_a_run_whose_worker_is_lost_starts_again(on_cluster, toy, caplog):
+@pytest.mark.parametrize("error", [RayActorError("the worker is dead"), OutOfMemoryError("memory")])
+def test_a_run_whose_worker_is_lost_starts_again(on_cluster, toy, caplog, error):
     ray = FakeRay()
-    once_there(toy / "at-work", lambda: ray.workers[0].die())
+    once_there(toy / "at-work", lambda: ray.workers[0].die(error))
     comparison, _ = on_cluster(ray, small_plan("uniform", **ONE), {RUN: SECOND_TIME})
     assert len(comparison.runs) == 1
     assert len(ray.workers) == 2
@@ -98,7 +99,7 @@ def test_a_run_that_loses_every_worker_fails_and_the_others_go_on(on_cluster, mo
         class Dies(kind):
             def start(self, words, output):
                 if "seed-3" in output:
-                    raise ray.exceptions.RayActorError("out of memory")
+                    raise RayActorError("out of memory")
                 return start(self, words, output)
 
         return stock(self, Dies)

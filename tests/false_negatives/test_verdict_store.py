@@ -264,14 +264,38 @@ def test_answers_are_looked_up_beside_and_saved_in_the_store_itself(tmp_path):
     assert (shared.read_bytes(), sorted(tmp_path.iterdir())) == before
 
 
-@pytest.mark.parametrize("content", [None, b"", b"no store" * 1000])
-def test_a_store_beside_that_cannot_be_read_answers_nothing(tmp_path, content):
+@pytest.mark.parametrize("content", [None, b""])
+def test_a_store_beside_that_is_not_there_yet_answers_nothing(tmp_path, content):
     shared = tmp_path / "shared.sqlite"
     if content is not None:
         shared.write_bytes(content)
     with VerdictStore(tmp_path / "own.sqlite", shared) as store:
         assert np.isnan(store.get(KEYS)[0]).all()
     assert (shared.read_bytes() if shared.exists() else None) == content
+
+
+def test_a_store_beside_that_is_damaged_is_refused_by_name_and_left_as_it_is(tmp_path):
+    shared = tmp_path / "shared.sqlite"
+    shared.write_bytes(b"no store" * 1000)
+    with (
+        VerdictStore(tmp_path / "own.sqlite", shared) as store,
+        pytest.raises(UserError, match=r"shared\.sqlite is d"),
+    ):
+        store.get(KEYS)
+    assert shared.read_bytes() == b"no store" * 1000
+
+
+def test_answers_that_lie_in_the_log_of_a_store_beside_are_warned_of_once(tmp_path, caplog):
+    shared = VerdictStore(tmp_path / "shared.sqlite")
+    shared.put(KEYS[:1], np.array([0.5]))  # and is not closed, as after kill -9
+    with VerdictStore(tmp_path / "own.sqlite", tmp_path / "shared.sqlite") as store:
+        store.get(KEYS)
+        store.get(KEYS)
+    assert caplog.text.count("still in its log") == 1
+    shared.close()
+    with VerdictStore(tmp_path / "own.sqlite", tmp_path / "shared.sqlite") as store:
+        assert store.get(KEYS[:1])[0] == [0.5]
+    assert caplog.text.count("still in its log") == 1
 
 
 def test_a_row_beside_that_is_damaged_is_reported_and_not_used(tmp_path, caplog):
@@ -285,12 +309,12 @@ def test_a_row_beside_that_is_damaged_is_reported_and_not_used(tmp_path, caplog)
     assert "1 answers in the verdict store" in caplog.text
 
 
-def test_a_store_takes_up_another_and_keeps_its_own_answers(tmp_path):
+def test_a_store_takes_up_another_whose_answers_are_the_newer_ones(tmp_path):
     with VerdictStore(tmp_path / "a.sqlite") as store, VerdictStore(tmp_path / "b.sqlite") as part:
         store.put(KEYS[:2], np.array([0.1, 0.2]))
         part.put(KEYS[1:4], np.array([7.0, 8.0, 9.0]), np.array([0.5, np.nan, 0.6]))
         store.take_up(part)
         raw, mass = store.get(KEYS)
-        np.testing.assert_array_equal(raw, [0.1, 0.2, 8.0, 9.0, np.nan])
-        np.testing.assert_array_equal(mass, [np.nan, np.nan, np.nan, 0.6, np.nan])
+        np.testing.assert_array_equal(raw, [0.1, 7.0, 8.0, 9.0, np.nan])
+        np.testing.assert_array_equal(mass, [np.nan, 0.5, np.nan, 0.6, np.nan])
         assert len(part) == 3

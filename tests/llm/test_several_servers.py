@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import socket
 import threading
 
 import numpy as np
@@ -268,6 +269,16 @@ def test_addresses_are_tried_at_once():
 
     with fakes("m", "m") as both:
         assert all(server.connection for server in connect_all([Client(fake.url, 5.0, 0) for fake in both], find))
+
+
+def test_ctrl_c_does_not_wait_for_an_address_that_gives_no_answer(ctrl_c):
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and never answers
+        client = Client(f"http://127.0.0.1:{silent.getsockname()[1]}", 30.0, 0)
+        ctrl_c(0.3)
+        before = set(threading.enumerate())
+        with pytest.raises(KeyboardInterrupt):
+            connect_all([client], lambda client: connect(client, Prompt.read("compact")))
+        assert [thread.daemon for thread in set(threading.enumerate()) - before if "connect" in thread.name] == [True]
 
 
 def test_addresses_are_separated_by_commas_and_named_once():

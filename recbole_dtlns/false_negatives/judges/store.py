@@ -45,7 +45,7 @@ class VerdictStore:
     """
 
     def __init__(self, path: str | Path, beside: str | Path | None = None) -> None:
-        self.path, self._beside = Path(path), beside
+        self.path, self._beside, self._warned = Path(path), beside, False
         with self._explained():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(self.path, timeout=_WAIT_SECONDS, isolation_level=None)
@@ -81,20 +81,35 @@ class VerdictStore:
         with self._explained():
             stored = self._read(self._connection, wanted, self.path)
         if self._beside is not None and len(stored) < len(wanted):
-            stored |= self._read_beside([key for key in wanted if key not in stored])
+            stored |= self._read_beside(Path(self._beside), [key for key in wanted if key not in stored])
         nothing = (np.nan, None)
         answers = np.array([stored.get(key, nothing) for key in keys], dtype=np.float64).reshape(-1, 2)  # None -> NaN
         return answers[:, 0].copy(), answers[:, 1].copy()
 
-    def _read_beside(self, wanted: list[bytes]) -> dict[bytes, tuple[float, float | None]]:
-        """Answers of the other store; none where it is not there or cannot be read."""
-        try:
-            # Immutable: without locks and without the log, which are of the machine that wrote it.
-            uri = f"{Path(self._beside).absolute().as_uri()}?mode=ro&immutable=1"  # type: ignore[arg-type]
-            with closing(sqlite3.connect(uri, uri=True)) as connection:
-                return self._read(connection, wanted, self._beside)
-        except sqlite3.DatabaseError:
+    def _read_beside(self, beside: Path, wanted: list[bytes]) -> dict[bytes, tuple[float, float | None]]:
+        """Answers of the other store; none where it is not there, or has just been made.
+
+        Raises:
+            UserError: it is damaged.
+        """
+        if not beside.is_file() or not beside.stat().st_size:
             return {}
+        log = beside.with_name(f"{beside.name}-wal")
+        if log.is_file() and log.stat().st_size and not self._warned:
+            self._warned = True
+            logger.warning(
+                "The newest answers in %s are still in its log, which is of the machine that wrote it: they are not "
+                "seen here. Any command that opens it there puts them in place.",
+                beside,
+            )
+        # Immutable: without locks and without the log.
+        with (
+            self._explained(beside),
+            closing(sqlite3.connect(f"{beside.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection,
+        ):
+            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'verdicts'").fetchone():
+                return {}  # the log has all of it
+            return self._read(connection, wanted, beside)
 
     @staticmethod
     def _read(
@@ -120,14 +135,14 @@ class VerdictStore:
         return stored
 
     def take_up(self, other: VerdictStore) -> None:
-        """Save the answers of another store; those that are here already stay. O(its rows).
+        """Save the answers of another store, over those that are here. O(its rows).
 
         Raises:
             UserError: one of the two cannot be used.
         """
         with self._explained(), self._transaction():
             rows = other._connection.execute("SELECT key, raw, label_mass, checksum FROM verdicts")
-            self._connection.executemany("INSERT OR IGNORE INTO verdicts VALUES (?, ?, ?, ?)", rows)
+            self._connection.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?)", rows)
 
     def put(self, keys: Sequence[bytes], raw: np.ndarray, mass: np.ndarray | None = None) -> None:
         """Save n answers in one transaction; an answer for a known key replaces it, NaN (no answer) is not saved.
@@ -195,17 +210,18 @@ class VerdictStore:
             raise
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self, path: Path | None = None) -> Iterator[None]:
+        path = path or self.path
         try:
             yield
         except (sqlite3.OperationalError, OSError) as error:
             raise UserError(
-                f"The verdict store {self.path} cannot be used: {error}. Check that its folder can be written, that "
+                f"The verdict store {path} cannot be used: {error}. Check that its folder can be written, that "
                 "the disk has room and that no other program holds it, or set another cache_dir."
             ) from error
         except sqlite3.DatabaseError as error:
             raise UserError(
-                f"The verdict store {self.path} is damaged: {error}. Move it away (and its -wal and -shm files) to "
+                f"The verdict store {path} is damaged: {error}. Move it away (and its -wal and -shm files) to "
                 "begin a new store; nothing has been deleted."
             ) from error
 

@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.llm.server.base import Endpoint
@@ -17,6 +16,9 @@ logger = logging.getLogger(__name__)
 
 Find = Callable[[Client], Connection]
 """Finds out how a server is asked, as `connect`."""
+
+_LOOK = 0.2
+"""Seconds after which the main thread looks whether Ctrl-C has come."""
 
 FIRST_REST, LONGEST_REST = 5.0, 300.0
 """Seconds that a server is left out for after it failed; each further time twice as long."""
@@ -139,12 +141,7 @@ def connect_all(clients: Sequence[Client], find: Find) -> list[Server]:
         UserError: none gives an answer, one cannot be asked, or they have different models.
     """
     servers = [Server(client, find) for client in clients]
-    with ThreadPoolExecutor(len(servers)) as pool:
-        try:
-            list(pool.map(Server.connect, servers))
-        finally:
-            for client in clients:
-                client.stop.set()  # nobody waits to repeat a request, as after Ctrl-C
+    _connect_at_once(servers)
     connected = [(server.client.root, server.connection) for server in servers if server.connection is not None]
     if not connected:
         raise UserError(" ".join(str(server.problem) for server in servers))
@@ -155,6 +152,36 @@ def connect_all(clients: Sequence[Client], find: Find) -> list[Server]:
         if not server.living:
             logger.warning("%s The other addresses begin without it.", server.problem)
     return servers
+
+
+def _connect_at_once(servers: Sequence[Server]) -> None:
+    """Connect to each in a thread of its own; as daemons, those that wait for an answer hold up no Ctrl-C.
+
+    Raises:
+        UserError: the first that cannot be asked, in the order of the addresses.
+    """
+    problems: dict[int, BaseException] = {}
+
+    def connect(number: int) -> None:
+        try:
+            servers[number].connect()
+        except BaseException as error:
+            problems[number] = error
+
+    threads = [
+        threading.Thread(target=connect, args=(number,), daemon=True, name=f"connect-{number}")
+        for number in range(len(servers))
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        while waiting := [thread for thread in threads if thread.is_alive()]:
+            waiting[0].join(_LOOK)
+    finally:
+        for server in servers:
+            server.client.stop.set()  # nobody waits to repeat a request, as after Ctrl-C
+    if problems:
+        raise problems[min(problems)]
 
 
 def another_model(connected: Sequence[tuple[str, Connection]], model: Connection) -> str:
