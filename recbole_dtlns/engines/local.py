@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import recbole_dtlns
+from recbole_dtlns.engines.remote import import_path
 from recbole_dtlns.files.machine import usable_cores
 
 
@@ -44,10 +45,7 @@ class LocalEngine:
 
 def environment(jobs: int, on_gpu: bool) -> dict[str, str]:
     """Environment of the processes: this very package, and on a CPU the cores shared out where the user has not."""
-    variables = dict(os.environ)
-    home = own_folder()
-    if home is not None:
-        variables["PYTHONPATH"] = os.pathsep.join([home, *filter(None, [variables.get("PYTHONPATH")])])
+    variables = {**os.environ, **import_path(own_folder())}
     if not on_gpu:
         variables.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // jobs)))
     return variables

@@ -42,11 +42,14 @@ class Place:
 
     def environment(self) -> dict[str, str]:
         """Environment of commands on this machine."""
-        variables = {**os.environ, **self.variables}
-        if self.package_folder is not None:
-            paths = [self.package_folder, *filter(None, [variables.get("PYTHONPATH")])]
-            variables["PYTHONPATH"] = os.pathsep.join(paths)
-        return variables
+        return {**os.environ, **self.variables, **import_path(self.package_folder)}
+
+
+def import_path(folder: str | None) -> dict[str, str]:
+    """The variable that lets a process of this machine import from a folder first; nothing for None."""
+    if folder is None:
+        return {}
+    return {"PYTHONPATH": os.pathsep.join([folder, *filter(None, [os.environ.get("PYTHONPATH")])])}
 
 
 _QUESTION = """\

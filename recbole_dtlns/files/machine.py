@@ -34,6 +34,13 @@ def usable_cores() -> int:
     return len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else psutil.cpu_count() or 1
 
 
+def free_bytes(device: torch.device) -> int:
+    """Bytes free on a device, of main memory for the CPU."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return int(psutil.virtual_memory().available)
+
+
 def peak_memory_mb() -> float:
     """Largest resident memory of this process so far, in MiB; the present one where the system keeps no peak."""
     status = Path("/proc/self/status")

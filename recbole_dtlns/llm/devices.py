@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-import psutil
 import torch
 
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files import machine
 
 COMPUTE_TYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 
@@ -70,7 +70,6 @@ def compute_dtype_of(name: str | None, device: torch.device) -> tuple[str, torch
 
 def free_bytes(target: Target) -> int:
     """Bytes free on the device (main memory for the CPU), or on all GPUs together for a spread model."""
-    if target.device.type == "cuda":
-        devices = range(torch.cuda.device_count()) if target.spread else [target.device]
-        return sum(torch.cuda.mem_get_info(each)[0] for each in devices)
-    return int(psutil.virtual_memory().available)
+    if target.spread and target.device.type == "cuda":
+        return sum(torch.cuda.mem_get_info(number)[0] for number in range(torch.cuda.device_count()))
+    return machine.free_bytes(target.device)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-import psutil
 import torch
 from torch import Tensor
 
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.machine import free_bytes
 from recbole_dtlns.training.scores import evaluating, joint_predictions
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def _kept_bytes(model: Any, n_pairs: int) -> int:
 
 
 def _free_bytes(device: torch.device) -> int:
-    if device.type == "cuda":
-        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # torch uses it again
-        return torch.cuda.mem_get_info(device)[0] + unused
-    return int(psutil.virtual_memory().available)
+    """What is free, and on a GPU what torch keeps and will use again."""
+    if device.type != "cuda":
+        return free_bytes(device)
+    return free_bytes(device) + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)

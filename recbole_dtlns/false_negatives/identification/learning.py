@@ -107,7 +107,7 @@ class LearnedStage:
         free = {name: asker for name, asker in askers.items() if name not in paid}
         evidence = self._evidence(candidates, trees)
         answers = dict(self._ask(free, self._view, trees, candidates, None))
-        fitted = self._fit(evidence, free, answers, {}, report=not paid)
+        fitted = self._fit(evidence, free, answers, None, report=not paid)
         if paid:
             fitted = self._with_paid(evidence, free, paid, answers, fitted)
         for line in table_of(fitted.record):
@@ -151,7 +151,7 @@ class LearnedStage:
         candidates = evidence.candidates
         chosen = pairs_to_ask(self._settings, self._view, candidates, before.raw)
         answers = {**answers, **dict(self._ask(paid, self._view, evidence.trees, candidates, chosen))}
-        after = self._fit(evidence, {**free, **paid}, answers, {"before": before}, report=True)
+        after = self._fit(evidence, {**free, **paid}, answers, before, report=True)
         worth = {**after.record["asked"], "pairs": int(len(candidates) if chosen is None else chosen.sum())}
         record = {**after.record, "asked": worth}
         if worth["kept"]:
@@ -164,7 +164,7 @@ class LearnedStage:
         evidence: Evidence,
         askers: Mapping[str, Asker],
         answers: Mapping[str, np.ndarray],
-        earlier: Mapping[str, _Fitted],
+        before: _Fitted | None,
         report: bool,
     ) -> _Fitted:
         """Fit the judge, or read from the cache what the same evidence gave."""
@@ -174,7 +174,7 @@ class LearnedStage:
         saved = self._cache.load(_STAGE, key)
         cached = saved is not None
         if saved is None:
-            raw, unseen, record, complete = self._learn(evidence, askers, answers, earlier.get("before"), report)
+            raw, unseen, record, complete = self._learn(evidence, askers, answers, before, report)
             packed = np.frombuffer(json.dumps(record).encode(), dtype=np.uint8)
             saved = {"raw": raw, "unseen": unseen, "known": packed}  # names in the cache's files, never to be changed
             if complete:  # a pair without an answer is asked about again in the next run
