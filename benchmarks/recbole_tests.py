@@ -8,8 +8,8 @@ The tests of the checkout are copied, and run against the RecBole that is instal
 that its fixes are in place; `--without` leaves it out, which shows what they mend. Where ray is missing, a name in its
 place lets `recbole.quick_start` be imported, which needs it for nothing that the tests do. The last line of RecBole's
 `test.inter` has a value more than its header, which pandas drops and this package refuses; in the copy it is cut off.
-Tests that want hyperopt, lightgbm, xgboost or dgl fail where these are missing. Prints the failures of each part, then one
-JSON object.
+Tests that want hyperopt, lightgbm, xgboost or dgl fail where these are missing. Prints the failures of each part, then
+one JSON object.
 """
 
 from __future__ import annotations
