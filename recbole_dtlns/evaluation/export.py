@@ -78,12 +78,11 @@ def dot_product_vectors(model: Any, dataset: Any) -> tuple[np.ndarray, np.ndarra
     source = scoring(model) if hasattr(model, "n_users") else None
     if not isinstance(source, TableScores):
         raise _no_product(name)
-    tables = source.source()
-    queries = tables.queries(torch.arange(model.n_users, device=model.device))
-    items = tables.items
-    if tables.mean_pooled and tables.pooled_items is not None:
-        width, layers = tables.sizes[0], len(tables.sizes)
-        queries, items = queries[:, :width] * layers, tables.pooled_items
+    layers = source.source().batch(torch.arange(model.n_users, device=model.device))
+    if layers.pooled_items is None:
+        queries, items = layers.queries, layers.items
+    else:
+        queries, items = layers.queries[:, : layers.sizes[0]] * len(layers.sizes), layers.pooled_items
     users, items = queries.float().cpu(), items.float().cpu()
     some = np.linspace(1, model.n_users - 1, min(_CHECKED, model.n_users - 1)).astype(np.int64)
     own = all_scores(model, some, dataset.uid_field, dataset.iid_field, dataset.item_num)[:, 1:]

@@ -106,7 +106,8 @@ class Choice:
         ids: chosen items, int64 [R, K], or one for each layer, [R, K, H]. Also what is logged, and read by the model's
             L2 term (layer 0 of the first negative).
         negatives: made-up layers of the negatives with gradient, float [R, K, W]; None: those of `ids`.
-        positives: layers that replace the positive in the loss, with gradient, float [R, W]; None: its own.
+        positives: layers of the positive in the loss, with gradient, float [R, W]: others in their place, or its own
+            where the sampler has gathered them anyway; None: the model's.
         weights: weight of each negative in the loss of its row, float [R, K]; None: their mean.
         aux_loss: further loss of each row, with gradient, float [R]; rows weigh in it as in the loss.
     """

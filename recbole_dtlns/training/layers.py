@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from recbole_dtlns.samplers.parts.layers import BatchLayers
+from recbole_dtlns.samplers.parts.layers import BatchLayers, TakeRows, gathered
 from recbole_dtlns.training.propagation import PooledLayers, SymmetricPropagation, side_by_side
 
 
@@ -28,27 +28,30 @@ class LayerTables:
         queries: user side of the score, laid out like `items`: int64 [R] ids -> float [R, W], such that the product
             with an item's row, summed, is the model's score.
         users: layers of the users themselves, int64 [R] ids -> float [R, W].
-        items: layers of all items side by side, float [I, W]; row 0 is padding.
+        items: layers of all items, side by side in one table, float [I, W], or a table of each, H of float
+            [I, C_h]; row 0 is padding.
         sizes: width of each layer, H numbers.
         forward: what the model's own `forward()` would return, or None where it is cheap to call again.
         mean_pooled: the model scores by the means of the layers, so that `queries` repeats the user's mean / H.
         pooled_items: these means of the items, float [I, C], for scores from a narrower table; None without.
+        take: gives rows of the items' layers where the tables have no gradient; None elsewhere.
     """
 
     queries: Callable[[Tensor], Tensor]
     users: Callable[[Tensor], Tensor]
-    items: Tensor
+    items: Tensor | tuple[Tensor, ...]
     sizes: tuple[int, ...]
     forward: Any = None
     mean_pooled: bool = False
     pooled_items: Tensor | None = None
+    take: TakeRows | None = None
 
     def batch(self, users: Tensor) -> BatchLayers:
         """The layers of one batch, for users int64 [R]."""
         queries = self.queries(users)
         return BatchLayers(
             *(queries, self.items, self.sizes, lambda: self.users(users)),
-            *(self.forward, self.mean_pooled, self.pooled_items),
+            *(self.forward, self.mean_pooled, self.pooled_items, self.take),
         )
 
 
@@ -62,7 +65,7 @@ def concatenated(users: Tensor, items: Tensor, sizes: tuple[int, ...], forward: 
     """
 
     def rows(ids: Tensor) -> Tensor:
-        return functional.embedding(ids, users)
+        return gathered(users, ids)
 
     return LayerTables(rows, rows, items, sizes, forward)
 
@@ -75,23 +78,34 @@ def mean_pooled(layers: list[Tensor], n_users: int, forward: Any = None) -> Laye
         n_users: U.
         forward: what the model's `forward()` returns, so that the loss need not call it again; unset: it will.
     """
-    pooled = sum(layers[1:], layers[0]) / len(layers)
-    side_by_side = torch.cat([layer[n_users:] for layer in layers], dim=1)
-    return _pooled_tables(PooledLayers(pooled[:n_users], pooled[n_users:], side_by_side, tuple(layers)), forward)
-
-
-def _pooled_tables(pooled: PooledLayers, forward: Any = None) -> LayerTables:
-    users, layers, n_layers = pooled.users, pooled.layers, len(pooled.layers)
+    n_layers = len(layers)
+    means = sum(layers[1:], layers[0]) / n_layers
+    users, items = means[:n_users], means[n_users:]
 
     def queries(ids: Tensor) -> Tensor:
-        return (functional.embedding(ids, users) / n_layers).repeat(1, n_layers)
+        return (gathered(users, ids) / n_layers).repeat(1, n_layers)
 
     def rows(ids: Tensor) -> Tensor:
-        return torch.cat([functional.embedding(ids, layer) for layer in layers], dim=1)
+        return torch.cat([gathered(layer, ids) for layer in layers], dim=1)
 
-    sizes = (layers[0].shape[1],) * n_layers
+    side_by_side, sizes = torch.cat([layer[n_users:] for layer in layers], dim=1), (layers[0].shape[1],) * n_layers
+    return LayerTables(queries, rows, side_by_side, sizes, forward, mean_pooled=True, pooled_items=items)
+
+
+def _tables_of(pooled: PooledLayers) -> LayerTables:
+    layers, n_users = pooled.layers, pooled.n_users
+    n_layers = len(layers)
+
+    def queries(ids: Tensor) -> Tensor:
+        return (pooled.user_rows(None, ids) / n_layers).repeat(1, n_layers)
+
+    def rows(ids: Tensor) -> Tensor:
+        return torch.cat([pooled.user_rows(number, ids) for number in range(n_layers)], dim=1)
+
+    item_tables = tuple(layer[n_users:] for layer in layers)
     return LayerTables(
-        *(queries, rows, pooled.side_by_side, sizes, forward), mean_pooled=True, pooled_items=pooled.items
+        *(queries, rows, item_tables, (layers[0].shape[1],) * n_layers, (pooled.users, pooled.items)),
+        *(True, pooled.items, pooled.item_rows),
     )
 
 
@@ -124,8 +138,7 @@ class LightGCNLayers:
     def __call__(self) -> LayerTables:
         """n_layers products with the normalised adjacency, O(E C) each."""
         model = self.model
-        pooled = PooledLayers.of(self.propagate, model.get_ego_embeddings(), model.n_layers, model.n_users)
-        return _pooled_tables(pooled, (pooled.users, pooled.items))
+        return _tables_of(PooledLayers(self.propagate, model.get_ego_embeddings(), model.n_layers, model.n_users))
 
 
 class NCLLayers:

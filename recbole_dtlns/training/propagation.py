@@ -14,8 +14,8 @@ from torch import Tensor
 class SymmetricPropagation:
     """Multiplies by a symmetric adjacency in CSR form, so that the backward pass is the same product.
 
-    RecBole multiplies in COO form, whose backward pass transposes and coalesces the matrix in every step. On one core
-    scipy's product is the fastest to be had; torch's uses several, wants 32-bit indices to be fast, and needs MKL.
+    RecBole multiplies in COO form, whose backward pass transposes and coalesces the matrix in every step. torch's
+    product in CSR form with 32-bit indices is the fastest to be had, but it needs MKL; scipy's stands in.
 
     Args:
         adjacency: sparse COO float32 [n, n], symmetric.
@@ -27,7 +27,7 @@ class SymmetricPropagation:
         self.matrix: Tensor | sparse.csr_matrix = compressed
         if adjacency.device.type == "cpu":
             parts = (compressed.crow_indices().int(), compressed.col_indices().int(), compressed.values())
-            if torch.backends.mkl.is_available() and torch.get_num_threads() > 1:
+            if torch.backends.mkl.is_available():
                 self.matrix = torch.sparse_csr_tensor(*parts, size=adjacency.shape, check_invariants=False)
             else:
                 starts, columns, values = (part.numpy() for part in parts)
@@ -41,71 +41,139 @@ class SymmetricPropagation:
     def product(self, dense: Tensor) -> Tensor:
         """A @ dense without gradient."""
         if isinstance(self.matrix, Tensor):
-            return self.matrix @ dense
+            result = torch.empty_like(dense)  # `@` would fill a table with zeros first, and copy it
+            return torch.addmm(result, self.matrix, dense, beta=0, out=result)
         return torch.from_numpy(np.asarray(self.matrix @ dense.numpy()))
 
 
 @dataclass(frozen=True)
-class PooledLayers:
-    """Layers of a mean-pooled model. U users, I items, H layers of width C.
+class RowGradients:
+    """Gradients of single rows, of layer `number` or, where it is None, of the means.
 
     Attributes:
-        users, items: means of the layers, [U, C] and [I, C].
-        side_by_side: every layer of the items, [I, H C].
-        layers: H tables of users and, below them, items: [U + I, C].
+        number: of the layer.
+        rows: int64 [n].
+        values: float32 [n, C].
     """
 
-    users: Tensor
-    items: Tensor
-    side_by_side: Tensor
-    layers: tuple[Tensor, ...]
+    number: int | None
+    rows: Tensor
+    values: Tensor
 
-    @staticmethod
-    def of(propagation: SymmetricPropagation, layer_0: Tensor, n_layers: int, n_users: int) -> PooledLayers:
-        """Propagate n_layers times from float32 [U + I, C]; O(n_layers E C), forward and backward.
 
-        One step of autograd for all: its backward pass adds each layer's gradient up in place on the way down, where
-        slices and sums of single layers would each write a table of zeros.
-        """
-        users, items, side_by_side, *deeper = _MeanPooling.apply(propagation, layer_0, n_layers, n_users)
-        return PooledLayers(users, items, side_by_side, (layer_0, *deeper))
+class PooledLayers:
+    """Layers of a mean-pooled model: x, A x, A A x, ... for a symmetric A. U users, I items, H layers of width C.
+
+    O(n_layers E C), forward and backward. A batch reads a few rows of each layer, so no gradient of a whole layer is
+    made for them: the gradients of rows are kept, and the backward pass adds them to its sum when their layer's turn
+    comes.
+
+    Args:
+        propagation: multiplies by A, [U + I, U + I].
+        layer_0: float32 [U + I, C].
+        n_layers: products with A, so that H is one more.
+        n_users: U.
+
+    Attributes:
+        users, items: means of the layers, [U, C] and [I, C], with gradient.
+        layers: H tables of users and, below them, items, [U + I, C], without gradient.
+    """
+
+    def __init__(self, propagation: SymmetricPropagation, layer_0: Tensor, n_layers: int, n_users: int) -> None:
+        layers = [layer_0.detach()]
+        for _ in range(n_layers):
+            layers.append(propagation.product(layers[-1]))
+        self.layers, self.n_users = tuple(layers), n_users
+        self._gradients: list[RowGradients] = []
+        self.users, self.items, self._anchor = _MeanPooling.apply(
+            layer_0, propagation, self.layers, n_users, self._gradients
+        )
+
+    def user_rows(self, number: int | None, users: Tensor) -> Tensor:
+        """Rows of a layer, or with None of the means, with gradient: int64 [n] -> float32 [n, C]."""
+        table = self.users.detach() if number is None else self.layers[number][: self.n_users]
+        return self._take(table, number, users, 0)
+
+    def item_rows(self, number: int | None, items: Tensor) -> Tensor:
+        """Rows of a layer, or with None of the means, with gradient: int64 [n] -> float32 [n, C]."""
+        table = self.items.detach() if number is None else self.layers[number][self.n_users :]
+        return self._take(table, number, items, self.n_users)
+
+    def _take(self, table: Tensor, number: int | None, ids: Tensor, first: int) -> Tensor:
+        rows: Tensor = _TakenRows.apply(self._anchor, table, ids, self._gradients, number, first)
+        return rows
 
 
 class _MeanPooling(torch.autograd.Function):
-    """Means of x, A x, A A x, ... for a symmetric A, the items' layers side by side, and the layers from A x on."""
+    """Means of the layers of users and of items, and a scalar that ties rows of the layers to this step of autograd."""
 
     @staticmethod
     def forward(
-        ctx: Any, propagation: SymmetricPropagation, layer_0: Tensor, n_layers: int, n_users: int
-    ) -> tuple[Tensor, ...]:
-        ctx.propagation, ctx.n_users, ctx.layer_0 = propagation, n_users, layer_0.detach()
+        ctx: Any,
+        layer_0: Tensor,
+        propagation: SymmetricPropagation,
+        layers: tuple[Tensor, ...],
+        n_users: int,
+        row_gradients: list[RowGradients],
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        ctx.propagation, ctx.n_users, ctx.row_gradients = propagation, n_users, row_gradients
+        ctx.n_layers, ctx.shape = len(layers), layer_0.shape
         ctx.set_materialize_grads(False)
-        layers = [ctx.layer_0]
-        for _ in range(n_layers):
-            layers.append(propagation.product(layers[-1]))
-        parts = [[layer[:n_users] for layer in layers], [layer[n_users:] for layer in layers]]
-        users, items = (sum(part[1:], part[0]) / len(layers) for part in parts)
-        return users, items, torch.cat(parts[1], dim=1), *layers[1:]
+        means = [layers[0][:n_users].clone(), layers[0][n_users:].clone()]
+        for layer in layers[1:]:
+            means[0] += layer[:n_users]
+            means[1] += layer[n_users:]
+        return means[0].div_(len(layers)), means[1].div_(len(layers)), layer_0.new_zeros(())
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[None, Tensor, None, None]:
-        users, items, side_by_side, *deeper = gradients
-        layers, width = [None, *deeper], ctx.layer_0.shape[1]
-        total = torch.zeros_like(ctx.layer_0)
-        of_users, of_items = total[: ctx.n_users], total[ctx.n_users :]
-        for number in range(len(layers) - 1, -1, -1):
-            for part, gradient in ((of_users, users), (of_items, items)):
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor, None, None, None, None]:
+        users, items, anchor = gradients
+        kept = [] if anchor is None else ctx.row_gradients.copy()
+        ctx.row_gradients.clear()
+        example = next(tensor for tensor in (*gradients, *(part.values for part in kept)) if tensor is not None)
+        total = example.new_zeros(ctx.shape)
+        for number in range(ctx.n_layers - 1, -1, -1):
+            for part, gradient in ((total[: ctx.n_users], users), (total[ctx.n_users :], items)):
                 if gradient is not None:
-                    part.add_(gradient, alpha=1 / len(layers))
-            if side_by_side is not None:
-                of_items += side_by_side[:, number * width : (number + 1) * width]
-            own = layers[number]
-            if own is not None:
-                total += own
+                    part.add_(gradient, alpha=1 / ctx.n_layers)
+            for part in kept:
+                if part.number is None:
+                    add_rows(total, part.rows, part.values / ctx.n_layers)
+                elif part.number == number:
+                    add_rows(total, part.rows, part.values)
             if number:
                 total = ctx.propagation.product(total)
-                of_users, of_items = total[: ctx.n_users], total[ctx.n_users :]
-        return None, total, None, None
+        return total, None, None, None, None
+
+
+class _TakenRows(torch.autograd.Function):
+    """Rows of a table; their gradient is kept for `_MeanPooling`, whose turn comes later, as it made the anchor."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        anchor: Tensor,
+        table: Tensor,
+        ids: Tensor,
+        row_gradients: list[RowGradients],
+        number: int | None,
+        first: int,
+    ) -> Tensor:
+        ctx.row_gradients, ctx.number, ctx.rows = row_gradients, number, ids + first
+        return table.index_select(0, ids)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None, None]:
+        ctx.row_gradients.append(RowGradients(ctx.number, ctx.rows, gradients[0]))
+        return gradients[0].new_zeros(()), None, None, None, None, None
+
+
+def add_rows(table: Tensor, rows: Tensor, values: Tensor) -> None:
+    """Add values float [n, C] to rows int64 [n] of a table [m, C], in an order that is the same in every run."""
+    if table.device.type == "cpu":
+        table.scatter_add_(0, rows.unsqueeze(1).expand_as(values), values)
+    else:
+        table += torch.ops.aten.embedding_dense_backward(values, rows, len(table), -1, False)
 
 
 def side_by_side(layers: list[Tensor], n_users: int) -> tuple[Tensor, Tensor]:

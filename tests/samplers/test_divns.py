@@ -62,7 +62,7 @@ def test_runners_up_are_cached_best_last_and_the_pick_is_not() -> None:
     """User 1 has one training item: room for 4 runners-up and one hard negative. Items stand for their scores."""
     sampler = made(divns_keep=3)
     layers = small_layers(2, sizes=(1,), mean_pooled=False)
-    layers = dataclasses.replace(layers, queries=torch.ones(2, 1), items=torch.arange(7.0).unsqueeze(1))
+    layers = dataclasses.replace(layers, queries=torch.ones(2, 1), item_tables=torch.arange(7.0).unsqueeze(1))
     seen = batch(candidates=torch.tensor([[2, 6, 4, 3, 6], [5, 3, 2, 4, 6]]), layers=layers)
     assert chosen(sampler, seen).ids.tolist() == [[6], [6]]
     # row 0: 6 is picked, its repeat is no runner-up, so 3, 4; row 1: 3, 4, 5; the oldest of the five gives way

@@ -4,12 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 from small import chosen
 from test_conformance import batch, epoch, made
 
 from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.samplers.base import Sampler
-from recbole_dtlns.samplers.batch import Choice
+from recbole_dtlns.samplers.batch import Batch, Choice
 
 DOC = (Path(__file__).parents[2] / "docs" / "samplers.md").read_text(encoding="utf-8")
 ROWS = {
@@ -28,8 +29,9 @@ def returns(choice: Choice) -> str:
     return "an id" if choice.ids.shape[1] == 1 else "weighted ids"
 
 
-def loss(choice: Choice) -> str:
-    if choice.positives is not None:
+def loss(choice: Choice, seen: Batch) -> str:
+    own = seen.the_layers.rows(seen.positives)
+    if choice.positives is not None and not torch.equal(choice.positives, own):
         return "positive replaced"
     if choice.aux_loss is not None:
         return "further term"
@@ -51,9 +53,10 @@ def test_every_sampler_has_a_row_and_a_section_on_what_we_do_differently() -> No
 def test_its_row_is_true(name: str) -> None:
     sampler = made(name)
     epoch(sampler, 0)
-    choice = chosen(sampler, batch(sampler, epoch=1))
+    seen = batch(sampler, epoch=1)
+    choice = chosen(sampler, seen)
     _, said_returns, cost, said_state, said_loss, keys = ROWS[name]
-    assert (said_returns, said_state, said_loss) == (returns(choice), state(sampler), loss(choice))
+    assert (said_returns, said_state, said_loss) == (returns(choice), state(sampler), loss(choice, seen))
     assert cost.startswith("O(")
     start = [f"`{key}` {str(declared.default).lower()}" for key, declared in SAMPLERS[name].keys.items()]
     assert keys == (", ".join(start) or "-")

@@ -8,6 +8,7 @@ from torch import Tensor
 from recbole_dtlns.training.propagation import PooledLayers, SymmetricPropagation, side_by_side
 
 USERS, ITEMS, WIDTH = 7, 5, 3
+SOME = torch.tensor([1, 3, 3])
 
 
 def _graph() -> Tensor:
@@ -21,35 +22,54 @@ def _table() -> Tensor:
     return torch.randn(USERS + ITEMS, WIDTH, generator=torch.Generator().manual_seed(1)).requires_grad_()
 
 
-def _plain(graph: Tensor, table: Tensor, n_layers: int) -> PooledLayers:
+def _plain(graph: Tensor, table: Tensor, n_layers: int) -> list[Tensor]:
     layers = [table]
     for _ in range(n_layers):
         layers.append(graph @ layers[-1])
+    return layers
+
+
+def _rows_of(layers: list[Tensor]) -> dict[str, Tensor]:
+    """What a batch may read: some rows twice."""
     means = torch.stack(layers).mean(0)
-    items = torch.cat([layer[USERS:] for layer in layers], dim=1)
-    return PooledLayers(means[:USERS], means[USERS:], items, tuple(layers))
+    parts = {"users": means[:USERS], "items": means[USERS:], "user rows": means[SOME], "item rows": means[USERS + SOME]}
+    for number, layer in enumerate(layers):
+        parts |= {f"user rows {number}": layer[SOME], f"item rows {number}": layer[USERS + SOME]}
+    return parts
 
 
 @pytest.mark.parametrize("n_layers", [0, 1, 3])
-@pytest.mark.parametrize("used", ["users", "items", "side_by_side", "layers", "all"])
+@pytest.mark.parametrize("used", ["users", "items", "user rows", "item rows", "user rows 0", "item rows 1", "all"])
 def test_pooled_layers_and_their_gradients_are_those_of_autograd(n_layers: int, used: str) -> None:
+    if used[-1].isdigit() and int(used[-1]) > n_layers:
+        used = "user rows 0"
     graph, table = _graph(), _table()
-    ours = PooledLayers.of(SymmetricPropagation(graph.to_sparse_coo()), table, n_layers, USERS)
-    plain = _plain(graph, table, n_layers)
+    pooled = PooledLayers(SymmetricPropagation(graph.to_sparse_coo()), table, n_layers, USERS)
+    ours = {"users": pooled.users, "items": pooled.items}
+    for number in (None, *range(n_layers + 1)):
+        end = "" if number is None else f" {number}"
+        ours |= {f"user rows{end}": pooled.user_rows(number, SOME), f"item rows{end}": pooled.item_rows(number, SOME)}
+    plain = _rows_of(_plain(graph, table, n_layers))
+    assert ours.keys() == plain.keys()
+    for name, rows in plain.items():
+        torch.testing.assert_close(ours[name], rows)
 
-    def loss(pooled: PooledLayers) -> Tensor:
-        parts = {"users": pooled.users, "items": pooled.items, "side_by_side": pooled.side_by_side}
-        parts["layers"] = torch.cat(pooled.layers)
-        chosen = list(parts.values()) if used == "all" else [parts[used]]
-        return sum(((part + 1) ** 3).sum() for part in chosen)
+    def loss(parts: dict[str, Tensor]) -> Tensor:
+        return sum(((part + 1) ** 3).sum() for name, part in parts.items() if used in (name, "all"))
 
-    torch.testing.assert_close(ours.users, plain.users)
-    torch.testing.assert_close(ours.items, plain.items)
-    torch.testing.assert_close(ours.side_by_side, plain.side_by_side)
-    torch.testing.assert_close(ours.layers, plain.layers)
     (got,) = torch.autograd.grad(loss(ours), table)
     (expected,) = torch.autograd.grad(loss(plain), table)
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_rows_that_were_not_in_an_earlier_loss_leave_no_gradient_in_a_later_one() -> None:
+    graph, table = _graph(), _table()
+    pooled = PooledLayers(SymmetricPropagation(graph.to_sparse_coo()), table, 1, USERS)
+    first = pooled.item_rows(1, SOME).sum()
+    torch.autograd.grad(pooled.item_rows(0, SOME).sum(), table, retain_graph=True)
+    (got,) = torch.autograd.grad(first, table)
+    (expected,) = torch.autograd.grad((graph @ table)[USERS + SOME].sum(), table)
+    torch.testing.assert_close(got, expected)
 
 
 def test_side_by_side_and_its_gradients_are_those_of_cat() -> None:
@@ -64,13 +84,10 @@ def test_side_by_side_and_its_gradients_are_those_of_cat() -> None:
     torch.testing.assert_close(alone[USERS:], 2 * layers[0][USERS:].detach())
 
 
-@pytest.mark.parametrize(
-    ("threads", "mkl", "kind"), [(1, True, sparse.csr_matrix), (2, True, Tensor), (2, False, sparse.csr_matrix)]
-)
-def test_one_core_and_several_give_the_same_product_and_gradient(
-    threads: int, mkl: bool, kind: type, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("mkl", "kind"), [(True, Tensor), (False, sparse.csr_matrix)])
+def test_with_and_without_mkl_product_and_gradient_are_the_same(
+    mkl: bool, kind: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: mkl)
     graph, table = _graph(), _table()
     propagate = SymmetricPropagation(graph.to_sparse_coo())

@@ -24,8 +24,12 @@ class MixGCF(BaseSampler):
         return batch.layer_scores
 
     def choose(self, batch: Batch, picked: Tensor, scores: Tensor) -> Choice:
-        """The picked item of each layer, int64 [R, 1, H], mixed with the positive's layers."""
+        """The picked item of each layer, int64 [R, 1, H], mixed with the positive's layers.
+
+        The loss reads the positive's layers too: they are gathered with the negative's, for one gradient of the table.
+        """
         layers, ids = batch.the_layers, take(batch.candidates, picked)
         share = torch.rand(ids.shape, device=ids.device, generator=batch.generator)
-        positives = layers.rows(batch.positives).unsqueeze(1)
-        return Choice(ids, torch.lerp(layers.composite(ids), positives, layers.widen(share)))
+        both = torch.cat([batch.positives.reshape(-1, 1, 1).expand_as(ids), ids])
+        positives, negatives = layers.composite(both).chunk(2)
+        return Choice(ids, torch.lerp(negatives, positives, layers.widen(share)), positives.squeeze(1))

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+TakeRows = Callable[[int | None, Tensor], Tensor]
+"""(layer, or None for the pooled layers; items int64 [n]) -> their rows with gradient, float [n, C]."""
 
 _ROWS = 256  # positives whose candidates are scored at once: their gathered layers then fit a processor's cache
 
@@ -18,7 +22,8 @@ class BatchLayers:
 
     Attributes:
         queries: user side of the score, float [R, W]: the product with an item's row, summed, is the model's score.
-        items: layers of all items side by side, float [I, W]; row 0 is padding.
+        item_tables: layers of all items, side by side in one table, float [I, W], or a table of each, H of float
+            [I, C_h]; row 0 is padding.
         sizes: width of each layer, H numbers.
         users: gives the layers of the batch's users, float [R, W]; they differ from `queries` where layers are pooled.
         forward: what the model's own `forward()` would return, or None where it is cheap to call again.
@@ -26,15 +31,24 @@ class BatchLayers:
             it adds the products of the layers up.
         pooled_items: these means of all items, float [I, C]: the same scores from a table that is H times narrower;
             None where there are none.
+        take: gives rows of layers, where their gradient has a shorter way than through the tables; None elsewhere.
     """
 
     queries: Tensor
-    items: Tensor
+    item_tables: Tensor | tuple[Tensor, ...]
     sizes: tuple[int, ...]
     users: Callable[[], Tensor]
     forward: object = None
     mean_pooled: bool = False
     pooled_items: Tensor | None = None
+    take: TakeRows | None = None
+
+    @cached_property
+    def items(self) -> Tensor:
+        """Layers of all items side by side, float [I, W]; O(I W) the first time where each has a table of its own."""
+        if isinstance(self.item_tables, Tensor):
+            return self.item_tables
+        return self.rows(torch.arange(len(self.item_tables[0]), device=self.queries.device))
 
     @property
     def pooled_users(self) -> Tensor:
@@ -43,8 +57,10 @@ class BatchLayers:
 
     def detach(self) -> BatchLayers:
         """The same layers without gradient, for picking."""
-        queries, items = self.queries.detach(), self.items.detach()
-        return BatchLayers(queries, items, self.sizes, lambda: self.users().detach(), mean_pooled=self.mean_pooled)
+        tables = self.item_tables
+        tables = tables.detach() if isinstance(tables, Tensor) else tuple(table.detach() for table in tables)
+        users = lambda: self.users().detach()  # noqa: E731
+        return BatchLayers(self.queries.detach(), tables, self.sizes, users, mean_pooled=self.mean_pooled)
 
     def repeat(self, n: int) -> BatchLayers:
         """n blocks of the batch's rows, one below the other."""
@@ -52,17 +68,28 @@ class BatchLayers:
 
     def rows(self, ids: Tensor) -> Tensor:
         """Layers of items side by side: int64 [...] -> float [..., W]."""
-        return functional.embedding(ids, self.items)
+        if isinstance(self.item_tables, Tensor):
+            return gathered(self.item_tables, ids)
+        return torch.cat([self._layer_rows(number, ids) for number in range(len(self.sizes))], -1)
 
     def composite(self, ids: Tensor) -> Tensor:
         """Layer h of item ids[..., h], side by side: int64 [..., H] -> float [..., W]."""
         n_layers = len(self.sizes)
-        if len(set(self.sizes)) == 1:  # one gather from the layers laid one below the other
-            flat = self.items.reshape(-1, self.sizes[0])
+        if isinstance(self.item_tables, Tensor) and len(set(self.sizes)) == 1:
+            flat = self.item_tables.reshape(-1, self.sizes[0])  # the layers laid one below the other: one gather
             numbers = ids * n_layers + torch.arange(n_layers, device=ids.device)
-            return functional.embedding(numbers, flat).reshape(*ids.shape[:-1], -1)
-        layers = self.items.split(self.sizes, -1)
-        return torch.cat([functional.embedding(ids[..., number], layer) for number, layer in enumerate(layers)], -1)
+            return gathered(flat, numbers).reshape(*ids.shape[:-1], -1)
+        return torch.cat([self._layer_rows(number, ids[..., number]) for number in range(n_layers)], -1)
+
+    def _layer_rows(self, number: int, ids: Tensor) -> Tensor:
+        if self.take is not None:
+            return self.take(number, ids.reshape(-1)).reshape(*ids.shape, self.sizes[number])
+        return gathered(self._tables[number], ids)
+
+    @property
+    def _tables(self) -> tuple[Tensor, ...]:
+        """A table of each layer, [I, C_h]; parts of one wide table are no contiguous ones."""
+        return self.item_tables.split(self.sizes, -1) if isinstance(self.item_tables, Tensor) else self.item_tables
 
     def scores(self, rows: Tensor) -> Tensor:
         """The model's scores of layers, real or made up: float [R, W] -> [R], or [R, K, W] -> [R, K]."""
@@ -80,12 +107,13 @@ class BatchLayers:
         Returns:
             float [S, L] and [S, N], with gradient.
         """
-        queries, items = _gather(self.queries, rows), self.items
-        if self.pooled_items is not None:
-            items = self.pooled_items
-            queries = queries[:, : items.shape[1]] * len(self.sizes)
-        gathered = _gather(items, torch.cat([own.flatten(), shared]))  # together: one gradient of the table's size
-        own_rows, shared_rows = gathered.split([own.numel(), len(shared)])
+        queries, ids = gathered(self.queries, rows), torch.cat([own.flatten(), shared])
+        if self.pooled_items is None:
+            both = gathered(self.items, ids)  # together: one gradient of the table's size
+        else:
+            both = gathered(self.pooled_items, ids) if self.take is None else self.take(None, ids)
+            queries = queries[:, : both.shape[1]] * len(self.sizes)
+        own_rows, shared_rows = both.split([own.numel(), len(shared)])
         own_scores = torch.bmm(own_rows.unflatten(0, tuple(own.shape)), queries.unsqueeze(-1)).squeeze(-1)
         return own_scores, queries @ shared_rows.T
 
@@ -102,15 +130,50 @@ class BatchLayers:
         return torch.stack([layer.sum(-1) for layer in rows.split(self.sizes, -1)], -1)
 
     def layer_scores(self, candidates: Tensor) -> Tensor:
-        """Product of each row's user with each layer of its candidates int64 [R, N]: [R, N, H]. O(RNW)."""
-        blocks = zip(self.queries.split(_ROWS), candidates.split(_ROWS), strict=True)
-        return torch.cat([self.sum_layers(self.rows(ids) * queries.unsqueeze(1)) for queries, ids in blocks])
+        """Product of each row's user with each layer of its candidates int64 [R, N]: [R, N, H], without gradient.
+
+        O(RNW).
+        """
+        if all(table.is_contiguous() for table in self._tables) and fits_products(self._tables[0], candidates):
+            pairs = zip(self.queries.split(self.sizes, -1), self._tables, strict=True)
+            return torch.stack([pair_products(queries, table, candidates) for queries, table in pairs], -1)
+        layers = self.detach()
+        blocks = zip(layers.queries.split(_ROWS), candidates.split(_ROWS), strict=True)
+        return torch.cat([self.sum_layers(layers.rows(ids) * queries.unsqueeze(1)) for queries, ids in blocks])
 
 
-def _gather(table: Tensor, ids: Tensor) -> Tensor:
-    """Many rows of a table, int64 [n] -> float [n, C].
+def fits_products(table: Tensor, candidates: Tensor) -> bool:
+    """Whether `pair_products` can be used: on a CPU, with no more candidates int64 [R, N] than rows [I, C]."""
+    return table.device.type == "cpu" and candidates.shape[1] <= table.shape[0]
 
-    On a CPU the backward pass of `index_select` is several times faster than that of an embedding. On a GPU it adds up
-    in an order that changes from run to run, so the embedding's is used there.
+
+def pair_products(queries: Tensor, table: Tensor, candidates: Tensor) -> Tensor:
+    """Products of each row with its own rows of a table, without gradient. O(RNC), and nothing is gathered.
+
+    Args:
+        queries: float32 [R, C].
+        table: float32 [I, C], contiguous.
+        candidates: rows of it, int64 [R, N] with N up to I: a sparse matrix holds no more.
+
+    Returns:
+        float32 [R, N].
     """
-    return table.index_select(0, ids) if table.device.type == "cpu" else functional.embedding(ids, table)
+    starts = torch.arange(0, candidates.numel() + 1, candidates.shape[1])
+    products = torch.sparse_csr_tensor(
+        *(starts, candidates.reshape(-1), table.new_zeros(candidates.numel())),  # the products are added to these
+        size=(len(candidates), len(table)),
+        check_invariants=False,  # candidates are in no order, and may be there twice
+    )
+    torch.sparse.sampled_addmm(products, queries.detach().contiguous(), table.detach().T, out=products)
+    return products.values().reshape(candidates.shape)
+
+
+def gathered(table: Tensor, ids: Tensor) -> Tensor:
+    """Rows of a table, int64 [...] -> float [..., C].
+
+    On a CPU the backward pass of `index_select` is faster than that of an embedding. On a GPU it adds up in an order
+    that changes from run to run, so the embedding's is used there.
+    """
+    if table.device.type != "cpu":
+        return functional.embedding(ids, table)
+    return table.index_select(0, ids.reshape(-1)).reshape(*ids.shape, table.shape[1])
