@@ -2,14 +2,14 @@
 
     git clone https://github.com/RUCAIBox/RecBole
     python benchmarks/recbole_tests.py RecBole [--parts=config,data,metrics,evaluation_setting,hyper_tuning,model]
-                                               [--limit=3600] [--without]
+                                               [--limit=3600] [--without] [-k EXPRESSION]
 
 The tests of the checkout are copied, and run against the RecBole that is installed. This package is imported first, so
 that its fixes are in place; `--without` leaves it out, which shows what they mend. Where ray is missing, a name in its
 place lets `recbole.quick_start` be imported, which tells it metrics that no test reads. The last line of RecBole's
 `test.inter` has a value more than its header, which pandas drops and this package refuses; in the copy it is cut off.
-Tests that want hyperopt, lightgbm, xgboost or dgl fail where these are missing. Prints the failures of each part, then
-one JSON object.
+Tests that want hyperopt, lightgbm, xgboost or dgl fail where these are missing. `-k` is pytest's: `-k "not s3rec"`
+leaves out 500 epochs of pretraining. Prints the failures of each part, then one JSON object.
 """
 
 from __future__ import annotations
@@ -40,15 +40,17 @@ MALFORMED = "tests/test_data/test/test.inter"
 COUNT = re.compile(r"(\d+) (passed|failed|skipped|errors?)")
 
 
-def run_part(folder: Path, part: str, limit: int) -> dict[str, Any]:
+def run_part(folder: Path, part: str, limit: int, chosen: str) -> dict[str, Any]:
     """Outcome of the tests of a part.
 
     Args:
         folder: holds the copy of RecBole's tests.
         part: one of `PARTS`.
         limit: seconds after which they are given up.
+        chosen: pytest's expression of names.
     """
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "before_recbole", "-p", "no:cacheprovider", f"tests/{part}"]
+    options = ["-q", "-p", "before_recbole", "-p", "no:cacheprovider", "-k", chosen]
+    command = [sys.executable, "-m", "pytest", *options, f"tests/{part}"]
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     log = folder / f"{part}.log"
     with log.open("w", encoding="utf-8") as output:
@@ -80,6 +82,7 @@ def main() -> None:
     parser.add_argument("checkout", type=Path, help="folder of RecBole's repository")
     parser.add_argument("--parts", default=",".join(PARTS))
     parser.add_argument("--limit", type=int, default=3600, help="seconds for one part")
+    parser.add_argument("-k", dest="chosen", default="", help="names of tests, as pytest takes them")
     parser.add_argument("--without", action="store_true", help="do not import this package")
     args = parser.parse_args()
     if not (args.checkout / "tests").is_dir():
@@ -92,7 +95,7 @@ def main() -> None:
         ours = "" if args.without else "import recbole_dtlns"
         (folder / "before_recbole.py").write_text(PLUGIN.format(ours=ours), encoding="utf-8")
         for part in args.parts.split(","):
-            outcomes.append(run_part(folder, part, args.limit))
+            outcomes.append(run_part(folder, part, args.limit, args.chosen))
             print(part, *outcomes[-1].get("failures", ()), sep="\n", flush=True)
     print(json.dumps({"measured": "RecBole's own tests", "with_this_package": not args.without, "parts": outcomes}))
 
