@@ -130,7 +130,7 @@ class Settings:
     )
     log: str = _key("short", one_of("short", "full"), "console: a line an epoch, or RecBole's own lines too")
     torch_threads: int | None = _key(
-        None, or_none(whole(1)), "threads of torch in training; unset: OMP_NUM_THREADS, or 1 where steps are small"
+        None, or_none(whole(1)), "threads of torch in training; unset: OMP_NUM_THREADS, or as many as are of use"
     )
     nproc: int = _key(1, whole(1), "processes on this machine that train one run together")
     world_size: int = _key(-1, whole(-1), "processes on all machines; -1: nproc")

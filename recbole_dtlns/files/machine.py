@@ -34,6 +34,14 @@ def usable_cores() -> int:
     return len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else psutil.cpu_count() or 1
 
 
+def busy_cores(seconds: float) -> float:
+    """Cores that others keep busy, of those that this process may use, while it waits for so many seconds."""
+    process = psutil.Process()
+    mine = process.cpu_affinity() if hasattr(process, "cpu_affinity") else range(psutil.cpu_count() or 1)
+    shares = psutil.cpu_percent(interval=seconds, percpu=True)
+    return sum(shares[core] for core in mine if core < len(shares)) / 100
+
+
 def free_bytes(device: torch.device) -> int:
     """Bytes free on a device, of main memory for the CPU."""
     if device.type == "cuda":

@@ -2,11 +2,12 @@
 
 An operation that is split over threads ends when its last part does. A step of a small model is some hundred operations
 of well under a millisecond: a second thread gains next to nothing there, and where another process holds its core, each
-operation waits for the scheduler.
+operation waits for the scheduler. A large model gains from threads as far as there are cores that nobody else uses.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,11 @@ import torch
 from recbole.utils import ModelType
 
 from recbole_dtlns.config.model_kinds import takes_negatives
+from recbole_dtlns.files.machine import busy_cores, usable_cores
 
+logger = logging.getLogger(__name__)
+
+_WATCHED = 0.25  # seconds in which other programs are watched
 _VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -24,14 +29,29 @@ def threads_of_a_step(config: Any, model: Any) -> int | None:
     """Threads for the training epochs of a model; None: as many as torch has.
 
     `torch_threads` decides where it is set, then OMP_NUM_THREADS or MKL_NUM_THREADS. Otherwise a pairwise general
-    recommender on the CPU gets one thread, unless it holds a sparse matrix: a propagation over a graph is large.
+    recommender on the CPU gets one thread, unless it holds a sparse matrix: a propagation over a graph is large. Any
+    other model gets no more threads than there are cores that other programs leave free at the start.
     """
     if config.settings.torch_threads is not None:
         return int(config.settings.torch_threads)
     if config["device"].type != "cpu" or any(name in os.environ for name in _VARIABLES):
         return None
     small = config["MODEL_TYPE"] == ModelType.GENERAL and takes_negatives(config) and not _holds_graph(model)
-    return 1 if small else None
+    return 1 if small else _free_threads()
+
+
+def _free_threads() -> int | None:
+    """Threads for the cores that are free now, at least one; None where that is as many as torch has."""
+    if torch.get_num_threads() == 1:
+        return None
+    free = max(1, usable_cores() - round(busy_cores(_WATCHED)))
+    if free >= torch.get_num_threads():
+        return None
+    logger.info(
+        "Other programs use cores of this machine: training takes %d of %d threads. torch_threads sets another number.",
+        *(free, torch.get_num_threads()),
+    )
+    return free
 
 
 def _holds_graph(model: torch.nn.Module) -> bool:

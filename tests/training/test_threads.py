@@ -1,9 +1,12 @@
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from recbole_dtlns.cli import main
+from recbole_dtlns.files.machine import busy_cores, usable_cores
 from recbole_dtlns.training import threads
 from recbole_dtlns.training.step import SampledStep
 from recbole_dtlns.training.threads import torch_threads
@@ -12,15 +15,22 @@ SMALL = ["--dataset=toy", "--data_path=data", "--embedding_size=8", "--judge=non
 
 
 @pytest.mark.parametrize(
-    ("flags", "variable", "expected"),
+    ("flags", "variable", "busy", "expected"),
     [
-        (["--model=BPR"], None, 1),
-        (["--model=BPR"], "2", 2),
-        (["--model=BPR", "--torch_threads=3"], "2", 3),
-        (["--model=LightGCN"], None, 2),
+        (["--model=BPR"], None, 0.0, 1),
+        (["--model=BPR"], "2", 1.0, 2),
+        (["--model=BPR", "--torch_threads=3"], "2", 1.0, 3),
+        (["--model=LightGCN"], None, 0.3, 2),
+        (["--model=LightGCN"], None, 0.9, 1),
+        (["--model=LightGCN"], None, 4.0, 1),
+        (["--model=LightGCN", "--torch_threads=2"], None, 0.9, 2),
     ],
 )
-def test_a_small_step_has_one_thread_unless_the_user_says_otherwise(toy, monkeypatch, flags, variable, expected):
+def test_a_step_has_the_threads_that_are_of_use_unless_the_user_says_otherwise(
+    toy, monkeypatch, flags, variable, busy, expected
+):
+    monkeypatch.setattr(threads, "usable_cores", lambda: 2)
+    monkeypatch.setattr(threads, "busy_cores", lambda seconds: busy)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
     if variable is not None:
@@ -36,6 +46,14 @@ def test_a_small_step_has_one_thread_unless_the_user_says_otherwise(toy, monkeyp
         assert main([*SMALL, *flags, "--run_dir=run"]) == 0
         assert torch.get_num_threads() == 2
     assert used == {expected}
+
+
+def test_a_busy_program_is_seen():
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as program:
+        try:
+            assert 0.5 < busy_cores(0.5) <= usable_cores()
+        finally:
+            program.kill()
 
 
 def test_a_gpu_decides_nothing(monkeypatch):
