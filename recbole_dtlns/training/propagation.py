@@ -39,7 +39,8 @@ class SymmetricPropagation:
         return result
 
     def product(self, dense: Tensor) -> Tensor:
-        """A @ dense without gradient."""
+        """A @ dense without gradient, in float32 under mixed precision too."""
+        dense = dense.float()
         if isinstance(self.matrix, Tensor):
             result = torch.empty_like(dense)  # `@` would fill a table with zeros first, and copy it
             return torch.addmm(result, self.matrix, dense, beta=0, out=result)

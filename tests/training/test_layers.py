@@ -16,7 +16,6 @@ from recbole_dtlns.data.augmented import WEIGHT_FIELD
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.samplers.base import BaseSampler
 from recbole_dtlns.samplers.batch import Batch, Choice
-from recbole_dtlns.samplers.parts.layers import BatchLayers
 from recbole_dtlns.training.layers import LAYER_SOURCES
 from recbole_dtlns.training.loss import WeightedBPRLoss, replace_bpr_loss
 from recbole_dtlns.training.scores import (
@@ -122,26 +121,6 @@ def test_composite_scores_and_gradients_equal_the_plain_way(name: str, mixing: b
     assert torch.allclose(scores, plain, atol=1e-6)
     for parameter, value in gradients(model, plain.sum()).items():
         assert torch.allclose(ours[parameter], value, atol=1e-6), parameter
-
-
-@pytest.mark.parametrize("kind", ["a table a layer", "side by side", "a column of a wider table"])
-@pytest.mark.parametrize(("n_items", "n_candidates"), [(9, 5), (9, 9), (9, 10), (1, 3)])
-def test_scores_of_candidates_in_any_order_are_the_products_of_their_rows(
-    kind: str, n_items: int, n_candidates: int
-) -> None:
-    """Candidates may be padding, may come twice, and may be more than there are items."""
-    draws = torch.Generator().manual_seed(0)
-    sizes = (3, 2) if kind == "side by side" else (3, 3)
-    tables = [torch.randn(n_items, size, generator=draws) for size in sizes]
-    queries = torch.randn(4, sum(sizes), generator=draws)
-    candidates = torch.randint(n_items, (4, n_candidates), generator=draws)
-    given: Any = tuple(tables)
-    if kind != "a table a layer":
-        given = torch.cat(tables, 1) if kind == "side by side" else tuple(torch.stack(tables, 2).unbind(2))
-    scores = BatchLayers(queries, given, sizes, lambda: queries).layer_scores(candidates)
-    parts = zip(queries.split(sizes, 1), tables, strict=True)
-    plain = torch.stack([(table[candidates] * query.unsqueeze(1)).sum(-1) for query, table in parts], -1)
-    torch.testing.assert_close(scores, plain)
 
 
 def test_margin_of_a_mixed_negative_is_the_shrunk_margin() -> None:

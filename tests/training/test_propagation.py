@@ -95,3 +95,11 @@ def test_with_and_without_mkl_product_and_gradient_are_the_same(
     torch.testing.assert_close(propagate(table), graph @ table)
     (got,) = torch.autograd.grad((propagate(table) ** 3).sum(), table)
     torch.testing.assert_close(got, torch.autograd.grad(((graph @ table) ** 3).sum(), table)[0])
+
+
+def test_half_precision_is_multiplied_in_single() -> None:
+    graph, table = _graph(), _table().detach().bfloat16().requires_grad_()
+    product = SymmetricPropagation(graph.to_sparse_coo())(table)
+    torch.testing.assert_close(product, graph @ table.float())
+    (got,) = torch.autograd.grad(product.sum(), table)
+    assert got.dtype == torch.bfloat16

@@ -82,3 +82,9 @@ def test_bad_input_ends_with_2_and_a_reason(
     given = [f"--{key}={value}" for key, value in keys.items() if key != "embedding_size" or "NGCF" in flags[0]]
     assert main(["--dataset=toy", *given, *flags]) == 2
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("model", ["BPR", "LightGCN", "NGCF"])
+def test_mixed_precision_trains(model: str, keys: dict[str, Any]) -> None:
+    result = run_recbole_dtlns(model, "toy", config_dict={**keys, "neg_sampler": "dtl_ns", "enable_amp": True})
+    assert 0 < result["best_valid_score"] <= 1

@@ -134,17 +134,18 @@ class BatchLayers:
 
         O(RNW).
         """
-        if all(table.is_contiguous() for table in self._tables) and fits_products(self._tables[0], candidates):
-            pairs = zip(self.queries.split(self.sizes, -1), self._tables, strict=True)
+        pairs = list(zip(self.queries.split(self.sizes, -1), self._tables, strict=True))
+        if all(fits_products(queries, table, candidates) for queries, table in pairs):
             return torch.stack([pair_products(queries, table, candidates) for queries, table in pairs], -1)
         layers = self.detach()
         blocks = zip(layers.queries.split(_ROWS), candidates.split(_ROWS), strict=True)
         return torch.cat([self.sum_layers(layers.rows(ids) * queries.unsqueeze(1)) for queries, ids in blocks])
 
 
-def fits_products(table: Tensor, candidates: Tensor) -> bool:
-    """Whether `pair_products` can be used: on a CPU, with no more candidates int64 [R, N] than rows [I, C]."""
-    return table.device.type == "cpu" and candidates.shape[1] <= table.shape[0]
+def fits_products(queries: Tensor, table: Tensor, candidates: Tensor) -> bool:
+    """Whether `pair_products` takes these: float32 on a CPU, and what its arguments say."""
+    one_type = queries.dtype == table.dtype == torch.float32
+    return one_type and table.device.type == "cpu" and table.is_contiguous() and candidates.shape[1] <= len(table)
 
 
 def pair_products(queries: Tensor, table: Tensor, candidates: Tensor) -> Tensor:
