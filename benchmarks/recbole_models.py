@@ -81,7 +81,7 @@ def main() -> None:
             f"--dataset={args.dataset}",
             "--epochs=1",
             "--evaluate_test=false",
-            FEW,
+            *([] if any(key.startswith(FEW.partition("=")[0]) for key in keys) else [FEW]),
             f"--cache_dir={folder}/cache",
         ]
         for kind in KINDS:
