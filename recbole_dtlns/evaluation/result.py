@@ -222,6 +222,7 @@ def result_fields(
     best_valid_result: dict[str, float] | None = None,
     test_result: dict[str, float] | None = None,
     seconds: Mapping[str, float | None] | None = None,
+    threads: int | None = None,
     **afterwards: Any,
 ) -> Result:
     """Everything that `result.json` holds; None for what did not run.
@@ -233,6 +234,7 @@ def result_fields(
         data: see `data_counts`.
         best_epoch, best_valid_result, test_result: of training and evaluation.
         seconds: of `training`, `sampling` and `evaluation`.
+        threads: of torch in training; None: as many as torch has.
         afterwards: of the fields of `Tested` those that are known.
     """
     tested = cast(Tested, {**dict.fromkeys(Tested.__annotations__), **afterwards})
@@ -249,7 +251,7 @@ def result_fields(
         "seconds": cast(Seconds, {name: spent.get(name) for name in Seconds.__annotations__}),
         "peak_memory_mb": peak_memory_mb(),
         "versions": versions(),
-        "machine": machine(config["device"]),
+        "machine": machine(config["device"], threads),
         "config": plain(resolved),
     }
 

@@ -97,6 +97,7 @@ def _fields(run: TrainedRun, replays: bool) -> Result:
             "sampling": None if step is None else round(step.sampling_seconds, 3),
             "evaluation": round(trainer.seconds["evaluation"], 3),
         },
+        threads=trainer.threads,
     )
 
 

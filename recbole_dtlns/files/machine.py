@@ -12,17 +12,18 @@ import torch
 from recbole_dtlns.files.result_schema import Machine
 
 
-def machine(device: torch.device) -> Machine:
+def machine(device: torch.device, threads: int | None = None) -> Machine:
     """What this process runs on.
 
     Args:
         device: that training ran on.
+        threads: of torch in training; None: as many as torch has.
     """
     return {
         "system": platform.platform(),
         "cpu": _cpu(),
         "cores": usable_cores(),
-        "threads": torch.get_num_threads(),
+        "threads": threads or torch.get_num_threads(),
         "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
         "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
     }

@@ -172,7 +172,7 @@ class Machine(TypedDict):
     system: Annotated[str, "operating system"]
     cpu: Annotated[str, "name of the processor"]
     cores: Annotated[int, "cores that the process may use"]
-    threads: Annotated[int, "threads of torch"]
+    threads: Annotated[int, "threads of torch in training"]
     memory_gb: Annotated[float, "main memory in GiB"]
     gpu: Annotated[str | None, "name of the GPU that trained; null on a CPU"]
 

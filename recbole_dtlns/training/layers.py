@@ -25,10 +25,10 @@ class LayerTables:
     `concatenated` and `mean_pooled` make one in the two usual cases.
 
     Attributes:
-        queries: user side of the score, laid out like `items`: int64 [R] ids -> float [R, W], such that the product
+        queries: user side of the score, laid out like the items: int64 [R] ids -> float [R, W], such that the product
             with an item's row, summed, is the model's score.
         users: layers of the users themselves, int64 [R] ids -> float [R, W].
-        items: layers of all items, side by side in one table, float [I, W], or a table of each, H of float
+        item_tables: layers of all items, side by side in one table, float [I, W], or a table of each, H of float
             [I, C_h]; row 0 is padding.
         sizes: width of each layer, H numbers.
         forward: what the model's own `forward()` would return, or None where it is cheap to call again.
@@ -39,7 +39,7 @@ class LayerTables:
 
     queries: Callable[[Tensor], Tensor]
     users: Callable[[Tensor], Tensor]
-    items: Tensor | tuple[Tensor, ...]
+    item_tables: Tensor | tuple[Tensor, ...]
     sizes: tuple[int, ...]
     forward: Any = None
     mean_pooled: bool = False
@@ -50,7 +50,7 @@ class LayerTables:
         """The layers of one batch, for users int64 [R]."""
         queries = self.queries(users)
         return BatchLayers(
-            *(queries, self.items, self.sizes, lambda: self.users(users)),
+            *(queries, self.item_tables, self.sizes, lambda: self.users(users)),
             *(self.forward, self.mean_pooled, self.pooled_items, self.take),
         )
 
@@ -88,8 +88,8 @@ def mean_pooled(layers: list[Tensor], n_users: int, forward: Any = None) -> Laye
     def rows(ids: Tensor) -> Tensor:
         return torch.cat([gathered(layer, ids) for layer in layers], dim=1)
 
-    side_by_side, sizes = torch.cat([layer[n_users:] for layer in layers], dim=1), (layers[0].shape[1],) * n_layers
-    return LayerTables(queries, rows, side_by_side, sizes, forward, mean_pooled=True, pooled_items=items)
+    table, sizes = torch.cat([layer[n_users:] for layer in layers], dim=1), (layers[0].shape[1],) * n_layers
+    return LayerTables(queries, rows, table, sizes, forward, mean_pooled=True, pooled_items=items)
 
 
 def _tables_of(pooled: PooledLayers) -> LayerTables:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -47,19 +46,39 @@ class SymmetricPropagation:
         return torch.from_numpy(np.asarray(self.matrix @ dense.numpy()))
 
 
-@dataclass(frozen=True)
 class RowGradients:
-    """Gradients of single rows, of layer `number` or, where it is None, of the means.
+    """Gradients of single rows of the layers, or of the means, kept until the backward pass of the propagation.
 
-    Attributes:
-        number: of the layer.
-        rows: int64 [n].
-        values: float32 [n, C].
+    Rows of a layer that would take more memory than a table of its size are added up in one.
+
+    Args:
+        n_rows: of a layer, U + I.
     """
 
-    number: int | None
-    rows: Tensor
-    values: Tensor
+    def __init__(self, n_rows: int) -> None:
+        self._n_rows = n_rows
+        self._kept: dict[int | None, list[tuple[Tensor, Tensor]]] = {}
+        self._sums: dict[int | None, Tensor] = {}
+
+    def keep(self, number: int | None, rows: Tensor, values: Tensor) -> None:
+        """Keep values float32 [n, C] for rows int64 [n] of layer `number`, or with None of the means."""
+        kept = self._kept.setdefault(number, [])
+        kept.append((rows, values))
+        if sum(len(some) for some, _ in kept) > self._n_rows:
+            table = self._sums.setdefault(number, values.new_zeros(self._n_rows, values.shape[1]))
+            while kept:
+                add_rows(table, *kept.pop())
+
+    def add_to(self, table: Tensor, number: int | None, share: float = 1.0) -> None:
+        """Add a share of what is kept for layer `number`, or with None for the means, to a table [U + I, C]."""
+        for rows, values in self._kept.get(number, ()):
+            add_rows(table, rows, values if share == 1 else values * share)
+        if number in self._sums:
+            table.add_(self._sums[number], alpha=share)
+
+    def clear(self) -> None:
+        """Forget all of it."""
+        self._kept, self._sums = {}, {}
 
 
 class PooledLayers:
@@ -85,7 +104,7 @@ class PooledLayers:
         for _ in range(n_layers):
             layers.append(propagation.product(layers[-1]))
         self.layers, self.n_users = tuple(layers), n_users
-        self._gradients: list[RowGradients] = []
+        self._gradients = RowGradients(len(layer_0))
         self.users, self.items, self._anchor = _MeanPooling.apply(
             layer_0, propagation, self.layers, n_users, self._gradients
         )
@@ -115,10 +134,10 @@ class _MeanPooling(torch.autograd.Function):
         propagation: SymmetricPropagation,
         layers: tuple[Tensor, ...],
         n_users: int,
-        row_gradients: list[RowGradients],
+        row_gradients: RowGradients,
     ) -> tuple[Tensor, Tensor, Tensor]:
         ctx.propagation, ctx.n_users, ctx.row_gradients = propagation, n_users, row_gradients
-        ctx.n_layers, ctx.shape = len(layers), layer_0.shape
+        ctx.n_layers, ctx.like = len(layers), layers[0]
         ctx.set_materialize_grads(False)
         means = [layers[0][:n_users].clone(), layers[0][n_users:].clone()]
         for layer in layers[1:]:
@@ -128,22 +147,17 @@ class _MeanPooling(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor, None, None, None, None]:
-        users, items, anchor = gradients
-        kept = [] if anchor is None else ctx.row_gradients.copy()
-        ctx.row_gradients.clear()
-        example = next(tensor for tensor in (*gradients, *(part.values for part in kept)) if tensor is not None)
-        total = example.new_zeros(ctx.shape)
-        for number in range(ctx.n_layers - 1, -1, -1):
+        users, items, _ = gradients
+        total, of_rows, n_layers = torch.zeros_like(ctx.like), ctx.row_gradients, ctx.n_layers
+        for number in range(n_layers - 1, -1, -1):
             for part, gradient in ((total[: ctx.n_users], users), (total[ctx.n_users :], items)):
                 if gradient is not None:
-                    part.add_(gradient, alpha=1 / ctx.n_layers)
-            for part in kept:
-                if part.number is None:
-                    add_rows(total, part.rows, part.values / ctx.n_layers)
-                elif part.number == number:
-                    add_rows(total, part.rows, part.values)
+                    part.add_(gradient, alpha=1 / n_layers)
+            of_rows.add_to(total, None, 1 / n_layers)
+            of_rows.add_to(total, number)
             if number:
                 total = ctx.propagation.product(total)
+        of_rows.clear()
         return total, None, None, None, None
 
 
@@ -156,7 +170,7 @@ class _TakenRows(torch.autograd.Function):
         anchor: Tensor,
         table: Tensor,
         ids: Tensor,
-        row_gradients: list[RowGradients],
+        row_gradients: RowGradients,
         number: int | None,
         first: int,
     ) -> Tensor:
@@ -165,7 +179,7 @@ class _TakenRows(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None, None]:
-        ctx.row_gradients.append(RowGradients(ctx.number, ctx.rows, gradients[0]))
+        ctx.row_gradients.keep(ctx.number, ctx.rows, gradients[0])
         return gradients[0].new_zeros(()), None, None, None, None, None
 
 

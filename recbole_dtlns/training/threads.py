@@ -18,6 +18,7 @@ from recbole.utils import ModelType
 
 from recbole_dtlns.config.model_kinds import takes_negatives
 from recbole_dtlns.files.machine import busy_cores, usable_cores
+from recbole_dtlns.processes.group import this_rank
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,8 @@ def threads_of_a_step(config: Any, model: Any) -> int | None:
 
     `torch_threads` decides where it is set, then OMP_NUM_THREADS or MKL_NUM_THREADS. Otherwise a pairwise general
     recommender on the CPU gets one thread, unless it holds a sparse matrix: a propagation over a graph is large. Any
-    other model gets no more threads than there are cores that other programs leave free at the start.
+    other model gets no more threads than there are cores that other programs leave free at the start; where several
+    processes train one run, each keeps its share.
     """
     if config.settings.torch_threads is not None:
         return int(config.settings.torch_threads)
@@ -42,14 +44,16 @@ def threads_of_a_step(config: Any, model: Any) -> int | None:
 
 def _free_threads() -> int | None:
     """Threads for the cores that are free now, at least one; None where that is as many as torch has."""
-    if torch.get_num_threads() == 1:
+    threads = torch.get_num_threads()
+    if threads == 1 or not this_rank().is_alone:
         return None
-    free = max(1, usable_cores() - round(busy_cores(_WATCHED)))
-    if free >= torch.get_num_threads():
+    busy = round(busy_cores(_WATCHED))
+    free = max(1, usable_cores() - busy)
+    if busy == 0 or free >= threads:
         return None
     logger.info(
-        "Other programs use cores of this machine: training takes %d of %d threads. torch_threads sets another number.",
-        *(free, torch.get_num_threads()),
+        "Other programs keep %d of %d cores busy: training takes %d of %d threads. torch_threads sets another number.",
+        *(busy, usable_cores(), free, threads),
     )
     return free
 

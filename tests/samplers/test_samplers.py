@@ -60,6 +60,16 @@ def test_mixgcf_learns_from_both_items_of_the_mixture() -> None:
     assert gradient.abs().sum(1).nonzero().reshape(-1).tolist() == [1, 3]
 
 
+def test_the_loss_reaches_mixgcfs_positive_too() -> None:
+    seen = batch(layers=small_layers())
+    choice = chosen(ready(MixGCF()), seen)
+    assert choice.positives is not None
+    assert torch.equal(choice.positives, seen.the_layers.rows(seen.positives))
+    (gradient,) = torch.autograd.grad(choice.positives.sum(), seen.the_layers.item_tables)
+    counts = torch.bincount(seen.positives, minlength=len(gradient))
+    assert torch.equal(gradient, counts.float().unsqueeze(1).expand_as(gradient))
+
+
 def test_mixgcf_with_one_layer_is_dns_with_positive_mixing() -> None:
     seen = batch(rows=50, layers=small_layers(50, sizes=(8,)))
     assert torch.equal(picks(MixGCF(), seen)[..., 0], picks(DNS(), seen))

@@ -16,7 +16,8 @@ from recbole_dtlns.data.augmented import WEIGHT_FIELD
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.samplers.base import BaseSampler
 from recbole_dtlns.samplers.batch import Batch, Choice
-from recbole_dtlns.training.layers import LAYER_SOURCES
+from recbole_dtlns.samplers.parts.layers import BatchLayers
+from recbole_dtlns.training.layers import LAYER_SOURCES, mean_pooled
 from recbole_dtlns.training.loss import WeightedBPRLoss, replace_bpr_loss
 from recbole_dtlns.training.scores import (
     PredictScores,
@@ -96,9 +97,17 @@ def test_node_dropout_keeps_ngcfs_own_forward_pass() -> None:
     assert equals_predict(model, TableScores(model, source), sample_pairs(model))
 
 
+def plain_layers(model: Any, users: torch.Tensor) -> BatchLayers:
+    """LightGCN's layers by products of its own adjacency, all of them with plain gradients."""
+    layers = [model.get_ego_embeddings()]
+    for _ in range(model.n_layers):
+        layers.append(torch.sparse.mm(model.norm_adj_matrix, layers[-1]))
+    return mean_pooled(layers, model.n_users).batch(users)
+
+
 def plain_scores(model: Any, name: str, negatives: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
     """Scores of a p + (1 - a) n, layer by layer in a loop, as MixGCF's authors write it; share [R, H]."""
-    layers = LAYER_SOURCES[name](model)().batch(USERS)
+    layers = plain_layers(model, USERS) if name == "LightGCN" else LAYER_SOURCES[name](model)().batch(USERS)
     pieces = zip(layers.queries.split(layers.sizes, -1), layers.items.split(layers.sizes, -1), strict=True)
     scores = torch.zeros(len(USERS))
     for layer, (query, items) in enumerate(pieces):

@@ -1,11 +1,13 @@
 """Propagation with hand-written backward passes, against plain autograd on dense matrices."""
 
+from typing import Any
+
 import pytest
 import torch
 from scipy import sparse
 from torch import Tensor
 
-from recbole_dtlns.training.propagation import PooledLayers, SymmetricPropagation, side_by_side
+from recbole_dtlns.training.propagation import PooledLayers, RowGradients, SymmetricPropagation, side_by_side
 
 USERS, ITEMS, WIDTH = 7, 5, 3
 SOME = torch.tensor([1, 3, 3])
@@ -60,6 +62,26 @@ def test_pooled_layers_and_their_gradients_are_those_of_autograd(n_layers: int, 
     (got,) = torch.autograd.grad(loss(ours), table)
     (expected,) = torch.autograd.grad(loss(plain), table)
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_many_rows_of_a_layer_are_added_up_in_a_table_of_its_size() -> None:
+    graph, table = _graph(), _table()
+    pooled = PooledLayers(SymmetricPropagation(graph.to_sparse_coo()), table, 1, USERS)
+    plain = _rows_of(_plain(graph, table, 1))
+    several = [pooled.item_rows(number, SOME) * k for number in (None, 1) for k in range(1, 12)]
+    largest, keep = 0, RowGradients.keep
+
+    def watched(self: RowGradients, *arguments: Any) -> None:
+        nonlocal largest
+        keep(self, *arguments)
+        largest = max(largest, *(sum(len(rows) for rows, _ in kept) for kept in self._kept.values()))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RowGradients, "keep", watched)
+        (got,) = torch.autograd.grad(torch.stack(several).sum(), table)
+    assert largest <= USERS + ITEMS
+    expected = torch.autograd.grad(66 * (plain["item rows"] + plain["item rows 1"]).sum(), table)[0]
+    torch.testing.assert_close(got, expected)
 
 
 def test_rows_that_were_not_in_an_earlier_loss_leave_no_gradient_in_a_later_one() -> None:

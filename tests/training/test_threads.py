@@ -1,12 +1,15 @@
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from recbole.utils import ModelType
 
 from recbole_dtlns.cli import main
 from recbole_dtlns.files.machine import busy_cores, usable_cores
+from recbole_dtlns.files.run_folder import read_result
 from recbole_dtlns.training import threads
 from recbole_dtlns.training.step import SampledStep
 from recbole_dtlns.training.threads import torch_threads
@@ -46,6 +49,22 @@ def test_a_step_has_the_threads_that_are_of_use_unless_the_user_says_otherwise(
         assert main([*SMALL, *flags, "--run_dir=run"]) == 0
         assert torch.get_num_threads() == 2
     assert used == {expected}
+    assert read_result(Path("run"))["machine"]["threads"] == expected
+
+
+def test_more_threads_than_cores_and_ranks_of_one_run_are_nobodys_neighbours(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(threads, "usable_cores", lambda: 2)
+    monkeypatch.setattr(threads, "takes_negatives", lambda config: False)
+    config = {"device": torch.device("cpu"), "MODEL_TYPE": ModelType.SEQUENTIAL}
+    config = type("Config", (dict,), {"settings": SimpleNamespace(torch_threads=None)})(config)
+    with torch_threads(3):
+        monkeypatch.setattr(threads, "busy_cores", lambda seconds: 0.4)
+        assert threads.threads_of_a_step(config, torch.nn.Linear(1, 1)) is None
+        monkeypatch.setattr(threads, "busy_cores", lambda seconds: 1.0)
+        assert threads.threads_of_a_step(config, torch.nn.Linear(1, 1)) == 1
+        monkeypatch.setattr(threads, "this_rank", lambda: SimpleNamespace(is_alone=False))
+        assert threads.threads_of_a_step(config, torch.nn.Linear(1, 1)) is None
 
 
 def test_a_busy_program_is_seen():

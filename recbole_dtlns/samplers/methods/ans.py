@@ -94,7 +94,7 @@ class ANS(BaseSampler):
         noise = batch.scratch["noise"] = self.context.options["ans_noise"] * functional.normalize(drawn, dim=-1)
         gain = 1 + self.context.options["ans_epsilon"]
         scores = []
-        for rows in row_blocks(batch.candidates, layers.items.shape[1]):
+        for rows in row_blocks(batch.candidates, sum(layers.sizes)):
             negatives = split_layers(layers, layers.rows(batch.candidates[rows]))
             moved = self.gates.moved(users[rows], positives[rows], negatives, noise[rows])
             scores.append((users[rows] * (negatives + gain * moved)).sum(-1))
@@ -123,7 +123,7 @@ class ANS(BaseSampler):
             negatives = split_layers(layers, layers.rows(batch.candidates[rows]))
             return self._splitting(users[rows], positives[rows], negatives)
 
-        blocks = row_blocks(batch.candidates, layers.items.shape[1])
+        blocks = row_blocks(batch.candidates, sum(layers.sizes))
         # nothing in a block is random, so the state of random numbers need not be kept
         return torch.cat([checkpoint(block, rows, use_reentrant=False, preserve_rng_state=False) for rows in blocks])
 

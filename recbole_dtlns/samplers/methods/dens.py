@@ -71,7 +71,7 @@ class DENS(BaseSampler):
         users, relevant = self._relevant(layers, batch)
         irrelevance = 1 - self._warmth(batch.epoch)
         scores = []
-        for rows in row_blocks(batch.candidates, layers.items.shape[1]):
+        for rows in row_blocks(batch.candidates, sum(layers.sizes)):
             negatives = split_layers(layers, layers.rows(batch.candidates[rows]))
             parts = irrelevance * negatives - self.gates.relevant_negative(negatives, relevant[rows].unsqueeze(1))
             scores.append((users[rows].unsqueeze(1) * parts).sum(-1))

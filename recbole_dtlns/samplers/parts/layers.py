@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -43,9 +42,9 @@ class BatchLayers:
     pooled_items: Tensor | None = None
     take: TakeRows | None = None
 
-    @cached_property
+    @property
     def items(self) -> Tensor:
-        """Layers of all items side by side, float [I, W]; O(I W) the first time where each has a table of its own."""
+        """Layers of all items side by side, float [I, W], with gradient; O(I W) where each has a table of its own."""
         if isinstance(self.item_tables, Tensor):
             return self.item_tables
         return self.rows(torch.arange(len(self.item_tables[0]), device=self.queries.device))
@@ -130,22 +129,24 @@ class BatchLayers:
         return torch.stack([layer.sum(-1) for layer in rows.split(self.sizes, -1)], -1)
 
     def layer_scores(self, candidates: Tensor) -> Tensor:
-        """Product of each row's user with each layer of its candidates int64 [R, N]: [R, N, H], without gradient.
-
-        O(RNW).
-        """
+        """Product of each row's user with each layer of its candidates int64 [R, N]: [R, N, H]. O(RNW)."""
         pairs = list(zip(self.queries.split(self.sizes, -1), self._tables, strict=True))
-        if all(fits_products(queries, table, candidates) for queries, table in pairs):
+        has_gradient = torch.is_grad_enabled() and (self.take is not None or self._tables_have_gradient)
+        if not has_gradient and all(fits_products(queries, table, candidates) for queries, table in pairs):
             return torch.stack([pair_products(queries, table, candidates) for queries, table in pairs], -1)
-        layers = self.detach()
-        blocks = zip(layers.queries.split(_ROWS), candidates.split(_ROWS), strict=True)
-        return torch.cat([self.sum_layers(layers.rows(ids) * queries.unsqueeze(1)) for queries, ids in blocks])
+        blocks = zip(self.queries.split(_ROWS), candidates.split(_ROWS), strict=True)
+        return torch.cat([self.sum_layers(self.rows(ids) * queries.unsqueeze(1)) for queries, ids in blocks])
+
+    @property
+    def _tables_have_gradient(self) -> bool:
+        return self.queries.requires_grad or any(table.requires_grad for table in self._tables)
 
 
 def fits_products(queries: Tensor, table: Tensor, candidates: Tensor) -> bool:
     """Whether `pair_products` takes these: float32 on a CPU, and what its arguments say."""
     one_type = queries.dtype == table.dtype == torch.float32
-    return one_type and table.device.type == "cpu" and table.is_contiguous() and candidates.shape[1] <= len(table)
+    fits = 0 < candidates.shape[1] <= len(table)
+    return one_type and fits and table.device.type == "cpu" and table.is_contiguous()
 
 
 def pair_products(queries: Tensor, table: Tensor, candidates: Tensor) -> Tensor:
@@ -154,7 +155,7 @@ def pair_products(queries: Tensor, table: Tensor, candidates: Tensor) -> Tensor:
     Args:
         queries: float32 [R, C].
         table: float32 [I, C], contiguous.
-        candidates: rows of it, int64 [R, N] with N up to I: a sparse matrix holds no more.
+        candidates: rows of it, int64 [R, N] with N from 1 to I: a sparse matrix holds no more.
 
     Returns:
         float32 [R, N].
@@ -165,7 +166,7 @@ def pair_products(queries: Tensor, table: Tensor, candidates: Tensor) -> Tensor:
         size=(len(candidates), len(table)),
         check_invariants=False,  # candidates are in no order, and may be there twice
     )
-    torch.sparse.sampled_addmm(products, queries.detach().contiguous(), table.detach().T, out=products)
+    torch.sparse.sampled_addmm(products, queries.contiguous(), table.T, out=products)
     return products.values().reshape(candidates.shape)
 
 
