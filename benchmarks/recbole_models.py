@@ -4,9 +4,10 @@
                                         [--KEY=VALUE ...]
 
 One process a run, for one epoch and valid alone, at the package's start values; keys that follow go to all runs.
-Sequential models run twice: at RecBole's loss, and with loss_type=BPR, under which they take our samplers. The users
-are those with 150 ratings or more, unless the keys say otherwise: enough for every model, and quick. Prints a row of a
-Markdown table a run, then one JSON object. `refused` is exit status 2, the package's own error; `failed` is any other.
+Sequential models run twice: at RecBole's loss, without negatives where that loss takes none, and with loss_type=BPR,
+under which they take our samplers. The users are those with 150 ratings or more, unless the keys say otherwise: enough
+for every model, and quick. Prints a row of a Markdown table a run, then one JSON object. `refused` is exit status 2,
+the package's own error; `failed` is any other.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from epoch_seconds import PROGRAM
 from recbole_dtlns.files.run_folder import read_result
 
 KINDS = ("general", "sequential", "context_aware", "knowledge_aware")  # those of decision trees need more packages
+NO_NEGATIVES = "--train_neg_sample_args=None"
 FEW = "--user_inter_num_interval=[150,inf)"
 
 
@@ -91,6 +93,8 @@ def main() -> None:
                 for loss in (None, "BPR") if kind == "sequential" else (None,):
                     flags = [f"--model={model}", *shared, *([f"--loss_type={loss}"] if loss else []), *keys]
                     ended = outcome(flags, Path(folder) / f"{model}-{loss}", args.limit)
+                    if NO_NEGATIVES in ended["why"]:
+                        ended = outcome([*flags, NO_NEGATIVES], Path(folder) / f"{model}-{loss}", args.limit)
                     runs.append({"kind": kind, "model": model, "loss": loss, **ended})
                     print(row(runs[-1]), flush=True)
     print(json.dumps({"measured": "RecBole's models", "dataset": args.dataset, "keys": keys, "runs": runs}))

@@ -17,9 +17,12 @@ from recbole.model import general_recommender
 from recbole.trainer import hyper_tuning
 from recbole.utils import FeatureType
 from scipy.sparse import coo_matrix, dok_matrix
+from toy import write_pairs
 
 from recbole_dtlns import compat
 from recbole_dtlns.compat import data
+from recbole_dtlns.config.run_config import Config
+from recbole_dtlns.data.build import build_split
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -123,6 +126,18 @@ def test_ncl_takes_no_more_prototypes_than_there_are_nodes() -> None:
     assert ncl.k == 1000
     ncl.k = 3
     assert general_recommender.NCL.run_kmeans(ncl, points)[0].shape == (3, 4)
+
+
+@pytest.mark.parametrize(("batch_size", "sample"), [(2048, 12), (90, 12), (30, 10)])
+def test_dgcf_samples_no_more_nodes_than_there_are(batch_size: int, sample: int, tmp_path: Path) -> None:
+    """12 users and 41 items, padding counted, and 110 pairs: a batch's share of the items is 41, 20 and 10."""
+    pairs = [(f"u{user}", f"i{(7 * user + item) % 40}") for user in range(11) for item in range(10)]
+    write_pairs(tmp_path / "toy", {"train": pairs, "valid": [("u0", "i39")], "test": [("u0", "i38")]})
+    config = Config("DGCF", "toy", config_dict={"data_path": str(tmp_path), "train_batch_size": batch_size})
+    split = build_split(config, tmp_path / "cache")
+    model = general_recommender.DGCF(config, split.train)
+    assert (model.n_users, model.n_items) == (12, 41)
+    assert model.cor_batch_size == sample
 
 
 def test_dynamic_sampling_reads_scores_on_the_cpu_where_the_model_is_elsewhere() -> None:

@@ -14,6 +14,7 @@ def apply_models() -> None:
     _build_adjacency_from_arrays()
     _count_all_of_pops_items()
     _take_no_more_prototypes_than_nodes()
+    _sample_no_more_nodes_than_there_are()
 
 
 def _build_adjacency_from_arrays() -> None:
@@ -104,5 +105,25 @@ def _at_most_one_each(stock: Callable[..., Any]) -> Callable[..., Any]:
             return stock(self, x)
         finally:
             self.k = wanted
+
+    return fixed
+
+
+def _sample_no_more_nodes_than_there_are() -> None:
+    """Reason: DGCF draws as many users and as many items for its correlation loss as the larger side has in a batch;
+    with many more items than users that is more than there are users, and `random.sample` refuses in the first epoch.
+
+    Affects: any stack. Goes when RecBole draws no more than there are.
+    """
+    from recbole.model.general_recommender import DGCF
+
+    wrap_once(DGCF, "__init__", _with_a_sample_that_is_there)
+
+
+def _with_a_sample_that_is_there(stock: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(stock)
+    def fixed(self: Any, config: Any, dataset: Any) -> None:
+        stock(self, config, dataset)
+        self.cor_batch_size = min(self.cor_batch_size, self.n_users, self.n_items)
 
     return fixed
