@@ -94,7 +94,8 @@ def test_atomic(header: bytes, rows: bytes, rest: bytes) -> None:
     content = header + rows + rest
     read = on_a_file(content, lambda path: check_atomic(path, AtomicFormat()))
     if read is not None:
-        lines = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n").split("\n")  # CR alone ends a line
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")
+        lines = text.replace("\r", "\n").split("\n")  # a carriage return alone ends a line
         assert 0 <= read.rows < len(lines)
         assert all(name for name in read.header.names)
 
