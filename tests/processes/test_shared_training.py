@@ -84,12 +84,12 @@ def keep_of_all_ranks(monkeypatch: pytest.MonkeyPatch, path: Path, wanted: Calla
 
 def test_two_processes_train_what_one_trains_on_the_same_batches(even: Path) -> None:
     SAMPLERS["next"] = Next
-    same = ("--reg_weight=0", "--neg_sampler=next", "--judge=none", "--shuffle=false")
+    # plain steps: Adam divides small gradients by their size, and their rounding with them
+    same = ("--reg_weight=0", "--neg_sampler=next", "--judge=none", "--shuffle=false", "--learner=sgd")
     assert [train(*same, model="LightGCN", run_dir=run, n=n) for run, n in (("one", 1), ("two", 2))] == [0, 0]
     alone, together = parameters_of("one"), parameters_of("two")
     for name, values in alone.items():
-        # Adam divides small gradients by their size, so that rounding counts: a hundredth of its step of .001
-        torch.testing.assert_close(together[name], values, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(together[name], values, rtol=1e-4, atol=1e-6)
     left, right = (read_epochs(Path(run) / EPOCHS) for run in ("one", "two"))
     assert [row["train_loss"] for row in right.values()] == pytest.approx([row["train_loss"] for row in left.values()])
     assert read_result(Path("one"))["test_result"] == read_result(Path("two"))["test_result"]
