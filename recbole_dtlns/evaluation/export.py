@@ -82,7 +82,7 @@ def dot_product_vectors(model: Any, dataset: Any) -> tuple[np.ndarray, np.ndarra
     if layers.pooled_items is None:
         queries, items = layers.queries, layers.items
     else:
-        queries, items = layers.queries[:, : layers.sizes[0]] * len(layers.sizes), layers.pooled_items
+        queries, items = layers.pooled_users[:, : layers.sizes[0]], layers.pooled_items
     users, items = queries.float().cpu(), items.float().cpu()
     some = np.linspace(1, model.n_users - 1, min(_CHECKED, model.n_users - 1)).astype(np.int64)
     own = all_scores(model, some, dataset.uid_field, dataset.iid_field, dataset.item_num)[:, 1:]

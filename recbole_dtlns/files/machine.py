@@ -31,16 +31,18 @@ def machine(device: torch.device, threads: int | None = None) -> Machine:
 
 def usable_cores() -> int:
     """Cores that this process may use; all of them where the system does not tell."""
-    process = psutil.Process()
-    return len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else psutil.cpu_count() or 1
+    return len(_own_cores())
 
 
 def busy_cores(seconds: float) -> float:
     """Cores that others keep busy, of those that this process may use, while it waits for so many seconds."""
-    process = psutil.Process()
-    mine = process.cpu_affinity() if hasattr(process, "cpu_affinity") else range(psutil.cpu_count() or 1)
     shares = psutil.cpu_percent(interval=seconds, percpu=True)
-    return sum(shares[core] for core in mine if core < len(shares)) / 100
+    return sum(shares[core] for core in _own_cores() if core < len(shares)) / 100
+
+
+def _own_cores() -> list[int]:
+    process = psutil.Process()
+    return process.cpu_affinity() if hasattr(process, "cpu_affinity") else list(range(psutil.cpu_count() or 1))
 
 
 def free_bytes(device: torch.device) -> int:

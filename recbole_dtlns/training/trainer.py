@@ -43,7 +43,7 @@ class RunTrainer:
 
     Attributes:
         step, refresher, place: see `make_trainer`.
-        threads: of torch in an epoch; None: as they are.
+        threads: of torch in an epoch, decided when training begins; None: as they are.
         best_epoch: the epoch of the checkpoint; None before the first.
         seconds: of `training` and of `evaluation` so far.
         began: `time.perf_counter()` when the run began, the time between a cut and a resumption left out.
@@ -61,7 +61,7 @@ class RunTrainer:
     ) -> None:
         super().__init__(config, model)  # type: ignore[call-arg]
         self.step, self.refresher, self.place = step, refresher, place
-        self.threads = threads_of_a_step(config, model)
+        self.threads: int | None = None
         self.best_epoch: int | None = None
         self.seconds = {"training": 0.0, "evaluation": 0.0}
         self.times_evaluated: Counter[int] = Counter()
@@ -91,6 +91,7 @@ class RunTrainer:
             UserError: the state of the run was saved under another configuration or with other data, or is damaged.
             ValueError: the trainer was made without a place.
         """
+        self.threads = threads_of_a_step(self.config, self.model)  # type: ignore[attr-defined]
         self._validates = bool(valid_data)  # as RecBole asks: a loader without rows is none
         self._saved_at = time.monotonic()
         if not resume(self, train_data):

@@ -8,6 +8,7 @@ import torch
 from recbole.utils import ModelType
 
 from recbole_dtlns.cli import main
+from recbole_dtlns.evaluation.loading import load_run
 from recbole_dtlns.files.machine import busy_cores, usable_cores
 from recbole_dtlns.files.run_folder import read_result
 from recbole_dtlns.training import threads
@@ -50,6 +51,9 @@ def test_a_step_has_the_threads_that_are_of_use_unless_the_user_says_otherwise(
         assert torch.get_num_threads() == 2
     assert used == {expected}
     assert read_result(Path("run"))["machine"]["threads"] == expected
+    monkeypatch.setattr(threads, "busy_cores", lambda seconds: pytest.fail("nothing is trained here"))
+    with torch_threads(2):
+        load_run("run")
 
 
 def test_more_threads_than_cores_and_ranks_of_one_run_are_nobodys_neighbours(monkeypatch):

@@ -131,15 +131,15 @@ class BatchLayers:
     def layer_scores(self, candidates: Tensor) -> Tensor:
         """Product of each row's user with each layer of its candidates int64 [R, N]: [R, N, H]. O(RNW)."""
         pairs = list(zip(self.queries.split(self.sizes, -1), self._tables, strict=True))
-        has_gradient = torch.is_grad_enabled() and (self.take is not None or self._tables_have_gradient)
-        if not has_gradient and all(fits_products(queries, table, candidates) for queries, table in pairs):
+        if not self._has_gradient and all(fits_products(queries, table, candidates) for queries, table in pairs):
             return torch.stack([pair_products(queries, table, candidates) for queries, table in pairs], -1)
         blocks = zip(self.queries.split(_ROWS), candidates.split(_ROWS), strict=True)
         return torch.cat([self.sum_layers(self.rows(ids) * queries.unsqueeze(1)) for queries, ids in blocks])
 
     @property
-    def _tables_have_gradient(self) -> bool:
-        return self.queries.requires_grad or any(table.requires_grad for table in self._tables)
+    def _has_gradient(self) -> bool:
+        tables = (self.queries, *self._tables)
+        return torch.is_grad_enabled() and (self.take is not None or any(table.requires_grad for table in tables))
 
 
 def fits_products(queries: Tensor, table: Tensor, candidates: Tensor) -> bool:
