@@ -8,8 +8,8 @@ import torch
 def fuse_adam(optimizer: torch.optim.Optimizer) -> None:
     """Let torch's Adam update each table in one fused pass, in place of a dozen over as many temporary tables.
 
-    The same formulas, rounded otherwise in the last digit. Dense updates of large embedding tables are a third of a
-    step of BPR without it. Other optimisers, and devices for which torch has no fused one, stay as they are.
+    The same formulas, rounded otherwise in the last digit. Other optimisers, and devices for which torch has no fused
+    one, stay as they are.
     """
     if type(optimizer) is not torch.optim.Adam:
         return

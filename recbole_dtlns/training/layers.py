@@ -78,34 +78,34 @@ def mean_pooled(layers: list[Tensor], n_users: int, forward: Any = None) -> Laye
         n_users: U.
         forward: what the model's `forward()` returns, so that the loss need not call it again; unset: it will.
     """
-    n_layers = len(layers)
-    means = sum(layers[1:], layers[0]) / n_layers
+    means = sum(layers[1:], layers[0]) / len(layers)
     users, items = means[:n_users], means[n_users:]
 
+    def user_rows(number: int | None, ids: Tensor) -> Tensor:
+        return gathered(users if number is None else layers[number], ids)
+
+    table = torch.cat([layer[n_users:] for layer in layers], dim=1)
+    return _pooled_tables(user_rows, table, (layers[0].shape[1],) * len(layers), forward, items)
+
+
+def _pooled_tables(
+    user_rows: TakeRows,
+    item_tables: Tensor | tuple[Tensor, ...],
+    sizes: tuple[int, ...],
+    forward: Any,
+    pooled_items: Tensor,
+    take: TakeRows | None = None,
+) -> LayerTables:
+    n_layers = len(sizes)
+
     def queries(ids: Tensor) -> Tensor:
-        return (gathered(users, ids) / n_layers).repeat(1, n_layers)
+        return (user_rows(None, ids) / n_layers).repeat(1, n_layers)
 
     def rows(ids: Tensor) -> Tensor:
-        return torch.cat([gathered(layer, ids) for layer in layers], dim=1)
+        return torch.cat([user_rows(number, ids) for number in range(n_layers)], dim=1)
 
-    table, sizes = torch.cat([layer[n_users:] for layer in layers], dim=1), (layers[0].shape[1],) * n_layers
-    return LayerTables(queries, rows, table, sizes, forward, mean_pooled=True, pooled_items=items)
-
-
-def _tables_of(pooled: PooledLayers) -> LayerTables:
-    layers, n_users = pooled.layers, pooled.n_users
-    n_layers = len(layers)
-
-    def queries(ids: Tensor) -> Tensor:
-        return (pooled.user_rows(None, ids) / n_layers).repeat(1, n_layers)
-
-    def rows(ids: Tensor) -> Tensor:
-        return torch.cat([pooled.user_rows(number, ids) for number in range(n_layers)], dim=1)
-
-    item_tables = tuple(layer[n_users:] for layer in layers)
     return LayerTables(
-        *(queries, rows, item_tables, (layers[0].shape[1],) * n_layers, (pooled.users, pooled.items)),
-        *(True, pooled.items, pooled.item_rows),
+        *(queries, rows, item_tables, sizes, forward), mean_pooled=True, pooled_items=pooled_items, take=take
     )
 
 
@@ -138,7 +138,11 @@ class LightGCNLayers:
     def __call__(self) -> LayerTables:
         """n_layers products with the normalised adjacency, O(E C) each."""
         model = self.model
-        return _tables_of(PooledLayers(self.propagate, model.get_ego_embeddings(), model.n_layers, model.n_users))
+        pooled = PooledLayers(self.propagate, model.get_ego_embeddings(), model.n_layers, model.n_users)
+        item_tables = tuple(layer[model.n_users :] for layer in pooled.layers)
+        sizes = (item_tables[0].shape[1],) * len(item_tables)
+        forward = pooled.users, pooled.items
+        return _pooled_tables(pooled.user_rows, item_tables, sizes, forward, pooled.items, pooled.item_rows)
 
 
 class NCLLayers:

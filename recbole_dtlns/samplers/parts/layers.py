@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 TakeRows = Callable[[int | None, Tensor], Tensor]
-"""(layer, or None for the pooled layers; items int64 [n]) -> their rows with gradient, float [n, C]."""
+"""(layer, or None for the pooled layers; ids int64 [n]) -> their rows with gradient, float [n, C]."""
 
 _ROWS = 256  # positives whose candidates are scored at once: their gathered layers then fit a processor's cache
 
