@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from recbole_dtlns.false_negatives.learned.features import Features
-from recbole_dtlns.false_negatives.learned.groups import worth_of_groups
+from recbole_dtlns.false_negatives.learned.groups import worth_of_groups, worth_of_judges
 from recbole_dtlns.false_negatives.learned.measures import UserPairs, mean_interval, reliability
+from recbole_dtlns.false_negatives.learned.model import fit_folds, folds_of_users
 
 
 @pytest.fixture
@@ -102,3 +103,30 @@ def test_too_few_pairs_give_no_table():
     positive = np.arange(50) % 5 == 0
     features = Features(("a",), ("judges",), np.zeros((50, 1), dtype=np.float32))
     assert worth_of_groups(features, UserPairs(users, positive, np.ones(10, dtype=int)), False) is None
+
+
+def test_what_judges_add_is_measured_on_all_users_and_on_those_asked_about():
+    """Against two fits by hand; one judge knows the truth of the users that it was asked about, the other nothing."""
+    rng = np.random.default_rng(3)
+    users = np.repeat(np.arange(120), 12)
+    positive = rng.random(len(users)) < 0.25
+    asked = (users % 2 == 0) & (rng.random(len(users)) < 0.9)
+    knows, noise = np.where(asked, positive * 1.0, np.nan), rng.normal(size=len(users))
+    values = (positive + rng.normal(size=len(users))).astype(np.float32)[:, None]
+    features = Features(("source score",), ("candidate source",), values).with_judges({"knows": knows, "noise": noise})
+    pairs = UserPairs(users, positive, np.maximum(np.bincount(users, weights=positive), 1).astype(int))
+    worth = worth_of_judges(features, ["knows", "noise"], pairs, asked)
+    folds = folds_of_users(users, folds=2)
+    more, less = (
+        pairs.measures(fit_folds(columns, positive, folds, every_pair=True, max_features=1.0)[1])
+        for columns in (features.values, values)
+    )
+    of_the_asked = np.isin(np.arange(120), users[asked])
+    assert list(worth) == ["all users", "users asked about"]
+    for name, sign in (("log_loss", -1), ("auc", 1), ("ndcg@20", 1)):
+        gain = sign * (more[name] - less[name])
+        assert worth["all users"][name] == mean_interval(gain)
+        assert worth["users asked about"][name] == mean_interval(gain[of_the_asked])
+    assert worth["users asked about"]["auc"]["low"] > 0.1
+    few = UserPairs(users[:60], positive[:60], np.ones(5, dtype=int))
+    assert worth_of_judges(features, ["knows"], few, asked[:60]) is None
