@@ -12,7 +12,9 @@ from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.samplers.base import Sampler
 from recbole_dtlns.samplers.batch import Batch, Choice, EpochView
 from recbole_dtlns.samplers.parts.exclude import FarFromHistory, HistorySimilarity
+from recbole_dtlns.samplers.parts.history import History
 from recbole_dtlns.samplers.parts.layers import BatchLayers
+from recbole_dtlns.samplers.parts.proposal import FreeItems
 from recbole_dtlns.samplers.parts.tree_view import TreeView
 
 pytestmark = pytest.mark.device
@@ -122,3 +124,12 @@ def test_tree_exclude_bars_on_the_device(device: str) -> None:
     assert drawn.device.type == device
     assert drawn.unique().tolist() == [4, 6]
     assert far.counts() == (200 * N, 0)
+
+
+def test_all_that_is_looked_up_lies_on_the_device_asked_for() -> None:
+    """torch's device `meta` holds no numbers, so that this can be told without a GPU."""
+    trees = HistorySimilarity(PAIRS, [CODES_CO, CODES_SE], "meta")._trees
+    for tables in (History(PAIRS, "meta"), FreeItems(PAIRS, device="meta"), *trees):
+        held = {name: value.device.type for name, value in vars(tables).items() if isinstance(value, torch.Tensor)}
+        assert held == dict.fromkeys(held, "meta")
+        assert len(held) >= 3
