@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from recbole.data.interaction import Interaction
+from scipy import sparse
 from toy import toy_split
 
 from recbole_dtlns.config.run_config import Config
@@ -163,11 +164,18 @@ def test_tokens_and_numbers_are_one_mapping(built: Any) -> None:
 
 
 def test_is_stored() -> None:
-    from scipy import sparse
-
     matrix = sparse.csr_matrix(np.array([[0, 1], [0, 0]]))
     assert is_stored(matrix, np.array([0, 0, 1]), np.array([1, 0, 1])).tolist() == [True, False, False]
     assert is_stored(matrix, np.array([], dtype=int), np.array([], dtype=int)).tolist() == []
+
+
+def test_pairs_that_are_barred_are_left_out_and_the_others_keep_their_weights() -> None:
+    extra = InferredIds(np.array([1, 2, 1, 2]), np.array([3, 3, 1, 2]), np.array([0.1, 0.2, 0.3, 0.4]))
+    barred = sparse.csr_matrix(([1, 1], ([1, 2], [3, 1])), shape=(3, 4))
+    left = extra.without(barred)
+    assert (left.users.tolist(), left.items.tolist()) == ([2, 1, 2], [3, 1, 2])
+    assert left.weights.tolist() == [0.2, 0.3, 0.4]
+    assert len(extra) == 4
 
 
 def rows(users: list[int], items: list[int], prefixes: list[list[int]] | None = None) -> Any:
