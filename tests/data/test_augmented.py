@@ -49,6 +49,7 @@ def test_augmenting_adds_weighted_rows_and_touches_nothing_else(built: Any) -> N
     result = augment(train, extra)
     assert len(result) == len(train) + len(extra)
     weights = result.inter_feat[WEIGHT_FIELD]
+    assert weights.dtype == torch.float32
     assert weights[: len(train)].eq(1).all()
     assert weights[len(train) :].numpy() == pytest.approx(extra.weights, abs=1e-6)
     assert result.inter_feat["item_id"][len(train) :].tolist() == extra.items.tolist()
@@ -191,6 +192,7 @@ def test_a_repeated_pair_counts_once() -> None:
     matrix = positives_matrix(rows([1] * 256 + [2, 2], [3] * 256 + [4, 5]))  # as many as a byte can count
     assert sorted(zip(*(ids.tolist() for ids in matrix.nonzero()), strict=True)) == [(1, 3), (2, 4), (2, 5)]
     assert matrix.data.tolist() == [1, 1, 1]
+    assert matrix.dtype == np.int8, "a byte for each pair"
 
 
 @pytest.mark.parametrize("cells", [1, 4, 1 << 22])

@@ -139,6 +139,10 @@ def test_keys_of_a_source_come_from_a_mapping_or_from_a_yaml_file(tmp_path):
     given = {"epochs": 50, "learning_rate": 1e-3}
     assert source_keys(given) == source_keys(str(tmp_path / "keys.yaml")) == given
     assert source_keys(str(tmp_path / "empty.yaml")) == source_keys(None) == {}
+    (tmp_path / "list.yaml").write_text("- epochs\n")
+    for name, fault in (("list.yaml", "should hold `key: value` lines"), ("absent.yaml", "there is no file")):
+        with pytest.raises(UserError, match=f"candidate_config: .*{fault}"):
+            source_keys(str(tmp_path / name))
     (tmp_path / "broken.yaml").write_text("a: [")
     with pytest.raises(UserError, match=r"candidate_config: .*broken\.yaml"):
         source_keys(str(tmp_path / "broken.yaml"))

@@ -117,6 +117,8 @@ def test_features_have_names_groups_and_known_values(view, candidates, codes):
     assert set(features.groups) == set(GROUPS)
     columns = dict(zip(features.names, features.values.T, strict=True))
     np.testing.assert_array_equal(columns["source score"], candidates.scores)
+    share = share_of_best(candidates.users, candidates.scores)
+    np.testing.assert_allclose(columns["source share"], share, rtol=1e-6)
     np.testing.assert_array_equal(columns["source rank"], candidates.ranks)
     np.testing.assert_array_equal(columns["judge mine"], raw.astype(np.float32))
     counts = np.asarray(view.matrix.sum(axis=0)).ravel()

@@ -7,7 +7,7 @@ import pytest
 
 from recbole_dtlns.false_negatives.learned.features import Features
 from recbole_dtlns.false_negatives.learned.groups import worth_of_groups, worth_of_judges
-from recbole_dtlns.false_negatives.learned.measures import UserPairs, mean_interval, reliability
+from recbole_dtlns.false_negatives.learned.measures import MEASURES, UserPairs, mean_interval, reliability
 from recbole_dtlns.false_negatives.learned.model import fit_folds, folds_of_users
 
 
@@ -42,6 +42,11 @@ def test_measures_are_those_of_a_plain_loop(pairs, ties):
         for name, value in zip(("log_loss", "auc", "ndcg@20"), expected, strict=True):
             np.testing.assert_allclose(measures[name][user], value, err_msg=f"{name} of {user}")
     assert np.isnan(measures["auc"]).any()
+
+
+def test_no_pairs_have_no_measures():
+    none = UserPairs(np.zeros(0, dtype=int), np.zeros(0, dtype=bool), np.zeros(0, dtype=int))
+    assert {name: len(values) for name, values in none.measures(np.zeros(0)).items()} == dict.fromkeys(MEASURES, 0)
 
 
 def test_held_in_pairs_that_are_no_candidates_count_against_the_order():
@@ -111,6 +116,7 @@ def test_what_judges_add_is_measured_on_all_users_and_on_those_asked_about():
     users = np.repeat(np.arange(120), 12)
     positive = rng.random(len(users)) < 0.25
     asked = (users % 2 == 0) & (rng.random(len(users)) < 0.9)
+    asked[users == 0] = np.arange(12) == 5  # of one user a single pair
     knows, noise = np.where(asked, positive * 1.0, np.nan), rng.normal(size=len(users))
     values = (positive + rng.normal(size=len(users))).astype(np.float32)[:, None]
     features = Features(("source score",), ("candidate source",), values).with_judges({"knows": knows, "noise": noise})

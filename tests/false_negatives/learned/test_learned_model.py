@@ -5,7 +5,14 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
-from recbole_dtlns.false_negatives.learned.model import LEAST, NEGATIVES, can_be_fitted, fit_folds, folds_of_users
+from recbole_dtlns.false_negatives.learned.model import (
+    LEAST,
+    NEGATIVES,
+    can_be_fitted,
+    fit_folds,
+    folds_of_users,
+    rows_of_a_leaf,
+)
 
 
 @pytest.fixture
@@ -89,6 +96,10 @@ def test_probabilities_keep_their_meaning_where_few_of_the_other_pairs_are_read(
     assert np.corrcoef(unseen, chance)[0, 1] > 0.9
     assert model.probability(values).mean() == pytest.approx(positive.mean(), rel=0.05)
     assert len(model.boosters) == (4 if every_pair else 8)
+
+
+def test_a_leaf_holds_one_row_of_500_within_bounds():
+    assert [rows_of_a_leaf(rows) for rows in (0, 5499, 5500, 149_999, 150_000, 10**7)] == [10, 10, 11, 299, 300, 300]
 
 
 def test_what_a_user_likes_does_not_reach_its_own_answers():

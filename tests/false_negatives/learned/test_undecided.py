@@ -59,6 +59,13 @@ def test_the_least_decided_users_come_first_and_order_of_pairs_within_a_user_doe
     assert set(order[again].tolist()) == set(np.flatnonzero(chosen).tolist())
 
 
+def test_doubt_is_largest_at_even_odds():
+    users = np.repeat(np.arange(1, 6), 2)
+    probability = np.repeat([0.99, 0.5, 0.9, 0.6, 0.02], 2)
+    chosen = undecided_pairs(users, probability, probability > 0.4, 4)
+    assert users[chosen].tolist() == [2, 2, 4, 4]
+
+
 def test_nothing_to_choose_from():
     empty = np.zeros(0)
     assert len(undecided_pairs(empty.astype(np.int64), empty, empty.astype(bool), 5)) == 0
