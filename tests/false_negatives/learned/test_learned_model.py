@@ -85,6 +85,7 @@ def test_rare_held_in_pairs_are_all_read_and_of_the_others_a_few(rare, monkeypat
         np.testing.assert_array_equal(given[truth], values[others & positive, 0])
         assert np.isin(given[~truth], values[others & ~positive, 0]).all()
         assert (~truth).sum() == NEGATIVES * truth.sum()
+        assert len(np.unique(given[~truth])) > 0.99 * NEGATIVES * truth.sum()  # none twice; few values are equal
     assert not np.array_equal(seen[0][0], seen[4][0])  # the two models of a fold read different ones
 
 
