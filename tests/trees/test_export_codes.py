@@ -36,8 +36,10 @@ def test_both_trees_make_the_round_trip_on_the_command_line(toy: Path) -> None:
 
 def test_codes_and_lengths_are_those_of_the_trees(view, cache, tmp_path: Path) -> None:
     trees = build_trees(view, TreeSettings(leaf_size=5), cache)
-    export_codes(str(tmp_path / "codes"), trees, view.train_hash, {})
-    for name, table in (("co_paths.txt", trees.co), ("emb_paths.txt", trees.se)):
+    export_codes(str(tmp_path / "codes"), trees, view.train_hash, {"leaf_size": 5})
+    known = {"leaf_size": 5, "train_hash": view.train_hash, "items": 40}
+    for name, table, source in (("co_paths.txt", trees.co, "item graph"), ("emb_paths.txt", trees.se, "svd")):
+        assert json.loads((tmp_path / "codes" / f"{name}.json").read_text()) == {**known, "source": source}
         np.testing.assert_array_equal(read_codes(tmp_path / "codes" / name, view.items).table.codes, table.codes)
 
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import sparse
 
-from recbole_dtlns.trees.item_graph import cooccurrence_bound, jaccard_graph
+from recbole_dtlns.trees.item_graph import cooccurrence_bound, jaccard_graph, strongest_links
 
 matrices = st.tuples(st.integers(1, 8), st.integers(1, 9)).flatmap(lambda s: arrays(np.int8, s, elements=st.booleans()))
 
@@ -68,6 +68,14 @@ def test_counts_repeated_pairs_and_stored_zeros_as_what_they_are():
     assert jaccard_graph(train).toarray()[0, 1] == pytest.approx(1 / 2)
     np.testing.assert_array_equal(train.data, before.data)
     assert len(rows) == len(train.data)
+
+
+def test_of_many_equal_links_the_lowest_columns_stay():
+    train = sparse.csr_matrix(np.ones((2, 2000)))
+    links = strongest_links(train, np.array([3, 1999]), np.arange(100, 1999), keep=3)
+    assert links.indices.tolist() == [0, 1, 2] * 2
+    assert links.data.tolist() == [1] * 6
+    assert strongest_links(train, np.zeros(0, dtype=int), np.arange(3), keep=3).dtype == np.float32
 
 
 def test_large_block_of_one_user():

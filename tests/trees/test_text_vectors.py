@@ -69,7 +69,9 @@ def test_the_tree_follows_the_text_and_is_kept(view, text, folder, cache, monkey
 
 
 def test_an_item_without_text_gets_the_mean_and_vectors_have_length_one(view, text, folder, cache):
-    vectors = TextVectors(text, str(folder), view.items, cache, offline=True).source(view).vectors()
+    source = TextVectors(text, str(folder), view.items, cache, offline=True).source(view)
+    assert np.flatnonzero(source.lacking).tolist() == [0]
+    vectors = source.vectors()
     np.testing.assert_allclose(np.linalg.norm(vectors[1:], axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(vectors[0], vectors[1:].mean(axis=0), atol=1e-6)
 

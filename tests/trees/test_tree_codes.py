@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from recbole_dtlns.data.train_split import PAD
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.trees.codes import CodeTable, read_codes, write_codes
+from recbole_dtlns.trees.codes import CodeTable, read_all_codes, read_codes, write_codes
 
 
 def table_of(codes: dict[str, str], items: list[str] | None = None) -> CodeTable:
@@ -131,6 +131,8 @@ def test_item_twice_is_named(tmp_path):
     path = write(tmp_path / "codes.txt", "b: 0\na: 1\n\nb: 0\n")
     with pytest.raises(UserError, match=r"codes.txt, line 4: item 'b' is already in line 1\."):
         read_codes(path, items_of("a", "b"))
+    with pytest.raises(UserError, match=r"codes.txt, line 4: item 'b' is already in line 1\."):
+        read_all_codes(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n \n"])

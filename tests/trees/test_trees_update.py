@@ -73,6 +73,24 @@ def test_nothing_added_is_no_drift_and_shuffled_codes_are(view, cache, tmp_path:
     assert json.loads((tmp_path / "new" / "drift.json").read_text()) == report
 
 
+@pytest.mark.parametrize(
+    ("share", "chance", "rebuild"),
+    [([0.0, 0.08, 1], 0, False), ([0.0, 0.12, 0], 0, True), ([0.18, 0.18, 1], 0.1, False), ([0.22, 0], 0.1, True)],
+)
+def test_the_rule_reads_two_depths_and_allows_a_margin_above_chance(
+    view, cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: list[float], chance: float, rebuild: bool
+) -> None:
+    old = read_old_trees(exported(view, cache, tmp_path / "old"))
+    figures = [np.tile(share, (41, 1)) + 4e-5, np.full((41, len(share)), chance) + 4e-5] * 2
+    monkeypatch.setattr("recbole_dtlns.trees.update.elsewhere", lambda *_: figures.pop(0))
+    report = update_trees(old, str(tmp_path / "new"), split([*pairs_of(view), ("0", "new")]), SMALL, cache)
+    for name in ("structural", "semantic"):
+        assert report[name]["placed"] == 1
+        assert report[name]["drift"] == report[name]["drift_of_new"] == share, "to four decimals"
+        assert report[name]["chance"] == [chance] * len(share)
+        assert report[name]["rebuild"] == rebuild
+
+
 def test_what_has_no_evidence_has_no_code_and_what_left_keeps_its_own(view, cache, tmp_path: Path) -> None:
     folder = exported(view, cache, tmp_path / "old")
     pairs = [pair for pair in pairs_of(view) if pair[1] != "7"] + [("stranger", "alone"), ("0", "linked")]
