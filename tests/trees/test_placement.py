@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.trees.agreement import elsewhere
+from recbole_dtlns.trees.growth import linked
 from recbole_dtlns.trees.index_tree import build_codes
 from recbole_dtlns.trees.item_graph import jaccard_graph, strongest_links
 from recbole_dtlns.trees.placement import by_neighbours, leaf_room, near_centres, place
@@ -134,3 +136,10 @@ def test_drift_grows_with_depth_and_with_shuffled_codes(vectors: np.ndarray) -> 
     assert (np.diff(slight) >= 0).all()
     assert 0 < slight[-1] <= 0.1
     assert (strong > slight + 0.3).all()
+
+
+def test_links_come_from_shortened_histories() -> None:
+    view = TrainSplit.from_pairs(np.repeat(np.arange(20), 5).astype(str), (np.arange(100) % 10).astype(str))
+    fresh, old = np.arange(1, 4), np.arange(4, 11)
+    assert linked(view, None, fresh, old)[1].all()
+    assert not linked(view, 1, fresh, old)[1].any(), "one item alone is linked to none"
