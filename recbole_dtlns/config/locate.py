@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ def locate(
         UserError: unknown name, a path in place of a name, or a folder without usable files.
     """
     _refuse_paths(dataset)
-    root = Path(default_data_path if data_path is None else data_path).expanduser()
+    root = Path(os.path.expanduser(default_data_path if data_path is None else data_path))
     names = [dataset, *([DOWNLOAD_ALIASES[dataset]] if dataset in DOWNLOAD_ALIASES else [])]
     if not (data_path is None and dataset == BUNDLED):
         for name in names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ def _source(config: Any) -> tuple[Path | None, list[str]]:
     named = config.settings.item_text
     if named is None:
         return None, []
-    path = Path(named).expanduser()
+    path = Path(os.path.expanduser(named))
     if path.is_file() or path.suffix in _ENDINGS or "/" in named:
         return path, []
     fields = [name.strip() for name in named.split(",") if name.strip()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ def local_path(model: str) -> Path:
     Raises:
         UserError: it can only be a path, and there is nothing.
     """
-    path = Path(model).expanduser()
+    path = Path(os.path.expanduser(model))
     only_a_path = path.suffix == ".gguf" or path.is_absolute() or model.startswith((".", "~")) or model.count("/") > 1
     if only_a_path and not path.exists():
         raise UserError(

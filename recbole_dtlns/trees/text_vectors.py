@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 import logging
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -157,7 +158,7 @@ def _loaded(model: TextModel, offline: bool) -> Any:
 
 def _folder(name: str) -> Path | None:
     """The folder that the name stands for: itself, or the one inside an installed package, which is not imported."""
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     if path.is_dir():
         if not _lists_modules(path / _MODULES):
             raise UserError(

@@ -105,6 +105,11 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
         locate("yelp", str(tmp_path))
 
 
+def test_the_home_of_a_user_who_is_not_there_is_no_folder(tmp_path):
+    with pytest.raises(UserError, match="data_path=~no-such-user/data: there is no such folder"):
+        locate("ml-100k", "~no-such-user/data")
+
+
 def test_an_unknown_name_lists_near_names_and_what_to_do(tmp_path):
     folder(tmp_path, "yelpp2", *TEXT)
     with pytest.raises(UserError) as caught:

@@ -35,6 +35,7 @@ def test_a_file_of_two_columns(tmp_path):
     [
         ("name_of_movie", None, "has no field name_of_movie.*movie_title"),
         ("absent.tsv", None, "there is no file absent.tsv"),
+        ("~no-such-user/texts.tsv", None, "there is no file ~no-such-user/texts.tsv"),
         ("texts.tsv", "7 Seven\n", "line 1: '7 Seven' should read `item<TAB>text`"),
         ("texts.tsv", "7\ta\n8\tb\n7\tc\n", "line 3: item '7' is already in line 1"),
         ("texts.tsv", "\n", "is empty"),

@@ -164,7 +164,9 @@ def test_bad_settings_are_refused(tiny_llama, tmp_path, keys, message):
         load(tiny_llama, tmp_path, **keys)
 
 
-@pytest.mark.parametrize("name", ["missing/model.gguf", "./missing", "/missing/folder", "a/b/c", "~/missing-folder"])
+@pytest.mark.parametrize(
+    "name", ["missing/model.gguf", "./missing", "/missing/folder", "a/b/c", "~/missing", "~no-such-user/missing"]
+)
 def test_a_path_that_does_not_exist(tmp_path, name):
     with pytest.raises(UserError, match="no such file or folder"):
         load(name, tmp_path)

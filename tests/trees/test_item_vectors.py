@@ -170,3 +170,11 @@ HEADER = "iid:token\titem_emb:float_seq\n"
 def test_bad_feature_files_are_refused(tmp_path, text, message):
     with pytest.raises(UserError, match=re.escape(message)):
         read_vectors(atomic(tmp_path, text), KNOWN)
+
+
+def test_an_archive_of_arrays_is_no_array(tmp_path):
+    with (tmp_path / "vectors.npy").open("wb") as file:
+        np.savez(file, vectors=np.eye(2))
+    (tmp_path / "vectors.tokens.txt").write_text("a\nb")
+    with pytest.raises(UserError, match=r"vectors\.npy holds .*; expected numbers of shape"):
+        read_vectors(tmp_path / "vectors.npy", np.array(["[PAD]", "a", "b"]))

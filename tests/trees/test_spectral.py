@@ -172,4 +172,20 @@ def test_leading_eigenvectors_are_sorted_and_cut():
     values, vectors = leading_eigenvectors(lambda x: np.diag([0.1, 0.9, -0.5]) @ x, 3, 5)
     np.testing.assert_allclose(values, [0.9, 0.1, -0.5])
     np.testing.assert_allclose(vectors, [[0, 1, 0], [1, 0, 0], [0, 0, 1]])
-    assert leading_eigenvectors(lambda x: x, 3, 0)[1].shape == (3, 0)
+    none = leading_eigenvectors(lambda x: x, 3, 0)
+    assert (none[0].shape, none[1].shape) == ((0,), (3, 0))
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_nearly_all_eigenvectors_are_had_where_arpack_takes_no_such_number(count, monkeypatch):
+    monkeypatch.setattr(eigen, "DENSE_SIZE", 0)
+    values, _ = leading_eigenvectors(lambda x: np.diag([0.1, 0.9, -0.5]) @ x, 3, count)
+    np.testing.assert_allclose(values, [0.9, 0.1, -0.5][:count])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_graph_stays_as_it_is(dtype):
+    weights = blocks([6, 7], between=0.1)[0].astype(dtype)
+    before = weights.copy()
+    spectral_embedding(weights, 3)
+    np.testing.assert_array_equal(weights.data, before.data)

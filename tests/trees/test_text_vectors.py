@@ -11,7 +11,7 @@ from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.trees import text_vectors
 from recbole_dtlns.trees.stage import TreeSettings, build_trees
-from recbole_dtlns.trees.text_vectors import TextVectors, check_text_model
+from recbole_dtlns.trees.text_vectors import TextVectors, check_text_model, find_text_model
 
 SETTINGS = TreeSettings(leaf_size=5, item_vectors="text")
 WORDS = ["comedy", "horror", "children", "war"]
@@ -104,9 +104,25 @@ def test_a_folder_that_is_no_model_is_explained(view, text, cache, tmp_path: Pat
         TextVectors(text, str(tmp_path / "bad"), view.items, cache, offline=True).source(view).vectors()
 
 
+@pytest.mark.parametrize("inside", ["", "model"])
+def test_a_model_is_read_from_the_package_that_holds_it(tmp_path: Path, monkeypatch, inside: str):
+    pytest.importorskip("sentence_transformers")
+    folder = tmp_path / f"embedder{inside}_of_ours" / inside
+    folder.mkdir(parents=True)
+    (folder / "modules.json").write_text("[{}]")
+    (tmp_path / f"embedder{inside}_of_ours" / "__init__.py").write_text("raise SystemExit('foreign code')")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = find_text_model(f"embedder{inside}-of-ours", offline=True)
+    assert Path(found.source) == folder
+    assert found.revision.startswith("sha256:")
+
+
 def test_a_missing_model_is_explained(tmp_path: Path, monkeypatch):
     pytest.importorskip("sentence_transformers")
-    for name, message in ((str(tmp_path / "absent"), "no such folder"), (str(tmp_path), "has no modules.json")):
+    absent = (
+        (name, "no such folder") for name in (str(tmp_path / "absent"), "./absent", "~no-such-user", "a/b/absent")
+    )
+    for name, message in (*absent, (str(tmp_path), "has no modules.json")):
         with pytest.raises(UserError, match=message):
             check_text_model(name, offline=True)
     with pytest.raises(UserError, match="no model on the Hugging Face hub"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from hashlib import blake2b
+from itertools import pairwise
 
 import numpy as np
 
@@ -49,11 +50,10 @@ class PairKeys:
 
     def _histories(self, users: np.ndarray) -> list[bytes]:
         rows = self._matrix[users]
-        bounds = rows.indptr.tolist()
         owners = np.repeat(np.arange(len(users)), np.diff(rows.indptr))
         leaves = self._leaf[rows.indices]
         ordered = self._digests[leaves[np.lexsort((leaves, owners))]].tobytes()
         return [
             blake2b(self._judge + ordered[start * _BYTES : end * _BYTES], digest_size=_BYTES).digest()
-            for start, end in zip(bounds[:-1], bounds[1:], strict=True)
+            for start, end in pairwise(rows.indptr.tolist())
         ]
