@@ -66,6 +66,13 @@ class _Fitted:
     cached: bool
 
 
+def held_in_splits(view: TrainSplit) -> list[HeldIn]:
+    """`DRAWS` held-in splits of the training split; one where that alone has more users than are learnt from."""
+    first = hold_in(view, 0, _PARTS, _LEAST)
+    more = range(1, DRAWS if len(np.unique(first.users)) <= MOST_USERS else 1)
+    return [first, *(hold_in(view, seed, _PARTS, _LEAST) for seed in more)]
+
+
 class LearnedStage:
     """Fits the learned judge on held-in pairs of train and lets it judge.
 
@@ -125,15 +132,9 @@ class LearnedStage:
             self._rebuild,
             candidates,
             trees,
-            self._held_in,
+            lambda: held_in_splits(self._view),
             self._settings["candidate_memory_gb"],
         )
-
-    def _held_in(self) -> list[HeldIn]:
-        """`DRAWS` splits, or one where that alone has more users than are learnt from."""
-        first = hold_in(self._view, 0, _PARTS, _LEAST)
-        more = range(1, DRAWS if len(np.unique(first.users)) <= MOST_USERS else 1)
-        return [first, *(hold_in(self._view, seed, _PARTS, _LEAST) for seed in more)]
 
     def _ask(
         self,
