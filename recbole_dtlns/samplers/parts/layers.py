@@ -47,7 +47,12 @@ class BatchLayers:
         """Layers of all items side by side, float [I, W], with gradient; O(I W) where each has a table of its own."""
         if isinstance(self.item_tables, Tensor):
             return self.item_tables
-        return self.rows(torch.arange(len(self.item_tables[0]), device=self.queries.device))
+        return self.rows(torch.arange(self.n_items, device=self.queries.device))
+
+    @property
+    def n_items(self) -> int:
+        """I, with the padding in row 0."""
+        return len(self.item_tables if isinstance(self.item_tables, Tensor) else self.item_tables[0])
 
     @property
     def pooled_users(self) -> Tensor:
