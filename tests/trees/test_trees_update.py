@@ -117,6 +117,19 @@ def test_bad_folders_are_refused(view, cache, tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
+def test_the_largest_leaf_is_told_and_a_damaged_description_is_refused(view, cache, tmp_path: Path) -> None:
+    folder = tmp_path / "old"
+    folder.mkdir()
+    codes = [f"{item}: {int(number >= 30)}\n" for number, item in enumerate(view.items[1:])]
+    for name in FILES:
+        (folder / name).write_text("".join(codes))
+    report = update_trees(read_old_trees(folder), str(tmp_path / "new"), view, SMALL, cache, drift=False)
+    assert (report["structural"]["largest_leaf"], report["semantic"]["largest_leaf"]) == (30, 30)
+    (folder / f"{FILES[1]}.json").write_text("{")
+    with pytest.raises(UserError, match=r"trees update.*emb_paths\.txt\.json"):
+        read_old_trees(folder)
+
+
 def test_what_ends_half_way_leaves_nothing(view, cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = read_old_trees(exported(view, cache, tmp_path / "old"))
     for error, raised in ((KeyboardInterrupt(), KeyboardInterrupt), (OSError(28, "No space left"), UserError)):
