@@ -130,3 +130,13 @@ def test_a_user_without_free_items_is_refused_at_the_draw_too():
     with pytest.raises(UserError, match="every item that popularity sampling can draw"):
         free.draw(torch.tensor([2, 1]), 3, generator)
     assert set(free.draw(torch.tensor([2, 2]), 9, generator).flatten().tolist()) == {2, 3}
+
+
+def test_a_heavy_last_item_does_not_reach_into_the_items_of_the_next_user() -> None:
+    barred = sparse.csr_matrix(([1, 1], ([2, 2], [1, 2])), shape=(3, 4))
+    items = FreeItems(barred, np.array([0, 1, 1, 98]))
+    drawn = items.draw(torch.tensor([1, 2]), 4000, torch.Generator().manual_seed(0))
+    assert drawn[1].unique().tolist() == [3]
+    shares = torch.bincount(drawn[0], minlength=4) / 4000
+    assert shares.tolist() == pytest.approx([0, 0.01, 0.01, 0.98], abs=0.01)
+    assert drawn[0].min() > 0
