@@ -130,7 +130,9 @@ def test_scorers_that_have_no_room_are_left_out_and_said(view, monkeypatch, capl
     assert sorted(left_out) == ["EASE 100", "EASE 1000", "UserKNN"]
     assert names == [name for name in SCORERS if name not in left_out]
     assert "candidate_memory_gb=0.1 allows less" in left_out["EASE 100"]
-    assert caplog.text.count("leaves the scorer") == 3
+    assert "products, more than 1e+01" in left_out["UserKNN"]
+    for name, reason in left_out.items():
+        assert f"leaves the scorer {name} out: it {reason}." in caplog.text
     names, left_out = affordable_scorers((view,), 1e-5, {"ItemKNN": {"neighbors": 1}})
     assert names == ["ItemKNN", "RP3beta"]
     assert "candidate_memory_gb=1e-05 allows less" in left_out["LowPass 64"]
