@@ -157,7 +157,7 @@ def _check_metrics(key: str, value: Any) -> None:
         if not isinstance(name, str) or name.lower() not in metric_types:
             raise UserError(
                 f"metrics={value!r}: RecBole has no metric {name!r}{nearest(str(name).lower(), metric_types)} "
-                f"Known: {', '.join(sorted(metric_types))}."
+                f"Expected one name or a list such as ['Recall', 'NDCG']. Known: {', '.join(sorted(metric_types))}."
             )
 
 

@@ -38,7 +38,7 @@ _DERIVED = frozenset(
     }
 )
 # "search" holds the ranges of properties/sampler/*.yaml; a run does not read it.
-_ENTRY_KEYS = frozenset({"model", "dataset", "config_files", "search", "neg_sampling", "training_neg_sample_num"})
+_ENTRY_KEYS = frozenset({"model", "dataset", "search", "neg_sampling", "training_neg_sample_num"})
 
 
 class Config(StockConfig):

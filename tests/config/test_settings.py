@@ -214,11 +214,12 @@ def test_the_dict_that_was_given_is_not_changed() -> None:
 
 
 def test_an_unknown_key_in_a_file_warns(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / "a.yaml").write_text("neg_candidate: 5\n")
+    (tmp_path / "a.yaml").write_text("neg_candidate: 5\nconfig_files: b.yaml\n")
     (tmp_path / "empty.yaml").write_text("")
     Config("BPR", "ml-100k", [str(tmp_path / "a.yaml"), str(tmp_path / "empty.yaml")])
     assert "neg_candidate" in caplog.text
     assert "did you mean neg_candidates" in caplog.text
+    assert "Unknown key 'config_files' in a configuration file; nothing reads it" in caplog.text
 
 
 @pytest.mark.parametrize("text", ["a: [1\n", "- 1\n- 2\n"])
