@@ -49,7 +49,9 @@ def test_a_value_of_another_kind(flag: str, message: str, capsys: pytest.Capture
     assert not any("Traceback" in line for line in lines)
 
 
-@pytest.mark.parametrize("key", ["epochs", "eval_step", "train_batch_size", "embedding_size", "metrics", "topk", "seed"])
+@pytest.mark.parametrize(
+    "key", ["epochs", "eval_step", "train_batch_size", "embedding_size", "metrics", "topk", "seed"]
+)
 def test_nothing_in_place_of_a_number_or_a_list(key: str) -> None:
     with pytest.raises(UserError, match=f"^{key}=None: expected a value such as .* Leave the key out"):
         Config("BPR", "ml-100k", config_dict={key: None})
