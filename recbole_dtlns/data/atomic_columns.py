@@ -20,12 +20,24 @@ _MISSING = frozenset(word.encode() for word in MISSING)
 Quote = Callable[[int], str]  # place in a column -> file, line number and content, for a message
 
 
-def check_ids(column: list[bytes], quote: Quote, name: str, empty: bool) -> None:
-    """Check tokens of users or items [n]; with `empty` nothing at all may stand for a token. O(n).
+def check_ids(column: list[bytes], quote: Quote, name: str, head: str | None, empty: bool) -> None:
+    """Check tokens of users or items [n]. O(n).
+
+    Args:
+        column: the tokens.
+        quote: a line of the file, by its place in the column.
+        name: the field's name, for messages.
+        head: what the header has in this column, which is no token; None: there is no header.
+        empty: nothing at all may stand for a token.
 
     Raises:
-        UserError: pandas reads a token as missing, or RecBole as padding.
+        UserError: pandas reads a token as missing, or RecBole as padding, or it is the field of the header, as in
+            files that were put together.
     """
+    if head is not None and head.encode() in column:
+        raise UserError(
+            f"{quote(column.index(head.encode()))} is the header once more; expected a row. Delete the line."
+        )
     refused = {PAD.encode(), *_MISSING} - ({b""} if empty else set())
     if refused.isdisjoint(column):
         return

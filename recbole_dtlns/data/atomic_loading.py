@@ -67,10 +67,23 @@ def check_file(config: Any, path: Path, ending: str) -> AtomicContents:
     ids = {config[key] for key in _REQUIRED.get(ending, ()) if config[key]}
     presplit = config["benchmark_filename"] is not None
     empty_ids = not presplit and ending in {"inter", "user", "item"}
-    wanted = Wanted(loaded, ids, empty_ids, positive_from(config) if ending == "inter" else {})
+    once = config[_REQUIRED[ending][0]] if ending in {"user", "item"} else None
+    wanted = Wanted(loaded, ids, once, empty_ids, positive_from(config) if ending == "inter" else {})
     contents = check_atomic(path, atomic_format(config), wanted)
     _check_fields(config, contents.header, ending, loaded)
     return contents
+
+
+def refuse_missing_features(config: Any, folder: Path, name: str) -> None:
+    """Raise UserError if the user's `load_col` names fields of a `.user` or `.item` file that a folder lacks."""
+    given = getattr(config, "external_config_dict", {}).get("load_col") or {}
+    for ending in ("user", "item"):
+        path = folder / f"{name}.{ending}"
+        if given.get(ending) and folder.is_dir() and not path.is_file():
+            raise UserError(
+                f"load_col names {given[ending]} under {ending}, but there is no file {path}. Add the file, or take "
+                f"{ending} out of load_col."
+            )
 
 
 def files_to_read(config: Any, folder: Path, name: str) -> list[tuple[Path, str]]:
@@ -139,6 +152,12 @@ def _check_time(config: Any, header: AtomicHeader, loaded: list[str] | None, unl
             f"has no {name} (TIME_FIELD), but {why}. Found {', '.join(header.names)}.",
             "Set TIME_FIELD to the field that holds the time"
             f"{', or choose a model that needs none' if sequential else ', or order: RO'}.",
+        )
+    if header.types[name] != "float":
+        raise header.error(
+            f"has {name} (TIME_FIELD) as {header.types[name]}, but {why}, and RecBole keeps tokens in the "
+            f"order of the file. Expected {name}:float.",
+            "Write the times as numbers, such as seconds since 1970.",
         )
     if (loaded is not None and name not in loaded) or name in unloaded:
         raise UserError(

@@ -39,10 +39,11 @@ load_col:                                       # (dict) The suffix of atomic fi
 
 @dataclass(frozen=True)
 class _Columns:
-    """What is kept of a file: places of its columns, and the names and types of their fields."""
+    """What is kept of a file: places of its columns, the names of their fields, and their words in its header."""
 
     places: list[int]
     fields: list[str]
+    heads: list[str | None]
     width: int
 
     @property
@@ -78,7 +79,7 @@ def convert_csv(
     chosen = separator or max(SEPARATORS, key=first.count)
     cells = [cell.decode().strip() for cell in AtomicBlock(source, start, 1, chosen.encode()).unquoted(0)]
     named, with_header = _named(source, first, cells, columns, header)
-    kept = _columns(source, first, named, len(cells), chosen)
+    kept = _columns(source, first, named, cells, chosen, with_header)
     folder = target / name
     lines = itertools.chain([kept.header + "\n"], _rows(source, chosen, kept, skip=with_header))
     write_atomically(folder / f"{name}.inter", (line.encode() for line in lines))
@@ -106,8 +107,11 @@ def _named(
     return named, header
 
 
-def _columns(source: Path, first: str, named: list[str], width: int, separator: str) -> _Columns:
+def _columns(
+    source: Path, first: str, named: list[str], cells: list[str], separator: str, with_header: bool
+) -> _Columns:
     """Check the names given against the columns there are."""
+    width = len(cells)
     if len(named) != width:
         raise UserError(
             f"{quote_line(source, 1, first)} has {width} columns separated by {separator!r}, and --columns names "
@@ -121,7 +125,8 @@ def _columns(source: Path, first: str, named: list[str], width: int, separator: 
             f"--columns={','.join(named)}: expected user and item once each, and names without blanks or punctuation, "
             "such as user,item,rating,timestamp."
         )
-    return _Columns(places, fields, width)
+    heads = [cells[place] if with_header else None for place in places]
+    return _Columns(places, fields, heads, width)
 
 
 def _rows(source: Path, separator: str, kept: _Columns, skip: bool) -> Iterator[str]:
@@ -137,10 +142,10 @@ def _rows(source: Path, separator: str, kept: _Columns, skip: bool) -> Iterator[
 def _block_rows(block: AtomicBlock, kept: _Columns) -> Iterator[str]:
     rows, values = block.columns(kept.width, "as the first line has")
     columns = [[value.strip() for value in values[place]] for place in kept.places]
-    for name, column in zip(kept.fields, columns, strict=True):
+    for name, head, column in zip(kept.fields, kept.heads, columns, strict=True):
         quote = _Quote(block, rows)
         if name in {"user_id", "item_id"}:
-            check_ids(column, quote, name, empty=False)
+            check_ids(column, quote, name, head, empty=False)
         elif _type(name) == "float":
             check_numbers(column, quote, name)
         bad = next((place for place, value in enumerate(column) if b"\t" in value or value[:1] == b'"'), None)

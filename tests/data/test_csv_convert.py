@@ -66,6 +66,7 @@ def test_columns_are_left_out_and_put_in(here):
         ([*ROWS, ",i4,3,3"], [COLUMNS], "line 4: .*'' as user_id"),
         ([*ROWS, "nan,i4,3,3"], [COLUMNS], "line 4: .*'nan' as user_id"),
         ([*ROWS, 'u1,"a\tb",3,3'], [COLUMNS], "line 4: .*a tab"),
+        (["user,item", "u1,i1", "user,item", "u2,i2"], [], "line 3: 'user,item' is the header once more"),
         (ROWS, [COLUMNS, "--header=maybe"], "expected true or false"),
         (ROWS, [COLUMNS, "--seed=1"], "Usage"),
     ],
