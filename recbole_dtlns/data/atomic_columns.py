@@ -17,6 +17,9 @@ MISSING = frozenset(
     }
 )
 _MISSING = frozenset(word.encode() for word in MISSING)
+_NUMBER_CURE = (
+    ", as the header says with float. Correct the line, change the type to token, or leave the column out of load_col."
+)
 Quote = Callable[[int], str]  # place in a column -> file, line number and content, for a message
 
 
@@ -50,17 +53,17 @@ def check_ids(column: list[bytes], quote: Quote, name: str, head: str | None, em
     )
 
 
-def check_numbers(column: list[bytes], quote: Quote, name: str) -> int:
+def check_numbers(column: list[bytes], quote: Quote, name: str, cure: str = _NUMBER_CURE) -> int:
     """Check a column of numbers [n]; returns how many are missing. O(n).
 
     Raises:
-        UserError: a value is no finite number.
+        UserError: a value is no finite number; the message ends in `cure`.
     """
     numbers = _present(column)
     if _all_numbers(numbers):
         return len(column) - len(numbers)
     bad = next(place for place, value in enumerate(column) if value not in _MISSING and not _all_numbers([value]))
-    raise _no_number(column[bad], quote(bad), name, "a finite number")
+    raise _no_number(column[bad], quote(bad), name, "a finite number", cure)
 
 
 def check_sequences(column: list[bytes], quote: Quote, name: str, separator: bytes) -> None:
@@ -77,7 +80,7 @@ def check_sequences(column: list[bytes], quote: Quote, name: str, separator: byt
         for place, value in enumerate(column)
         if value not in _MISSING and not _all_numbers(_values(value, separator))
     )
-    raise _no_number(column[bad], quote(bad), name, "finite numbers")
+    raise _no_number(column[bad], quote(bad), name, "finite numbers", _NUMBER_CURE)
 
 
 def count_below(column: list[bytes], bound: float) -> int:
@@ -105,8 +108,5 @@ def _all_numbers(values: list[bytes]) -> bool:
         return False
 
 
-def _no_number(value: bytes, where: str, name: str, expected: str) -> UserError:
-    return UserError(
-        f"{where} has {value[:40].decode(errors='replace')!r} as {name}; expected {expected}, as the header says with "
-        "float. Correct the line, change the type to token, or leave the column out of load_col."
-    )
+def _no_number(value: bytes, where: str, name: str, expected: str, cure: str) -> UserError:
+    return UserError(f"{where} has {value[:40].decode(errors='replace')!r} as {name}; expected {expected}{cure}")
