@@ -28,7 +28,7 @@ class Wanted:
     Attributes:
         loaded: names of the fields that RecBole loads; None = all.
         ids: fields of users and items, whose tokens must not be missing.
-        once: the field whose tokens should stand in one row each, in a file of users or items.
+        once: the field whose tokens should stand in one row each, in a file of users, items or links.
         empty_ids: rows with nothing as a token are left to RecBole, which drops them and says so.
         bounds: fields, loaded or not, and the value from which on a row of theirs is a positive one.
     """
@@ -92,7 +92,7 @@ def check_atomic(
         raise UserError(f"{path} has a header but no rows. Add rows, or leave the file out.")
     if contents.repeated:
         logger.warning(
-            "%s: %d of %d rows repeat the %s of an earlier row; RecBole keeps the first row of each.",
+            "%s: %d of %d rows repeat the %s of an earlier row; RecBole keeps one row of each.",
             *(path, contents.repeated, contents.rows, wanted.once),
         )
     for name, count in contents.missing.items():

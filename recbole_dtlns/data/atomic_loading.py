@@ -67,7 +67,7 @@ def check_file(config: Any, path: Path, ending: str) -> AtomicContents:
     ids = {config[key] for key in _REQUIRED.get(ending, ()) if config[key]}
     presplit = config["benchmark_filename"] is not None
     empty_ids = not presplit and ending in {"inter", "user", "item"}
-    once = config[_REQUIRED[ending][0]] if ending in {"user", "item"} else None
+    once = config[_REQUIRED[ending][0]] if ending in {"user", "item", "link"} else None
     wanted = Wanted(loaded, ids, once, empty_ids, positive_from(config) if ending == "inter" else {})
     contents = check_atomic(path, atomic_format(config), wanted)
     _check_fields(config, contents.header, ending, loaded)

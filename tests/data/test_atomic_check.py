@@ -126,12 +126,12 @@ def test_rows_of_features_that_go_are_counted(home, capsys):
     write(home, lines, "shop.item")
     assert train(keys) == 0
     output = capsys.readouterr().err
-    assert "shop.item: 2 of 18 rows repeat the item_id of an earlier row; RecBole keeps the first" in output
+    assert "shop.item: 2 of 18 rows repeat the item_id of an earlier row; RecBole keeps one" in output
     lost = sum("\ti16\t" in row for row in ROWS)
     assert f"{lost} of {len(ROWS)} interactions are left out" in output
 
 
-def test_knowledge_graphs_are_checked_too(tmp_path, monkeypatch, capsys):
+def test_knowledge_graphs_are_checked_too(tmp_path, monkeypatch, capsys, caplog):
     from toy import write_timed
 
     monkeypatch.chdir(tmp_path)
@@ -143,6 +143,14 @@ def test_knowledge_graphs_are_checked_too(tmp_path, monkeypatch, capsys):
         assert main(flags) == 2
         assert f"timed.{name}, line 2" in capsys.readouterr().err
         (home / f"timed.{name}").write_text(whole)
+
+    with (home / "timed.link").open("a") as link:
+        link.write("i3\te4\n")
+    assert main(["doctor", *flags]) == 0
+    assert "timed.link: 1 of 31 rows repeat the item_id of an earlier row" in caplog.text
+    (home / "timed.link").write_text("\n".join(whole.splitlines()[:20]) + "\n")
+    assert main(flags) == 0
+    assert "interactions are left out: the .link file has no row for their item" in capsys.readouterr().err
 
 
 def test_split_files_are_checked_each(home, capsys):
