@@ -1,15 +1,17 @@
 """How the offline stage grows with the catalogue: seconds, peak memory and growth exponent of each part.
 
     OMP_NUM_THREADS=1 python benchmarks/scale.py --items=10000,100000
+    OMP_NUM_THREADS=1 python benchmarks/scale.py --items=10000,100000 --learned
 
 For each size a set with a heavy tail is generated: I items, 2 I users, 25 I pairs. Item i has popularity 1 / rank^0.8
 and a place in a tree of 4 branches a level; a user has a home in that tree and takes items from the subtrees around it,
 more often from small ones; history lengths follow Pareto's law with exponent 1.8. Each size runs in a process of its
-own,
-one part after another, on the package's own functions. `seconds` is wall-clock, `cpu` what this process computed,
-`peak_gb`
-the most memory that it held during the part, what it held before included. The exponent of a part is the slope of log
-cpu seconds over log items between two sizes that follow each other. The last line is one JSON object.
+own, one part after another, on the package's own functions. `seconds` is wall-clock, `cpu` what this process computed,
+`peak_gb` the most memory that it held during the part, what it held before included. The exponent of a part is the
+slope of log cpu seconds over log items between two sizes that follow each other. The last line is one JSON object.
+
+`--learned` adds the learned judge: `held_in` makes trees, candidates and features of splits from which pairs were held
+in, `features` those of all candidates, `fit` the boosted models, `probabilities` is what they say of all candidates.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -33,17 +36,22 @@ import torch
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from recbole_dtlns.config.budget import Budget
+from recbole_dtlns.config.budget import Budget, BudgetOfSome
 from recbole_dtlns.data.train_split import PAD, TrainSplit
 from recbole_dtlns.false_negatives.candidates.item_knn import ItemKNN
+from recbole_dtlns.false_negatives.candidates.ranking import Candidates
+from recbole_dtlns.false_negatives.identification.held_in_pairs import Evidence
+from recbole_dtlns.false_negatives.identification.learning import held_in_splits
 from recbole_dtlns.false_negatives.judges.base import JudgeContext
 from recbole_dtlns.false_negatives.judges.rule import RuleJudge
+from recbole_dtlns.false_negatives.learned.model import fit_folds, folds_of_users
 from recbole_dtlns.trees.index_tree import build_codes
 from recbole_dtlns.trees.sources import item_graph
 from recbole_dtlns.trees.spectral import spectral_embedding
 from recbole_dtlns.trees.vectors import svd_vectors
 
 USERS, PAIRS, BRANCHES, LEAF = 2, 25, 4, 30
+MEMORY_GB = 4.0  # the start value of candidate_memory_gb
 TAIL, POPULARITY, SHORTEST = 1.8, 0.8, 5
 VERSIONS = ("numpy", "scipy", "scikit-learn", "torch")
 
@@ -75,7 +83,35 @@ def generated_view(n_items: int, seed: int = 0) -> TrainSplit:
     return TrainSplit(*numbered, matrix, f"generated {n_items} {seed}")
 
 
-def parts(view: TrainSplit, topk: int) -> dict[str, Callable[[dict[str, Any]], Any]]:
+class Again:
+    """Makes trees and candidates of a reduced split as those of the whole one, without a cache; see `Rebuild`."""
+
+    def __init__(self, topk: int) -> None:
+        self._topk = topk
+
+    def about(self, view: TrainSplit) -> dict[str, Any]:
+        """Settings of the candidate source by name."""
+        del view
+        return {"source": {"ItemKNN": ItemKNN().settings()}}
+
+    def candidates(self, view: TrainSplit, users: np.ndarray | None) -> Candidates:
+        """By ItemKNN, of some users."""
+        budget = Budget(self._topk) if users is None else BudgetOfSome(self._topk, chosen=users)
+        return ItemKNN().fit(view).top(view, budget)
+
+    def trees(self, view: TrainSplit) -> Any:
+        """Both trees."""
+        train = view.matrix[1:, 1:]
+        vectors = spectral_embedding(item_graph(train)), svd_vectors(train)
+        return self.named(*(np.pad(build_codes(some), ((1, 0), (0, 0)), constant_values=-1) for some in vectors))
+
+    @staticmethod
+    def named(co: np.ndarray, se: np.ndarray) -> Any:
+        """Codes, int16 [I + 1, D] each, as `Trees` names them."""
+        return SimpleNamespace(co=SimpleNamespace(codes=co), se=SimpleNamespace(codes=se))
+
+
+def parts(view: TrainSplit, topk: int, learned: bool) -> dict[str, Callable[[dict[str, Any]], Any]]:
     """The parts of the offline stage in their order; each reads the results of earlier ones."""
     train = view.matrix[1:, 1:]
 
@@ -84,7 +120,25 @@ def parts(view: TrainSplit, topk: int) -> dict[str, Callable[[dict[str, Any]], A
         candidates = results["candidates"]
         return RuleJudge(JudgeContext(view.matrix, *codes)).score(candidates.users, candidates.items)[0]
 
-    return {
+    again = Again(topk)
+
+    def evidence(results: dict[str, Any]) -> Evidence:
+        codes = (np.pad(results[name], ((1, 0), (0, 0)), constant_values=-1) for name in ("codes_co", "codes_se"))
+        return Evidence(
+            view, again, results["candidates"], again.named(*codes), lambda: held_in_splits(view), MEMORY_GB
+        )
+
+    def held_in(results: dict[str, Any]) -> Any:
+        results["evidence"] = evidence(results)
+        return results["evidence"].parts
+
+    def fit(results: dict[str, Any]) -> Any:
+        split = results.pop("held_in")
+        users, positive = (np.concatenate([getattr(part, name) for part in split]) for name in ("users", "positive"))
+        values = np.concatenate([part.features.values for part in split])
+        return fit_folds(values, positive, folds_of_users(users))[0]
+
+    made = {
         "item_graph": lambda results: item_graph(train),
         "spectral": lambda results: spectral_embedding(results.pop("item_graph")),
         "codes_co": lambda results: build_codes(results.pop("spectral")),
@@ -94,9 +148,18 @@ def parts(view: TrainSplit, topk: int) -> dict[str, Callable[[dict[str, Any]], A
         "candidates": lambda results: results.pop("item_knn").top(view, Budget(topk)),
         "rule": rule,
     }
+    if not learned:
+        return made
+    return {
+        **made,
+        "held_in": held_in,
+        "features": lambda results: results.pop("evidence").features,
+        "fit": fit,
+        "probabilities": lambda results: results["fit"].probability(results["features"].values),
+    }
 
 
-def measure(n_items: int, topk: int) -> dict[str, Any]:
+def measure(n_items: int, topk: int, learned: bool) -> dict[str, Any]:
     """Run every part on one generated set: size of the set, and seconds, cpu and peak_gb of each part."""
     view = generated_view(n_items)
     history = view.history
@@ -104,7 +167,7 @@ def measure(n_items: int, topk: int) -> dict[str, Any]:
     measured: dict[str, Any] = {}
     results: dict[str, Any] = {}
     with threadpool_limits(1):
-        for name, part in parts(view, topk).items():
+        for name, part in parts(view, topk, learned).items():
             forget_peak()
             begin, busy = time.perf_counter(), time.process_time()
             results[name] = part(results)
@@ -145,15 +208,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", default="10000,100000", help="sizes of the catalogue, comma-separated")
     parser.add_argument("--topk", type=int, default=20, help="candidates of a user")
+    parser.add_argument("--learned", action="store_true", help="the learned judge too")
     parser.add_argument("--minutes", type=float, default=20, help="a size that takes longer is ended and left out")
     parser.add_argument("--alone", type=int, help=argparse.SUPPRESS)  # the child process of one size
     options = parser.parse_args()
     if options.alone:
-        print(json.dumps(measure(options.alone, options.topk)))
+        print(json.dumps(measure(options.alone, options.topk, options.learned)))
         return
     sizes, failed = [], {}
     for n_items in map(int, options.items.split(",")):
-        child = [sys.executable, __file__, f"--alone={n_items}", f"--topk={options.topk}"]
+        child = [
+            sys.executable,
+            __file__,
+            f"--alone={n_items}",
+            f"--topk={options.topk}",
+            *["--learned"][: options.learned],
+        ]
         with subprocess.Popen(child, stdout=subprocess.PIPE, text=True) as process:
             last, end = "", time.monotonic() + 60 * options.minutes
             for line in process.stdout or ():

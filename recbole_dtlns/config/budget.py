@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
@@ -56,3 +56,18 @@ class Budget:
         if self.fixed is None:
             return percent
         return f"{self.fixed}+{percent}" if self.share else str(self.fixed)
+
+
+@dataclass(frozen=True, eq=False)
+class BudgetOfSome(Budget):
+    """The same for some users, and nothing for the others.
+
+    Attributes:
+        chosen: bool [U + 1], whether the user gets pairs; index 0 is padding.
+    """
+
+    chosen: np.ndarray = field(kw_only=True)
+
+    def of(self, history: np.ndarray) -> np.ndarray:
+        """Number of pairs of each user, int64 [U + 1], for the histories of all users, int [U + 1]."""
+        return np.where(self.chosen, super().of(history), 0)

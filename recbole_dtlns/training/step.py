@@ -215,7 +215,7 @@ class SampledStep:
         if WEIGHT_FIELD in interaction.columns:
             loss.weight = interaction[WEIGHT_FIELD]
         if layers is not None and (self.n_negatives > 1 or not choice.is_plain):
-            scores, n_rows = layers.scores(negative_layers(choice, layers)), len(interaction)
+            scores, n_rows = negative_scores(choice, layers), len(interaction)
             loss.negative_scores = side_by_side(scores, n_rows)
             if choice.weights is not None:
                 loss.negative_weights = side_by_side(choice.weights, n_rows) / self.n_negatives
@@ -233,11 +233,11 @@ def side_by_side(values: Tensor, n_rows: int) -> Tensor:
     return values.unflatten(0, (-1, n_rows)).transpose(0, 1).flatten(1)
 
 
-def negative_layers(choice: Choice, layers: BatchLayers) -> Tensor:
-    """Layers of the negatives of a choice with gradient, float [R, K, W]."""
+def negative_scores(choice: Choice, layers: BatchLayers) -> Tensor:
+    """The model's scores of the negatives of a choice with gradient, float [R, K]."""
     if choice.negatives is not None:
-        return choice.negatives
-    return layers.rows(choice.ids) if choice.ids.dim() == 2 else layers.composite(choice.ids)
+        return layers.scores(choice.negatives)
+    return layers.item_scores(choice.ids) if choice.ids.dim() == 2 else layers.scores(layers.composite(choice.ids))
 
 
 def drawn_by_weight(picked: Tensor, choice: Choice, generator: torch.Generator) -> tuple[Tensor, Choice]:

@@ -42,6 +42,20 @@ def test_a_second_run_finds_the_first(view, cache, monkeypatch, name):
     assert (first.external, first.dropped, first.item_embeddings) == ([], 0, None)
 
 
+@pytest.mark.parametrize("source", [*sorted(SOURCES), "ItemKNN,UserKNN"])
+def test_candidates_of_some_users_are_theirs_among_those_of_all(view, cache, source):
+    settings = CandidateSettings(source, Budget.parse("2+10%"))
+    chosen = np.arange(len(view.users)) % 3 == 1
+    some = find_candidates(view, settings, cache, None, chosen)
+    every = find_candidates(view, settings, cache)
+    others = find_candidates(view, settings, cache, None, ~chosen)
+    assert [result.cached for result in (some, every, others)] == [False] * 3
+    assert find_candidates(view, settings, cache, None, chosen).cached
+    for name in COLUMNS:
+        whole = getattr(every.candidates, name)
+        np.testing.assert_array_equal(getattr(some.candidates, name), whole[chosen[every.candidates.users]])
+
+
 def test_whatever_decides_the_result_is_part_of_the_key(view, cache):
     other = TrainSplit.from_pairs(view.users[[1, 2, 3]], view.items[[1, 2, 3]])
     settings = CandidateSettings(topk=Budget.parse(4))

@@ -104,9 +104,12 @@ def test_one_column_by_hand() -> None:
 
 @pytest.mark.parametrize("mean_pooled", [True, False])
 @pytest.mark.parametrize(("epoch", "warmup", "share"), [(0, 100, 0), (25, 100, 0.25), (300, 100, 1), (0, 0, 1)])
-def test_scores_are_those_of_a_plain_loop(mean_pooled: bool, epoch: int, warmup: int, share: float) -> None:
+@pytest.mark.parametrize("n_items", [7, 60])  # fewer and more than the 35 candidates
+def test_scores_are_those_of_a_plain_loop(
+    mean_pooled: bool, n_items: int, epoch: int, warmup: int, share: float
+) -> None:
     sampler = made(dens_warmup=warmup)
-    seen = batch(rows=7, layers=small_layers(7, mean_pooled=mean_pooled), epoch=epoch)
+    seen = batch(rows=7, layers=small_layers(7, mean_pooled=mean_pooled, n_items=n_items), epoch=epoch)
     assert torch.allclose(sampler.score(seen), torch.tensor(plain_scores(sampler, seen, share)), atol=1e-5)
 
 

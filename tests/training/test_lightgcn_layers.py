@@ -18,6 +18,7 @@ READINGS: dict[str, Callable[[BatchLayers], torch.Tensor]] = {
     "composite": lambda layers: layers.composite(torch.stack([POSITIVES, POSITIVES.flip(0), POSITIVES], 1)),
     "layer_scores": lambda layers: layers.layer_scores(POSITIVES.reshape(8, 1)),
     "joint_scores": lambda layers: torch.cat(layers.joint_scores(USERS[:3] % 8, POSITIVES[:6].reshape(3, 2), USERS), 1),
+    "item_scores": lambda layers: layers.item_scores(POSITIVES.reshape(8, 1).expand(8, 3)),
     "blocks": lambda layers: layers.repeat(2).users() * layers.repeat(2).queries,
 }
 

@@ -192,6 +192,19 @@ def test_joint_scores_and_gradients_are_those_of_the_layers(pooled: bool) -> Non
         torch.testing.assert_close(ours, plain)
 
 
+@pytest.mark.parametrize("pooled", [True, False])
+def test_scores_of_items_and_their_gradients_are_those_of_their_layers(pooled: bool) -> None:
+    users, ids = torch.tensor([3, 1, 4]), torch.tensor([[1, 2], [3, 0], [8, 8]])
+    gradients = []
+    for way in (lambda batch: batch.item_scores(ids), lambda batch: batch.scores(batch.rows(ids))):
+        made_tables, layers = tables(pooled)
+        scores = way(made_tables.batch(users))
+        (scores * torch.arange(1.0, 7).reshape(3, 2)).sum().backward()
+        gradients.append((scores.detach(), *(layer.grad for layer in layers)))
+    for ours, plain in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, plain)
+
+
 class Keeping(nn.Module):
     """A model that keeps its table for evaluation, as SGL does."""
 

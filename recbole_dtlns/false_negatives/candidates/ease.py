@@ -13,6 +13,7 @@ from recbole_dtlns.config.parsers import Key, number
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.blocks import CELLS, blocks
+from recbole_dtlns.false_negatives.candidates.pair_scores import pairs_of_blocks
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates, top_unseen
 
 
@@ -24,7 +25,9 @@ class EASE:
     """
 
     keys: ClassVar[Mapping[str, Key]] = {
-        "candidate_memory_gb": Key(4.0, number(0), "memory that EASE may take; above it ItemKNN is used"),
+        "candidate_memory_gb": Key(
+            4.0, number(0), "GiB for EASE or a scorer of judge=learned; above it ItemKNN, or none"
+        ),
     }
 
     def __init__(self, l2: float = 100.0) -> None:
@@ -59,6 +62,11 @@ class EASE:
     def score_block(self, users: np.ndarray) -> np.ndarray:
         """Scores of users int64 [n] -> float32 [n, I + 1]; column 0 (padding) is 0. O(history I)."""
         return self._matrix[users] @ self._weights
+
+    def score_pairs(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Scores of pairs int64 [n], users sorted -> float32 [n]. O(history I) for each user."""
+        n_users, n_items = self._matrix.shape
+        return pairs_of_blocks(users, items, self.score_block, np.full(n_users, n_items))
 
     def item_embeddings(self) -> None:
         """There are none."""

@@ -14,6 +14,7 @@ from recbole_dtlns.data.histories import shortened_histories
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.blocks import CELLS, blocks
+from recbole_dtlns.false_negatives.candidates.pair_scores import pairs_of_blocks
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates, top_unseen
 from recbole_dtlns.false_negatives.candidates.topk import best_of_rows, sparse_entries
 
@@ -89,6 +90,10 @@ class ItemKNN:
         scores = self.score_sparse(users).toarray()
         scores[scores == 0] = -np.inf
         return scores
+
+    def score_pairs(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Scores of pairs int64 [n], users sorted -> float32 [n]; see `pairs_of_blocks`."""
+        return pairs_of_blocks(users, items, self.score_sparse, self.row_cells)
 
     def item_embeddings(self) -> None:
         """There are none."""

@@ -10,7 +10,10 @@ from scipy import sparse
 from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.false_negatives.candidates.pair_scores import pairs_of_vectors
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates, top_unseen
+
+_TABLES = 3  # of the size of all users and items that the decomposition holds at once, measured
 
 
 class LowPass:
@@ -30,6 +33,10 @@ class LowPass:
         """What decides the result besides the training split."""
         return {"rank": self.rank}
 
+    def memory_gb(self, view: TrainSplit) -> float:
+        """Peak memory of `fit` in GiB: some float32 tables [U + I + 2, rank + 10]."""
+        return _TABLES * (len(view.users) + len(view.items)) * (self.rank + 10) * 4 / 2**30
+
     def fit(self, view: TrainSplit) -> LowPass:
         """Decompose the training matrix."""
         from sklearn.utils.extmath import randomized_svd  # here: it takes half a second, also where keys are listed
@@ -46,6 +53,10 @@ class LowPass:
     def score_block(self, users: np.ndarray) -> np.ndarray:
         """Scores of users int64 [n] -> float32 [n, I + 1]. O(n I rank)."""
         return np.asarray(self._users[users] @ self._items.T, dtype=np.float32)
+
+    def score_pairs(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Scores of pairs int64 [n] -> float32 [n]. O(n rank)."""
+        return pairs_of_vectors(users, items, self._users, self._items)
 
     def item_embeddings(self) -> None:
         """There are none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from collections.abc import Collection, Mapping
@@ -11,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from recbole_dtlns.config.budget import Budget
+from recbole_dtlns.config.budget import Budget, BudgetOfSome
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.candidates.candidate_file import CandidateFile, read_candidates
@@ -117,15 +118,20 @@ class CandidateResult:
 
 
 def find_candidates(
-    view: TrainSplit, settings: CandidateSettings, cache: StageCache, source: CandidateSource | None = None
+    view: TrainSplit,
+    settings: CandidateSettings,
+    cache: StageCache,
+    source: CandidateSource | None = None,
+    users: np.ndarray | None = None,
 ) -> CandidateResult:
-    """Find the candidates of all training users, in the cache or by fitting a source.
+    """Find the candidates of training users, in the cache or by fitting a source.
 
     Args:
         view: the training split.
         settings: see `CandidateSettings`.
         cache: where results are kept, each under a hash of all that decides it.
         source: a source of one's own, to be used under the name `settings.source`; not fitted yet.
+        users: whose candidates are wanted, bool [U + 1]; None = those of all. A file gives all that it has.
 
     Raises:
         UserError: an unknown source, bad options, or a bad file.
@@ -138,12 +144,16 @@ def find_candidates(
     decided_by |= {"topk": str(settings.topk), "revision": _REVISION}
     if settings.one_thread:
         decided_by["one_thread"] = True
+    topk = settings.topk
+    if users is not None:
+        decided_by["users"] = hashlib.sha256(np.packbits(users).tobytes()).hexdigest()
+        topk = BudgetOfSome(topk.fixed, topk.share, chosen=users)
     key = content_key(_STAGE, decided_by)
     arrays = cache.load(_STAGE, key)
     cached = arrays is not None
     if arrays is None:
         with threadpool_limits(1 if settings.one_thread else None, "blas"):
-            arrays = _computed(source.fit(view), view, settings.topk)
+            arrays = _computed(source.fit(view), view, topk)
         cache.save(_STAGE, key, arrays, {**decided_by, "seconds": time.perf_counter() - started})
     candidates = Candidates(arrays["users"], arrays["items"], arrays["ranks"], arrays["scores"], name)
     embeddings = (name, arrays["embeddings"]) if "embeddings" in arrays else None

@@ -11,6 +11,7 @@ from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.blocks import CELLS, blocks
+from recbole_dtlns.false_negatives.candidates.pair_scores import pairs_of_blocks
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates, top_unseen
 from recbole_dtlns.false_negatives.candidates.topk import best_of_rows, sparse_entries
 
@@ -57,17 +58,27 @@ class UserKNN:
         shape = (len(view.users),) * 2
         entries = np.concatenate(rows), np.concatenate(columns)
         self._similar = sparse.csr_matrix((np.concatenate(values), entries), shape=shape)
+        near = (self._similar != 0).astype(np.int64)
+        self.row_cells = np.minimum(near @ view.history, view.n_items + 1)
         return self
 
+    def score_sparse(self, users: np.ndarray) -> sparse.csr_matrix:
+        """Scores of users int64 [n] -> float32 CSR [n, I + 1]; what is absent, no near user has."""
+        return self._similar[users] @ self._matrix
+
     def score_block(self, users: np.ndarray) -> np.ndarray:
-        """Scores of users int64 [n] -> float32 [n, I + 1], -inf where no near user has the item."""
-        scores = (self._similar[users] @ self._matrix).toarray()
+        """The same, float32 [n, I + 1] with -inf where no near user has the item."""
+        scores = self.score_sparse(users).toarray()
         scores[scores == 0] = -np.inf
         return scores
+
+    def score_pairs(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Scores of pairs int64 [n], users sorted -> float32 [n]; see `pairs_of_blocks`."""
+        return pairs_of_blocks(users, items, self.score_sparse, self.row_cells)
 
     def item_embeddings(self) -> None:
         """There are none."""
 
     def top(self, view: TrainSplit, budget: Budget) -> Candidates:
         """The best unseen items of every user."""
-        return top_unseen(view, budget, self.score_block, "UserKNN")
+        return top_unseen(view, budget, self.score_sparse, "UserKNN", self.row_cells)

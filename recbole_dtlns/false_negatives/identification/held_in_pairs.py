@@ -19,7 +19,8 @@ from recbole_dtlns.false_negatives.report.held_in import HeldIn
 from recbole_dtlns.false_negatives.selection import user_hashes
 from recbole_dtlns.trees.stage import Trees
 
-_MOST_USERS = 50_000  # users that are learnt from; all are judged
+MOST_USERS = 50_000
+"""Users that are learnt from; all are judged."""
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,12 @@ class Evidence:
     def _part(self, held_in: HeldIn) -> HeldInPairs:
         view = held_in.view
         in_full = positions(self.view.users, view.users)
-        candidates = self.rebuild.candidates(view)
         counts = np.bincount(held_in.users, minlength=len(view.users))
         chosen = counts > 0
-        if chosen.sum() > _MOST_USERS:
+        if many := chosen.sum() > MOST_USERS:
             hashes = np.where(chosen, user_hashes(view.users), np.iinfo(np.uint64).max)
-            chosen[np.argsort(hashes, kind="stable")[_MOST_USERS:]] = False
+            chosen[np.argsort(hashes, kind="stable")[MOST_USERS:]] = False
+        candidates = self.rebuild.candidates(view, chosen if many else None)
         candidates = candidates.take(chosen[candidates.users])
         trees = self.rebuild.trees(view)
         features = pair_features(view, (trees.co.codes, trees.se.codes), candidates, self._scorers[0])

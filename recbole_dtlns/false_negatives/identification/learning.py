@@ -26,7 +26,7 @@ from recbole_dtlns.false_negatives.identification.evidence import (
     pairs_to_ask,
     usage_of,
 )
-from recbole_dtlns.false_negatives.identification.held_in_pairs import Evidence, HeldInPairs
+from recbole_dtlns.false_negatives.identification.held_in_pairs import MOST_USERS, Evidence, HeldInPairs
 from recbole_dtlns.false_negatives.identification.judging import Judgement
 from recbole_dtlns.false_negatives.identification.rebuild import Rebuild
 from recbole_dtlns.false_negatives.identification.worth import table_of, worth_of_judge, worth_of_questions
@@ -36,7 +36,7 @@ from recbole_dtlns.false_negatives.judges.store import VerdictStore
 from recbole_dtlns.false_negatives.learned import model
 from recbole_dtlns.false_negatives.learned.measures import reliability
 from recbole_dtlns.false_negatives.learned.model import LEAST, can_be_fitted, fit_folds, folds_of_users
-from recbole_dtlns.false_negatives.report.held_in import hold_in
+from recbole_dtlns.false_negatives.report.held_in import HeldIn, hold_in
 from recbole_dtlns.files.cache import StageCache, content_key
 from recbole_dtlns.files.result_schema import empty_judging
 from recbole_dtlns.trees.stage import Trees
@@ -44,8 +44,8 @@ from recbole_dtlns.trees.stage import Trees
 logger = logging.getLogger(__name__)
 
 _STAGE = "learned"  # in the cache's names and in result.json; never to be changed
-VERSION = 4  # raise it when the same input gives other probabilities
-DRAWS = 2  # held-in splits; more of them are more pairs to learn from
+VERSION = 5  # raise it when the same input gives other probabilities
+DRAWS = 2  # held-in splits; more of them are more pairs to learn from, where users are few
 _PARTS, _LEAST = 4, 3  # one of 4 pairs of each user with 3 or more is held in
 
 
@@ -64,6 +64,13 @@ class _Fitted:
     unseen: np.ndarray
     record: dict[str, Any]
     cached: bool
+
+
+def held_in_splits(view: TrainSplit) -> list[HeldIn]:
+    """`DRAWS` held-in splits of the training split; one where that alone has more users than are learnt from."""
+    first = hold_in(view, 0, _PARTS, _LEAST)
+    more = range(1, DRAWS if len(np.unique(first.users)) <= MOST_USERS else 1)
+    return [first, *(hold_in(view, seed, _PARTS, _LEAST) for seed in more)]
 
 
 class LearnedStage:
@@ -125,7 +132,7 @@ class LearnedStage:
             self._rebuild,
             candidates,
             trees,
-            lambda: [hold_in(self._view, seed, _PARTS, _LEAST) for seed in range(DRAWS)],
+            lambda: held_in_splits(self._view),
             self._settings["candidate_memory_gb"],
         )
 

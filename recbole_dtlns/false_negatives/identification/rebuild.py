@@ -71,9 +71,16 @@ class Rebuild:
             logger.warning("Codes or vectors made elsewhere know the held-in pairs: what they are worth is overstated.")
         return build_trees(view, made, self._cache, self._embeddings(view), self._text_vectors)
 
-    def candidates(self, view: TrainSplit) -> Candidates:
-        """The best unseen items of the users of a reduced split, from a source that can be fitted again."""
-        return find_candidates(view, self._candidates, self._cache, self._source).candidates
+    def candidates(self, view: TrainSplit, users: np.ndarray | None = None) -> Candidates:
+        """The best unseen items of the users of a reduced split, from a source that can be fitted again.
+
+        Args:
+            view: the split.
+            users: whose candidates are wanted, bool [U + 1]; None = all. A trained model gives those of all, as its
+                item embeddings are kept with them.
+        """
+        users = users if self._source is None else None
+        return find_candidates(view, self._candidates, self._cache, self._source, users).candidates
 
     def scores(self, view: TrainSplit, users: np.ndarray, items: np.ndarray) -> np.ndarray | None:
         """What the candidate source thinks of pairs, see `pair_scores`; None for a trained model."""

@@ -76,9 +76,10 @@ def pair_features(
         comparing each candidate with its user's history; memory O(n F) and a bounded block.
     """
     with threadpool_limits(1, "blas"):  # several threads give other last digits, and with them another judge
-        parts = list(_columns(view, codes, candidates, scorers))
+        columns = _columns(view, codes, candidates, scorers)
+        parts = [(name, group, values.astype(np.float32)) for name, group, values in columns]
     names, groups, values = zip(*parts, strict=True)
-    return Features(names, groups, np.stack([value.astype(np.float32) for value in values], axis=1))
+    return Features(names, groups, np.stack(values, axis=1))
 
 
 def _columns(

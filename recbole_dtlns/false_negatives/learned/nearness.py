@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy import sparse
 
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.blocks import CELLS, blocks
+from recbole_dtlns.false_negatives.candidates.pair_scores import entries_at
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.trees.lcp import lcp_similarity
 
@@ -45,21 +45,10 @@ def cosine_similarity(view: TrainSplit) -> Similarity:
             rows = order[ends[start] : ends[stop]]
             product = transposed[distinct[start:stop]] @ view.matrix
             place = np.searchsorted(distinct[start:stop], candidates[rows])
-            together[rows] = _entries(product, place, history[rows])
+            together[rows] = entries_at(product, place, history[rows])
         return np.asarray(together / np.sqrt(counts[candidates] * counts[history]), dtype=np.float32)
 
     return similarity
-
-
-def _entries(matrix: sparse.csr_matrix, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Entries of a sparse matrix [R, C] at int64 [n] places, float32 [n]; 0 where there is none. O(n log nnz)."""
-    matrix.sort_indices()
-    width = matrix.shape[1]
-    keys = np.repeat(np.arange(matrix.shape[0], dtype=np.int64), np.diff(matrix.indptr)) * width + matrix.indices
-    cells, values = np.append(keys, matrix.shape[0] * width), np.append(matrix.data, np.float32(0))
-    wanted = rows * width + columns
-    place = np.searchsorted(cells, wanted)
-    return np.where(cells[place] == wanted, values[place], 0)
 
 
 def history_statistics(view: TrainSplit, candidates: Candidates, similarity: Similarity) -> np.ndarray:

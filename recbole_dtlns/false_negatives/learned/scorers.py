@@ -4,23 +4,38 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 
 from recbole_dtlns.data.train_split import TrainSplit
-from recbole_dtlns.false_negatives.blocks import CELLS, blocks
 from recbole_dtlns.false_negatives.candidates.ease import EASE
 from recbole_dtlns.false_negatives.candidates.item_knn import ItemKNN
 from recbole_dtlns.false_negatives.candidates.low_pass import LowPass
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.candidates.rp3beta import RP3beta
-from recbole_dtlns.false_negatives.candidates.sources import CandidateSource
 from recbole_dtlns.false_negatives.candidates.user_knn import UserKNN
 
 logger = logging.getLogger(__name__)
 
-SCORERS: dict[str, Callable[[], CandidateSource]] = {
+
+class Scorer(Protocol):
+    """A model that learns from the training split alone and scores single pairs."""
+
+    def settings(self) -> dict[str, Any]:
+        """What decides the scores besides the training split."""
+        ...
+
+    def fit(self, view: TrainSplit) -> Self:
+        """Learn from the split."""
+        ...
+
+    def score_pairs(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Scores of pairs int64 [n], users sorted -> float32 [n], 0 where the model has no score."""
+        ...
+
+
+SCORERS: dict[str, Callable[[], Scorer]] = {
     "EASE 100": lambda: EASE(100.0),
     "EASE 1000": lambda: EASE(1000.0),
     "ItemKNN": ItemKNN,
@@ -44,10 +59,10 @@ def affordable_scorers(
             judge reads its scores as those of the source.
     """
     left_out: dict[str, str] = {}
-    needed = max(EASE.memory_gb(view.n_items) for view in views)
-    if needed > memory_gb:
-        reason = f"needs {needed:.1f} GB, candidate_memory_gb={memory_gb:g} allows less"
-        left_out |= dict.fromkeys((name for name in SCORERS if name.startswith("EASE")), reason)
+    for name, make in SCORERS.items():
+        needed = max(_memory_gb(make(), view) for view in views)
+        if needed > memory_gb:
+            left_out[name] = f"needs {needed:.1f} GB, candidate_memory_gb={memory_gb:g} allows less"
     work = max(UserKNN.work(view) for view in views)
     if work > _MOST_WORK:
         left_out["UserKNN"] = f"needs {work:.1g} products, more than {_MOST_WORK:.1g}"
@@ -59,24 +74,14 @@ def affordable_scorers(
     return [name for name in SCORERS if name not in left_out], left_out
 
 
-def scores_of_pairs(scorer: CandidateSource, view: TrainSplit, candidates: Candidates) -> np.ndarray:
-    """Scores of candidate pairs by a fitted scorer, float32 [n]; 0 where it gives no finite number.
-
-    Users are scored in blocks: memory O(block), time that of scoring all items of every user.
-    """
-    scores = np.zeros(len(candidates), dtype=np.float32)
-    users, starts = np.unique(candidates.users, return_index=True)
-    ends = np.append(starts, len(candidates))
-    for start, stop in blocks(np.full(len(users), len(view.items)), CELLS):
-        rows = np.asarray(scorer.score_block(users[start:stop]))
-        pairs = slice(ends[start], ends[stop])
-        within = np.searchsorted(users[start:stop], candidates.users[pairs])
-        scores[pairs] = rows[within, candidates.items[pairs]]
-    scores[~np.isfinite(scores)] = 0
-    return scores
+def _memory_gb(scorer: Scorer, view: TrainSplit) -> float:
+    """What the scorer takes at its peak, in GiB; 0 for those that work in blocks."""
+    if isinstance(scorer, EASE):
+        return scorer.memory_gb(view.n_items)
+    return scorer.memory_gb(view) if isinstance(scorer, LowPass) else 0.0
 
 
 def fitted_scores(names: list[str], view: TrainSplit, candidates: Candidates) -> Iterator[tuple[str, np.ndarray]]:
     """Name and scores, float32 [n], of one scorer after the other; a fitted one is let go before the next."""
     for name in names:
-        yield name, scores_of_pairs(SCORERS[name]().fit(view), view, candidates)
+        yield name, SCORERS[name]().fit(view).score_pairs(candidates.users, candidates.items)

@@ -1,6 +1,6 @@
 """DENS (Lai et al., WSDM 2023)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import torch
@@ -11,7 +11,7 @@ from recbole_dtlns.config.parsers import Key, number, whole
 from recbole_dtlns.samplers.base import BaseSampler, SamplerContext, take
 from recbole_dtlns.samplers.batch import Batch, Choice
 from recbole_dtlns.samplers.parts.gates import layer_width, linear, row_blocks, split_layers
-from recbole_dtlns.samplers.parts.layers import BatchLayers
+from recbole_dtlns.samplers.parts.layers import BatchLayers, gathered
 
 
 class DENSGates(nn.Module):
@@ -31,6 +31,17 @@ class DENSGates(nn.Module):
         return torch.sigmoid(self.negative(negatives) + self.positive(relevant)) * negatives
 
 
+def _gated_rows(gates: DENSGates, layers: BatchLayers, wanted: int) -> Callable[[Tensor, Tensor], Tensor]:
+    """What gives W_n n of items int64 [R, N] with layers [R, N, H, C], a new tensor of that shape.
+
+    Computed for each item once, where there are fewer items than the rows that are wanted; O(min(I, RN) H C^2).
+    """
+    if wanted < layers.n_items:
+        return lambda _, negatives: gates.negative(negatives)
+    table = gates.negative(split_layers(layers, layers.items)).flatten(1)
+    return lambda ids, _: split_layers(layers, gathered(table, ids))
+
+
 class DENS(BaseSampler):
     """Negatives that share what the user does not care about, found by gates that split each layer into two parts.
 
@@ -46,7 +57,7 @@ class DENS(BaseSampler):
     layers for concatenated ones. The gates, by which candidates are picked, learn from this term alone. With several
     negatives a positive the authors add them up within sp; here each is a row of its own, and the mean is over rows.
 
-    O(RNHC^2), in blocks of rows; state: the gates.
+    O(RNHC + min(I, RN) HC^2), in blocks of rows; state: the gates.
     """
 
     needs_layers = needs_equal_layers = True
@@ -67,14 +78,16 @@ class DENS(BaseSampler):
     @torch.no_grad()
     def score(self, batch: Batch) -> Tensor:
         """<u^h, (1 - w) n^h - n_r^h> of each candidate and layer, [R, N, H]."""
-        layers = batch.the_layers.detach()
+        layers, gates = batch.the_layers.detach(), self.gates
         users, relevant = self._relevant(layers, batch)
-        irrelevance = 1 - self._warmth(batch.epoch)
+        irrelevance, own = 1 - self._warmth(batch.epoch), gates.positive(relevant)
+        gated = _gated_rows(gates, layers, batch.candidates.numel())
         scores = []
         for rows in row_blocks(batch.candidates, sum(layers.sizes)):
             negatives = split_layers(layers, layers.rows(batch.candidates[rows]))
-            parts = irrelevance * negatives - self.gates.relevant_negative(negatives, relevant[rows].unsqueeze(1))
-            scores.append((users[rows].unsqueeze(1) * parts).sum(-1))
+            gate = gated(batch.candidates[rows], negatives).add_(own[rows].unsqueeze(1)).sigmoid_()
+            products = negatives.mul_(users[rows].unsqueeze(1))
+            scores.append(irrelevance * products.sum(-1) - gate.mul_(products).sum(-1))
         return torch.cat(scores)
 
     def choose(self, batch: Batch, picked: Tensor, scores: Tensor) -> Choice:

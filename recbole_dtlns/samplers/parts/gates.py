@@ -11,7 +11,7 @@ from recbole_dtlns.errors import UserError
 from recbole_dtlns.samplers.base import SamplerContext
 from recbole_dtlns.samplers.parts.layers import BatchLayers
 
-_NUMBERS = 1 << 20  # most numbers of a tensor [rows, N, W] made at once
+_NUMBERS = 1 << 18  # most numbers of a tensor [rows, N, W] made at once: two of them fit into a processor's cache
 
 
 def layer_width(context: SamplerContext, name: str) -> int:

@@ -47,7 +47,12 @@ class BatchLayers:
         """Layers of all items side by side, float [I, W], with gradient; O(I W) where each has a table of its own."""
         if isinstance(self.item_tables, Tensor):
             return self.item_tables
-        return self.rows(torch.arange(len(self.item_tables[0]), device=self.queries.device))
+        return self.rows(torch.arange(self.n_items, device=self.queries.device))
+
+    @property
+    def n_items(self) -> int:
+        """I, with the padding in row 0."""
+        return len(self.item_tables if isinstance(self.item_tables, Tensor) else self.item_tables[0])
 
     @property
     def pooled_users(self) -> Tensor:
@@ -107,14 +112,22 @@ class BatchLayers:
             float [S, L] and [S, N], with gradient.
         """
         queries, ids = gathered(self.queries, rows), torch.cat([own.flatten(), shared])
-        if self.pooled_items is None:
-            both = gathered(self.items, ids)  # together: one gradient of the table's size
-        else:
-            both = gathered(self.pooled_items, ids) if self.take is None else self.take(None, ids)
-            queries = queries[:, : both.shape[1]] * len(self.sizes)
+        queries, both = self._scored(queries, ids)  # together: one gradient of the table's size
         own_rows, shared_rows = both.split([own.numel(), len(shared)])
         own_scores = torch.bmm(own_rows.unflatten(0, tuple(own.shape)), queries.unsqueeze(-1)).squeeze(-1)
         return own_scores, queries @ shared_rows.T
+
+    def item_scores(self, ids: Tensor) -> Tensor:
+        """`scores` of `rows` of items, int64 [R, K] -> float [R, K], with gradient. O(R K C) if layers are pooled."""
+        queries, rows = self._scored(self.queries, ids.reshape(-1))
+        return torch.bmm(rows.unflatten(0, tuple(ids.shape)), queries.unsqueeze(-1)).squeeze(-1)
+
+    def _scored(self, queries: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """User and item side of the model's score: means where it pools, else all layers; for [S, W] and int64 [n]."""
+        if self.pooled_items is None:
+            return queries, self.rows(ids)
+        items = gathered(self.pooled_items, ids) if self.take is None else self.take(None, ids)
+        return queries[:, : items.shape[1]] * len(self.sizes), items
 
     def widen(self, values: Tensor) -> Tensor:
         """One value for each layer, repeated over its width: [..., H] -> [..., W]."""

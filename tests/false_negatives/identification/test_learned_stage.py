@@ -15,7 +15,7 @@ from recbole_dtlns.config.judge_checks import check_judge
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data.build import read_training_part
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.identification import learning, rebuild
+from recbole_dtlns.false_negatives.identification import held_in_pairs, learning, rebuild
 from recbole_dtlns.false_negatives.identification.stage import identify
 from recbole_dtlns.false_negatives.judges import JUDGES
 from recbole_dtlns.false_negatives.judges.base import Judge
@@ -270,6 +270,19 @@ def test_held_in_splits_get_candidates_and_trees_of_their_own(run, monkeypatch):
     identified = run(**LEARNED)
     assert len(seen) == learning.DRAWS
     assert max(seen) < identified.view.matrix.nnz
+
+
+def test_where_users_are_many_one_split_is_learnt_from_and_all_are_judged(run, monkeypatch):
+    monkeypatch.setattr(learning, "MOST_USERS", 40)
+    monkeypatch.setattr(held_in_pairs, "MOST_USERS", 40)
+    found = []
+    find = rebuild.find_candidates
+    monkeypatch.setattr(rebuild, "find_candidates", lambda *given: found.append(find(*given)) or found[-1])
+    identified = run(**LEARNED)
+    assert [len(np.unique(result.candidates.users)) for result in found] == [40]
+    assert identified.judging["learned"]["pairs"] == 40 * 12
+    assert len(np.unique(identified.judged.users)) == 60
+    assert (identified.judged.probability > 0).all()
 
 
 def test_neither_threads_nor_the_order_of_lines_change_a_byte(tmp_path):

@@ -10,12 +10,11 @@ from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.candidates.ease import EASE
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
-from recbole_dtlns.false_negatives.candidates.user_knn import UserKNN
 from recbole_dtlns.false_negatives.learned import nearness as nearness_module
 from recbole_dtlns.false_negatives.learned import scorers as scorers_module
 from recbole_dtlns.false_negatives.learned.features import GROUPS, pair_features
 from recbole_dtlns.false_negatives.learned.nearness import cosine_similarity, history_statistics, tree_similarity
-from recbole_dtlns.false_negatives.learned.scorers import SCORERS, affordable_scorers, fitted_scores, scores_of_pairs
+from recbole_dtlns.false_negatives.learned.scorers import SCORERS, affordable_scorers, fitted_scores
 from recbole_dtlns.false_negatives.lists import share_of_best
 from recbole_dtlns.trees.lcp import lcp_similarity
 
@@ -98,16 +97,6 @@ def test_the_cosine_never_holds_all_of_the_product(monkeypatch):
     assert peak < 0.5 * (whole.data.nbytes + whole.indices.nbytes)
 
 
-@pytest.mark.parametrize("cells", [1, 1 << 22])
-def test_scores_of_pairs_are_those_of_the_whole_matrix(view, candidates, monkeypatch, cells):
-    monkeypatch.setattr(scorers_module, "CELLS", cells)
-    scorer = UserKNN(2).fit(view)
-    some = candidates.take(candidates.users % 3 == 1)  # users need not follow each other
-    whole = scorer.score_block(np.arange(view.n_users + 1))[some.users, some.items]
-    assert np.isinf(whole).any()
-    np.testing.assert_array_equal(scores_of_pairs(scorer, view, some), np.where(np.isfinite(whole), whole, 0))
-
-
 def test_features_have_names_groups_and_known_values(view, candidates, codes):
     raw = np.full(len(candidates), np.nan)
     raw[::2] = 0.5
@@ -140,6 +129,9 @@ def test_scorers_that_have_no_room_are_left_out_and_said(view, monkeypatch, capl
     assert names == [name for name in SCORERS if name not in left_out]
     assert "candidate_memory_gb=0.1 allows less" in left_out["EASE 100"]
     assert caplog.text.count("leaves the scorer") == 3
+    names, left_out = affordable_scorers((view,), 1e-5, {"ItemKNN": {"neighbors": 1}})
+    assert names == ["ItemKNN", "RP3beta"]
+    assert "candidate_memory_gb=1e-05 allows less" in left_out["LowPass 64"]
 
 
 def test_a_scorer_that_is_the_candidate_source_is_no_other_scorer(view):
