@@ -11,6 +11,7 @@ from recbole_dtlns.data.tokens import Side, tokens_of
 
 logger = logging.getLogger(__name__)
 _NUMBER = r"^0*([0-9]+)(?:\.0+)?$"
+_MAY_CHANGE = r"^[\s0]|\s$|\.0+$|[^\x00-\x7f]"  # the others are their own plain form; most tokens are
 _SIDES: tuple[Side, Side] = ("user", "item")
 
 
@@ -22,7 +23,9 @@ def warn_of_like_tokens(dataset: Any) -> None:
     """
     for side in _SIDES:
         tokens = pd.Series(tokens_of(dataset, side)[1:], dtype=object)
-        plain = tokens.str.strip().str.normalize("NFC").str.replace(_NUMBER, r"\1", regex=True)
+        other = tokens[tokens.str.contains(_MAY_CHANGE)]
+        plain = tokens.copy()
+        plain[other.index] = other.str.strip().str.normalize("NFC").str.replace(_NUMBER, r"\1", regex=True)
         like = plain.duplicated()
         if like.any():
             example = tokens[plain == plain[like].iloc[0]].iloc[:2].tolist()
