@@ -10,6 +10,7 @@ own, one part after another, on the package's own functions. `seconds` is wall-c
 `peak_gb` the most memory that it held during the part, what it held before included. The exponent of a part is the
 slope of log cpu seconds over log items between two sizes that follow each other. The last line is one JSON object.
 
+`--write=DATA` writes the set of the first size for the program itself: `--dataset=generated --data_path=DATA`.
 `--learned` adds the learned judge: `held_in` makes trees, candidates and features of splits from which pairs were held
 in, `features` those of all candidates, `fit` the boosted models, `probabilities` is what they say of all candidates.
 """
@@ -177,6 +178,17 @@ def measure(n_items: int, topk: int, learned: bool) -> dict[str, Any]:
     return {**size, "squares": int((history**2).sum()), "parts": measured}
 
 
+def write_set(n_items: int, folder: Path) -> Path:
+    """Write the generated set of a size as an atomic file, folder/generated/generated.inter, its lines in any order."""
+    pairs = generated_view(n_items).matrix.tocoo()
+    order = np.random.default_rng(1).permutation(pairs.nnz)
+    path = folder / "generated" / "generated.inter"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = np.stack([pairs.row, pairs.col], axis=1)[order]
+    np.savetxt(path, columns, "u%d\ti%d", header="user_id:token\titem_id:token", comments="")
+    return path
+
+
 def forget_peak() -> None:
     """Let the peak of this process's memory start anew (Linux)."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
@@ -210,10 +222,14 @@ def main() -> None:
     parser.add_argument("--topk", type=int, default=20, help="candidates of a user")
     parser.add_argument("--learned", action="store_true", help="the learned judge too")
     parser.add_argument("--minutes", type=float, default=20, help="a size that takes longer is ended and left out")
+    parser.add_argument("--write", type=Path, help="write the set of the first size to this folder, and do no more")
     parser.add_argument("--alone", type=int, help=argparse.SUPPRESS)  # the child process of one size
     options = parser.parse_args()
     if options.alone:
         print(json.dumps(measure(options.alone, options.topk, options.learned)))
+        return
+    if options.write:
+        print(write_set(int(options.items.split(",")[0]), options.write))
         return
     sizes, failed = [], {}
     for n_items in map(int, options.items.split(",")):
