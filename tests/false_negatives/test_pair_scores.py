@@ -37,6 +37,10 @@ def test_every_source_scores_a_pair_as_it_scores_the_row(view, name):
     assert np.isinf(rows).any() == bool(options)
     expected = np.where(np.isfinite(rows), rows, 0)[users, items]
     np.testing.assert_allclose(scores, expected, rtol=1e-5 if name == "LowPass" else 0, atol=1e-6)
+    if options:  # what a block takes is known before it is made
+        entries = np.diff(fitted.score_sparse(np.arange(view.n_users + 1)).indptr)
+        assert (fitted.row_cells >= entries).all()
+        assert (fitted.row_cells <= view.n_items + 1).all()
     assert np.unique(scores).size > 3
 
 

@@ -113,6 +113,16 @@ def test_scores_are_those_of_a_plain_loop(
     assert torch.allclose(sampler.score(seen), torch.tensor(plain_scores(sampler, seen, share)), atol=1e-5)
 
 
+def test_half_precision_rounds_the_gates_alone() -> None:
+    sampler = made(dens_warmup=0)
+    seen = batch(rows=7, layers=small_layers(7))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        halved = sampler.score(seen)
+    assert halved.dtype == torch.float32
+    exact = sampler.score(seen)
+    assert 0 < (halved - exact).abs().max() < 0.01
+
+
 @pytest.mark.parametrize("mean_pooled", [True, False])
 def test_the_loss_and_its_gradients_are_those_of_a_plain_loop(mean_pooled: bool) -> None:
     sampler = made(dens_gamma=0.7)

@@ -203,6 +203,10 @@ def test_scores_of_items_and_their_gradients_are_those_of_their_layers(pooled: b
         gradients.append((scores.detach(), *(layer.grad for layer in layers)))
     for ours, plain in zip(*gradients, strict=True):
         torch.testing.assert_close(ours, plain)
+    with torch.autocast("cpu", dtype=torch.bfloat16):  # the loss compares them with the positive's
+        scores = tables(pooled)[0].batch(users).item_scores(ids)
+    assert scores.dtype == torch.float32
+    torch.testing.assert_close(scores.detach(), gradients[0][0])
 
 
 class Keeping(nn.Module):

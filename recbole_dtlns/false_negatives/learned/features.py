@@ -72,8 +72,8 @@ def pair_features(
         scorers: names in `SCORERS`.
 
     Returns:
-        float32 [n, F]. Time: that of fitting the scorers, of scoring all items of all users in blocks, and of
-        comparing each candidate with its user's history; memory O(n F) and a bounded block.
+        float32 [n, F]. Time: that of fitting the scorers, of scoring the candidates (`score_pairs`), and of comparing
+        each candidate with its user's history; memory O(n F) and a bounded block.
     """
     with threadpool_limits(1, "blas"):  # several threads give other last digits, and with them another judge
         columns = _columns(view, codes, candidates, scorers)

@@ -62,7 +62,7 @@ def affordable_scorers(
     for name, make in SCORERS.items():
         needed = max(_memory_gb(make(), view) for view in views)
         if needed > memory_gb:
-            left_out[name] = f"needs {needed:.1f} GB, candidate_memory_gb={memory_gb:g} allows less"
+            left_out[name] = f"needs {needed:.2g} GB, candidate_memory_gb={memory_gb:g} allows less"
     work = max(UserKNN.work(view) for view in views)
     if work > _MOST_WORK:
         left_out["UserKNN"] = f"needs {work:.1g} products, more than {_MOST_WORK:.1g}"

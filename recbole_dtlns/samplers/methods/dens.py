@@ -57,7 +57,7 @@ class DENS(BaseSampler):
     layers for concatenated ones. The gates, by which candidates are picked, learn from this term alone. With several
     negatives a positive the authors add them up within sp; here each is a row of its own, and the mean is over rows.
 
-    O(RNHC + min(I, RN) HC^2), in blocks of rows; state: the gates.
+    O(RNHC + min(I, RN) HC^2), in blocks of rows beside one table of all items; state: the gates.
     """
 
     needs_layers = needs_equal_layers = True
@@ -87,7 +87,7 @@ class DENS(BaseSampler):
             negatives = split_layers(layers, layers.rows(batch.candidates[rows]))
             gate = gated(batch.candidates[rows], negatives).add_(own[rows].unsqueeze(1)).sigmoid_()
             products = negatives.mul_(users[rows].unsqueeze(1))
-            scores.append(irrelevance * products.sum(-1) - gate.mul_(products).sum(-1))
+            scores.append(irrelevance * products.sum(-1) - (gate * products).sum(-1))
         return torch.cat(scores)
 
     def choose(self, batch: Batch, picked: Tensor, scores: Tensor) -> Choice:
