@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from recbole_dtlns.config.config_files import raw_value
+from recbole_dtlns.config.config_files import names_of_files, python_keys, raw_value
 from recbole_dtlns.config.plugins import load_named
 from recbole_dtlns.config.processes import processes_of
 from recbole_dtlns.config.run_config import Config
@@ -52,6 +52,10 @@ class Inputs:
     config_file_list: Sequence[str] | None = None
     config_dict: Mapping[str, Any] | None = None
     command_line: Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        self.config_file_list = names_of_files(self.config_file_list)
+        self.config_dict = python_keys(self.config_dict)
 
     def config(self) -> Config:
         """Read the plugins, then every key."""

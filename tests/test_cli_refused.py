@@ -94,6 +94,10 @@ def test_verdicts_of_another_split_are_refused_unless_allowed(toy: Path, capsys:
 
 def test_a_run_whose_data_changed_is_not_loaded(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train() == 0
+    with pytest.MonkeyPatch.context() as elsewhere:
+        elsewhere.chdir(toy / "data")
+        assert main(["recommend", "../run"]) == 2
+        assert "../run was trained on data in data, and seen from here" in capsys.readouterr().err
     parts = toy_split()
     swapped = {name: [(f"u{59 - int(user[1:])}", item) for user, item in pairs] for name, pairs in parts.items()}
     write_pairs(toy / "data" / "toy", swapped)

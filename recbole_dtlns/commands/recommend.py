@@ -13,6 +13,7 @@ from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import naming, write_atomically
 from recbole_dtlns.files.partial import clear_partials
 
+_HEADER = "user\titem\trank\tscore\n"
 _KNOWN = {"topk", "users", "output", *LOADING}
 
 
@@ -62,7 +63,7 @@ def _lines(folder: Path, topk: int, users: list[str] | None, options: Mapping[st
     seen = seen_pairs([run.split.real_train, run.split.valid])
     rows = recommend(run.prepared.model, seen, run.split.dataset, topk, users)
     first = next(rows, None)  # all that can be wrong with the input is found here
-    yield "user\titem\trank\tscore\n"
+    yield _HEADER
     for user, item, rank, score in rows if first is None else itertools.chain([first], rows):
         yield f"{user}\t{item}\t{rank}\t{score:.6g}\n"
 
@@ -71,7 +72,7 @@ def _target(output: str | None) -> Path | None:
     """The file to write, with links followed; None: standard output.
 
     Raises:
-        UserError: it is a folder, or its folder is not there.
+        UserError: it is a folder, its folder is not there, or it is a file that holds something else than lists.
     """
     if output is None:
         return None
@@ -80,4 +81,11 @@ def _target(output: str | None) -> Path | None:
         raise UserError(f"--output={output} is a folder. Give the name of a file in it.")
     if not path.parent.is_dir():
         raise UserError(f"--output={output} cannot be written: there is no folder {path.parent}. Make it first.")
+    if path.is_file() and path.stat().st_size:  # a run's own files, or data
+        with path.open("rb") as file:
+            if not file.readline().startswith(_HEADER.encode()):
+                raise UserError(
+                    f"--output={output} is there already and holds no lists of recommend, which begin with "
+                    f"{_HEADER.split()}. Choose another name, or delete the file."
+                )
     return path

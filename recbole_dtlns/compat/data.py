@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from recbole_dtlns.compat.wrapping import wrap_once
+
+logger = logging.getLogger(__name__)
 
 
 def apply_data() -> None:
@@ -19,19 +22,26 @@ def apply_data() -> None:
 
 
 def _fix_dataset() -> None:
-    """Three faults of `Dataset`.
+    """Five faults of `Dataset`.
 
     `_load_feat` lets pandas misread malformed files without a word: see `data/atomic_check.py`. Goes when it checks.
 
     `_fill_nan` fills a copy: silent under the copy-on-write of pandas >= 3, a warning before. Goes when it assigns.
     `_download` ends in `torch.distributed.barrier()` without a process group, so a first download always raises.
     Goes when RecBole guards the call.
+    `_filter_inter_by_user_or_item` and `_filter_link` leave out interactions without a word. Goes when they count them.
     """
-    from recbole.data.dataset import Dataset
+    from recbole.data.dataset import Dataset, KnowledgeBasedDataset
 
     Dataset._fill_nan = _fill_nan
     wrap_once(Dataset, "_load_feat", _with_a_check)
     wrap_once(Dataset, "_download", _without_barrier)
+    without_row = (
+        "the .user or .item file has no row for their user or item. filter_inter_by_user_or_item=false keeps them."
+    )
+    wrap_once(Dataset, "_filter_inter_by_user_or_item", _with_a_count(without_row))
+    without_link = "the .link file has no row for their item, or the .kg file none for its entity."
+    wrap_once(KnowledgeBasedDataset, "_filter_link", _with_a_count(without_link))
 
 
 def _fill_nan(self: Any) -> None:
@@ -59,6 +69,23 @@ def _with_a_check(stock: Callable[..., Any]) -> Callable[..., Any]:
         return load_checked(stock, self, Path(filepath), source)
 
     return fixed
+
+
+def _with_a_count(reason: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A filter that says how many interactions it leaves out, and why."""
+
+    def wrapped(stock: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(stock)
+        def fixed(self: Any) -> None:
+            before = len(self.inter_feat)
+            stock(self)
+            if len(self.inter_feat) < before:
+                left_out = before - len(self.inter_feat)
+                logger.warning("%d of %d interactions are left out: %s", left_out, before, reason)
+
+        return fixed
+
+    return wrapped
 
 
 def _no_barrier(*arguments: Any, **options: Any) -> None:

@@ -31,6 +31,40 @@ def literal(value: Any) -> Any:
         return value
 
 
+def names_of_files(files: Any) -> list[str] | None:
+    """A list of configuration files as Python gives it, with paths as text.
+
+    Raises:
+        UserError: it is one name, which would be read letter by letter.
+    """
+    if files is None:
+        return None
+    if isinstance(files, (str, Path)):
+        raise UserError(f"config_file_list={str(files)!r}: expected a list of files, such as [{str(files)!r}].")
+    return [str(name) for name in files]
+
+
+def python_keys(keys: Any) -> dict[str, Any] | None:
+    """Keys as Python gives them, with the values that a YAML file would hold: numpy's numbers become Python's.
+
+    Raises:
+        UserError: it is no mapping with text keys.
+    """
+    if keys is None:
+        return None
+    if not isinstance(keys, Mapping) or not all(isinstance(key, str) for key in keys):
+        raise UserError(f"config_dict={keys!r}: expected a mapping of keys to values, such as {{'epochs': 5}}.")
+    return {key: _yaml_value(value) for key, value in keys.items()}
+
+
+def _yaml_value(value: Any) -> Any:
+    if type(value).__module__ == "numpy":  # numbers and arrays; HyperOpt draws such
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if type(value) is tuple else value
+
+
 def raw_value(key: str, *sources: Any) -> Any:
     """The first value of a key in command line, dict and files (a list of names), before anything is checked."""
     for source in sources:

@@ -19,6 +19,7 @@ from recbole_dtlns.config.model_kinds import (
 from recbole_dtlns.config.positives_loss import default_judge, positives_loss
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.config.stock_keys import refuse_pairs_without_negatives
+from recbole_dtlns.config.unread_keys import unread_keys
 from recbole_dtlns.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -76,12 +77,14 @@ def make_method(settings: Settings, config: Any, user_set_stock: bool) -> RunMet
     """
     method = _method_without_loss(settings, config, user_set_stock)
     if config["model"] == JUDGED_ORDER:
-        return replace(method, ranks_lists=True)
+        ranked = replace(method, ranks_lists=True)
+        return replace(ranked, notes=(*ranked.notes, *unread_keys(settings, ranked)))
     loss = positives_loss(settings, config, method.judge, method.effective, method.base is not None)
     notes = method.notes
     if method.judge == "none" and settings.positives_loss == "list":
         notes += ("positives_loss=list changes nothing here: no judge is named, so there are no lists.",)
-    return replace(method, positives_loss=loss, notes=notes)
+    method = replace(method, positives_loss=loss)
+    return replace(method, notes=(*notes, *unread_keys(settings, method)))
 
 
 def _method_without_loss(settings: Settings, config: Any, user_set_stock: bool) -> RunMethod:

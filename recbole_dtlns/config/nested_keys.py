@@ -156,8 +156,8 @@ def _check_metrics(key: str, value: Any) -> None:
     for name in [value] if isinstance(value, str) else value if isinstance(value, list) else [None]:
         if not isinstance(name, str) or name.lower() not in metric_types:
             raise UserError(
-                f"metrics={value!r}: RecBole has no metric {name!r}{nearest(str(name).lower(), metric_types)} "
-                f"Known: {', '.join(sorted(metric_types))}."
+                f"metrics={value!r}: RecBole has no metric {name!r}{nearest(str(name).lower(), metric_types) or '.'} "
+                f"Expected one name or a list such as ['Recall', 'NDCG']. Known: {', '.join(sorted(metric_types))}."
             )
 
 

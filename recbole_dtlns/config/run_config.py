@@ -21,7 +21,13 @@ from recbole_dtlns.config.permissions import PERMISSIONS, refuse_in_files
 from recbole_dtlns.config.reading_keys import reading_keys
 from recbole_dtlns.config.settings import Settings, our_keys
 from recbole_dtlns.config.stock_faults import missing_package, raised_by_us
-from recbole_dtlns.config.stock_keys import all_by_value, also_read, check_stock_values, fitting_valid_metric
+from recbole_dtlns.config.stock_keys import (
+    all_by_value,
+    also_read,
+    check_stock_values,
+    fitting_valid_metric,
+    tell_unread_of_parts,
+)
 from recbole_dtlns.config.stock_kinds import check_stock_kinds
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.shipped import PROPERTIES
@@ -38,7 +44,7 @@ _DERIVED = frozenset(
     }
 )
 # "search" holds the ranges of properties/sampler/*.yaml; a run does not read it.
-_ENTRY_KEYS = frozenset({"model", "dataset", "config_files", "search", "neg_sampling", "training_neg_sample_num"})
+_ENTRY_KEYS = frozenset({"model", "dataset", "search", "neg_sampling", "training_neg_sample_num"})
 
 
 class Config(StockConfig):
@@ -178,6 +184,8 @@ class Config(StockConfig):
         self._reading_keys = {key: value for key, value in reading_keys(self.location).items() if key not in given}
         self.final_config_dict.update(self._reading_keys)
         check_nested_keys(given, self.location.presplit)
+        if self.location.presplit:
+            tell_unread_of_parts(given, self.internal_config_dict)
         super()._set_default_parameters()
         if "show_progress" not in self.external_config_dict and not sys.stderr.isatty():
             self.final_config_dict["show_progress"] = False  # a bar in a log file is noise

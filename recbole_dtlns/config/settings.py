@@ -188,6 +188,11 @@ def table_lines() -> list[tuple[str, Any, str]]:
     return [(name, entry.default, entry.metadata["meaning"]) for name, entry in _TABLE.items()]
 
 
+def table_start_values() -> dict[str, Any]:
+    """The start value of each key of the table, by name."""
+    return {name: entry.default for name, entry in _TABLE.items()}
+
+
 def keys_of_parts() -> dict[str, Key]:
     """The keys that samplers, judges and candidate sources declare, those of plugins too, by name."""
     return declared_keys("judges", "other judges", "candidate sources", "other candidate sources", "samplers")

@@ -39,6 +39,7 @@ _UNPICKLED = {
     "dataset_save_path": "data sets are read from their files, and never unpickled",
     "dataloaders_save_path": "loaders are made in every run, and never unpickled",
 }
+_OF_WHOLE_DATA = ("val_interval", "user_inter_num_interval", "item_inter_num_interval", "rm_dup_inter")
 _LARGEST_SEED = 2**32 - 1
 
 
@@ -77,6 +78,24 @@ def refuse_pickles(given: Mapping[str, Any]) -> None:
     for key, why in _UNPICKLED.items():
         if given.get(key) not in (None, ""):
             raise UserError(f"{key}={given[key]!r} is not read here: {why}. Leave it out.")
+
+
+def tell_unread_of_parts(given: Mapping[str, Any], starts: Mapping[str, Any]) -> None:
+    """Warn of keys that filter or split the data, where train, valid and test are files of their own.
+
+    Args:
+        given: what the user set.
+        starts: RecBole's start values; a resolved configuration, given back, holds these too.
+    """
+    unread = [key for key in _OF_WHOLE_DATA if given.get(key) not in (None, "[0,inf)", starts.get(key))]
+    split = (given.get("eval_args") or {}).get("split")
+    if split not in (None, starts["eval_args"]["split"]):
+        unread.append("eval_args.split")
+    if unread:
+        logger.warning(
+            "%s: not read here. Train, valid and test are files of their own, which are neither filtered nor split.",
+            ", ".join(unread),
+        )
 
 
 def all_by_value(metrics: str | Sequence[str]) -> bool:

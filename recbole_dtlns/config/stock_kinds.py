@@ -41,6 +41,7 @@ def check_stock_kinds(values: Mapping[str, Any], given: Mapping[str, Any], start
     """
     for key, value in given.items():
         if value is None:
+            _refuse_none(key, starts.get(key))
             continue
         _refuse_huge(key, value)
         check = _CHECKS.get(key)
@@ -49,6 +50,12 @@ def check_stock_kinds(values: Mapping[str, Any], given: Mapping[str, Any], start
         elif key in starts:
             _check_like(key, value, starts[key])
     _check_fields(values)
+
+
+def _refuse_none(key: str, start: Any) -> None:
+    """Nothing cannot stand for a number, for a list that is not empty, or for the metric that training stops by."""
+    if key != "gpu_id" and (key == "valid_metric" or _is_numeric(start) or (isinstance(start, list) and start)):
+        raise UserError(f"{key}=None: expected a value such as {start}. Leave the key out to have that one.")
 
 
 def _check_fields(values: Mapping[str, Any]) -> None:
@@ -101,7 +108,7 @@ def _clip(key: str, value: Any) -> None:
 
 
 def _topk(key: str, value: Any) -> None:
-    listed = value if isinstance(value, (list, tuple)) else [value]
+    listed = value if isinstance(value, list) else [value]  # RecBole takes no tuple
     if not listed or not all(is_whole(k) and 1 <= k <= LARGEST for k in listed):
         raise UserError(f"{key}={value!r}: expected one or more whole numbers from 1, such as [10, 20].")
 
@@ -158,7 +165,7 @@ def _check_like(key: str, value: Any, start: Any) -> None:
     if isinstance(start, bool):
         if key != "std":
             _flag(key, value)
-    elif is_number(start) or (isinstance(start, str) and _spelled_number(start)):
+    elif _is_numeric(start):
         number = float(value) if isinstance(value, str) and _spelled_number(value) else value
         counts = is_whole(start) and start >= 1 and _COUNTS.search(key)
         if counts and not (is_whole(number) and 0 <= number <= LARGEST):
@@ -188,6 +195,10 @@ def _refuse_huge(key: str, value: Any, depth: int = 0) -> None:
         raise UserError(f"{key}={_short(value)}: this number is too large. Give one below 2**63.")
     for entry in inner:
         _refuse_huge(key, entry, depth + 1)
+
+
+def _is_numeric(start: Any) -> bool:
+    return is_number(start) or (isinstance(start, str) and _spelled_number(start))
 
 
 def _spelled_number(text: str) -> bool:

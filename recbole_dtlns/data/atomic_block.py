@@ -10,11 +10,12 @@ import numpy as np
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.text_lines import quote_line
 
+_ENCODING_CURE = "Save the file as UTF-8, or set the key encoding to what it is saved in."
 _SPACE = np.isin(np.arange(256), list(b" \t\n\v\f"))
 
 
-def refuse_bytes(path: Path, piece: bytes, first_line: int) -> None:
-    """Raise UserError for a block that is no UTF-8 text."""
+def refuse_bytes(path: Path, piece: bytes, first_line: int, cure: str = _ENCODING_CURE) -> None:
+    """Raise UserError, which ends in `cure`, for a block that is no UTF-8 text."""
     position = piece.find(b"\0")
     try:
         piece.decode("utf-8")
@@ -23,10 +24,7 @@ def refuse_bytes(path: Path, piece: bytes, first_line: int) -> None:
     if position >= 0:
         row = piece.count(b"\n", 0, position)
         line = piece.split(b"\n")[row].decode("utf-8", errors="replace")
-        raise UserError(
-            f"{quote_line(path, first_line + row, line)} is no UTF-8 text. Save the file as UTF-8, or set the key "
-            "encoding to what it is saved in."
-        )
+        raise UserError(f"{quote_line(path, first_line + row, line)} is no UTF-8 text. {cure}")
 
 
 class AtomicBlock:
@@ -60,12 +58,15 @@ class AtomicBlock:
         """File, number and content of a line, for a message."""
         return quote_line(self.path, self.first_line + row, self.line(row))
 
-    def columns(self, width: int, reason: str) -> tuple[np.ndarray, list[list[bytes]]]:
+    def columns(
+        self, width: int, reason: str, separator_key: str = "field_separator"
+    ) -> tuple[np.ndarray, list[list[bytes]]]:
         """Cut the block into columns. O(bytes).
 
         Args:
             width: number of columns that every line must have.
             reason: why, for the message.
+            separator_key: what names the separator, for the message.
 
         Returns:
             The line, counted from 0, of each place in a column, int64 [n]; and `width` columns of n values. Lines with
@@ -80,7 +81,9 @@ class AtomicBlock:
         wrong += np.flatnonzero(plain & (self.fields != width))[:1].tolist()
         if wrong:
             first = min(wrong)
-            raise self._wrong_width(first, len(quoted.get(first, ())) or int(self.fields[first]), width, reason)
+            raise self._wrong_width(
+                first, len(quoted.get(first, ())) or int(self.fields[first]), width, reason, separator_key
+            )
         rows = np.concatenate([np.flatnonzero(plain), np.array(list(quoted), dtype=np.int64)])
         values = self._only(plain).replace(self.separator, b"\n").split(b"\n")[:-1]
         extra = list(quoted.values())
@@ -93,12 +96,12 @@ class AtomicBlock:
         text = np.frombuffer(self.piece, dtype=np.uint8)
         return text[np.repeat(kept, self.ends - self.starts + 1)].tobytes()
 
-    def _wrong_width(self, row: int, count: int, width: int, reason: str) -> UserError:
+    def _wrong_width(self, row: int, count: int, width: int, reason: str, separator_key: str) -> UserError:
         trailing = count == width + 1 and self.line(row).encode().endswith(self.separator)
         cure = (
             "Delete the separator at the end of the lines."
             if trailing
-            else "Correct the line, or name the separator (field_separator) if it is another character."
+            else f"Correct the line, or name the separator ({separator_key}) if it is another character."
         )
         return UserError(f"{self.quote(row)} has {count} field{'s' * (count != 1)}; expected {width}, {reason}. {cure}")
 

@@ -28,12 +28,14 @@ class Wanted:
     Attributes:
         loaded: names of the fields that RecBole loads; None = all.
         ids: fields of users and items, whose tokens must not be missing.
+        once: the field whose tokens should stand in one row each, in a file of users, items or links.
         empty_ids: rows with nothing as a token are left to RecBole, which drops them and says so.
         bounds: fields, loaded or not, and the value from which on a row of theirs is a positive one.
     """
 
     loaded: Collection[str] | None = None
     ids: Collection[str] = ()
+    once: str | None = None
     empty_ids: bool = False
     bounds: Mapping[str, float] = field(default_factory=dict)
 
@@ -49,12 +51,16 @@ class AtomicContents:
     Attributes:
         header: its fields.
         rows: number of lines with content, the header not counted.
+        tokens: tokens of `Wanted.once` so far.
+        repeated: rows whose token of `Wanted.once` stands in an earlier row.
         missing: loaded fields of numbers, and how many values each lacks.
         below: fields of `Wanted.bounds`, and how many rows are below the bound.
     """
 
     header: AtomicHeader
     rows: int = 0
+    tokens: set[bytes] = field(default_factory=set)
+    repeated: int = 0
     missing: dict[str, int] = field(default_factory=dict)
     below: dict[str, int] = field(default_factory=dict)
 
@@ -84,6 +90,11 @@ def check_atomic(
         raise UserError(f"{path} is empty. Expected a header of `name:type` fields and a line for each row.")
     if contents.rows == 0:
         raise UserError(f"{path} has a header but no rows. Add rows, or leave the file out.")
+    if contents.repeated:
+        logger.warning(
+            "%s: %d of %d rows repeat the %s of an earlier row; RecBole keeps one row of each.",
+            *(path, contents.repeated, contents.rows, wanted.once),
+        )
     for name, count in contents.missing.items():
         if count:
             logger.warning(
@@ -112,7 +123,12 @@ def _check_column(
     wanted: Wanted,
 ) -> None:
     if name in wanted.ids:
-        check_ids(column, quote, name, wanted.empty_ids)
+        check_ids(column, quote, name, f"{name}:{kind}", wanted.empty_ids)
+        if name == wanted.once:
+            present = [token for token in column if token]
+            before = len(contents.tokens)
+            contents.tokens.update(present)
+            contents.repeated += len(present) - (len(contents.tokens) - before)
     elif kind == "float" and wanted.loads(name):
         contents.missing[name] = contents.missing.get(name, 0) + check_numbers(column, quote, name)
     elif kind == "float_seq" and wanted.loads(name):

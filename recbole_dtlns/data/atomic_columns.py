@@ -17,15 +17,30 @@ MISSING = frozenset(
     }
 )
 _MISSING = frozenset(word.encode() for word in MISSING)
+_NUMBER_CURE = (
+    ", as the header says with float. Correct the line, change the type to token, or leave the column out of load_col."
+)
 Quote = Callable[[int], str]  # place in a column -> file, line number and content, for a message
 
 
-def check_ids(column: list[bytes], quote: Quote, name: str, empty: bool) -> None:
-    """Check tokens of users or items [n]; with `empty` nothing at all may stand for a token. O(n).
+def check_ids(column: list[bytes], quote: Quote, name: str, head: str | None, empty: bool) -> None:
+    """Check tokens of users or items [n]. O(n).
+
+    Args:
+        column: the tokens.
+        quote: a line of the file, by its place in the column.
+        name: the field's name, for messages.
+        head: what the header has in this column, which is no token; None: there is no header.
+        empty: nothing at all may stand for a token.
 
     Raises:
-        UserError: pandas reads a token as missing, or RecBole as padding.
+        UserError: pandas reads a token as missing, or RecBole as padding, or it is the field of the header, as in
+            files that were put together.
     """
+    if head is not None and head.encode() in column:
+        raise UserError(
+            f"{quote(column.index(head.encode()))} is the header once more; expected a row. Delete the line."
+        )
     refused = {PAD.encode(), *_MISSING} - ({b""} if empty else set())
     if refused.isdisjoint(column):
         return
@@ -38,17 +53,17 @@ def check_ids(column: list[bytes], quote: Quote, name: str, empty: bool) -> None
     )
 
 
-def check_numbers(column: list[bytes], quote: Quote, name: str) -> int:
+def check_numbers(column: list[bytes], quote: Quote, name: str, cure: str = _NUMBER_CURE) -> int:
     """Check a column of numbers [n]; returns how many are missing. O(n).
 
     Raises:
-        UserError: a value is no finite number.
+        UserError: a value is no finite number; the message ends in `cure`.
     """
     numbers = _present(column)
     if _all_numbers(numbers):
         return len(column) - len(numbers)
     bad = next(place for place, value in enumerate(column) if value not in _MISSING and not _all_numbers([value]))
-    raise _no_number(column[bad], quote(bad), name, "a finite number")
+    raise _no_number(column[bad], quote(bad), name, "a finite number", cure)
 
 
 def check_sequences(column: list[bytes], quote: Quote, name: str, separator: bytes) -> None:
@@ -65,7 +80,7 @@ def check_sequences(column: list[bytes], quote: Quote, name: str, separator: byt
         for place, value in enumerate(column)
         if value not in _MISSING and not _all_numbers(_values(value, separator))
     )
-    raise _no_number(column[bad], quote(bad), name, "finite numbers")
+    raise _no_number(column[bad], quote(bad), name, "finite numbers", _NUMBER_CURE)
 
 
 def count_below(column: list[bytes], bound: float) -> int:
@@ -93,8 +108,5 @@ def _all_numbers(values: list[bytes]) -> bool:
         return False
 
 
-def _no_number(value: bytes, where: str, name: str, expected: str) -> UserError:
-    return UserError(
-        f"{where} has {value[:40].decode(errors='replace')!r} as {name}; expected {expected}, as the header says with "
-        "float. Correct the line, change the type to token, or leave the column out of load_col."
-    )
+def _no_number(value: bytes, where: str, name: str, expected: str, cure: str) -> UserError:
+    return UserError(f"{where} has {value[:40].decode(errors='replace')!r} as {name}; expected {expected}{cure}")

@@ -13,6 +13,7 @@ from recbole.utils import ModelType
 from recbole_dtlns.data.atomic_check import AtomicContents, Wanted, check_atomic
 from recbole_dtlns.data.atomic_header import AtomicFormat, AtomicHeader
 from recbole_dtlns.data.labels import positive_from
+from recbole_dtlns.data.time_order import warn_of_lost_order
 from recbole_dtlns.errors import UserError
 
 # What a file must have, by its ending: the keys that name the fields.
@@ -54,6 +55,8 @@ def load_checked(stock: Callable[..., Any], dataset: Any, path: Path, source: An
             f"{path} has {contents.rows} rows and RecBole reads {len(frame)} of them. Expected one row a line: look "
             "for quotation marks and odd characters, or send the file with a report of this fault."
         )
+    if ending == "inter" and frame is not None and _is_ordered(dataset.config):
+        warn_of_lost_order(path, frame, dataset.config["USER_ID_FIELD"], dataset.config["TIME_FIELD"])
     return frame
 
 
@@ -67,10 +70,23 @@ def check_file(config: Any, path: Path, ending: str) -> AtomicContents:
     ids = {config[key] for key in _REQUIRED.get(ending, ()) if config[key]}
     presplit = config["benchmark_filename"] is not None
     empty_ids = not presplit and ending in {"inter", "user", "item"}
-    wanted = Wanted(loaded, ids, empty_ids, positive_from(config) if ending == "inter" else {})
+    once = config[_REQUIRED[ending][0]] if ending in {"user", "item", "link"} else None
+    wanted = Wanted(loaded, ids, once, empty_ids, positive_from(config) if ending == "inter" else {})
     contents = check_atomic(path, atomic_format(config), wanted)
     _check_fields(config, contents.header, ending, loaded)
     return contents
+
+
+def refuse_missing_features(config: Any, folder: Path, name: str) -> None:
+    """Raise UserError if the user's `load_col` names fields of a `.user` or `.item` file that a folder lacks."""
+    given = getattr(config, "external_config_dict", {}).get("load_col") or {}
+    for ending in ("user", "item"):
+        path = folder / f"{name}.{ending}"
+        if given.get(ending) and folder.is_dir() and not path.is_file():
+            raise UserError(
+                f"load_col names {given[ending]} under {ending}, but there is no file {path}. Add the file, or take "
+                f"{ending} out of load_col."
+            )
 
 
 def files_to_read(config: Any, folder: Path, name: str) -> list[tuple[Path, str]]:
@@ -129,9 +145,9 @@ def _check_fields(config: Any, header: AtomicHeader, ending: str, loaded: list[s
 
 def _check_time(config: Any, header: AtomicHeader, loaded: list[str] | None, unloaded: set[str]) -> None:
     """Raise UserError if interactions are put in the order of their times, and these are not loaded."""
-    sequential = config["MODEL_TYPE"] == ModelType.SEQUENTIAL
-    if config["benchmark_filename"] is not None or not (sequential or config["eval_args"]["order"] == "TO"):
+    if not _is_ordered(config):
         return
+    sequential = config["MODEL_TYPE"] == ModelType.SEQUENTIAL
     name = config["TIME_FIELD"]
     why = f"{config['model']} reads sequences" if sequential else "eval_args.order is TO"
     if name not in header.types:
@@ -140,11 +156,23 @@ def _check_time(config: Any, header: AtomicHeader, loaded: list[str] | None, unl
             "Set TIME_FIELD to the field that holds the time"
             f"{', or choose a model that needs none' if sequential else ', or order: RO'}.",
         )
+    if header.types[name] != "float":
+        raise header.error(
+            f"has {name} (TIME_FIELD) as {header.types[name]}, but {why}, and RecBole keeps tokens in the "
+            f"order of the file. Expected {name}:float.",
+            "Write the times as numbers, such as seconds since 1970.",
+        )
     if (loaded is not None and name not in loaded) or name in unloaded:
         raise UserError(
             f"load_col leaves out {name} (TIME_FIELD) of {header.path}, but {why}. Name it in load_col, for example "
             f"--load_col=\"{{'inter': ['{config['USER_ID_FIELD']}', '{config['ITEM_ID_FIELD']}', '{name}']}}\"."
         )
+
+
+def _is_ordered(config: Any) -> bool:
+    """Whether RecBole puts interactions in the order of their times."""
+    by_time = config["MODEL_TYPE"] == ModelType.SEQUENTIAL or config["eval_args"]["order"] == "TO"
+    return config["benchmark_filename"] is None and by_time
 
 
 @contextmanager

@@ -13,10 +13,11 @@ from recbole.utils import ModelType, init_seed
 
 from recbole_dtlns.config.reading_keys import ATOMIC_KEYS
 from recbole_dtlns.data.atomic_header import read_header
-from recbole_dtlns.data.atomic_loading import atomic_format, files_to_read
+from recbole_dtlns.data.atomic_loading import atomic_format, files_to_read, refuse_missing_features
 from recbole_dtlns.data.convert import write_atomic
 from recbole_dtlns.data.download import clear_download_errors
 from recbole_dtlns.data.labels import check_labels
+from recbole_dtlns.data.like_tokens import warn_of_like_tokens
 from recbole_dtlns.data.noise import noisy_train
 from recbole_dtlns.data.split_files import PARTS, read_split, read_train, refuse_overlap
 from recbole_dtlns.data.statistics import SplitStatistics, split_hash, split_statistics
@@ -103,7 +104,11 @@ def _create(config: Any, cache_dir: Path) -> Any:
                 f"{config['model']} reads sequences, and the text files of {config.location.folder} hold no order. "
                 "Give atomic files with a time column (user_id:token, item_id:token, timestamp:float) and load_col."
             )
+        if "load_col" in config.external_config_dict:
+            logger.warning("load_col is not read here: text files hold users and items alone.")
         _use_atomic_copy(config, cache_dir)
+    else:
+        refuse_missing_features(config, config.location.folder, config.location.name)
     config["dataset"] = config.location.name
     init_seed(config.split_seed, config["reproducibility"])
     try:
@@ -119,6 +124,7 @@ def _create(config: Any, cache_dir: Path) -> Any:
             f"{_fields(config)}. Correct the keys or the files."
         ) from error
     check_labels(config, dataset)
+    warn_of_like_tokens(dataset)
     return dataset
 
 

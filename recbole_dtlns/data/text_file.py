@@ -138,7 +138,7 @@ def _refuse_invisible(file: TextFile) -> None:
 
 
 def _refuse_headers_and_reserved(file: TextFile) -> None:
-    """Raise UserError for a header line, for files without a second column and for the padding token."""
+    """Raise UserError for a header line, a separator that is no blank, and the padding token."""
     first = file.words[: min(int(file.counts[0]), 3)].tolist()
     if any(_ATOMIC.fullmatch(word) for word in first):
         raise UserError(
@@ -151,6 +151,12 @@ def _refuse_headers_and_reserved(file: TextFile) -> None:
         raise UserError(
             f"{file.quote(0)} has one column, as every line of the file; expected a user and an item separated by "
             "blanks or a tab."
+        )
+    mark = str(file.users[0])[-1]
+    if mark in ",;:|" and np.char.endswith(file.users, mark).all():
+        raise UserError(
+            f"{file.quote(0)} has {mark!r} behind the user, as every line of the file; expected blanks or a tab alone "
+            f"between user and items. Replace every {mark!r} by a blank."
         )
     reserved = np.flatnonzero(file.words == PAD)
     if len(reserved):

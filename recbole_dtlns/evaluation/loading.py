@@ -80,7 +80,7 @@ def load_run(
         checkpoint = read_state(path, advice="Restore it, or train again.")
         saved = _saved_keys(Path(run_dir), checkpoint)
         load_allowed(saved.get("plugins"), plugins, allow_plugins, str(run_dir))
-        config = _RunConfig(saved, model)
+        config = _config_of(saved, model, run_dir)
         split = build_split(config, cache_folder(config.settings.cache_dir, config.dataset))
         if checkpoint["other_parameter"].get(SPLIT_HASH) != split.split_hash:
             raise UserError(
@@ -110,6 +110,19 @@ def load_data_and_model(run_dir: str | Path, **options: Any) -> tuple[Config, An
     run = load_run(run_dir, **options)
     ready = run.prepared
     return run.config, ready.model, run.split.dataset, ready.train_data, ready.valid_data, ready.test_data
+
+
+def _config_of(saved: Mapping[str, Any], model: Any, run_dir: str | Path) -> Config:
+    try:
+        return _RunConfig(saved, model)
+    except UserError as error:
+        data_path = saved.get("data_path")
+        if isinstance(data_path, str) and not Path(data_path).is_dir():
+            raise UserError(
+                f"{run_dir} was trained on data in {data_path}, and seen from here ({Path.cwd()}) there is no such "
+                "folder. Start the command where the run was started, or put the data there."
+            ) from error
+        raise
 
 
 def _saved_keys(run_dir: Path, checkpoint: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from recbole_dtlns.config.judge_checks import check_judge
 from recbole_dtlns.config.model_kinds import check_packages
@@ -15,8 +16,27 @@ from recbole_dtlns.false_negatives.identification.text import check_text
 from recbole_dtlns.training.proposals import check_exclude
 from recbole_dtlns.trees.export import check_folder
 
+
+def _check_files(config: Config) -> None:
+    """Raise UserError for a file of verdicts, candidates, codes or vectors that will be read and is not there."""
+    settings, method = config.settings, config.method
+    named = []
+    if method.declared.way == "read":
+        named.append("judge_file")
+    elif method.declared.way != "none" and settings.candidate_source == "file":
+        named.append("candidate_file")
+    if method.needs_trees:
+        named += ["codes_co", "codes_se"]
+        if settings.item_vectors not in {"auto", "svd", "text"} and settings.codes_se is None:
+            named.append("item_vectors")
+    for key in named:
+        if settings[key] is not None and not Path(settings[key]).is_file():
+            raise UserError(f"{key}: there is no file {settings[key]}. Give the path of an existing file.")
+
+
 OFFLINE_CHECKS: tuple[Callable[[Config], None], ...] = (
     lambda config: check_judge(config.settings, config.method),
+    _check_files,
     check_text,
     lambda config: check_folder("export_codes", config.settings.export_codes),
 )

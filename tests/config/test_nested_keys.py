@@ -106,6 +106,18 @@ def test_files_that_are_split_need_no_split():
     check_nested_keys({"eval_args": {"split": None}}, presplit=True)
 
 
+def test_filters_and_splits_of_files_that_are_split_are_said_to_be_unread(toy, caplog):
+    keys = {"val_interval": {"rating": "[3,inf)"}, "item_inter_num_interval": "[5,inf)"}
+    keys["eval_args"] = {"split": {"RS": [5, 3, 2]}}
+    resolved = Inputs("BPR", "toy", None, {"data_path": "data", **keys}).config().resolved()
+    assert "val_interval, item_inter_num_interval, eval_args.split: not read here" in caplog.text
+    caplog.clear()
+    resolved.update(dict.fromkeys(("val_interval", "item_inter_num_interval")))
+    resolved["eval_args"]["split"] = {"RS": [0.8, 0.1, 0.1]}
+    Inputs("BPR", "toy", None, resolved).config()
+    assert "not read here" not in caplog.text
+
+
 @pytest.mark.parametrize(("key", "value", "expected"), BAD[::6])
 def test_the_command_line_a_dict_and_a_file_are_checked(toy, capsys, key, value, expected):
     flags = ["--model=BPR", "--dataset=toy", "--data_path=data", "--run_dir=run"]

@@ -11,6 +11,7 @@ from recbole_dtlns.config.positives_loss import default_judge, list_obstacle
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.judges.not_asked import learned_obstacle
+from recbole_dtlns.training.preflight import OFFLINE_CHECKS, check_before_work
 
 GRAPH = {"inter": ["user_id", "item_id"], "kg": ["head_id", "relation_id", "tail_id"], "link": ["item_id", "entity_id"]}
 SASREC = {"loss_type": "BPR"}
@@ -122,3 +123,37 @@ def test_a_shard_without_a_named_judge_and_learned_from_without_the_learned_judg
 def test_lists_without_a_judge_are_said_to_change_nothing(data: Path) -> None:
     notes = config_of(data, "BPR", {"neg_sampler": "dns", "positives_loss": "list"}).method.notes
     assert any("positives_loss=list changes nothing" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"judge": "file", "judge_file": "none.tsv"},
+        {"judge": "rule", "candidate_source": "file", "candidate_file": "none.tsv"},
+        {"codes_co": "none.txt"},
+        {"item_vectors": "none.npy"},
+    ],
+    ids=lambda keys: next(reversed(keys)),
+)
+def test_a_missing_file_is_told_before_data_and_trees(data: Path, keys: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=f"{next(reversed(keys))}: there is no file none"):
+        check_before_work(config_of(data, "BPR", keys), OFFLINE_CHECKS)
+
+
+def test_keys_that_nothing_reads_are_named(data: Path) -> None:
+    for keys, expected in (
+        ({}, []),
+        ({"neg_sampler": "dns", "positives_per_user": 9}, ["positives_per_user: not read here; for inferred"]),
+        ({"neg_sampler": "dns", "alpha_co": 0.5, "tree_branching": 8}, ["alpha_co: not read", "tree_branching: not"]),
+        ({"judge": "rule", "judge_file": "v.tsv"}, ["judge_file: not read here; for judge=file alone"]),
+        ({"judge": "rule", "list_size": 9}, ["list_size: not read here; for positives_loss=list alone"]),
+        ({"dns_mn_m": 3}, ["dns_mn_m: not read here; for neg_sampler=dns_mn alone"]),
+        ({"neg_sampler": "dns_mn", "dns_mn_m": 3}, []),
+        ({"candidate_memory_gb": 2}, []),  # the learned judge fits every source
+        ({"judge": "rule", "candidate_source": "ItemKNN", "candidate_memory_gb": 2}, ["candidate_memory_gb: not read"]),
+        ({"judge": "learned", "learned_from": "llm", "llm_model": "m"}, []),
+        ({"noise_kind": "false_negatives"}, ["noise_kind: not read here; noise_rate is 0"]),
+    ):
+        notes = [note for note in config_of(data, "BPR", keys).method.notes if "not read here" in note]
+        assert len(notes) == len(expected), keys
+        assert all(note.startswith(start) for note, start in zip(notes, expected, strict=True)), notes

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -13,6 +14,7 @@ from recbole_dtlns.config.declared import declared_keys
 from recbole_dtlns.config.run_config import PROPERTIES, Config
 from recbole_dtlns.config.settings import Settings, meaning, our_keys
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.quick_start import Inputs
 
 # DESIGN's table of start values, as YAML writes them.
 START = """
@@ -213,12 +215,34 @@ def test_the_dict_that_was_given_is_not_changed() -> None:
     assert (config["epochs"], config["neg_candidates"]) == (3, 5)
 
 
+def test_python_gives_numbers_of_numpy_tuples_and_paths(tmp_path: Path) -> None:
+    keys = {"embedding_size": np.int64(8), "topk": (5, 10), "metrics": ("Recall",), "neg_candidates": np.int32(3)}
+    (tmp_path / "a.yaml").write_text("epochs: 2\n")
+    config = Inputs("BPR", "ml-100k", [tmp_path / "a.yaml"], {**keys, "learning_rate": np.float32(0.5)}).config()
+    assert (config["embedding_size"], config["topk"], config["learning_rate"]) == (8, [5, 10], 0.5)
+    assert (config["metrics"], config["neg_candidates"], config["epochs"]) == (["Recall"], 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"config_file_list": "a.yaml"}, r"config_file_list='a.yaml': expected a list of files, such as \['a.yaml'\]"),
+        ({"config_dict": ["epochs"]}, "config_dict=.* expected a mapping"),
+        ({"config_dict": {3: 4}}, "config_dict=.* expected a mapping"),
+    ],
+)
+def test_what_python_gives_is_checked(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        Inputs("BPR", "ml-100k", **given)
+
+
 def test_an_unknown_key_in_a_file_warns(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / "a.yaml").write_text("neg_candidate: 5\n")
+    (tmp_path / "a.yaml").write_text("neg_candidate: 5\nconfig_files: b.yaml\n")
     (tmp_path / "empty.yaml").write_text("")
     Config("BPR", "ml-100k", [str(tmp_path / "a.yaml"), str(tmp_path / "empty.yaml")])
     assert "neg_candidate" in caplog.text
     assert "did you mean neg_candidates" in caplog.text
+    assert "Unknown key 'config_files' in a configuration file; nothing reads it" in caplog.text
 
 
 @pytest.mark.parametrize("text", ["a: [1\n", "- 1\n- 2\n"])

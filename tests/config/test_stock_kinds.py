@@ -18,6 +18,8 @@ from recbole_dtlns.errors import UserError
         ("embedding_size=1000000000000", "expected a whole number from 1 to 65536"),
         ("train_batch_size=99999999999999999999", "too large"),
         ("topk=[10,'20']", "expected one or more whole numbers from 1"),
+        ("topk=5,10", "expected one or more whole numbers from 1"),
+        ("metrics=Recall,NDCG", "a list such as ['Recall', 'NDCG']"),
         ("metrics=[]", "expected one or more metrics"),
         ("gpu_id=abc", "expected the number of a GPU"),
         ("state=FOO", "expected one of DEBUG"),
@@ -45,6 +47,19 @@ def test_a_value_of_another_kind(flag: str, message: str, capsys: pytest.Capture
     lines = capsys.readouterr().err.strip().splitlines()
     assert message in lines[-1]
     assert not any("Traceback" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    "key", ["epochs", "eval_step", "train_batch_size", "embedding_size", "metrics", "topk", "seed"]
+)
+def test_nothing_in_place_of_a_number_or_a_list(key: str) -> None:
+    with pytest.raises(UserError, match=f"^{key}=None: expected a value such as .* Leave the key out"):
+        Config("BPR", "ml-100k", config_dict={key: None})
+
+
+@pytest.mark.parametrize("key", ["clip_grad_norm", "load_col", "val_interval", "benchmark_filename", "threshold"])
+def test_keys_that_may_be_nothing(key: str) -> None:
+    Config("BPR", "ml-100k", config_dict={key: None})
 
 
 @pytest.mark.parametrize(

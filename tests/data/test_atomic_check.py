@@ -75,6 +75,7 @@ BAD = {
     "a name twice": ([HEADER.replace("timestamp", "rating"), *ROWS], "names the field rating twice"),
     "another user field": ([HEADER.replace("user_id", "uid"), *ROWS], r"expected user_id:token \(USER_ID_FIELD\)"),
     "a user of numbers": ([HEADER.replace("user_id:token", "user_id:float"), *ROWS], "user_id .* as float; expected"),
+    "files put together": ([HEADER, *ROWS, HEADER, *ROWS], f"line {len(ROWS) + 2}: .*is the header once more.*Delete"),
     "nothing": (b"", "shop.inter is empty"),
     "a header alone": ([HEADER], "has a header but no rows"),
     "Latin-1": (
@@ -113,7 +114,24 @@ def test_features_are_checked_too(home, capsys, ending):
         assert re.search(f"shop.{ending}, {expected}", capsys.readouterr().err)
 
 
-def test_knowledge_graphs_are_checked_too(tmp_path, monkeypatch, capsys):
+def test_rows_of_features_that_go_are_counted(home, capsys):
+    write(home, [HEADER, *ROWS])
+    keys = "--load_col={'inter': ['user_id', 'item_id'], 'item': ['item_id', 'price']}"
+    assert train(keys) == 2
+    assert "load_col names ['item_id', 'price'] under item, but there is no file data/shop/shop.item" in (
+        capsys.readouterr().err
+    )
+    assert main(["doctor", "--dataset=shop", "--data_path=data", keys]) == 2
+    lines = ["item_id:token\tprice:float", *(f"i{number}\t{number}" for number in range(16)), "i3\t9", "i4\t9"]
+    write(home, lines, "shop.item")
+    assert train(keys) == 0
+    output = capsys.readouterr().err
+    assert "shop.item: 2 of 18 rows repeat the item_id of an earlier row; RecBole keeps one" in output
+    lost = sum("\ti16\t" in row for row in ROWS)
+    assert f"{lost} of {len(ROWS)} interactions are left out" in output
+
+
+def test_knowledge_graphs_are_checked_too(tmp_path, monkeypatch, capsys, caplog):
     from toy import write_timed
 
     monkeypatch.chdir(tmp_path)
@@ -125,6 +143,14 @@ def test_knowledge_graphs_are_checked_too(tmp_path, monkeypatch, capsys):
         assert main(flags) == 2
         assert f"timed.{name}, line 2" in capsys.readouterr().err
         (home / f"timed.{name}").write_text(whole)
+
+    with (home / "timed.link").open("a") as link:
+        link.write("i3\te4\n")
+    assert main(["doctor", *flags]) == 0
+    assert "timed.link: 1 of 31 rows repeat the item_id of an earlier row" in caplog.text
+    (home / "timed.link").write_text("\n".join(whole.splitlines()[:20]) + "\n")
+    assert main(flags) == 0
+    assert "interactions are left out: the .link file has no row for their item" in capsys.readouterr().err
 
 
 def test_split_files_are_checked_each(home, capsys):
@@ -170,6 +196,9 @@ def test_a_load_col_that_no_file_has_is_named(home, capsys):
     assert "leaves out timestamp (TIME_FIELD)" in capsys.readouterr().err
     assert train(time, "--TIME_FIELD=when") == 2
     assert "has no when (TIME_FIELD)" in capsys.readouterr().err
+    write(home, [HEADER.replace("timestamp:float", "timestamp:token"), *ROWS])  # would be in the order of the file
+    assert train(time, "--load_col={'inter': ['user_id', 'item_id', 'timestamp']}") == 2
+    assert "has timestamp (TIME_FIELD) as token" in capsys.readouterr().err
 
 
 def test_what_recbole_says_after_reading_names_the_fields(home, capsys):

@@ -54,6 +54,26 @@ def test_columns_are_left_out_and_put_in(here):
     assert written()[1:] == ["client\tthing", "u1\tx"]
 
 
+def test_a_header_over_numbers_is_no_row(here, caplog):
+    assert convert(["customer,product", "1,20", '"2",30'], "--columns=user,item") == 0
+    assert written()[1:] == ["1\t20", "2\t30"]
+    assert "'customer,product' is taken for a header" in caplog.text
+    assert convert(["customer,product", "1,20"], "--columns=user,item", "--header=false") == 0
+    assert written()[1:] == ["customer\tproduct", "1\t20"]
+
+
+def test_data_of_another_origin_stays(here, capsys):
+    assert convert([",user,item", "0,u1,x"]) == 0  # as pandas writes it
+    assert written()[1:] == ["u1\tx"]
+    assert convert(["user,item", "u2,y"]) == 0
+    Path("data/shop/shop.yaml").unlink()
+    assert convert(["user,item", "u3,z"]) == 2
+    assert "shop.inter is there already" in capsys.readouterr().err
+    assert written()[1:] == ["u2\ty"]
+    assert main(["convert", "none.csv", "data"]) == 2
+    assert "There is no file or folder none.csv" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("lines", "flags", "expected"),
     [
@@ -66,6 +86,15 @@ def test_columns_are_left_out_and_put_in(here):
         ([*ROWS, ",i4,3,3"], [COLUMNS], "line 4: .*'' as user_id"),
         ([*ROWS, "nan,i4,3,3"], [COLUMNS], "line 4: .*'nan' as user_id"),
         ([*ROWS, 'u1,"a\tb",3,3'], [COLUMNS], "line 4: .*a tab"),
+        (["user,item", "u1,i1", "user,item", "u2,i2"], [], "line 3: 'user,item' is the header once more"),
+        (["user,item"], [], "has a header and no rows"),
+        (
+            ["user,item", "u1,i1"],
+            ["--columns=item,user"],
+            "names a column of users that --columns=item,user calls item",
+        ),
+        (["user,item,timestamp", "u1,i1,2020-01-01"], [], "as timestamp; expected a finite number. .*seconds since"),
+        (["user,item", "u1,i1,3"], [], r"expected 2, as the first line has. .*\(--separator\)"),
         (ROWS, [COLUMNS, "--header=maybe"], "expected true or false"),
         (ROWS, [COLUMNS, "--seed=1"], "Usage"),
     ],

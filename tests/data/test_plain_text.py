@@ -83,6 +83,8 @@ def test_repeated_pairs_are_kept_once_and_logged(write, caplog):
         ("\n \t\n", "pairs", ("is empty",)),
         ("\nuser_id:token\titem_id:token\n1\ta\n1\tb\n", "pairs", ("line 2", "NAME.train.inter", "delete the header")),
         ("user_id:token item_id:token rating:float\n1 a 3\n", "lists", ("line 1", "atomic")),
+        ("1, a\n1, b\n", "auto", ("line 1", "'1, a'", "has ',' behind the user", "blank")),
+        ("1: a, b\n2: b, c\n", "lists", ("line 1", "has ':' behind the user")),
         ("User item_id\n1 a\n1 b\n", "auto", ("line 1", "'User item_id'", "header", "Delete")),
         ("1 a\n1 [PAD]\n2 b\n", "auto", ("line 2", "'1 [PAD]'", "padding")),
         (b"1 a\n1 \xff\n", "auto", ("line 2", "UTF-8")),

@@ -62,18 +62,24 @@ def test_lists_are_written_aside_and_wrong_input_leaves_the_old_file(
     trained: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     lists, link = Path("lists.tsv"), Path("link.tsv")
-    lists.write_text("old\n")
+    old = "user\titem\trank\tscore\nold\n"
+    lists.write_text(old)
     link.symlink_to(lists)
     left = Path("lists.tsv.old-machine.1.partial")  # of a process that was killed long ago
     left.touch()
     os.utime(left, (0, 0))
     for words in (["--users=nobody"], ["--topk=0"], ["--topk=²"]):
         assert main(["recommend", "run", f"--output={lists}", *words]) == 2
-        assert lists.read_text() == "old\n"
+        assert lists.read_text() == old
     assert main(["recommend", "run", f"--output={link}", "--topk=3"]) == 0
     assert link.is_symlink()
     assert len(lists.read_text().splitlines()) == 1 + 60 * 3
     assert not left.exists()
+    for name in ("result.json", "checkpoint.pth"):
+        before = Path("run", name).read_bytes()
+        assert main(["recommend", "run", f"--output=run/{name}", "--topk=3"]) == 2
+        assert "is there already and holds no lists" in capfd.readouterr().err
+        assert Path("run", name).read_bytes() == before
 
 
 @pytest.mark.parametrize("room", [3000, 8000])
