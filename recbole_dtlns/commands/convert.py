@@ -21,11 +21,11 @@ def main(arguments: list[str]) -> int:
     while arguments and not arguments[0].startswith("-"):
         folders.append(Path(arguments.pop(0)))
     options = flags(arguments)
+    if folders and not folders[0].exists():
+        raise UserError(f"There is no file or folder {folders[0]}. {_USAGE}")
     keys = _FILE_KEYS if folders and folders[0].is_file() else _FOLDER_KEYS
     if len(folders) != 2 or set(options) - keys:
         raise UserError(_USAGE)
-    if not folders[0].exists():
-        raise UserError(f"There is no file or folder {folders[0]}. {_USAGE}")
     folder = (_from_file if keys is _FILE_KEYS else _from_folder)(folders[0], folders[1], options)
     names = ", ".join(sorted(path.name for path in folder.iterdir()))
     print(f"Wrote to {folder}: {names}. Use it with --data_path={folders[1]} --dataset={folder.name}.")

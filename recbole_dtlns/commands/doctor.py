@@ -147,7 +147,7 @@ def _file_lines(config: Any) -> tuple[list[str], int | None]:
     Raises:
         UserError: files are malformed; the message has a line for each.
     """
-    from recbole_dtlns.data.atomic_loading import check_file, files_to_read, refuse_missing_features
+    from recbole_dtlns.data.atomic_loading import check_file, files_to_read, missing_features
     from recbole_dtlns.data.split_files import read_split
 
     location = config.location
@@ -155,10 +155,9 @@ def _file_lines(config: Any) -> tuple[list[str], int | None]:
         parts = read_split(location.folder, config.settings.text_layout, config.split_seed).parts
         lines = [f"{f'{part}.txt':<14} {len(users):,} pairs" for part, (users, _) in parts.items()]
         return lines, len(parts["train"][0])
-    refuse_missing_features(config, location.folder, location.name)
     rows: int | None = None
     problems: list[str] = []
-    lines = []
+    lines = missing_features(config, location.folder, location.name)
     for path, ending in files_to_read(config, location.folder, location.name):
         try:
             contents = check_file(config, path, ending)

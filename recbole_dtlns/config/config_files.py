@@ -58,11 +58,13 @@ def python_keys(keys: Any) -> dict[str, Any] | None:
 
 
 def _yaml_value(value: Any) -> Any:
+    return [_plain(entry) for entry in value] if type(value) in {list, tuple} else _plain(value)
+
+
+def _plain(value: Any) -> Any:
     if type(value).__module__ == "numpy":  # numbers and arrays; HyperOpt draws such
         return value.tolist()
-    if isinstance(value, Path):
-        return str(value)
-    return list(value) if type(value) is tuple else value
+    return str(value) if isinstance(value, Path) else value
 
 
 def raw_value(key: str, *sources: Any) -> Any:

@@ -54,7 +54,9 @@ def check_stock_kinds(values: Mapping[str, Any], given: Mapping[str, Any], start
 
 def _refuse_none(key: str, start: Any) -> None:
     """Nothing cannot stand for a number, for a list that is not empty, or for the metric that training stops by."""
-    if key != "gpu_id" and (key == "valid_metric" or _is_numeric(start) or (isinstance(start, list) and start)):
+    if key not in {"gpu_id", "loss_decimal_place"} and (
+        key == "valid_metric" or _is_numeric(start) or (isinstance(start, list) and start)
+    ):
         raise UserError(f"{key}=None: expected a value such as {start}. Leave the key out to have that one.")
 
 
@@ -198,7 +200,8 @@ def _refuse_huge(key: str, value: Any, depth: int = 0) -> None:
 
 
 def _is_numeric(start: Any) -> bool:
-    return is_number(start) or (isinstance(start, str) and _spelled_number(start))
+    """Whether a start value is a number, or the text of one; DMF's `01` is a word."""
+    return is_number(start) or (isinstance(start, str) and start != "01" and _spelled_number(start))
 
 
 def _spelled_number(text: str) -> bool:

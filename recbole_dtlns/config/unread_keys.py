@@ -51,8 +51,10 @@ def _of_parts(settings: Settings, method: RunMethod) -> Iterator[str]:
     """Keys that samplers, judges or candidate sources declare, none of which runs."""
     readers = _readers()
     sources = {name.strip() for name in settings.candidate_source.split(",")} if method.judge != "none" else set()
-    if method.declared.way == "fitted":
-        sources |= set(table("candidate sources"))  # its evidence comes from all of them
+    if method.declared.way in {"fitted", "read"} or settings.candidate_source == "file":
+        sources |= set(
+            table("candidate sources")
+        )  # its evidence comes from all of them; the leak check of files compares them with EASE
     running = {
         *(("neg_sampler", name) for name in (method.base, method.sampler) if name is not None),
         *(("judge", name) for name in asked_judges(method.judge, settings.as_dict())),

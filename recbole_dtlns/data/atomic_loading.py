@@ -55,7 +55,8 @@ def load_checked(stock: Callable[..., Any], dataset: Any, path: Path, source: An
             f"{path} has {contents.rows} rows and RecBole reads {len(frame)} of them. Expected one row a line: look "
             "for quotation marks and odd characters, or send the file with a report of this fault."
         )
-    if ending == "inter" and frame is not None and _is_ordered(dataset.config):
+    sorted_before = dataset.config["rm_dup_inter"]  # by RecBole, in 64 bits
+    if ending == "inter" and frame is not None and not sorted_before and _is_ordered(dataset.config):
         warn_of_lost_order(path, frame, dataset.config["USER_ID_FIELD"], dataset.config["TIME_FIELD"])
     return frame
 
@@ -77,16 +78,15 @@ def check_file(config: Any, path: Path, ending: str) -> AtomicContents:
     return contents
 
 
-def refuse_missing_features(config: Any, folder: Path, name: str) -> None:
-    """Raise UserError if the user's `load_col` names fields of a `.user` or `.item` file that a folder lacks."""
+def missing_features(config: Any, folder: Path, name: str) -> list[str]:
+    """A line for each `.user` or `.item` file whose fields the user's `load_col` names and that a folder lacks."""
     given = getattr(config, "external_config_dict", {}).get("load_col") or {}
-    for ending in ("user", "item"):
-        path = folder / f"{name}.{ending}"
-        if given.get(ending) and folder.is_dir() and not path.is_file():
-            raise UserError(
-                f"load_col names {given[ending]} under {ending}, but there is no file {path}. Add the file, or take "
-                f"{ending} out of load_col."
-            )
+    paths = {ending: folder / f"{name}.{ending}" for ending in ("user", "item") if given.get(ending)}
+    return [
+        f"load_col names {given[ending]} under {ending}, but there is no file {path}: RecBole goes without them."
+        for ending, path in paths.items()
+        if folder.is_dir() and not path.is_file()
+    ]
 
 
 def files_to_read(config: Any, folder: Path, name: str) -> list[tuple[Path, str]]:

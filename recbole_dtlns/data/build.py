@@ -13,7 +13,7 @@ from recbole.utils import ModelType, init_seed
 
 from recbole_dtlns.config.reading_keys import ATOMIC_KEYS
 from recbole_dtlns.data.atomic_header import read_header
-from recbole_dtlns.data.atomic_loading import atomic_format, files_to_read, refuse_missing_features
+from recbole_dtlns.data.atomic_loading import atomic_format, files_to_read, missing_features
 from recbole_dtlns.data.convert import write_atomic
 from recbole_dtlns.data.download import clear_download_errors
 from recbole_dtlns.data.labels import check_labels
@@ -108,7 +108,8 @@ def _create(config: Any, cache_dir: Path) -> Any:
             logger.warning("load_col is not read here: text files hold users and items alone.")
         _use_atomic_copy(config, cache_dir)
     else:
-        refuse_missing_features(config, config.location.folder, config.location.name)
+        for line in missing_features(config, config.location.folder, config.location.name):
+            logger.warning(line)
     config["dataset"] = config.location.name
     init_seed(config.split_seed, config["reproducibility"])
     try:

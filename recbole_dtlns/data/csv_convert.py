@@ -46,11 +46,11 @@ load_col:                                       # (dict) The suffix of atomic fi
 
 @dataclass(frozen=True)
 class _Columns:
-    """What is kept of a file: places of its columns, the names of their fields, and their words in its header."""
+    """What is kept of a file: places of its columns, the names of their fields, and their cells in a header."""
 
     places: list[int]
     fields: list[str]
-    heads: list[str | None]
+    heads: list[bytes] | None
     width: int
 
     @property
@@ -168,7 +168,7 @@ def _columns(
             f"--columns={','.join(named)}: expected user and item once each, and names without blanks or punctuation, "
             "such as user,item,rating,timestamp."
         )
-    heads = [cells[place] if with_header else None for place in places]
+    heads = [cells[place].encode() for place in places] if with_header else None
     return _Columns(places, fields, heads, width)
 
 
@@ -185,10 +185,16 @@ def _rows(source: Path, separator: str, kept: _Columns, skip: bool) -> Iterator[
 def _block_rows(block: AtomicBlock, kept: _Columns) -> Iterator[str]:
     rows, values = block.columns(kept.width, "as the first line has", "--separator")
     columns = [[value.strip() for value in values[place]] for place in kept.places]
-    for name, head, column in zip(kept.fields, kept.heads, columns, strict=True):
+    lines = np.array(list(map(b"\t".join, zip(*columns, strict=True))), dtype=object)
+    again = np.flatnonzero(lines == b"\t".join(kept.heads)) if kept.heads is not None else np.zeros(0, dtype=np.int64)
+    if len(again):
+        raise UserError(
+            f"{_Quote(block, rows)(int(again[0]))} is the header once more; expected a row. Delete the line."
+        )
+    for name, column in zip(kept.fields, columns, strict=True):
         quote = _Quote(block, rows)
         if name in {"user_id", "item_id"}:
-            check_ids(column, quote, name, head, empty=False)
+            check_ids(column, quote, name, None, empty=False)
         elif _type(name) == "float":
             check_numbers(column, quote, name, _NUMBER_CURE)
         bad = next((place for place, value in enumerate(column) if b"\t" in value or value[:1] == b'"'), None)
@@ -197,7 +203,6 @@ def _block_rows(block: AtomicBlock, kept: _Columns) -> Iterator[str]:
                 f"{quote(bad)} has {column[bad].decode()!r}, in which RecBole would read a tab or a quotation mark as "
                 "its own. Rename it."
             )
-    lines = np.array(list(map(b"\t".join, zip(*columns, strict=True))), dtype=object)
     if len(lines):
         yield b"\n".join(lines[np.argsort(rows, kind="stable")]).decode() + "\n"
 

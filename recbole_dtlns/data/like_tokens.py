@@ -10,7 +10,7 @@ import pandas as pd
 from recbole_dtlns.data.tokens import Side, tokens_of
 
 logger = logging.getLogger(__name__)
-_NUMBER = r"^0*([0-9]+)(?:\.0+)?$"
+_NUMBER = r"^0*(0|[1-9][0-9]*)(?:\.0+)?$"
 _MAY_CHANGE = r"^[\s0]|\s$|\.0+$|[^\x00-\x7f]"  # the others are their own plain form; most tokens are
 _SIDES: tuple[Side, Side] = ("user", "item")
 

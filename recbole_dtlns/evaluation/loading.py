@@ -120,7 +120,7 @@ def _config_of(saved: Mapping[str, Any], model: Any, run_dir: str | Path) -> Con
         if isinstance(data_path, str) and not Path(data_path).is_dir():
             raise UserError(
                 f"{run_dir} was trained on data in {data_path}, and seen from here ({Path.cwd()}) there is no such "
-                "folder. Start the command where the run was started, or put the data there."
+                f"folder. Start the command where the run was started, or put the data there. ({error})"
             ) from error
         raise
 

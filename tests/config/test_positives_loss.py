@@ -152,6 +152,7 @@ def test_keys_that_nothing_reads_are_named(data: Path) -> None:
         ({"candidate_memory_gb": 2}, []),  # the learned judge fits every source
         ({"judge": "rule", "candidate_source": "ItemKNN", "candidate_memory_gb": 2}, ["candidate_memory_gb: not read"]),
         ({"judge": "learned", "learned_from": "llm", "llm_model": "m"}, []),
+        ({"judge": "file", "judge_file": "v.tsv", "candidate_source": "ItemKNN", "candidate_memory_gb": 1}, []),
         ({"noise_kind": "false_negatives"}, ["noise_kind: not read here; noise_rate is 0"]),
     ):
         notes = [note for note in config_of(data, "BPR", keys).method.notes if "not read here" in note]

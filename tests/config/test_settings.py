@@ -216,7 +216,12 @@ def test_the_dict_that_was_given_is_not_changed() -> None:
 
 
 def test_python_gives_numbers_of_numpy_tuples_and_paths(tmp_path: Path) -> None:
-    keys = {"embedding_size": np.int64(8), "topk": (5, 10), "metrics": ("Recall",), "neg_candidates": np.int32(3)}
+    keys = {
+        "embedding_size": np.int64(8),
+        "topk": (np.int64(5), 10),
+        "metrics": ("Recall",),
+        "neg_candidates": np.int32(3),
+    }
     (tmp_path / "a.yaml").write_text("epochs: 2\n")
     config = Inputs("BPR", "ml-100k", [tmp_path / "a.yaml"], {**keys, "learning_rate": np.float32(0.5)}).config()
     assert (config["embedding_size"], config["topk"], config["learning_rate"]) == (8, [5, 10], 0.5)

@@ -57,7 +57,9 @@ def test_nothing_in_place_of_a_number_or_a_list(key: str) -> None:
         Config("BPR", "ml-100k", config_dict={key: None})
 
 
-@pytest.mark.parametrize("key", ["clip_grad_norm", "load_col", "val_interval", "benchmark_filename", "threshold"])
+@pytest.mark.parametrize(
+    "key", ["clip_grad_norm", "load_col", "val_interval", "benchmark_filename", "threshold", "loss_decimal_place"]
+)
 def test_keys_that_may_be_nothing(key: str) -> None:
     Config("BPR", "ml-100k", config_dict={key: None})
 
@@ -72,6 +74,7 @@ def test_keys_that_may_be_nothing(key: str) -> None:
         ("LightGCN", {"n_layers": -1}, "expected a whole number from 0"),
         ("LightGCN", {"reg_weight": "1e-4"}, None),
         ("NeuMF", {"mlp_hidden_size": [8, 4]}, None),
+        ("DMF", {"inter_matrix_type": "rating"}, None),
     ],
 )
 def test_keys_of_models_by_their_start_values(model: str, keys: dict[str, Any], message: str | None) -> None:

@@ -62,6 +62,12 @@ def test_a_header_over_numbers_is_no_row(here, caplog):
     assert written()[1:] == ["customer\tproduct", "1\t20"]
 
 
+def test_a_row_may_have_a_word_of_the_header(here):
+    (here / "log.csv").write_text("user,item\nu1,item\nuser,i2\n", encoding="utf-8")
+    assert main(["convert", "log.csv", "data"]) == 0
+    assert (here / "data/log/log.inter").read_text().splitlines()[1:] == ["u1\titem", "user\ti2"]
+
+
 def test_data_of_another_origin_stays(here, capsys):
     assert convert([",user,item", "0,u1,x"]) == 0  # as pandas writes it
     assert written()[1:] == ["u1\tx"]

@@ -21,6 +21,12 @@ def test_a_number_in_two_forms(other: str, caplog: pytest.LogCaptureFixture) -> 
     )
 
 
+def test_a_long_row_of_zeros_is_read_in_no_time(caplog: pytest.LogCaptureFixture) -> None:
+    """A form that backtracks would take minutes."""
+    warn_of_like_tokens(data(["0" * 100_000 + "x", "0" * 100_000, "0"], ["a"]))
+    assert "1 of 3 users" in caplog.text
+
+
 def test_accents_of_items(caplog: pytest.LogCaptureFixture) -> None:
     warn_of_like_tokens(data(["u"], ["caf\u00e9", "cafe\u0301", "cafe"]))
     assert "1 of 3 items" in caplog.text

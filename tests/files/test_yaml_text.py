@@ -19,8 +19,8 @@ def test_plain_values() -> None:
     expected = {"a": 1e-5, "b": [1, 0.5, True, None, "2020-01-01"], "c": {"d": "1"}, "e": {"d": "1"}}
     assert parse_yaml(text, "f") == expected
     assert parse_yaml("", "f") is None
-    numbers = "[0, -7, 1_000, 0x1F, 1.5, 1e3, .5, 1_0.5, .inf]"
-    assert parse_yaml(numbers, "f") == [0, -7, 1000, 31, 1.5, 1000.0, 0.5, 10.5, float("inf")]
+    numbers = "[0, 05, -7, 1_000, 0x1F, 1.5, 1e3, .5, 1_0.5, .inf]"
+    assert parse_yaml(numbers, "f") == [0, 5, -7, 1000, 31, 1.5, 1000.0, 0.5, 10.5, float("inf")]
 
 
 @pytest.mark.parametrize("word", ["010", "0o17", "-007", "12:30", "8:1:1", "1:30.5", "2020-01-01"])
