@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fake_result import fake_result
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recbole_dtlns.commands.arguments import flags
@@ -27,6 +27,7 @@ from recbole_dtlns.files.result_schema import Result, check_result
 from recbole_dtlns.files.yaml_text import parse_yaml
 from recbole_dtlns.trees.codes import read_codes
 
+MANY = settings(max_examples=max(300, settings().max_examples))  # 3,000 inputs for all readers; --nightly: 100,000
 VIEW = TrainSplit.from_pairs(np.array(["u1", "u1", "u2"]), np.array(["a", "b", "a"]))
 
 _words = st.sampled_from(["u1", "u2", "a", "b", "user", "item", "probability", "0.5", "nan", "-1", "0-1-2", "1e400"])
@@ -74,6 +75,7 @@ def on_a_file(content: bytes, read: Callable[[Path], Any]) -> Any:
     return None
 
 
+@MANY
 @given(BYTES)
 def test_interaction_text(content: bytes) -> None:
     pairs = on_a_file(content, read_pairs)
@@ -89,6 +91,7 @@ ROWS = st.lists(st.sampled_from([b"u1\ta\t1\n", b"u2\tb\t-0.5\n", b"u1\ta b\n", 
 )
 
 
+@MANY
 @given(HEADERS, ROWS, BYTES)
 def test_atomic(header: bytes, rows: bytes, rest: bytes) -> None:
     content = header + rows + rest
@@ -100,6 +103,7 @@ def test_atomic(header: bytes, rows: bytes, rest: bytes) -> None:
         assert all(name for name in read.header.names)
 
 
+@MANY
 @given(BYTES)
 def test_codes(content: bytes) -> None:
     read = on_a_file(content, lambda path: read_codes(path, VIEW.items, drop_unknown=True))
@@ -108,6 +112,7 @@ def test_codes(content: bytes) -> None:
         assert read.table.codes.min() >= -1
 
 
+@MANY
 @given(BYTES)
 def test_verdicts(content: bytes) -> None:
     read = on_a_file(content, lambda path: read_verdicts(path, VIEW, allow_foreign=True))
@@ -116,6 +121,7 @@ def test_verdicts(content: bytes) -> None:
         assert not VIEW.matrix[read.candidates.users, read.candidates.items].any()
 
 
+@MANY
 @given(YAML)
 def test_yaml(text: str) -> None:
     with contextlib.suppress(UserError):
@@ -124,18 +130,21 @@ def test_yaml(text: str) -> None:
             assert all(isinstance(key, str) for key in content)
 
 
+@MANY
 @given(st.lists(st.one_of(st.text(max_size=8), st.sampled_from(["--model", "--seed=1", "--=", "--x=", "a=b"]))))
 def test_words_of_the_command_line(words: list[str]) -> None:
     with contextlib.suppress(UserError):
         assert all(isinstance(value, str) for value in flags(words).values())
 
 
+@MANY
 @given(st.sampled_from(sorted(our_keys())), st.one_of(VALUES, st.text(max_size=12)))
 def test_values_of_our_keys(key: str, value: Any) -> None:
     with contextlib.suppress(UserError):
         Settings.parse({key: value})
 
 
+@MANY
 @given(
     st.sampled_from(["eval_args", "train_neg_sample_args", "load_col", "val_interval", "threshold", "metrics"]), VALUES
 )
@@ -147,6 +156,7 @@ def test_values_inside_nested_keys(key: str, value: Any) -> None:
 STOCK_KEYS = ["topk", "train_batch_size", "embedding_size", "learning_rate", "gpu_id", "seed", "NEG_PREFIX", "encoding"]
 
 
+@MANY
 @given(st.sampled_from([*STOCK_KEYS, "clip_grad_norm", "state", "valid_metric", "data_path", "eval_args"]), VALUES)
 def test_values_of_recboles_keys(key: str, value: Any) -> None:
     with contextlib.suppress(UserError):
@@ -158,6 +168,7 @@ def test_raw_text_becomes_a_plain_value(text: str) -> None:
     assert isinstance(typed("topk", text), (str, int, float, list, dict))
 
 
+@MANY
 @given(st.dictionaries(st.sampled_from(sorted(Result.__annotations__)), VALUES, max_size=3))
 def test_results(changes: dict[str, Any]) -> None:
     with contextlib.suppress(UserError):
