@@ -118,12 +118,14 @@ def _compare(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str], eng
     from recbole_dtlns.comparison.report import PARTS, write_report
     from recbole_dtlns.comparison.report.standings import standings_text
     from recbole_dtlns.comparison.run.campaign import carry_out, write_plan
+    from recbole_dtlns.comparison.run.outlook import refuse_other_plan
     from recbole_dtlns.comparison.run.summary import SUMMARY
     from recbole_dtlns.files.owner import only_one
     from recbole_dtlns.files.partial import clear_partials
     from recbole_dtlns.files.run_log import start_log
 
     with only_one(folder, LOCK, "Another compare, or a run that one has left behind,") as lock, interruptible():
+        refuse_other_plan(folder, plan)
         clear_partials(folder, folder / PARTS)
         start_log(folder / LOG, "INFO")
         write_plan(plan, folder)

@@ -97,6 +97,16 @@ def test_second_start_repeats_nothing_and_names_a_damaged_run(compared, capsys, 
     path.write_text(whole)
 
 
+def test_a_plan_that_no_finished_run_fits_changes_nothing(compared, capsys):
+    home, _ = compared
+    before = {path: path.read_bytes() for path in (home / "compared").rglob("*") if path.is_file()}
+    assert cli.main(["compare", *WORDS, "--seeds=2", "--learning_rate=0.5"]) == 2
+    output = capsys.readouterr().err
+    assert "No finished run in compared fits this plan." in output
+    assert "learning_rate is 0.001, the plan asks for 0.5" in output
+    assert {path: path.read_bytes() for path in (home / "compared").rglob("*") if path.is_file()} == before
+
+
 def test_trials_do_not_read_test_and_one_that_fails_is_named(compared, capsys):
     """The folder of trial 1 holds the state of another run, so that the program refuses to go on from it."""
     home, _ = compared

@@ -18,7 +18,7 @@ from recbole_dtlns.comparison.run.campaign import write_plan
 from recbole_dtlns.comparison.run.config_of_run import run_config
 from recbole_dtlns.comparison.run.estimate import Estimate, Group, spoken
 from recbole_dtlns.comparison.run.execute import Job, Runner, reusable_result, run_seconds
-from recbole_dtlns.comparison.run.records import Comparison, FailedRun, RunRecord, gather
+from recbole_dtlns.comparison.run.records import PLAN, Comparison, FailedRun, RunRecord, gather
 from recbole_dtlns.comparison.run.runs import Run, all_runs, runs_of, trials_of
 from recbole_dtlns.comparison.run.same_inputs import SameInputs
 from recbole_dtlns.comparison.search.search import trial_keys
@@ -55,6 +55,16 @@ def so_far(folder: Path, plan: ComparisonPlan) -> Comparison:
             comparison.runs.remove(record)
             comparison.failed.append(FailedRun(record.run_id, record.folder, str(error)))
     return comparison
+
+
+def refuse_other_plan(folder: Path, plan: ComparisonPlan) -> None:
+    """Raise UserError where a start would refuse every finished run of a folder, whose plan and tables then stay.
+
+    Where some runs fit, the others fail one by one, and the rest goes on.
+    """
+    found = so_far(folder, plan) if (folder / PLAN).is_file() else None
+    if found is not None and found.failed and not found.runs:
+        raise UserError(f"No finished run in {folder} fits this plan. {found.failed[0].reason}")
 
 
 def _known_keys(plan: ComparisonPlan, run: Run, record: RunRecord) -> Mapping[str, Any] | None:
