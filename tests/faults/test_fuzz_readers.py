@@ -1,6 +1,7 @@
 """Whatever a file or a command line holds: a right result, or UserError. `--nightly` tries many more."""
 
 import contextlib
+import math
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -8,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from fake_result import fake_result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recbole_dtlns.commands.arguments import flags
+from recbole_dtlns.comparison.plan.plan_file import make_plan
 from recbole_dtlns.config.config_files import typed
 from recbole_dtlns.config.nested_keys import check_nested_keys
 from recbole_dtlns.config.run_config import Config
@@ -25,9 +28,17 @@ from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.judges.verdict_file import read_verdicts
 from recbole_dtlns.files.result_schema import Result, check_result
 from recbole_dtlns.files.yaml_text import parse_yaml
+from recbole_dtlns.llm.generation import read_label
+from recbole_dtlns.llm.prompts import Prompt
+from recbole_dtlns.llm.server.base import read_tokens
+from recbole_dtlns.llm.server.connect import SHAPE_ERRORS
+from recbole_dtlns.llm.server.labels import from_texts
+from recbole_dtlns.llm.server.openai import _top as listed_tokens
+from recbole_dtlns.llm.server.scoring import GenerativeScoring, Score
 from recbole_dtlns.trees.codes import read_codes
 
-MANY = settings(max_examples=max(300, settings().max_examples))  # 3,000 inputs for all readers; --nightly: 100,000
+MANY = settings(max_examples=max(300, settings().max_examples))  # 3,900 inputs for all readers; --nightly: 130,000
+PROMPT = Prompt.read("compact")
 VIEW = TrainSplit.from_pairs(np.array(["u1", "u1", "u2"]), np.array(["a", "b", "a"]))
 
 _words = st.sampled_from(["u1", "u2", "a", "b", "user", "item", "probability", "0.5", "nan", "-1", "0-1-2", "1e400"])
@@ -166,6 +177,57 @@ def test_values_of_recboles_keys(key: str, value: Any) -> None:
 @pytest.mark.parametrize("text", ["9" * 5000, "[" * 500, "1e400", "{1:2}", "'\0'", "lambda: 1"])
 def test_raw_text_becomes_a_plain_value(text: str) -> None:
     assert isinstance(typed("topk", text), (str, int, float, list, dict))
+
+
+PLAN_ENTRIES = ["datasets", "models", "samplers", "judges", "seeds", "trials", "search", "noise", "ranges", "fixed"]
+
+
+@MANY
+@given(
+    st.dictionaries(st.sampled_from([*PLAN_ENTRIES, "judge_keys", "config_files", "rows", "else"]), VALUES, max_size=3)
+)
+def test_plans(entries: dict[str, Any]) -> None:
+    text = yaml.safe_dump({"datasets": ["ml-100k"], **entries}, allow_unicode=True).encode("utf-8", "surrogatepass")
+    plan = on_a_file(text, lambda path: make_plan({"plan": str(path)}))
+    if plan is not None:
+        assert plan.cells()
+        assert all(isinstance(seed, int) for seed in plan.seeds)
+
+
+_said = st.sampled_from(['{"label": "', "positive", "negative", "not ", '"}', "label=", "\n", " "])
+
+
+@MANY
+@given(st.lists(st.one_of(_said, st.text(max_size=3)), max_size=12).map("".join))
+def test_texts_of_a_language_model(text: str) -> None:
+    label = read_label(text, PROMPT)
+    assert label in {0.0, 1.0} or math.isnan(label)
+
+
+TOKENS = st.sampled_from(["positive", " Pos", "neg", "negative", "", "x"])
+NUMBERS = st.one_of(st.floats(), st.sampled_from([0, -1.5, -9999, 1e4, "0.5", None]))
+LISTED = st.lists(st.tuples(TOKENS, NUMBERS), max_size=4)
+
+
+@MANY
+@given(st.sampled_from(range(4)), LISTED, VALUES, st.integers(0, 9))
+def test_answers_of_a_server(kind: int, listed: list[tuple[str, Any]], other: Any, place: int) -> None:
+    """In the right shape with odd values, and now and then in another shape."""
+    answers: list[Any] = [
+        {"logprobs": {"content": [{"top_logprobs": [{"token": token, "logprob": value} for token, value in listed]}]}},
+        {"logprobs": {"top_logprobs": [dict(listed)]}},
+        {"scores": [[value, 0.5] for _, value in listed]},
+        {"data": [{"index": number, "score": value} for number, (_, value) in enumerate(listed)]},
+    ]
+    answer = other if place == 0 else answers[kind]
+    with contextlib.suppress(*SHAPE_ERRORS):
+        if kind < 2:
+            replies = [from_texts(listed_tokens(answer), "positive", "negative", read_tokens({"usage": other}))]
+        else:
+            replies = object.__new__(Score if kind == 2 else GenerativeScoring)._read(answer)
+        for told in replies:
+            assert math.isnan(told.margin) or abs(told.margin) < math.inf
+            assert math.isnan(told.mass) or 0 <= told.mass <= 1
 
 
 @MANY

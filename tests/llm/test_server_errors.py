@@ -130,7 +130,13 @@ def test_a_full_context_is_known_by_what_servers_say(message):
     assert not Refused(404, message).too_long
 
 
-@pytest.mark.parametrize("shape", [{}, {"choices": []}, {"choices": [{"logprobs": {"top_logprobs": ["x"]}}]}, {"a": 1}])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        *({}, {"choices": []}, {"choices": [{"logprobs": {"top_logprobs": ["x"]}}]}, {"a": 1}),
+        {"choices": [{"logprobs": {"top_logprobs": [{"like": 710.0}]}}]},  # no log-probability
+    ],
+)
 def test_an_answer_of_another_shape_says_so(shape):
     with FakeServer("completions") as server:
         asked = session(server)
@@ -263,6 +269,10 @@ def test_a_token_that_begins_both_labels_speaks_for_neither():
     assert reply.margin == pytest.approx(1.0)
     assert from_texts([("positively", -1.0), ("", -2.0)], "positive", "negative") != Reply(0.0)
     assert np.isnan(from_texts([], "a", "b").margin)
+    assert from_texts([("a", -1.0), ("x", -np.inf)], "a", "b").margin == 0  # what cannot come next is no bound
+    for no_log_probability in (710.0, 0.5, np.nan, np.inf):
+        with pytest.raises(ValueError, match="a log-probability of"):
+            from_texts([("a", no_log_probability)], "a", "b")
 
 
 def test_a_bound_errs_towards_zero():

@@ -30,7 +30,7 @@ class Endpoint(Protocol):
 
         Raises:
             Refused, Unreachable, Stopped, UserError: as `Client.post`.
-            KeyError, TypeError, IndexError, ValueError, AttributeError: the answer has another shape.
+            KeyError, TypeError, IndexError, ValueError, AttributeError, OverflowError: the answer has another shape.
         """
         ...
 

@@ -18,7 +18,7 @@ from recbole_dtlns.llm.server.scoring import GenerativeScoring, Score
 
 logger = logging.getLogger(__name__)
 
-SHAPE_ERRORS = (KeyError, TypeError, IndexError, ValueError, AttributeError)
+SHAPE_ERRORS = (KeyError, TypeError, IndexError, ValueError, AttributeError, OverflowError)
 """What reading an answer of another shape raises."""
 
 

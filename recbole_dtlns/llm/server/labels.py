@@ -10,6 +10,7 @@ _BLANKS = " \t\r\n\u2581\u0120\u010a"
 """White space as it is, and as SentencePiece and byte-level tokenizers spell it."""
 
 _NAN = float("nan")
+_ROUNDING = 1e-3  # log-probabilities end at 0
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,11 @@ def from_texts(listed: Iterable[tuple[str, float]], positive: str, negative: str
         positive: a label.
         negative: the other one.
         tokens: what the server read.
+
+    Raises:
+        ValueError: a number that is no log-probability.
     """
-    entries = list(listed)
+    entries = [(token, value) for token, value in listed if is_possible(value)]
     labels = [label.strip(_BLANKS).lower() for label in (positive, negative)]
     sums: list[list[float]] = [[], []]
     for token, value in entries:
@@ -75,9 +79,19 @@ def reply(positive: float | None, negative: float | None, least: float, tokens: 
     return Reply(high - low, mass, positive is None or negative is None, tokens=tokens)
 
 
+def is_possible(value: float) -> bool:
+    """Whether a token of this log-probability can come next: not with minus infinity.
+
+    Raises:
+        ValueError: it is above 0, but for rounding, or no number.
+    """
+    if not value <= _ROUNDING:
+        raise ValueError(f"a log-probability of {value}")
+    return value > -math.inf
+
+
 def _log_sum(values: Sequence[float]) -> float | None:
-    finite = [value for value in values if value > -math.inf]
-    if not finite:
+    if not values:
         return None
-    top = max(finite)
-    return top + math.log(sum(math.exp(value - top) for value in finite))
+    top = max(values)
+    return top + math.log(sum(math.exp(value - top) for value in values))

@@ -10,7 +10,7 @@ from recbole_dtlns.llm.encoding import label_tokens
 from recbole_dtlns.llm.prompts import Prompt
 from recbole_dtlns.llm.server.base import Endpoint
 from recbole_dtlns.llm.server.client import Client
-from recbole_dtlns.llm.server.labels import Reply, reply
+from recbole_dtlns.llm.server.labels import Reply, is_possible, reply
 from recbole_dtlns.llm.server.texts import LABEL_ADVICE, llamacpp_shell
 
 logger = logging.getLogger(__name__)
@@ -58,8 +58,9 @@ class LlamaCpp(Endpoint):
                     break
                 self._listed = max(self._listed, 10 * listed)
                 logger.info("A label is not among the %d most likely tokens: asking for %d.", listed, self._listed)
-            positive, negative = (logprobs.get(label) for label in self._labels)
-            yield reply(positive, negative, min(logprobs.values()), tokens)
+            possible = {token: value for token, value in logprobs.items() if is_possible(value)}
+            positive, negative = (possible.get(label) for label in self._labels)
+            yield reply(positive, negative, min(possible.values()), tokens)
 
     def _post(self, prompt: Any, listed: int, worker: int) -> dict[str, Any]:
         return self._client.post(
