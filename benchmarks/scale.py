@@ -84,6 +84,11 @@ def generated_view(n_items: int, seed: int = 0) -> TrainSplit:
     return TrainSplit(*numbered, matrix, f"generated {n_items} {seed}")
 
 
+def padded(*codes: np.ndarray) -> list[np.ndarray]:
+    """Code tables int16 [I, D] with a row of -1 for padding in front: [I + 1, D] each."""
+    return [np.pad(table, ((1, 0), (0, 0)), constant_values=-1) for table in codes]
+
+
 class Again:
     """Makes trees and candidates of a reduced split as those of the whole one, without a cache; see `Rebuild`."""
 
@@ -104,7 +109,7 @@ class Again:
         """Both trees."""
         train = view.matrix[1:, 1:]
         vectors = spectral_embedding(item_graph(train)), svd_vectors(train)
-        return self.named(*(np.pad(build_codes(some), ((1, 0), (0, 0)), constant_values=-1) for some in vectors))
+        return self.named(*padded(*map(build_codes, vectors)))
 
     @staticmethod
     def named(co: np.ndarray, se: np.ndarray) -> Any:
@@ -117,20 +122,17 @@ def parts(view: TrainSplit, topk: int, learned: bool) -> dict[str, Callable[[dic
     train = view.matrix[1:, 1:]
 
     def rule(results: dict[str, Any]) -> np.ndarray:
-        codes = (np.pad(results[name], ((1, 0), (0, 0)), constant_values=-1) for name in ("codes_co", "codes_se"))
         candidates = results["candidates"]
-        return RuleJudge(JudgeContext(view.matrix, *codes)).score(candidates.users, candidates.items)[0]
+        return RuleJudge(JudgeContext(view.matrix, *padded(results["codes_co"], results["codes_se"]))).score(
+            candidates.users, candidates.items
+        )[0]
 
     again = Again(topk)
 
-    def evidence(results: dict[str, Any]) -> Evidence:
-        codes = (np.pad(results[name], ((1, 0), (0, 0)), constant_values=-1) for name in ("codes_co", "codes_se"))
-        return Evidence(
-            view, again, results["candidates"], again.named(*codes), lambda: held_in_splits(view), MEMORY_GB
-        )
-
     def held_in(results: dict[str, Any]) -> Any:
-        results["evidence"] = evidence(results)
+        trees = again.named(*padded(results["codes_co"], results["codes_se"]))
+        splits = lambda: held_in_splits(view)  # noqa: E731
+        results["evidence"] = Evidence(view, again, results["candidates"], trees, splits, MEMORY_GB)
         return results["evidence"].parts
 
     def fit(results: dict[str, Any]) -> Any:
@@ -233,13 +235,8 @@ def main() -> None:
         return
     sizes, failed = [], {}
     for n_items in map(int, options.items.split(",")):
-        child = [
-            sys.executable,
-            __file__,
-            f"--alone={n_items}",
-            f"--topk={options.topk}",
-            *["--learned"][: options.learned],
-        ]
+        child = [sys.executable, __file__, f"--alone={n_items}", f"--topk={options.topk}"]
+        child += ["--learned"] if options.learned else []
         with subprocess.Popen(child, stdout=subprocess.PIPE, text=True) as process:
             last, end = "", time.monotonic() + 60 * options.minutes
             for line in process.stdout or ():

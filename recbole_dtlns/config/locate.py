@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import yaml
 from recbole_dtlns.config.nearest import near_names
 from recbole_dtlns.config.recbole_files import recbole_folder
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.paths import user_path
 
 PARTS = ("train", "valid", "test")
 Kind = Literal["atomic", "text", "bundled", "download"]
@@ -59,7 +59,7 @@ def locate(
         UserError: unknown name, a path in place of a name, or a folder without usable files.
     """
     _refuse_paths(dataset)
-    root = Path(os.path.expanduser(default_data_path if data_path is None else data_path))
+    root = user_path(default_data_path if data_path is None else data_path)
     names = [dataset, *([DOWNLOAD_ALIASES[dataset]] if dataset in DOWNLOAD_ALIASES else [])]
     if not (data_path is None and dataset == BUNDLED):
         for name in names:

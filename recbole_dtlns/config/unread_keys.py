@@ -52,9 +52,8 @@ def _of_parts(settings: Settings, method: RunMethod) -> Iterator[str]:
     readers = _readers()
     sources = {name.strip() for name in settings.candidate_source.split(",")} if method.judge != "none" else set()
     if method.declared.way in {"fitted", "read"} or settings.candidate_source == "file":
-        sources |= set(
-            table("candidate sources")
-        )  # its evidence comes from all of them; the leak check of files compares them with EASE
+        # a fitted judge reads all of them as evidence; the leak check of files compares with EASE
+        sources |= set(table("candidate sources"))
     running = {
         *(("neg_sampler", name) for name in (method.base, method.sampler) if name is not None),
         *(("judge", name) for name in asked_judges(method.judge, settings.as_dict())),

@@ -185,14 +185,11 @@ def _rows(source: Path, separator: str, kept: _Columns, skip: bool) -> Iterator[
 def _block_rows(block: AtomicBlock, kept: _Columns) -> Iterator[str]:
     rows, values = block.columns(kept.width, "as the first line has", "--separator")
     columns = [[value.strip() for value in values[place]] for place in kept.places]
-    lines = np.array(list(map(b"\t".join, zip(*columns, strict=True))), dtype=object)
+    quote, lines = _Quote(block, rows), np.array(list(map(b"\t".join, zip(*columns, strict=True))), dtype=object)
     again = np.flatnonzero(lines == b"\t".join(kept.heads)) if kept.heads is not None else np.zeros(0, dtype=np.int64)
     if len(again):
-        raise UserError(
-            f"{_Quote(block, rows)(int(again[0]))} is the header once more; expected a row. Delete the line."
-        )
+        raise UserError(f"{quote(int(again[0]))} is the header once more; expected a row. Delete the line.")
     for name, column in zip(kept.fields, columns, strict=True):
-        quote = _Quote(block, rows)
         if name in {"user_id", "item_id"}:
             check_ids(column, quote, name, None, empty=False)
         elif _type(name) == "float":

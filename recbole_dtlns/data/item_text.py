@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from recbole_dtlns.data.tokens import positions
 from recbole_dtlns.data.train_split import PAD
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.item_lines import read_lines, refuse_duplicates
+from recbole_dtlns.files.paths import user_path
 from recbole_dtlns.files.text_lines import quote_line
 
 _ENDINGS = (".tsv", ".txt", ".csv")
@@ -80,7 +80,7 @@ def _source(config: Any) -> tuple[Path | None, list[str]]:
     named = config.settings.item_text
     if named is None:
         return None, []
-    path = Path(os.path.expanduser(named))
+    path = user_path(named)
     if path.is_file() or path.suffix in _ENDINGS or "/" in named:
         return path, []
     fields = [name.strip() for name in named.split(",") if name.strip()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.paths import user_path
 from recbole_dtlns.llm.gguf import convert_gguf
 from recbole_dtlns.llm.identity import folder_identity
 from recbole_dtlns.llm.packages import need_packages, quiet
@@ -51,7 +51,7 @@ def local_path(model: str) -> Path:
     Raises:
         UserError: it can only be a path, and there is nothing.
     """
-    path = Path(os.path.expanduser(model))
+    path = user_path(model)
     only_a_path = path.suffix == ".gguf" or path.is_absolute() or model.startswith((".", "~")) or model.count("/") > 1
     if only_a_path and not path.exists():
         raise UserError(

@@ -6,7 +6,6 @@ import hashlib
 import importlib.util
 import json
 import logging
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +18,7 @@ from recbole_dtlns.data.tokens import positions
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import StageCache, content_key
+from recbole_dtlns.files.paths import user_path
 from recbole_dtlns.llm.identity import folder_identity
 from recbole_dtlns.trees.sources import VectorSource
 
@@ -158,7 +158,7 @@ def _loaded(model: TextModel, offline: bool) -> Any:
 
 def _folder(name: str) -> Path | None:
     """The folder that the name stands for: itself, or the one inside an installed package, which is not imported."""
-    path = Path(os.path.expanduser(name))
+    path = user_path(name)
     if path.is_dir():
         if not _lists_modules(path / _MODULES):
             raise UserError(

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,17 +43,10 @@ def so_far(folder: Path, plan: ComparisonPlan) -> Comparison:
     A run that failed for another reason is still to come, as a start would try it again.
     """
     comparison = gather(folder, plan, {})
-    runs = {run.run_id: run for run in all_runs(plan)}
-    same_inputs = SameInputs(comparison.runs)
-    for record in list(comparison.runs):
-        try:
-            keys = _known_keys(plan, runs[record.run_id], record)
-            if keys is not None:
-                reusable_result(record.folder, run_config(plan, runs[record.run_id], keys))
-            same_inputs.check(record.dataset, record.model, record.result, record.folder)
-        except (UserError, OSError) as error:
+    for record, reason in list(_looked_at(comparison, plan)):
+        if reason is not None:
             comparison.runs.remove(record)
-            comparison.failed.append(FailedRun(record.run_id, record.folder, str(error)))
+            comparison.failed.append(FailedRun(record.run_id, record.folder, reason))
     return comparison
 
 
@@ -62,9 +55,32 @@ def refuse_other_plan(folder: Path, plan: ComparisonPlan) -> None:
 
     Where some runs fit, the others fail one by one, and the rest goes on.
     """
-    found = so_far(folder, plan) if (folder / PLAN).is_file() else None
-    if found is not None and found.failed and not found.runs:
-        raise UserError(f"No finished run in {folder} fits this plan. {found.failed[0].reason}")
+    if not (folder / PLAN).is_file():
+        return
+    comparison = gather(folder, plan, {})
+    reasons = [run.reason for run in comparison.failed]
+    for _, reason in _looked_at(comparison, plan):
+        if reason is None:
+            return  # the start itself looks at the others
+        reasons.append(reason)
+    if reasons:
+        raise UserError(f"No finished run in {folder} fits this plan. {reasons[0]}")
+
+
+def _looked_at(comparison: Comparison, plan: ComparisonPlan) -> Iterator[tuple[RunRecord, str | None]]:
+    """Each finished run, and why a start would refuse it; None: it would use it."""
+    runs = {run.run_id: run for run in all_runs(plan)}
+    same_inputs = SameInputs(comparison.runs)
+    for record in comparison.runs:
+        try:
+            keys = _known_keys(plan, runs[record.run_id], record)
+            if keys is not None:
+                reusable_result(record.folder, run_config(plan, runs[record.run_id], keys))
+            same_inputs.check(record.dataset, record.model, record.result, record.folder)
+        except (UserError, OSError) as error:
+            yield record, str(error)
+        else:
+            yield record, None
 
 
 def _known_keys(plan: ComparisonPlan, run: Run, record: RunRecord) -> Mapping[str, Any] | None:
