@@ -123,9 +123,8 @@ def parts(view: TrainSplit, topk: int, learned: bool) -> dict[str, Callable[[dic
 
     def rule(results: dict[str, Any]) -> np.ndarray:
         candidates = results["candidates"]
-        return RuleJudge(JudgeContext(view.matrix, *padded(results["codes_co"], results["codes_se"]))).score(
-            candidates.users, candidates.items
-        )[0]
+        judge = RuleJudge(JudgeContext(view.matrix, *padded(results["codes_co"], results["codes_se"])))
+        return judge.score(candidates.users, candidates.items)[0]
 
     again = Again(topk)
 

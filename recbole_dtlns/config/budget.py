@@ -60,13 +60,16 @@ class Budget:
 
 @dataclass(frozen=True, eq=False)
 class BudgetOfSome(Budget):
-    """The same for some users, and nothing for the others.
+    """The same for some users, and nothing for the others. It equals itself alone.
 
     Attributes:
         chosen: bool [U + 1], whether the user gets pairs; index 0 is padding.
     """
 
     chosen: np.ndarray = field(kw_only=True)
+
+    __eq__ = object.__eq__  # not that of Budget, which does not look at the users
+    __hash__ = object.__hash__
 
     def of(self, history: np.ndarray) -> np.ndarray:
         """Number of pairs of each user, int64 [U + 1], for the histories of all users, int [U + 1]."""

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recbole_dtlns.config.budget import Budget
+from recbole_dtlns.config.budget import Budget, BudgetOfSome
 
 HISTORY = np.array([0, 1, 2, 3, 10, 11])
 
@@ -59,3 +59,11 @@ def test_str_is_what_was_written():
 def test_other_texts_are_refused_with_the_forms(text):
     with pytest.raises(ValueError, match=r"such as 5, .* 50%, or both as in 5\+50%; found"):
         Budget.parse(text)
+
+
+def test_budgets_of_other_users_differ():
+    some, others = (BudgetOfSome(5, chosen=np.array(chosen)) for chosen in ([False, True], [False, False]))
+    assert some != others
+    assert some == some
+    assert len({some, others}) == 2
+    assert some.of(np.array([0, 3])).tolist() == [0, 5]
