@@ -9,7 +9,7 @@ from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.blocks import blocks
 from recbole_dtlns.false_negatives.candidates.ranking import ranked_by_order, top_unseen
-from recbole_dtlns.false_negatives.candidates.topk import sparse_entries
+from recbole_dtlns.false_negatives.candidates.topk import best_of_rows, position_in_run, sparse_entries
 
 
 def view_of(dense):
@@ -101,10 +101,28 @@ def test_scores_of_another_shape_are_refused():
         top_unseen(view_of(np.eye(3)), Budget.parse(1), lambda users: np.zeros((3, 3)), "test")
 
 
-def test_sparse_entries_are_in_order_and_neither_zero_nor_infinite():
+def test_sparse_entries_are_neither_zero_nor_infinite():
     values, columns = np.array([3, 0, 1, np.inf, 2], dtype=np.float32), np.array([4, 1, 2, 0, 3])
     rows, items, scores = sparse_entries(sparse.csr_matrix((values, columns, [0, 3, 5]), shape=(2, 5)))
-    assert (rows.tolist(), items.tolist(), scores.tolist()) == ([0, 0, 1], [2, 4, 3], [1.0, 3.0, 2.0])
+    assert (rows.tolist(), items.tolist(), scores.tolist()) == ([0, 0, 1], [4, 2, 3], [3.0, 1.0, 2.0])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data(), st.integers(1, 4), st.sampled_from([1, 3, 100]), st.booleans())
+def test_best_of_long_rows_are_those_of_a_full_sort(data, most, different, by_column):
+    """Rows much longer than what is picked, with and without equal values, short rows between them."""
+    lengths = data.draw(st.lists(st.integers(0, 60), min_size=1, max_size=6))
+    rng = np.random.default_rng(data.draw(st.integers(0, 10**6)))
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    values = (rng.integers(-different, different, len(rows)) / 7).astype(np.float32)
+    columns = np.concatenate([rng.permutation(length) for length in lengths]) if by_column else np.arange(len(rows))
+    k = rng.integers(0, most + 1, len(lengths))
+    picked, ranks = best_of_rows(rows, values, k, columns if by_column else None)
+    order = np.lexsort((columns, -values, rows))
+    place = position_in_run(rows[order])
+    expected = place < k[rows[order]]
+    np.testing.assert_array_equal(picked, order[expected])
+    np.testing.assert_array_equal(ranks, place[expected])
 
 
 def test_order_of_appearance_is_rank():

@@ -78,7 +78,7 @@ class ItemKNN:
         other = rows != columns
         rows, columns, counts = rows[other], columns[other], counts[other]
         values = self._similarity(counts, users[columns], users[rows]).astype(np.float32)
-        picked, _ = best_of_rows(rows, values, wanted)
+        picked, _ = best_of_rows(rows, values, wanted, columns)
         return rows[picked], columns[picked], values[picked]
 
     def score_sparse(self, users: np.ndarray) -> sparse.csr_matrix:

@@ -105,7 +105,7 @@ def _top_of_block(
         values[:, 0] = -np.inf
         values[np.repeat(np.arange(len(users)), np.diff(seen.indptr)), seen.indices] = -np.inf
         rows, columns, values = dense_entries(values, wanted)
-    picked, ranks = best_of_rows(rows, values, wanted)
+    picked, ranks = best_of_rows(rows, values, wanted, columns)
     return users[rows[picked]], columns[picked], ranks, values[picked]
 
 

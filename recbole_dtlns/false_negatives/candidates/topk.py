@@ -15,21 +15,46 @@ def position_in_run(sorted_values: np.ndarray) -> np.ndarray:
     return np.arange(count, dtype=np.int64) - np.repeat(starts, np.diff(np.append(starts, count)))
 
 
-def best_of_rows(rows: np.ndarray, values: np.ndarray, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pick the k[row] largest values of each row; ties go to the entry that comes first.
+def best_of_rows(
+    rows: np.ndarray, values: np.ndarray, k: np.ndarray, columns: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pick the k[row] largest values of each row; ties go to the smaller column, or to the entry that comes first.
 
     Args:
-        rows: row of each entry, int64 [n].
+        rows: row of each entry, int64 [n], sorted.
         values: its score, float32 [n], no NaN.
         k: how many each row may keep, int64 [R].
+        columns: column of each entry, int64 [n]; None: its place.
 
     Returns:
-        (entry numbers, ranks), both int64 [m], ordered by row and rank (0 = best). O(n log n).
+        (entry numbers, ranks), both int64 [m], ordered by row and rank (0 = best). O(n log n), and O(n + m log m) where
+        rows are much longer than k and in no order.
     """
-    order = np.argsort((rows.astype(np.int64) << 32) | _descending_bits(values), kind="stable")
+    near = _near_the_best(rows, values, int(k.max(initial=0)))
+    keys = (rows[near].astype(np.int64) << 32) | _descending_bits(values[near])
+    order = near[np.lexsort((near if columns is None else columns[near], keys))]
     ranks = position_in_run(rows[order])
     kept = ranks < k[rows[order]]
     return order[kept], ranks[kept]
+
+
+def _near_the_best(rows: np.ndarray, values: np.ndarray, most: int) -> np.ndarray:
+    """Entries that may be among the `most` largest of their row, int64 [m] in rising order. O(n).
+
+    A long row is cut into 2 `most` pieces. As many of its values as `most` are at least the most-th largest of the
+    pieces' largest values, so what is below that bound is left out.
+    """
+    starts = np.flatnonzero(np.diff(rows, prepend=-1))
+    ends = np.append(starts[1:], len(rows))
+    long = ends - starts > 4 * most
+    if most == 0 or not long.any():
+        return np.arange(len(rows))
+    first, length = starts[long, None], (ends - starts)[long, None]
+    cuts = first + length * np.arange(2 * most + 1) // (2 * most)  # the last one of a row is its end
+    largest = np.maximum.reduceat(np.append(values, np.float32(-np.inf)), cuts.ravel()).reshape(cuts.shape)[:, :-1]
+    bounds = np.full(len(starts), -np.inf, dtype=np.float32)
+    bounds[long] = np.partition(largest, most, axis=1)[:, most]
+    return np.flatnonzero(values >= np.repeat(bounds, ends - starts))
 
 
 def _descending_bits(values: np.ndarray) -> np.ndarray:
@@ -60,11 +85,7 @@ def dense_entries(scores: np.ndarray, k: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def sparse_entries(scores: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Entries of a sparse block [R, C] that are finite and not 0, by row and column: (rows, columns, values).
-
-    The block's indices are sorted in place.
-    """
-    scores.sort_indices()
+    """Entries of a sparse block [R, C] that are finite and not 0, by row: (rows, columns, values). O(nnz)."""
     rows = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
     kept = np.isfinite(scores.data) & (scores.data != 0)
     return rows[kept], scores.indices[kept].astype(np.int64), scores.data[kept]

@@ -51,7 +51,7 @@ class UserKNN:
             row, column, value = sparse_entries(sparse.csr_matrix(unit[start:stop] @ transposed))
             other = row + start != column
             row, column, value = row[other] + start, column[other], value[other]
-            picked, _ = best_of_rows(row, value, wanted)
+            picked, _ = best_of_rows(row, value, wanted, column)
             rows.append(row[picked])
             columns.append(column[picked])
             values.append(value[picked])
