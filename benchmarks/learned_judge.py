@@ -3,16 +3,19 @@
     OMP_NUM_THREADS=1 python benchmarks/learned_judge.py --dataset=amazon-sports --data_path=DATA
 
 Each variation (--only=NAME,NAME for some) fits the judge again on held-in training pairs and ranks valid by its order
-alone (`JudgedOrder`). Test is never read. Beside it stand the processor seconds of the fit. The last line is one JSON
-object.
+alone (`JudgedOrder`). Test is never read. Beside it stand the processor seconds of the fit and its boosted trees. With
+--deals=N users are dealt to the folds in N ways: means over them, and what one deal differs by (`ndcg@20 sd`). The last
+line is one JSON object.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import logging
+import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -20,19 +23,25 @@ from typing import Any
 from unittest import mock
 
 from recbole_dtlns.false_negatives.identification import learning
-from recbole_dtlns.false_negatives.learned import model
+from recbole_dtlns.false_negatives.learned import model, scorers
+from recbole_dtlns.false_negatives.learned.scorers import SCORERS
 from recbole_dtlns.quick_start import Inputs, run
 
-SHOWN = ("recall@20", "ndcg@20", "fit, processor seconds")
-PLAIN = {"learning_rate": 0.1, "max_leaf_nodes": 31, "max_features": 1.0, "max_iter": 300}
+SHOWN = ("recall@20", "ndcg@20", "fit, processor seconds", "boosted trees")
+PLAIN = {"max_leaf_nodes": 31, "max_features": 1.0, "max_iter": 300}
 VARIATIONS: dict[str, dict[str, Any]] = {
     "today": {},
-    "31 leaves at rate 0.1": {"booster": PLAIN},
+    "31 leaves at rate 0.1": {"booster": PLAIN, "rate": 0.1},
+    "rate 0.05": {"rate": 0.05},
+    "rate 0.1": {"rate": 0.1},
+    "rate 0.2": {"rate": 0.2},
+    "rate 0.3": {"rate": 0.3},
     "all features at each split": {"booster": {"max_features": 1.0}},
     "l2 of 10": {"booster": {"l2_regularization": 10.0}},
     "every pair is read": {"every_pair": True},
     "one draw": {"draws": 1},
     "three draws": {"draws": 3},
+    **{f"without {name}": {"without": name} for name in SCORERS},
     "100 candidates": {"keys": {"candidate_topk": 100}},
     "EASE of 500": {"keys": {"candidate_config": {"l2": 500}}},
     "heads of EASE and LowPass": {
@@ -41,8 +50,10 @@ VARIATIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def valid_result(dataset: str, data_path: str | None, cache: str, variation: dict[str, Any]) -> dict[str, float]:
-    """Valid metrics of the judge's order under one variation, and what its fit took."""
+def valid_result(
+    dataset: str, data_path: str | None, cache: str, variation: dict[str, Any], deal: int
+) -> dict[str, float]:
+    """Valid metrics of the judge's order under one variation and one deal of users to folds, and what its fit took."""
     keys: dict[str, Any] = {"judge": "learned", "judge_report": False, "cache_dir": cache, "state": "ERROR"}
     if data_path is not None:
         keys["data_path"] = data_path
@@ -50,23 +61,37 @@ def valid_result(dataset: str, data_path: str | None, cache: str, variation: dic
     draws = variation.get("draws", learning.DRAWS)
     rare = 10**9 if variation.get("every_pair") else model.RARE
     seconds: list[float] = []
+    trees: list[int] = []
 
     def timed(*arguments: Any, **options: Any) -> Any:
         began = time.process_time()
         fitted = model.fit_folds(*arguments, **options)
         seconds.append(time.process_time() - began)
+        trees.extend(fitted[0].sizes)
         return fitted
 
     changes = [
         *((model, "SETTINGS", booster), (model, "RARE", rare)),
+        *((model, name, variation.get("rate", getattr(model, name))) for name in ("RATE", "RATE_OF_RARE")),
         *((learning, "DRAWS", draws), (learning, "fit_folds", timed)),
+        (scorers, "SCORERS", {name: make for name, make in SCORERS.items() if name != variation.get("without")}),
+        (learning, "folds_of_users", functools.partial(model.folds_of_users, seed=deal)),
+        (learning, "VERSION", f"{learning.VERSION} {variation} {deal}"),  # so that the cache keeps them apart
     ]
     with contextlib.ExitStack() as patches:
         for where, name, value in changes:
             patches.enter_context(mock.patch.object(where, name, value))
         result = run(Inputs("JudgedOrder", dataset, config_dict={**keys, **variation.get("keys", {})}), test=False)
     metrics = {name: float(value) for name, value in result["best_valid_result"].items()}
-    return {**metrics, "fit, processor seconds": sum(seconds)}
+    return {**metrics, "fit, processor seconds": sum(seconds), "boosted trees": sum(trees)}
+
+
+def means(results: list[dict[str, float]]) -> dict[str, float]:
+    """Means over deals of what is shown, and the standard deviation of NDCG@20 over them."""
+    shown = {name: round(statistics.fmean(result[name] for result in results), 4) for name in SHOWN}
+    if len(results) > 1:
+        shown["ndcg@20 sd"] = round(statistics.stdev(result["ndcg@20"] for result in results), 4)
+    return shown
 
 
 def main() -> None:
@@ -75,6 +100,7 @@ def main() -> None:
     parser.add_argument("--dataset", default="ml-100k")
     parser.add_argument("--data_path")
     parser.add_argument("--only", help="names of variations, with commas between; unset: all")
+    parser.add_argument("--deals", type=int, default=1, help="ways in which users are dealt to folds")
     options = parser.parse_args()
     names = list(VARIATIONS) if options.only is None else options.only.split(",")
     unknown = [name for name in names if name not in VARIATIONS]
@@ -85,10 +111,11 @@ def main() -> None:
     accuracy: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         for name in names:
-            result = valid_result(options.dataset, data_path, f"{folder}/cache", VARIATIONS[name])
-            accuracy[name] = {metric: round(result[metric], 4) for metric in SHOWN}
+            of_one = functools.partial(valid_result, options.dataset, data_path, f"{folder}/cache", VARIATIONS[name])
+            accuracy[name] = means([of_one(deal) for deal in range(options.deals)])
             print(name, accuracy[name], flush=True)
-    print(json.dumps({"measured": f"the learned judge's order on valid of {options.dataset}", "results": accuracy}))
+    measured = f"the learned judge's order on valid of {options.dataset}, {options.deals} deals"
+    print(json.dumps({"measured": measured, "results": accuracy}))
 
 
 if __name__ == "__main__":

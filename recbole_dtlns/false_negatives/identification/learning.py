@@ -44,7 +44,7 @@ from recbole_dtlns.trees.stage import Trees
 logger = logging.getLogger(__name__)
 
 _STAGE = "learned"  # in the cache's names and in result.json; never to be changed
-VERSION = 5  # raise it when the same input gives other probabilities
+VERSION = 6  # raise it when the same input gives other probabilities
 DRAWS = 2  # held-in splits; more of them are more pairs to learn from, where users are few
 _PARTS, _LEAST = 4, 3  # one of 4 pairs of each user with 3 or more is held in
 
@@ -203,6 +203,7 @@ class LearnedStage:
             for name, arrays in hashed.items()
         }
         paid = [name for name, asker in askers.items() if costly(name, asker)]
+        rates = [model.RATE, model.RATE_OF_RARE]
         limits = [self._settings.llm_max_pairs, self._settings["llm_budget"], *self._list_end()] if paid else []
         return {
             **digests,
@@ -213,7 +214,7 @@ class LearnedStage:
             "learned_from": [asker.about() for asker in askers.values()],
             "limits": limits,
             "report": report,
-            "booster": [model.SETTINGS, model.NEGATIVES, model.RARE, sklearn.__version__],
+            "booster": [model.SETTINGS, rates, model.NEGATIVES, model.RARE, sklearn.__version__],
             "version": [VERSION, DRAWS, _PARTS, _LEAST],
         }
 

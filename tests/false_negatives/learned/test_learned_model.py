@@ -5,9 +5,12 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
+from recbole_dtlns.false_negatives.learned import model as learned_model
 from recbole_dtlns.false_negatives.learned.model import (
     LEAST,
     NEGATIVES,
+    RATE,
+    RATE_OF_RARE,
     can_be_fitted,
     fit_folds,
     folds_of_users,
@@ -101,6 +104,23 @@ def test_probabilities_keep_their_meaning_where_few_of_the_other_pairs_are_read(
 
 def test_a_leaf_holds_one_row_of_500_within_bounds():
     assert [rows_of_a_leaf(rows) for rows in (0, 5499, 5500, 149_999, 150_000, 10**7)] == [10, 10, 11, 299, 300, 300]
+
+
+def test_rare_held_in_pairs_are_learned_at_the_higher_rate(made, rare):
+    users, values, positive, _ = rare
+    few = fit_folds(values, positive, folds_of_users(users))[0]
+    every = fit_folds(values, positive, folds_of_users(users), every_pair=True)[0]
+    common = fit_folds(made[1], made[2], folds_of_users(made[0]))[0]
+    rates = [{booster.model.learning_rate for booster in model.boosters} for model in (few, every, common)]
+    assert rates == [{RATE_OF_RARE}, {RATE}, {RATE}]
+
+
+def test_how_many_pairs_are_answered_at_a_time_changes_nothing(made, monkeypatch):
+    users, values, positive = made
+    model, _ = fit_folds(values, positive, folds_of_users(users))
+    whole = model.probability(values)
+    monkeypatch.setattr(learned_model, "_ROWS", 7)
+    np.testing.assert_array_equal(model.probability(values), whole)
 
 
 def test_what_a_user_likes_does_not_reach_its_own_answers():
