@@ -9,6 +9,7 @@ import torch
 from scipy import sparse
 
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.samplers.parts.guided_search import GuidedSearch
 
 _LARGEST_KEY = 2**62
 
@@ -27,9 +28,10 @@ class FreeItems:
     """Draws items in proportion to integer weights from everything but a user's excluded items.
 
     Rejection sampling loops until a dense user gets lucky. Here a draw is inverted instead: `x` is uniform below the
-    user's free weight, and one binary search over the user's excluded items, each stored with the free weight that
-    lies before it, tells how much excluded weight to skip. Weights are integers, so the arithmetic, and with it the
-    exclusion, is exact. A draw costs O(log E + log I); memory is O(E + I), for E excluded pairs and I items.
+    user's free weight, and one search over the user's excluded items, each stored with the free weight that lies
+    before it, tells how much excluded weight to skip. Weights are integers, so the arithmetic, and with it the
+    exclusion, is exact. A draw costs O(log E + log I) at most, O(1) as a rule where every item is alike (see
+    `GuidedSearch`); memory is O(E + I), for E excluded pairs and I items.
 
     Args:
         excluded: CSR [U, I], a stored entry (u, i) bars item i for user u; row 0 and column 0 are padding.
@@ -64,7 +66,6 @@ class FreeItems:
                 f"weights sum to {weights.sum(dtype=np.float64):g}: too much for {n_users} users, scale down"
             )
         upto = np.cumsum(weights)
-        self.span = int(upto[-1]) + 1
         rows = np.repeat(np.arange(n_users), np.diff(excluded.indptr))
         items = excluded.indices.astype(np.int64)
         barred = np.concatenate([[0], np.cumsum(weights[items])])
@@ -73,7 +74,7 @@ class FreeItems:
         free_before = upto[items] - weights[items] - (barred[:-1] - barred[start[rows]])
         free = upto[-1] - barred_of_user
         self.stuck_users = np.flatnonzero(free <= 0)
-        self._keys = torch.as_tensor(rows * self.span + free_before, device=device)
+        self._search = GuidedSearch(free_before, start, free, int(upto[-1]) + 1, device)
         self._barred = torch.as_tensor(barred, device=device)
         self._start = torch.as_tensor(start, device=device)
         self._free = torch.as_tensor(free, device=device)
@@ -115,8 +116,7 @@ class FreeItems:
             )
         uniform = torch.rand(len(users), n, dtype=torch.float64, device=users.device, generator=generator)
         drawn = torch.minimum((uniform * free).long(), free - 1)
-        keys = users.unsqueeze(1) * self.span + drawn
-        passed = torch.searchsorted(self._keys, keys, right=True)
+        passed = self._search(users, drawn)
         drawn += self._barred.take(passed) - self._barred.take(self._start.take(users)).unsqueeze(1)
         return drawn + 1 if self.is_uniform else torch.searchsorted(self._upto, drawn, right=True)
 
