@@ -18,6 +18,7 @@ from recbole.utils import get_trainer
 from recbole_dtlns.files.epoch_log import EPOCHS, HARDNESS, write_row
 from recbole_dtlns.files.run_folder import CHECKPOINT, plain
 from recbole_dtlns.processes.group import decided_by_first, this_rank
+from recbole_dtlns.training.collecting import collect_from_the_best
 from recbole_dtlns.training.epoch_line import epoch_line, hardness_line, standing
 from recbole_dtlns.training.fused_adam import fuse_adam
 from recbole_dtlns.training.hardness.meter import HardnessMeter
@@ -73,6 +74,7 @@ class RunTrainer:
         if score_all is AbstractRecommender.full_sort_predict:
             # Scored pair by pair (ConvNCF holds 100 kB a pair), where eval_batch_size counts cells of a score matrix.
             trainer.test_batch_size = min(trainer.test_batch_size, PAIRS_AT_ONCE)
+        collect_from_the_best(trainer.eval_collector)
         if isinstance(step, SampledStep):
             fuse_adam(trainer.optimizer)
         parameters = [] if step is None else step.parameters()
