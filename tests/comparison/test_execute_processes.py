@@ -74,6 +74,16 @@ def test_a_killed_process_says_so(compared, toy):
     assert "SIGKILL" in (toy / "compared/runs" / bad / "stderr.txt").read_text()
 
 
+def test_a_process_killed_behind_its_result_has_made_its_run(compared, toy):
+    late = "toy/BPR/uniform/seed-4"
+    home = f"compared/runs/{late}"
+    kill = f"import os; os.replace('{home}/made.json', '{home}/result.json'); os.kill(os.getpid(), 9)"
+    comparison, _ = compared(small_plan("uniform"), {late: kill})
+    assert comparison.failed == []
+    assert late in [run.run_id for run in comparison.runs]
+    assert not (toy / "compared/runs" / late / "stderr.txt").exists()
+
+
 def test_success_without_a_result_is_a_failure(compared):
     comparison, _ = compared(small_plan("uniform"), {"toy/BPR/uniform/seed-3": "pass"})
     assert "result.json" in comparison.failed[0].reason

@@ -151,7 +151,7 @@ class Runner:
         finally:
             self._slots.put(slot)
         seconds = time.perf_counter() - started
-        if status == 0:
+        if status == 0 or (home / RESULT).is_file():  # lost behind its result, the last that it writes
             return self._finished(job, DONE, seconds, trained_result(home), config)
         if self._stopped or status is None:
             (home / STDERR).unlink(missing_ok=True)
