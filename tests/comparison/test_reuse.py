@@ -6,7 +6,7 @@ import pytest
 from fake_result import DATA
 from fake_runs import FIXED, small_plan
 
-from recbole_dtlns.comparison.run import records
+from recbole_dtlns.comparison.run import records, reuse
 from recbole_dtlns.comparison.run.records import CHOSEN, FAILED
 from recbole_dtlns.comparison.run.reuse import reason_to_refuse, so_far
 
@@ -129,12 +129,15 @@ def test_a_damaged_choice_of_the_search_is_made_again_by_a_start(made, content):
     assert path.read_text() == chosen
 
 
-def test_a_choice_that_no_configuration_takes_ends_nothing(made):
-    plan = small_plan("dns", trials=2)
-    folder = made(plan)
-    (folder / "runs" / DNS / CHOSEN).write_text(json.dumps({"keys": {"metrics": 3}}))
-    assert reason_to_refuse(folder, small_plan("dns", trials=2, seeds=(3, 4, 5))) is None
-    assert [run.run_id for run in so_far(folder, plan).failed] == [f"{DNS}/seed-3", f"{DNS}/seed-4"]
+def test_what_nobody_foresaw_is_no_reason_against_a_plan(made, monkeypatch):
+    folder = made(small_plan("dns"))
+
+    def failing(plan, run, keys):
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr(reuse, "run_config", failing)
+    assert reason_to_refuse(folder, small_plan("dns")) is None
+    assert [run.reason for run in so_far(folder, small_plan("dns")).failed] == ["by nothing"] * 2
 
 
 def test_runs_of_other_data_are_a_reason_only_where_none_is_left(made):
