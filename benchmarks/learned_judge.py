@@ -38,7 +38,7 @@ VARIATIONS: dict[str, dict[str, Any]] = {
     "rate 0.3": {"rate": 0.3},
     "all features at each split": {"booster": {"max_features": 1.0}},
     "l2 of 10": {"booster": {"l2_regularization": 10.0}},
-    "every pair is read": {"every_pair": True},
+    "every pair is read": {"negatives": 10**9},  # rates and models of a fold stay
     "one draw": {"draws": 1},
     "three draws": {"draws": 3},
     **{f"without {name}": {"without": name} for name in SCORERS},
@@ -59,7 +59,7 @@ def valid_result(
         keys["data_path"] = data_path
     booster = {**model.SETTINGS, **variation.get("booster", {})}
     draws = variation.get("draws", learning.DRAWS)
-    rare = 10**9 if variation.get("every_pair") else model.RARE
+    negatives = variation.get("negatives", model.NEGATIVES)
     seconds: list[float] = []
     trees: list[int] = []
 
@@ -71,7 +71,7 @@ def valid_result(
         return fitted
 
     changes = [
-        *((model, "SETTINGS", booster), (model, "RARE", rare)),
+        *((model, "SETTINGS", booster), (model, "NEGATIVES", negatives)),
         *((model, name, variation.get("rate", getattr(model, name))) for name in ("RATE", "RATE_OF_RARE")),
         *((learning, "DRAWS", draws), (learning, "fit_folds", timed)),
         (scorers, "SCORERS", {name: make for name, make in SCORERS.items() if name != variation.get("without")}),

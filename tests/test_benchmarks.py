@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
@@ -24,6 +25,29 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     import gpu
 
     return gpu
+
+
+def test_reading_every_pair_changes_neither_the_rate_nor_the_models_of_the_learned_judge(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import learned_judge
+
+    values = np.random.default_rng(0).normal(size=(4000, 1)).astype(np.float32)
+    fitted = []
+
+    def fake_run(*_: object, **__: object) -> dict:
+        positive = np.arange(4000) % 80 < 2
+        fitted.extend(learned_judge.learning.fit_folds(values, positive, np.arange(4000) // 80 % 4)[0].boosters)
+        return {"best_valid_result": {"recall@20": 0.5, "ndcg@20": 0.25}}
+
+    monkeypatch.setattr(learned_judge, "run", fake_run)
+    for name in ("today", "every pair is read"):
+        learned_judge.valid_result("any", None, "cache", learned_judge.VARIATIONS[name], 0)
+    rates = {booster.model.learning_rate for booster in fitted}
+    assert (len(fitted), rates) == (16, {learned_judge.model.RATE_OF_RARE})
+    assert {booster.share < 1 for booster in fitted[:8]} == {True}
+    assert {booster.share for booster in fitted[8:]} == {1.0}
 
 
 def test_time_to_quality_counts_to_the_first_epoch_above_the_best_of_recbole(

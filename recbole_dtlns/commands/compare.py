@@ -106,11 +106,13 @@ def run_folder(run_dir: str | None) -> Path:
 
 
 def _dry_run(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str]) -> int:
-    from recbole_dtlns.comparison.run.outlook import cost_text, plan_text, so_far
+    from recbole_dtlns.comparison.run.outlook import cost_text, plan_text
+    from recbole_dtlns.comparison.run.reuse import reason_to_refuse, so_far
 
     comparison = so_far(folder, plan)
     print(plan_text(comparison, plan), flush=True)
-    print(cost_text(comparison, plan, jobs, gpus))
+    reason = reason_to_refuse(folder, plan)
+    print(f"A start is refused. {reason}" if reason else cost_text(comparison, plan, jobs, gpus))
     return 0
 
 
@@ -118,14 +120,15 @@ def _compare(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str], eng
     from recbole_dtlns.comparison.report import PARTS, write_report
     from recbole_dtlns.comparison.report.standings import standings_text
     from recbole_dtlns.comparison.run.campaign import carry_out, write_plan
-    from recbole_dtlns.comparison.run.outlook import refuse_other_plan
+    from recbole_dtlns.comparison.run.reuse import reason_to_refuse
     from recbole_dtlns.comparison.run.summary import SUMMARY
     from recbole_dtlns.files.owner import only_one
     from recbole_dtlns.files.partial import clear_partials
     from recbole_dtlns.files.run_log import start_log
 
     with only_one(folder, LOCK, "Another compare, or a run that one has left behind,") as lock, interruptible():
-        refuse_other_plan(folder, plan)
+        if reason := reason_to_refuse(folder, plan):
+            raise UserError(reason)
         clear_partials(folder, folder / PARTS)
         start_log(folder / LOG, "INFO")
         write_plan(plan, folder)

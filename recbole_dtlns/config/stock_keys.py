@@ -133,8 +133,10 @@ def fitting_valid_metric(values: Mapping[str, Any]) -> str:
     RecBole's own MRR@10 comes first, so that a stock configuration stops as it did; then NDCG, or the first metric, at
     the largest k.
     """
-    chosen = str(values["valid_metric"])
-    metrics = [values["metrics"]] if isinstance(values["metrics"], str) else list(values["metrics"])
+    chosen, metrics = str(values["valid_metric"]), values["metrics"]
+    metrics = [metrics] if isinstance(metrics, str) else metrics
+    if not isinstance(metrics, (list, tuple)) or not all(isinstance(metric, str) for metric in metrics):
+        return chosen  # refused later
     topk = [values["topk"]] if is_whole(values["topk"]) else values["topk"]
     if "@" in chosen and metrics and all_by_value(metrics):
         return str(metrics[0])

@@ -107,6 +107,34 @@ def test_a_plan_that_no_finished_run_fits_changes_nothing(compared, capsys):
     assert {path: path.read_bytes() for path in (home / "compared").rglob("*") if path.is_file()} == before
 
 
+def test_a_plan_without_any_of_the_finished_runs_changes_nothing(compared, capsys):
+    home, _ = compared
+    words = [word for word in WORDS if not word.startswith("--samplers")]
+    before = {path: path.read_bytes() for path in (home / "compared").rglob("*") if path.is_file()}
+    assert cli.main(["compare", *words, "--samplers=uniform", "--seeds=2"]) == 2
+    told = f"compared holds 4 finished runs, such as {SEEDS[0]}, and this plan asks for none of them"
+    output = capsys.readouterr().err
+    assert told in output
+    assert "compared/plan.yaml as well, or choose another run_dir." in output
+    assert cli.main(["compare", *words, "--samplers=uniform", "--seeds=2", "--dry_run"]) == 0
+    output = capsys.readouterr().out
+    assert f"A start is refused. {told}" in output
+    assert "estimated cost" not in output
+    assert {path: path.read_bytes() for path in (home / "compared").rglob("*") if path.is_file()} == before
+
+
+def test_one_damaged_run_does_not_keep_the_others_of_a_wider_plan_from_being_made(compared, capsys):
+    words = [word for word in WORDS if not word.startswith(("--samplers", "--run_dir"))]
+    words += ["--samplers=dns", "--run_dir=cut"]
+    assert cli.main(["compare", *words, "--seeds=1"]) == 0
+    path = compared[0] / "cut/runs" / SEEDS[0] / "result.json"
+    path.write_text(path.read_text()[:100])
+    capsys.readouterr()
+    assert cli.main(["compare", *words, "--seeds=2"]) == 1
+    assert f"{SEEDS[0]} failed: " in capsys.readouterr().err
+    assert [run.run_id for run in read_comparison(compared[0] / "cut").runs] == [SEEDS[1]]
+
+
 def test_trials_do_not_read_test_and_one_that_fails_is_named(compared, capsys):
     """The folder of trial 1 holds the state of another run, so that the program refuses to go on from it."""
     home, _ = compared

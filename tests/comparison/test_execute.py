@@ -14,8 +14,8 @@ from recbole_dtlns.comparison.run.execute import (
     FAILED_RUN,
     Outcome,
 )
-from recbole_dtlns.comparison.run.outlook import so_far
 from recbole_dtlns.comparison.run.records import read_comparison
+from recbole_dtlns.comparison.run.reuse import so_far
 from recbole_dtlns.comparison.run.runs import runs_of
 from recbole_dtlns.comparison.run.same_inputs import SameInputs
 from recbole_dtlns.comparison.search.optuna_trials import OptunaTrials

@@ -9,8 +9,8 @@ from fake_runs import FIXED, FakeProgram, small_plan, write_made
 from recbole_dtlns.comparison.run import execute, outlook
 from recbole_dtlns.comparison.run.campaign import carry_out, write_plan
 from recbole_dtlns.comparison.run.config_of_run import run_config
-from recbole_dtlns.comparison.run.outlook import cost_text, plan_text, so_far
-from recbole_dtlns.comparison.run.records import FAILED
+from recbole_dtlns.comparison.run.outlook import cost_text, plan_text
+from recbole_dtlns.comparison.run.reuse import so_far
 from recbole_dtlns.comparison.run.runs import runs_of
 from recbole_dtlns.files.run_folder import CONFIG, write_config
 
@@ -59,27 +59,6 @@ def test_what_a_start_would_refuse_is_not_done_and_costs_nothing(made):
     assert f"refused: {DNS}/seed-3: " in text
     assert "epochs is 2, the plan asks for 9" in text
     assert "nothing is left" in cost_text(comparison, longer, 1, [])
-
-
-def test_a_run_that_failed_before_it_had_a_result_is_still_to_come(made):
-    folder, run_id = made(small_plan("dns")), f"{DNS}/seed-3"
-    (folder / "runs" / run_id / "result.json").unlink()
-    (folder / FAILED).write_text(json.dumps({run_id: "killed"}))
-    comparison = so_far(folder, small_plan("dns"))
-    assert (comparison.failed, comparison.pending) == ([], [run_id])
-
-
-def test_trials_and_seeds_under_other_ranges_are_refused(made):
-    folder = made(small_plan("dns", trials=3))
-    other = small_plan("dns", trials=3, shared_search={"neg_candidates": "choice [3, 4]"})
-    assert [run.run_id for run in so_far(folder, other).failed] == [f"{DNS}/trial-1", f"{DNS}/trial-2"]
-    assert [run.run_id for run in so_far(folder, small_plan("dns")).failed] == [f"{DNS}/seed-3", f"{DNS}/seed-4"]
-
-
-def test_trials_that_optuna_would_have_to_propose_count_as_done(made):
-    pytest.importorskip("optuna")
-    plan = small_plan("dns", trials=3, search="optuna")
-    assert len(so_far(made(plan), plan).runs) == 5
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from recbole_dtlns.comparison.plan.plan import ComparisonPlan
 from recbole_dtlns.comparison.plan.plan_file import make_plan
 from recbole_dtlns.comparison.plan.rows import REFERENCES, make_row
 from recbole_dtlns.comparison.run.campaign import write_plan
-from recbole_dtlns.comparison.run.outlook import cost_text, so_far
+from recbole_dtlns.comparison.run.outlook import cost_text
 from recbole_dtlns.comparison.run.records import read_comparison
+from recbole_dtlns.comparison.run.reuse import so_far
 from recbole_dtlns.comparison.run.runs import run_flags, runs_of, seeds_of
 from recbole_dtlns.comparison.search.search import Space, number_of_trials, ranges_of, trial_keys
 from recbole_dtlns.config import model_kinds

@@ -21,6 +21,8 @@ from recbole_dtlns.errors import UserError
         ("topk=5,10", "expected one or more whole numbers from 1"),
         ("metrics=Recall,NDCG", "a list such as ['Recall', 'NDCG']"),
         ("metrics=[]", "expected one or more metrics"),
+        ("metrics=3", "Expected one name or a list"),
+        ("metrics=[1]", "RecBole has no metric 1"),
         ("gpu_id=abc", "expected the number of a GPU"),
         ("state=FOO", "expected one of DEBUG"),
         ("clip_grad_norm={'foo':5}", "expected a mapping such as {max_norm: 5"),

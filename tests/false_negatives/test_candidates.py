@@ -9,7 +9,12 @@ from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.blocks import blocks
 from recbole_dtlns.false_negatives.candidates.ranking import ranked_by_order, top_unseen
-from recbole_dtlns.false_negatives.candidates.topk import best_of_rows, position_in_run, sparse_entries
+from recbole_dtlns.false_negatives.candidates.topk import (
+    _near_the_best,
+    best_of_rows,
+    position_in_run,
+    sparse_entries,
+)
 
 
 def view_of(dense):
@@ -107,22 +112,63 @@ def test_sparse_entries_are_neither_zero_nor_infinite():
     assert (rows.tolist(), items.tolist(), scores.tolist()) == ([0, 0, 1], [4, 2, 3], [3.0, 1.0, 2.0])
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.data(), st.integers(1, 4), st.sampled_from([1, 3, 100]), st.booleans())
-def test_best_of_long_rows_are_those_of_a_full_sort(data, most, different, by_column):
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sparse_scores_of_any_float_type_have_the_candidates_of_their_float32(dtype):
+    """0.1 is larger as float32 than as float64."""
+    scores = np.full((102, 102), 0.1, dtype=dtype)
+    top = top_unseen(view_of(np.eye(101)), Budget(3), lambda users: sparse.csr_matrix(scores[users]), "test")
+    assert len(top) == 303
+    assert top.items[top.users == 50].tolist() == [1, 2, 3]
+    assert (top.scores == np.float32(0.1)).all()
+
+
+def test_scores_that_float32_cannot_hold_are_no_candidates():
+    scores = sparse.csr_matrix(np.tile([0, 1e300, 1e-300, -1e300], (4, 1)))
+    view = view_of(np.ones((3, 1)) * [1, 0, 0] + np.eye(3))
+    with np.errstate(over="ignore", under="ignore"):
+        assert len(top_unseen(view, Budget.parse(3), lambda users: scores[: len(users)], "test")) == 0
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    *(st.data(), st.integers(1, 4), st.sampled_from([1, 3, 100])),
+    *(st.sampled_from(["none", "rising", "mixed"]), st.sampled_from([np.float32, np.float64])),
+)
+def test_best_of_long_rows_are_those_of_a_full_sort(data, most, different, given_columns, dtype):
     """Rows much longer than what is picked, with and without equal values, short rows between them."""
     lengths = data.draw(st.lists(st.integers(0, 60), min_size=1, max_size=6))
     rng = np.random.default_rng(data.draw(st.integers(0, 10**6)))
     rows = np.repeat(np.arange(len(lengths)), lengths)
-    values = (rng.integers(-different, different, len(rows)) / 7).astype(np.float32)
-    columns = np.concatenate([rng.permutation(length) for length in lengths]) if by_column else np.arange(len(rows))
+    values = (rng.integers(-different, different, len(rows)) / 7).astype(dtype)
+    columns = np.arange(len(rows)) if given_columns == "none" else position_in_run(rows)
+    if given_columns == "mixed":
+        columns = np.concatenate([rng.permutation(length) for length in lengths])
     k = rng.integers(0, most + 1, len(lengths))
-    picked, ranks = best_of_rows(rows, values, k, columns if by_column else None)
-    order = np.lexsort((columns, -values, rows))
+    picked, ranks = best_of_rows(rows, values, k, None if given_columns == "none" else columns)
+    order = np.lexsort((columns, -values.astype(np.float32), rows))
     place = position_in_run(rows[order])
     expected = place < k[rows[order]]
     np.testing.assert_array_equal(picked, order[expected])
     np.testing.assert_array_equal(ranks, place[expected])
+
+
+@pytest.mark.parametrize("most", [1, 3, 20])
+def test_few_entries_of_long_rows_in_random_order_are_sorted(most):
+    rows = np.repeat(np.arange(5), 2000)
+    values = np.random.default_rng(0).normal(size=len(rows)).astype(np.float32)
+    assert 5 * most <= len(_near_the_best(rows, values, most)) < len(rows) / 4
+
+
+@pytest.mark.parametrize("unknown", [[3], [3, 9]])
+def test_a_score_that_is_no_number_costs_a_row_no_other_candidate(unknown):
+    """It counts as the largest, in long rows as in short ones."""
+    values = np.arange(100, dtype=np.float32)
+    values[unknown] = np.nan
+    for row in (values, values[:12]):
+        picked, _ = best_of_rows(np.zeros(len(row), dtype=np.int64), row, np.array([len(unknown) + 2]))
+        assert picked.tolist() == [*unknown, len(row) - 1, len(row) - 2]
+    picked, _ = best_of_rows(np.zeros(100, dtype=np.int64), values, np.array([1]))
+    assert picked.tolist() == [3]
 
 
 def test_order_of_appearance_is_rank():

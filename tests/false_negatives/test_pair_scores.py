@@ -60,6 +60,21 @@ def test_blocks_of_any_size_give_the_same_and_score_each_user_once(view, cells, 
     assert asked == np.unique(users).tolist()
 
 
+@pytest.mark.parametrize("cells", [1, 40, 100])
+@pytest.mark.parametrize(("scored", "wanted"), [(1, 20), (20, 1)])
+def test_a_block_holds_as_many_scored_items_or_pairs_as_cells_but_for_one_user(scored, wanted, cells):
+    """30 users, each with 20 of one and one of the other."""
+    table = np.tile(np.arange(26) <= scored, (31, 1)).astype(np.float32)
+    users, items = np.repeat(np.arange(1, 31), wanted), np.tile(np.arange(1, wanted + 1), 30)
+    asked = []
+    scores = pairs_of_blocks(
+        *(users, items, lambda block: asked.append(len(block)) or sparse.csr_matrix(table[block])),
+        *(np.full(31, scored), cells),
+    )
+    np.testing.assert_array_equal(scores, table[users, items])
+    assert max(asked) * 20 <= max(cells, 20)
+
+
 def test_no_pairs_have_no_scores(view):
     nothing = np.zeros(0, dtype=np.int64)
     for make in SCORERS.values():
@@ -82,6 +97,21 @@ def test_entries_of_a_sparse_matrix_are_found_whatever_the_order_of_its_indices(
     matrix = sparse.csr_matrix((np.float32([3, 1, 2]), [4, 0, 2], [0, 2, 2, 3]), shape=(3, 5))
     rows, columns = (place.ravel() for place in np.indices((3, 5)))
     np.testing.assert_array_equal(entries_at(matrix, rows, columns), matrix.toarray().ravel())
+
+
+def test_an_entry_whose_number_ends_alike_is_another_one():
+    row = np.repeat(np.float32([0, 1, 0]), 300)  # 172, 428 and 684 have the same seven last bits
+    matrix, first = sparse.csr_matrix(row), np.zeros(1, dtype=np.int64)
+    for column in (172, 428, 684):
+        assert entries_at(matrix, first, np.array([column])).tolist() == [row[column]]
+
+
+def test_few_entries_beside_the_wanted_ones_are_sorted(monkeypatch):
+    matrix = sparse.random(100, 1000, 0.5, format="csr", dtype=np.float32, rng=np.random.default_rng(5))
+    sorted_counts, argsort = [], np.argsort
+    monkeypatch.setattr(np, "argsort", lambda values: sorted_counts.append(len(values)) or argsort(values))
+    entries_at(matrix, np.arange(100), np.full(100, 7))
+    assert sorted_counts[0] < matrix.nnz / 10
 
 
 def test_sparse_scorers_hold_no_row_of_all_items():

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from fake_server import FakeServer
+from fake_server import FakeServer, listed
 
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.llm.prompts import Prompt
@@ -273,6 +273,19 @@ def test_a_token_that_begins_both_labels_speaks_for_neither():
     for no_log_probability in (710.0, 0.5, np.nan, np.inf):
         with pytest.raises(ValueError, match="a log-probability of"):
             from_texts([("a", no_log_probability)], "a", "b")
+
+
+@pytest.mark.parametrize("kind", ["llamacpp", "completions"])
+@pytest.mark.parametrize("possible", [[], [("x", -np.inf), ("positive", -np.inf)]])
+def test_a_list_in_which_nothing_is_possible_has_no_verdict_and_the_others_do(kind, possible):
+    with FakeServer(kind) as server:
+        asked = session(server)
+        server.bearing = lambda prompt, *rest: possible if len(server.asked) == 2 else listed(prompt, *rest)
+        first, second, third = asked.ask(questions(1, 3))[0]
+    assert np.isnan(second.margin)
+    assert np.isnan(second.mass)
+    assert second.tokens == first.tokens > 0
+    assert not np.isnan([first.margin, third.margin]).any()
 
 
 def test_a_bound_errs_towards_zero():

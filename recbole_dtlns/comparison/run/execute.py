@@ -16,7 +16,7 @@ from typing import Any
 
 from recbole_dtlns.comparison.plan.plan import ComparisonPlan
 from recbole_dtlns.comparison.run.config_of_run import run_config
-from recbole_dtlns.comparison.run.records import RUNS, WHAT_TO_DO, trained_result
+from recbole_dtlns.comparison.run.records import RUNS, WHAT_TO_DO, UnfitRun, trained_result
 from recbole_dtlns.comparison.run.runs import Run, command
 from recbole_dtlns.comparison.run.same_inputs import SameInputs
 from recbole_dtlns.config.config_files import read_yaml
@@ -176,19 +176,20 @@ def reusable_result(home: Path, config: Config) -> Result:
     """The `result.json` of a finished run.
 
     Raises:
-        UserError: it is damaged, made by another version of this package, or under another configuration.
+        UnfitRun: it was made by another version of this package, or under another configuration.
+        UserError: it, or that configuration, is damaged.
     """
     result = trained_result(home)
     made_by = result["versions"].get("recbole_dtlns")
     if made_by != __version__:
-        raise UserError(f"{home} was made by version {made_by} of recbole_dtlns; this is {__version__}. {WHAT_TO_DO}")
+        raise UnfitRun(f"{home} was made by version {made_by} of recbole_dtlns; this is {__version__}. {WHAT_TO_DO}")
     if not (home / CONFIG).is_file():
         raise UserError(f"{home} holds a result but no {CONFIG}. {WHAT_TO_DO}")
     recorded, wanted = read_yaml(home / CONFIG), config.resolved()
+    if not recorded:
+        raise UserError(f"{home / CONFIG} is empty. {WHAT_TO_DO}")
     if config_hash(recorded) != config_hash(wanted):
-        raise UserError(
-            f"{home} holds a run under another configuration: {differences(recorded, wanted)}. {WHAT_TO_DO}"
-        )
+        raise UnfitRun(f"{home} holds a run under another configuration: {differences(recorded, wanted)}. {WHAT_TO_DO}")
     return result
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,9 @@ from recbole_dtlns.comparison.plan.plan import Cell, ComparisonPlan
 from recbole_dtlns.comparison.run.campaign import write_plan
 from recbole_dtlns.comparison.run.config_of_run import run_config
 from recbole_dtlns.comparison.run.estimate import Estimate, Group, spoken
-from recbole_dtlns.comparison.run.execute import Job, Runner, reusable_result, run_seconds
-from recbole_dtlns.comparison.run.records import PLAN, Comparison, FailedRun, RunRecord, gather
+from recbole_dtlns.comparison.run.execute import Job, Runner, run_seconds
+from recbole_dtlns.comparison.run.records import Comparison
 from recbole_dtlns.comparison.run.runs import Run, all_runs, runs_of, trials_of
-from recbole_dtlns.comparison.run.same_inputs import SameInputs
-from recbole_dtlns.comparison.search.search import trial_keys
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.wording import counted
@@ -35,61 +33,6 @@ _BUDGET = (
     "neg_candidates",
     "num_negatives",
 )
-
-
-def so_far(folder: Path, plan: ComparisonPlan) -> Comparison:
-    """What a start would find in the folder: runs that it would use, and as failed ones those that it would refuse.
-
-    A run that failed for another reason is still to come, as a start would try it again.
-    """
-    comparison = gather(folder, plan, {})
-    for record, reason in list(_looked_at(comparison, plan)):
-        if reason is not None:
-            comparison.runs.remove(record)
-            comparison.failed.append(FailedRun(record.run_id, record.folder, reason))
-    return comparison
-
-
-def refuse_other_plan(folder: Path, plan: ComparisonPlan) -> None:
-    """Raise UserError where a start would refuse every finished run of a folder, whose plan and tables then stay.
-
-    Where some runs fit, the others fail one by one, and the rest goes on.
-    """
-    if not (folder / PLAN).is_file():
-        return
-    comparison = gather(folder, plan, {})
-    reasons = [run.reason for run in comparison.failed]
-    for _, reason in _looked_at(comparison, plan):
-        if reason is None:
-            return  # the start itself looks at the others
-        reasons.append(reason)
-    if reasons:
-        raise UserError(f"No finished run in {folder} fits this plan. {reasons[0]}")
-
-
-def _looked_at(comparison: Comparison, plan: ComparisonPlan) -> Iterator[tuple[RunRecord, str | None]]:
-    """Each finished run, and why a start would refuse it; None: it would use it."""
-    runs = {run.run_id: run for run in all_runs(plan)}
-    same_inputs = SameInputs(comparison.runs)
-    for record in comparison.runs:
-        try:
-            keys = _known_keys(plan, runs[record.run_id], record)
-            if keys is not None:
-                reusable_result(record.folder, run_config(plan, runs[record.run_id], keys))
-            same_inputs.check(record.dataset, record.model, record.result, record.folder)
-        except (UserError, OSError) as error:
-            yield record, str(error)
-        else:
-            yield record, None
-
-
-def _known_keys(plan: ComparisonPlan, run: Run, record: RunRecord) -> Mapping[str, Any] | None:
-    """The keys that a start would give a run; None where optuna would have to be asked."""
-    if not trials_of(plan, run.cell):
-        return {}
-    if run.trial is None:
-        return dict((record.chosen() or {}).get("keys") or {})
-    return None if plan.search == "optuna" and run.trial > 0 else trial_keys(run.cell.row, plan)[run.trial]
 
 
 def plan_text(comparison: Comparison, plan: ComparisonPlan) -> str:

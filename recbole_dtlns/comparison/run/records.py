@@ -24,6 +24,10 @@ PLAN, FAILED, RUNS, CHOSEN = "plan.yaml", "failed.json", "runs", "chosen.json"
 WHAT_TO_DO = "Remove that folder to run it again, or choose another run_dir."
 
 
+class UnfitRun(UserError):
+    """A finished run that can be read, and was made by another version or under another configuration."""
+
+
 @dataclass(frozen=True)
 class RunRecord:
     """A finished run.
@@ -56,12 +60,12 @@ class RunRecord:
         return self.sampler == self.model or self.model == JUDGED_ORDER
 
     def chosen(self) -> dict[str, Any] | None:
-        """What the search has chosen for its cell (`trial`, `keys`, `scores` of all trials); None without a search."""
-        try:
-            chosen = json.loads((self.folder.parent / CHOSEN).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return chosen if isinstance(chosen, dict) else None
+        """What the search has chosen for its cell (`trial`, `keys`, `scores` of all trials), of which `keys` is a dict.
+
+        None without a search, and where the file is damaged: a start of the comparison chooses again.
+        """
+        chosen = _read_json(self.folder.parent / CHOSEN)
+        return chosen if isinstance(chosen, dict) and isinstance(chosen.get("keys"), dict) else None
 
     def per_user(self) -> tuple[np.ndarray, dict[str, np.ndarray]] | None:
         """User tokens [n] and the values [n] of each test metric; None where test was not read.
@@ -193,7 +197,7 @@ def gather(folder: Path, plan: ComparisonPlan, failures: Mapping[str, str]) -> C
         else:
             try:
                 comparison.runs.append(make_record(run, home, trained_result(home)))
-            except UserError as error:
+            except (UserError, OSError) as error:
                 comparison.failed.append(FailedRun(run.run_id, home, str(error)))
     return comparison
 
@@ -232,11 +236,16 @@ def make_record(run: Run, folder: Path, result: Result) -> RunRecord:
 
 def read_failures(folder: Path) -> dict[str, str]:
     """Reasons by run id as `compare` left them; empty where it left none, or none that can be read."""
-    try:
-        reasons = json.loads((folder / FAILED).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
+    reasons = _read_json(folder / FAILED)
     return {str(key): str(reason) for key, reason in reasons.items()} if isinstance(reasons, dict) else {}
+
+
+def _read_json(path: Path) -> Any:
+    """The content of a JSON file; None where there is none that can be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
 def _single_run(folder: Path) -> RunRecord:

@@ -26,7 +26,7 @@ def pairs_of_blocks(
         items: int64 [n].
         score_block: scores of users int64 [b] for all items, dense or CSR [b, I + 1].
         row_cells: scored items of each user, int64 [U + 1], or a bound on them.
-        block_cells: cells of a block; it changes memory, never the result.
+        block_cells: cells of a block, and its pairs, with those of one user more; it changes memory, never the result.
 
     Returns:
         float32 [n]. Each user is scored once: memory O(block_cells), time that of the scores.
@@ -34,7 +34,7 @@ def pairs_of_blocks(
     scores = np.zeros(len(users), dtype=np.float32)
     distinct, starts = np.unique(users, return_index=True)
     ends = np.append(starts, len(users))
-    for start, stop in blocks(np.maximum(row_cells[distinct], 1), block_cells):
+    for start, stop in blocks(np.maximum(row_cells[distinct], np.diff(ends)), block_cells):
         pairs = slice(ends[start], ends[stop])
         rows, block = np.searchsorted(distinct[start:stop], users[pairs]), score_block(distinct[start:stop])
         dense = isinstance(block, np.ndarray)
@@ -58,10 +58,11 @@ def pairs_of_vectors(
 
 
 def entries_at(matrix: sparse.csr_matrix, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Entries of a sparse matrix [R, C] at int64 [n] places, float32 [n]; 0 where there is none.
+    """Entries of a sparse matrix [R, C] at int64 [n] places, in its type [n]; 0 where there is none.
 
-    Cells are numbered row by row. Only entries whose number has the same last bits as a wanted one are sorted, about
-    one of `_SPREAD` besides the wanted ones. O(nnz + n log n) on average, O(nnz + `_SPREAD` n) memory.
+    Cells are numbered row by row. Only entries whose number has the same last bits as a wanted one are sorted. Where
+    the wanted cells are spread evenly, these are the wanted ones and about one of `_SPREAD` others: O(nnz + n log n)
+    time. At worst all entries are sorted. O(nnz + `_SPREAD` n) memory.
     """
     width, wanted = matrix.shape[1], rows * matrix.shape[1] + columns
     cells = np.repeat(np.arange(matrix.shape[0], dtype=np.int64) * width, np.diff(matrix.indptr)) + matrix.indices

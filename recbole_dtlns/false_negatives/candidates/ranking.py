@@ -15,7 +15,10 @@ from recbole_dtlns.false_negatives.blocks import CELLS, blocks
 from recbole_dtlns.false_negatives.candidates.topk import best_of_rows, dense_entries, position_in_run, sparse_entries
 
 ScoreBlock = Callable[[np.ndarray], "np.ndarray | sparse.csr_matrix"]
-"""User numbers int64 [n] -> scores [n, I + 1]; what is not finite, or left out of a sparse block, is no candidate."""
+"""User numbers int64 [n] -> scores [n, I + 1] of any float type, compared as float32.
+
+What is not finite as float32, or left out of a sparse block, is no candidate.
+"""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def _top_of_block(
         raise ValueError(f"The scores of {len(users)} users have shape {scores.shape}; expected {expected}.")
     seen = view.matrix[users]
     if not isinstance(scores, np.ndarray):
-        unseen = sparse.csr_matrix(scores - scores.multiply(seen))
+        unseen = sparse.csr_matrix(scores - scores.multiply(seen), dtype=np.float32)
         rows, columns, values = sparse_entries(unseen)
         rows, columns, values = rows[columns > 0], columns[columns > 0], values[columns > 0]
     else:

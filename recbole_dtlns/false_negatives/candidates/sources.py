@@ -51,7 +51,10 @@ class CandidateSource(Protocol):
         ...
 
     def score_block(self, users: np.ndarray) -> np.ndarray:
-        """Scores of users int64 [n] for all items, float [n, I + 1], larger = better; column 0 is meaningless."""
+        """Scores of users int64 [n] for all items, float [n, I + 1], larger = better; column 0 is meaningless.
+
+        Any float type will do: scores are compared as float32.
+        """
         ...
 
     def item_embeddings(self) -> np.ndarray | None:

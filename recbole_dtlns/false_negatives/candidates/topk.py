@@ -22,17 +22,21 @@ def best_of_rows(
 
     Args:
         rows: row of each entry, int64 [n], sorted.
-        values: its score, float32 [n], no NaN.
+        values: its score, float [n], compared as float32; a NaN counts as the largest.
         k: how many each row may keep, int64 [R].
         columns: column of each entry, int64 [n]; None: its place.
 
     Returns:
         (entry numbers, ranks), both int64 [m], ordered by row and rank (0 = best). O(n log n), and O(n + m log m) where
-        rows are much longer than k and in no order.
+        rows are much longer than k and in no order. Columns that rise within each row save a second sort.
     """
+    values = values.astype(np.float32, copy=False)
     near = _near_the_best(rows, values, int(k.max(initial=0)))
     keys = (rows[near].astype(np.int64) << 32) | _descending_bits(values[near])
-    order = near[np.lexsort((near if columns is None else columns[near], keys))]
+    if columns is None or _rise(rows[near], columns[near]):
+        order = near[np.argsort(keys, kind="stable")]
+    else:
+        order = near[np.lexsort((columns[near], keys))]
     ranks = position_in_run(rows[order])
     kept = ranks < k[rows[order]]
     return order[kept], ranks[kept]
@@ -54,12 +58,17 @@ def _near_the_best(rows: np.ndarray, values: np.ndarray, most: int) -> np.ndarra
     largest = np.maximum.reduceat(np.append(values, np.float32(-np.inf)), cuts.ravel()).reshape(cuts.shape)[:, :-1]
     bounds = np.full(len(starts), -np.inf, dtype=np.float32)
     bounds[long] = np.partition(largest, most, axis=1)[:, most]
-    return np.flatnonzero(values >= np.repeat(bounds, ends - starts))
+    return np.flatnonzero(~(values < np.repeat(bounds, ends - starts)))  # a bound of NaN leaves out nothing
+
+
+def _rise(rows: np.ndarray, columns: np.ndarray) -> bool:
+    """Whether columns int64 [n] do not fall within any row, for sorted rows int64 [n]."""
+    return bool(((np.diff(columns) >= 0) | (np.diff(rows) > 0)).all())
 
 
 def _descending_bits(values: np.ndarray) -> np.ndarray:
     """Numbers 0 .. 2^32 - 1 that grow as float32 [n] fall, so that one sort of int64 keys orders rows and values."""
-    bits = (values.astype(np.float32) + np.float32(0)).view(np.int32)  # + 0: -0.0 equals 0.0
+    bits = (values + np.float32(0)).view(np.int32)  # + 0: -0.0 equals 0.0
     rising = bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))  # IEEE 754: order of the integers = order of the floats
     return (~rising).view(np.uint32).astype(np.int64) ^ np.int64(0x80000000)
 

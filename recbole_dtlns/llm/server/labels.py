@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 _BLANKS = " \t\r\n\u2581\u0120\u010a"
@@ -56,10 +56,10 @@ def from_texts(listed: Iterable[tuple[str, float]], positive: str, negative: str
         if begins[0] != begins[1]:
             sums[begins[1]].append(value)
     summed = [_log_sum(values) for values in sums]
-    return reply(summed[0], summed[1], min((value for _, value in entries), default=_NAN), tokens)
+    return reply(summed[0], summed[1], [value for _, value in entries], tokens)
 
 
-def reply(positive: float | None, negative: float | None, least: float, tokens: int = 0) -> Reply:
+def reply(positive: float | None, negative: float | None, listed: Collection[float], tokens: int = 0) -> Reply:
     """A reply from two log-probabilities.
 
     A label that is not in the list is at most as likely as the last one that is: this bound stands for it. The margin
@@ -68,11 +68,12 @@ def reply(positive: float | None, negative: float | None, least: float, tokens: 
     Args:
         positive: log-probability, None = not listed.
         negative: likewise.
-        least: smallest log-probability of the list.
+        listed: log-probabilities of all tokens of the list that are possible; it may be empty without a label.
         tokens: what the server read.
     """
     if positive is None and negative is None:
         return Reply(tokens=tokens)
+    least = min(listed)
     high = least if positive is None else positive
     low = least if negative is None else negative
     mass = min(1.0, sum(math.exp(value) for value in (positive, negative) if value is not None))

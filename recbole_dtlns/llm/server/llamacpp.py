@@ -60,7 +60,7 @@ class LlamaCpp(Endpoint):
                 logger.info("A label is not among the %d most likely tokens: asking for %d.", listed, self._listed)
             possible = {token: value for token, value in logprobs.items() if is_possible(value)}
             positive, negative = (possible.get(label) for label in self._labels)
-            yield reply(positive, negative, min(possible.values()), tokens)
+            yield reply(positive, negative, possible.values(), tokens)
 
     def _post(self, prompt: Any, listed: int, worker: int) -> dict[str, Any]:
         return self._client.post(

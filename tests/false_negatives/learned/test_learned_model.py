@@ -123,6 +123,24 @@ def test_how_many_pairs_are_answered_at_a_time_changes_nothing(made, monkeypatch
     np.testing.assert_array_equal(model.probability(values), whole)
 
 
+def test_no_boosted_model_answers_more_pairs_at_a_time_than_stay_in_the_cache(made, monkeypatch):
+    users, values, positive = made
+    model, _ = fit_folds(values, positive, folds_of_users(users))
+    asked = []
+    predict = HistGradientBoostingClassifier.predict_proba
+    monkeypatch.setattr(
+        HistGradientBoostingClassifier,
+        "predict_proba",
+        lambda self, rows: asked.append(len(rows)) or predict(self, rows),
+    )
+    monkeypatch.setattr(learned_model, "_ROWS", 300)
+    for count in (299, 300, 301, 2000):
+        asked.clear()
+        assert len(model.probability(values[:count])) == count
+        assert max(asked) <= 300
+        assert sum(asked) == count * len(model.boosters)
+
+
 def test_what_a_user_likes_does_not_reach_its_own_answers():
     """Labels that only memory can tell: out of fold they cannot be told."""
     rng = np.random.default_rng(3)
