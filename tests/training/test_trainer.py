@@ -83,7 +83,8 @@ def test_a_model_that_ranks_nothing_itself_is_given_a_trainer() -> None:
     class OfTrees:
         """RecBole's trainers of decision trees have no `test_batch_size`, and the models no `full_sort_predict`."""
 
-        def __init__(self, config: Any, model: Any) -> None: ...
+        def __init__(self, config: Any, model: Any) -> None:
+            self.eval_collector = SimpleNamespace(register=SimpleNamespace(need=lambda name: False))
 
     kind: Any = type("RunOfTrees", (RunTrainer, OfTrees), {})
     config = SimpleNamespace(settings=SimpleNamespace(torch_threads=1))
