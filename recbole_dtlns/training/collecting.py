@@ -37,7 +37,7 @@ def collect_from_the_best(collector: Any) -> None:
 
 
 def hits(best: Tensor, rows: Tensor, items: Tensor, n_items: int) -> Tensor:
-    """Which of the best items are positives, and how many positives each row has. O(P (log P + K)) for P positives.
+    """Which of the best items are positives, and how many positives each row has. O((n K + P) log P) for P positives.
 
     Args:
         best: internal ids of the K best items of each row, int64 [n, K].
@@ -49,9 +49,8 @@ def hits(best: Tensor, rows: Tensor, items: Tensor, n_items: int) -> Tensor:
         int64 [n, K + 1]: 1 for a positive and 0 for others, then the number of positives, RecBole's `rec.topk`.
     """
     pairs = (rows * n_items + items).to(best.device).unique()
-    rows, items = pairs // n_items, pairs % n_items
-    at, columns = (best[rows] == items.unsqueeze(1)).nonzero(as_tuple=True)
-    result = torch.zeros(len(best), best.shape[1] + 1, dtype=torch.int64, device=best.device)
-    result[rows[at], columns] = 1
-    result[:, -1] = torch.bincount(rows, minlength=len(best))
-    return result
+    asked = torch.arange(len(best), device=best.device).unsqueeze(1) * n_items + best
+    ended = torch.cat([pairs, pairs.new_full((1,), -1)])  # where a search ends behind the last pair
+    found = ended[torch.searchsorted(pairs, asked)] == asked
+    counts = torch.bincount(pairs // n_items, minlength=len(best))
+    return torch.cat([found.long(), counts.unsqueeze(1)], 1)

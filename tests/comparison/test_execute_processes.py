@@ -84,6 +84,19 @@ def test_a_process_killed_behind_its_result_has_made_its_run(compared, toy):
     assert not (toy / "compared/runs" / late / "stderr.txt").exists()
 
 
+def test_a_result_of_another_plan_is_none_of_a_process_that_failed(compared, toy):
+    """Another start has written it in the meantime."""
+    late = "toy/BPR/uniform/seed-4"
+    home = f"compared/runs/{late}"
+    fail = (
+        f"import os, sys; os.replace('{home}/made.json', '{home}/result.json')\n"
+        f"open('{home}/config.yaml', 'w').write('epochs: 77')\nsys.exit(2)"
+    )
+    comparison, _ = compared(small_plan("uniform"), {late: fail})
+    assert [run.run_id for run in comparison.failed] == [late]
+    assert "epochs is 77" in comparison.failed[0].reason
+
+
 def test_success_without_a_result_is_a_failure(compared):
     comparison, _ = compared(small_plan("uniform"), {"toy/BPR/uniform/seed-3": "pass"})
     assert "result.json" in comparison.failed[0].reason

@@ -22,7 +22,7 @@ def best_of_rows(
 
     Args:
         rows: row of each entry, int64 [n], sorted.
-        values: its score, float [n], compared as float32; a NaN counts as the largest.
+        values: its score, float [n], compared as float32; a NaN stands first or last.
         k: how many each row may keep, int64 [R].
         columns: column of each entry, int64 [n]; None: its place.
 

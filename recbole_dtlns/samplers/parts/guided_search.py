@@ -13,8 +13,8 @@ class GuidedSearch:
     The range of each user is cut into cells of a power of two, one to four for each of its numbers, and a table holds
     how many numbers lie before each cell (a guide table: Chen and Asau 1974; Devroye 1986, III.2.4). On a CPU a search
     begins there and takes one step; a binary search answers only where a cell holds more numbers. A GPU searches
-    without the table. A search costs O(1) where numbers are spread, O(log E) at most; memory is 8 bytes a number and
-    up to 16 for its cells.
+    without the table. A search costs O(1) where numbers are spread, O(log E) at most. Memory is 8 bytes a number and up
+    to 16 for its cells, and about 80 a number while the table is made.
 
     Args:
         numbers: of all users, one after the other, each user's in order, int64 [E].
