@@ -2,8 +2,9 @@
 
     python benchmarks/speed.py [--users=15000 --items=8400 --pairs=170000]
 
-Each part is timed against RecBole's own way and against the plain way, in turn and in this one process, on random data
-of the given size with Zipf-like popularity. The last line is one JSON object of ratios (below 1: ours is faster).
+Each part is timed against RecBole's own way and, but for ranking, the plain way, in turn and in this one process, on
+random data of the given size with Zipf-like popularity. The last line is one JSON object of ratios (below 1: ours is
+faster).
 """
 
 from __future__ import annotations
