@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-RANKED = ("rec.items", "rec.topk")  # RecBole's names of what is found here
+_RANKED = ("rec.items", "rec.topk")  # RecBole's names of what is found here
 
 
 def collect_from_the_best(collector: Any) -> None:
@@ -17,7 +17,7 @@ def collect_from_the_best(collector: Any) -> None:
     products of a matrix factorisation, and ranks a second time where metrics need the items. What metrics read is the
     same. Resources of other metrics (`rec.meanrank`, `rec.score`) stay RecBole's.
     """
-    wanted = [name for name in RANKED if collector.register.need(name)]
+    wanted = [name for name in _RANKED if collector.register.need(name)]
     if not wanted:
         return
     stock, depth = collector.eval_batch_collect, max(collector.topk)
@@ -37,7 +37,7 @@ def collect_from_the_best(collector: Any) -> None:
 
 
 def hits(best: Tensor, rows: Tensor, items: Tensor, n_items: int) -> Tensor:
-    """Which of the best items are positives, and how many positives each row has. O((n K + P) log P) for P positives.
+    """Which of the best items are positives, and how many positives each row has. O(m log m) for m = n K + P.
 
     Args:
         best: internal ids of the K best items of each row, int64 [n, K].
@@ -50,7 +50,5 @@ def hits(best: Tensor, rows: Tensor, items: Tensor, n_items: int) -> Tensor:
     """
     pairs = (rows * n_items + items).to(best.device).unique()
     asked = torch.arange(len(best), device=best.device).unsqueeze(1) * n_items + best
-    ended = torch.cat([pairs, pairs.new_full((1,), -1)])  # where a search ends behind the last pair
-    found = ended[torch.searchsorted(pairs, asked)] == asked
     counts = torch.bincount(pairs // n_items, minlength=len(best))
-    return torch.cat([found.long(), counts.unsqueeze(1)], 1)
+    return torch.cat([torch.isin(asked, pairs).long(), counts.unsqueeze(1)], 1)

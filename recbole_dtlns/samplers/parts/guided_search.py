@@ -14,7 +14,7 @@ class GuidedSearch:
     how many numbers lie before each cell (a guide table: Chen and Asau 1974; Devroye 1986, III.2.4). On a CPU a search
     begins there and takes one step; a binary search answers only where a cell holds more numbers. A GPU searches
     without the table. A search costs O(1) where numbers are spread, O(log E) at most. Memory is 8 bytes a number and up
-    to 16 for its cells, and about 80 a number while the table is made.
+    to 16 for its cells, and several times that while the table is made.
 
     Args:
         numbers: of all users, one after the other, each user's in order, int64 [E].
@@ -41,12 +41,12 @@ class GuidedSearch:
         wanted = np.where(counts > 0, _bit_lengths(counts) + 1, 0)
         shifts = np.maximum(_bit_lengths(largest) - wanted, 0)
         n_cells = (largest >> shifts) + 1
-        ends = np.cumsum(n_cells)
-        cells = np.minimum(numbers >> shifts[users], n_cells[users] - 1)
-        inside = np.bincount(ends[users] - n_cells[users] + cells, minlength=ends[-1])
+        first_cells = np.cumsum(n_cells) - n_cells
+        cells = first_cells[users] + np.minimum(numbers >> shifts[users], n_cells[users] - 1)
+        inside = np.bincount(cells, minlength=int(n_cells.sum()))
         before = np.cumsum(inside) - inside
         small = len(numbers) <= np.iinfo(np.int32).max
-        self._first_cell, self._shifts = torch.as_tensor(ends - n_cells), torch.as_tensor(shifts)
+        self._first_cell, self._shifts = torch.as_tensor(first_cells), torch.as_tensor(shifts)
         self._before = torch.as_tensor(before.astype(np.int32 if small else np.int64))
 
     def __call__(self, users: Tensor, asked: Tensor) -> Tensor:
