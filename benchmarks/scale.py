@@ -3,12 +3,13 @@
     OMP_NUM_THREADS=1 python benchmarks/scale.py --items=10000,100000
     OMP_NUM_THREADS=1 python benchmarks/scale.py --items=10000,100000 --learned
 
-For each size a set with a heavy tail is generated: I items, 2 I users, 25 I pairs. Item i has popularity 1 / rank^0.8
-and a place in a tree of 4 branches a level; a user has a home in that tree and takes items from the subtrees around it,
-more often from small ones; history lengths follow Pareto's law with exponent 1.8. Each size runs in a process of its
-own, one part after another, on the package's own functions. `seconds` is wall-clock, `cpu` what this process computed,
-`peak_gb` the most memory that it held during the part, what it held before included. The exponent of a part is the
-slope of log cpu seconds over log items between two sizes that follow each other. The last line is one JSON object.
+For each size a set with a heavy tail is generated: I items, 2 I users, 25 I draws of pairs (`--draws`). Item i has
+popularity 1 / rank^0.8 and a place in a tree of 4 branches a level; a user has a home in that tree and takes items
+from the subtrees around it, more often from small ones; history lengths follow Pareto's law with exponent 1.8. Each
+size runs in a process of its own, one part after another, on the package's own functions. `seconds` is wall-clock,
+`cpu` what this process computed, `peak_gb` the most memory that it held during the part, what it held before
+included. The exponent of a part is the slope of log cpu seconds over log items between two sizes that follow each
+other. The last line is one JSON object.
 
 `--write=DATA` writes the set of the first size for the program itself: `--dataset=generated --data_path=DATA`.
 `--learned` adds the learned judge: `held_in` makes trees, candidates and features of splits from which pairs were held
@@ -51,21 +52,21 @@ from recbole_dtlns.trees.sources import item_graph
 from recbole_dtlns.trees.spectral import spectral_embedding
 from recbole_dtlns.trees.vectors import svd_vectors
 
-USERS, PAIRS, BRANCHES, LEAF = 2, 25, 4, 30
+USERS, BRANCHES, LEAF = 2, 4, 30
 MEMORY_GB = 4.0  # the start value of candidate_memory_gb
 TAIL, POPULARITY, SHORTEST = 1.8, 0.8, 5
 VERSIONS = ("numpy", "scipy", "scikit-learn", "torch")
 
 
-def generated_view(n_items: int, seed: int = 0) -> TrainSplit:
+def generated_view(n_items: int, draws: int, seed: int = 0) -> TrainSplit:
     """Random pairs of `USERS` x n_items users, made as the head of this file says; O(pairs x log items).
 
-    Tokens are numbers. Repeated pairs count once, so there are somewhat fewer than `PAIRS` x n_items.
+    Tokens are numbers. Repeated pairs count once, so there are somewhat fewer than draws x n_items.
     """
     rng = np.random.default_rng(seed)
     n_users = USERS * n_items
     lengths = SHORTEST * rng.pareto(TAIL, n_users) + SHORTEST
-    lengths = np.minimum(lengths * (PAIRS * n_items / lengths.sum()), n_items / 10).astype(np.int64) + 1
+    lengths = np.minimum(lengths * (draws * n_items / lengths.sum()), n_items / 10).astype(np.int64) + 1
     levels = max(1, round(math.log(n_items / LEAF, BRANCHES)))
     users = np.repeat(np.arange(n_users), lengths)
     level = np.minimum(rng.geometric(0.4, len(users)) - 1, levels)  # steps up from the leaf of the home
@@ -81,7 +82,7 @@ def generated_view(n_items: int, seed: int = 0) -> TrainSplit:
     matrix.sum_duplicates()
     matrix.data[:] = 1
     numbered = [np.concatenate([[PAD], np.arange(count).astype(str)]) for count in (n_users, n_items)]
-    return TrainSplit(*numbered, matrix, f"generated {n_items} {seed}")
+    return TrainSplit(*numbered, matrix, f"generated {n_items} {draws} {seed}")
 
 
 def padded(*codes: np.ndarray) -> list[np.ndarray]:
@@ -161,9 +162,9 @@ def parts(view: TrainSplit, topk: int, learned: bool) -> dict[str, Callable[[dic
     }
 
 
-def measure(n_items: int, topk: int, learned: bool) -> dict[str, Any]:
+def measure(n_items: int, draws: int, topk: int, learned: bool) -> dict[str, Any]:
     """Run every part on one generated set: size of the set, and seconds, cpu and peak_gb of each part."""
-    view = generated_view(n_items)
+    view = generated_view(n_items, draws)
     history = view.history
     size = {"items": n_items, "users": view.n_users, "pairs": view.matrix.nnz, "longest": int(history.max())}
     measured: dict[str, Any] = {}
@@ -179,9 +180,9 @@ def measure(n_items: int, topk: int, learned: bool) -> dict[str, Any]:
     return {**size, "squares": int((history**2).sum()), "parts": measured}
 
 
-def write_set(n_items: int, folder: Path) -> Path:
+def write_set(n_items: int, draws: int, folder: Path) -> Path:
     """Write the generated set of a size as an atomic file, folder/generated/generated.inter, its lines in any order."""
-    pairs = generated_view(n_items).matrix.tocoo()
+    pairs = generated_view(n_items, draws).matrix.tocoo()
     order = np.random.default_rng(1).permutation(pairs.nnz)
     path = folder / "generated" / "generated.inter"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -220,6 +221,7 @@ def main() -> None:
     """Measure each size in a process of its own and print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", default="10000,100000", help="sizes of the catalogue, comma-separated")
+    parser.add_argument("--draws", type=int, default=25, help="pairs drawn for each item; repeated ones count once")
     parser.add_argument("--topk", type=int, default=20, help="candidates of a user")
     parser.add_argument("--learned", action="store_true", help="the learned judge too")
     parser.add_argument("--minutes", type=float, default=20, help="a size that takes longer is ended and left out")
@@ -227,14 +229,14 @@ def main() -> None:
     parser.add_argument("--alone", type=int, help=argparse.SUPPRESS)  # the child process of one size
     options = parser.parse_args()
     if options.alone:
-        print(json.dumps(measure(options.alone, options.topk, options.learned)))
+        print(json.dumps(measure(options.alone, options.draws, options.topk, options.learned)))
         return
     if options.write:
-        print(write_set(int(options.items.split(",")[0]), options.write))
+        print(write_set(int(options.items.split(",")[0]), options.draws, options.write))
         return
     sizes, failed = [], {}
     for n_items in map(int, options.items.split(",")):
-        child = [sys.executable, __file__, f"--alone={n_items}", f"--topk={options.topk}"]
+        child = [sys.executable, __file__, f"--alone={n_items}", f"--draws={options.draws}", f"--topk={options.topk}"]
         child += ["--learned"] if options.learned else []
         with subprocess.Popen(child, stdout=subprocess.PIPE, text=True) as process:
             last, end = "", time.monotonic() + 60 * options.minutes
