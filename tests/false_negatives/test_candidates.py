@@ -6,8 +6,8 @@ from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
 from recbole_dtlns.config.budget import Budget
+from recbole_dtlns.data.blocks import blocks
 from recbole_dtlns.data.train_split import TrainSplit
-from recbole_dtlns.false_negatives.blocks import blocks
 from recbole_dtlns.false_negatives.candidates.ranking import ranked_by_order, top_unseen
 from recbole_dtlns.false_negatives.candidates.topk import (
     _near_the_best,

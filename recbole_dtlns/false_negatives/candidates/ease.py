@@ -10,9 +10,9 @@ from scipy.linalg import lapack
 
 from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.config.parsers import Key, number
+from recbole_dtlns.data.blocks import CELLS, blocks
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.blocks import CELLS, blocks
 from recbole_dtlns.false_negatives.candidates.pair_scores import pairs_of_blocks
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates, top_unseen
 

@@ -10,10 +10,10 @@ from scipy import sparse
 from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.config.choices import MAX_HISTORY
 from recbole_dtlns.config.stock_kinds import is_whole
+from recbole_dtlns.data.blocks import CELLS, blocks
 from recbole_dtlns.data.histories import shortened_histories
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.blocks import CELLS, blocks
 from recbole_dtlns.false_negatives.candidates.pair_scores import pairs_of_blocks
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates, top_unseen
 from recbole_dtlns.false_negatives.candidates.topk import best_of_rows, sparse_entries

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import sparse
 
-from recbole_dtlns.false_negatives.blocks import CELLS, blocks
+from recbole_dtlns.data.blocks import CELLS, blocks
 
 _SPREAD = 64  # marks for each wanted entry
 

@@ -10,8 +10,8 @@ from scipy import sparse
 from tqdm import tqdm
 
 from recbole_dtlns.config.budget import Budget
+from recbole_dtlns.data.blocks import CELLS, blocks
 from recbole_dtlns.data.train_split import TrainSplit
-from recbole_dtlns.false_negatives.blocks import CELLS, blocks
 from recbole_dtlns.false_negatives.candidates.topk import best_of_rows, dense_entries, position_in_run, sparse_entries
 
 ScoreBlock = Callable[[np.ndarray], "np.ndarray | sparse.csr_matrix"]

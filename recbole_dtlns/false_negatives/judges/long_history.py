@@ -7,7 +7,7 @@ import logging
 import numpy as np
 from scipy import sparse
 
-from recbole_dtlns.false_negatives.blocks import blocks
+from recbole_dtlns.data.blocks import blocks
 from recbole_dtlns.false_negatives.candidates.topk import position_in_run
 from recbole_dtlns.trees.lcp import lcp_similarity
 

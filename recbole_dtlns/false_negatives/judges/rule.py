@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from recbole_dtlns.config.parsers import Key
-from recbole_dtlns.false_negatives.blocks import blocks
+from recbole_dtlns.data.blocks import blocks
 from recbole_dtlns.false_negatives.judges.base import Judge, JudgeContext
 from recbole_dtlns.trees.lcp import lcp_similarity
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from recbole_dtlns.data.blocks import CELLS, blocks
 from recbole_dtlns.data.train_split import TrainSplit
-from recbole_dtlns.false_negatives.blocks import CELLS, blocks
 from recbole_dtlns.false_negatives.candidates.pair_scores import entries_at
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.trees.lcp import lcp_similarity

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from recbole_dtlns.data.blocks import CELLS, blocks
 from recbole_dtlns.data.train_split import TrainSplit
-from recbole_dtlns.false_negatives.blocks import CELLS, blocks
 from recbole_dtlns.false_negatives.candidates.ranking import ScoreBlock
 from recbole_dtlns.false_negatives.candidates.sources import (
     OTHER_SOURCES,

@@ -7,9 +7,9 @@ from hashlib import blake2b
 
 import numpy as np
 
+from recbole_dtlns.data.blocks import CELLS, blocks
 from recbole_dtlns.data.tokens import positions
 from recbole_dtlns.data.train_split import TrainSplit
-from recbole_dtlns.false_negatives.blocks import CELLS, blocks
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates, ranked_by_order
 from recbole_dtlns.false_negatives.report.held_in import HeldIn
 

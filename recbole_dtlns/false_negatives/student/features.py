@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recbole_dtlns.false_negatives.blocks import blocks
+from recbole_dtlns.data.blocks import blocks
 from recbole_dtlns.false_negatives.judges.base import JudgeContext
 
 _CHUNK = 1 << 18
