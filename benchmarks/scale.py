@@ -34,7 +34,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import torch
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
@@ -162,14 +161,14 @@ def parts(view: TrainSplit, topk: int, learned: bool) -> dict[str, Callable[[dic
     }
 
 
-def measure(n_items: int, draws: int, topk: int, learned: bool) -> dict[str, Any]:
+def measure(n_items: int, draws: int, topk: int, learned: bool, threads: int) -> dict[str, Any]:
     """Run every part on one generated set: size of the set, and seconds, cpu and peak_gb of each part."""
     view = generated_view(n_items, draws)
     history = view.history
     size = {"items": n_items, "users": view.n_users, "pairs": view.matrix.nnz, "longest": int(history.max())}
     measured: dict[str, Any] = {}
     results: dict[str, Any] = {}
-    with threadpool_limits(1):
+    with threadpool_limits(1, "blas"), threadpool_limits(threads, "openmp"):
         for name, part in parts(view, topk, learned).items():
             forget_peak()
             begin, busy = time.perf_counter(), time.process_time()
@@ -222,6 +221,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", default="10000,100000", help="sizes of the catalogue, comma-separated")
     parser.add_argument("--draws", type=int, default=25, help="pairs drawn for each item; repeated ones count once")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the program, those of BLAS excepted")
     parser.add_argument("--topk", type=int, default=20, help="candidates of a user")
     parser.add_argument("--learned", action="store_true", help="the learned judge too")
     parser.add_argument("--minutes", type=float, default=20, help="a size that takes longer is ended and left out")
@@ -229,7 +229,7 @@ def main() -> None:
     parser.add_argument("--alone", type=int, help=argparse.SUPPRESS)  # the child process of one size
     options = parser.parse_args()
     if options.alone:
-        print(json.dumps(measure(options.alone, options.draws, options.topk, options.learned)))
+        print(json.dumps(measure(options.alone, options.draws, options.topk, options.learned, options.threads)))
         return
     if options.write:
         print(write_set(int(options.items.split(",")[0]), options.draws, options.write))
@@ -237,7 +237,7 @@ def main() -> None:
     sizes, failed = [], {}
     for n_items in map(int, options.items.split(",")):
         child = [sys.executable, __file__, f"--alone={n_items}", f"--draws={options.draws}", f"--topk={options.topk}"]
-        child += ["--learned"] if options.learned else []
+        child += [f"--threads={options.threads}", *(["--learned"] if options.learned else [])]
         with subprocess.Popen(child, stdout=subprocess.PIPE, text=True) as process:
             last, end = "", time.monotonic() + 60 * options.minutes
             for line in process.stdout or ():
@@ -259,7 +259,7 @@ def main() -> None:
                 "date": f"{datetime.now(UTC):%Y-%m-%d}",
                 "machine": platform.platform(),
                 "versions": {name: importlib.metadata.version(name) for name in VERSIONS},
-                "threads": torch.get_num_threads(),
+                "threads": options.threads,
             }
         )
     )

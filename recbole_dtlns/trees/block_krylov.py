@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 import numpy as np
+from scipy.linalg import qr
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +51,7 @@ def block_krylov(
     else:
         logger.warning(
             "The eigenvectors of a graph of %d items have a residual of %.3f after %d restarts (wanted: %g); the "
-            "tree is "
-            "built from them.",
+            "tree is built from them.",
             *(size, residual, _RESTARTS, tolerance),
         )
     return values[:count], vectors[:, :count]
@@ -81,4 +81,5 @@ def _restart(
 
 
 def _orthogonal(block: np.ndarray) -> np.ndarray:
-    return np.linalg.qr(block)[0]
+    """An orthonormal basis of float32 [n, w], in float32; numpy's `qr` would compute in float64."""
+    return np.asarray(qr(block, mode="economic", check_finite=False)[0])

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from threadpoolctl import threadpool_limits
 
+from recbole_dtlns.data.blocks import AT_ONCE, each_block
 from recbole_dtlns.trees.block_krylov import block_krylov
 
 logger = logging.getLogger(__name__)
@@ -62,6 +64,21 @@ def leading_eigenvectors(multiply: Product, size: int, count: int) -> tuple[np.n
 def precision_of(size: int) -> type[np.floating[Any]]:
     """The float type in which an operator on `size` nodes is decomposed."""
     return np.float32 if size > ARPACK_SIZE else np.float64
+
+
+def product_of(matrix: sparse.csr_matrix) -> Product:
+    """x -> matrix @ x; of large matrices several threads compute some rows each, with the same sums."""
+
+    def by_threads(x: np.ndarray) -> np.ndarray:
+        x, product = np.ascontiguousarray(x), np.empty((matrix.shape[0], *x.shape[1:]), dtype=x.dtype)
+
+        def some_rows(start: int, stop: int) -> None:
+            product[start:stop] = matrix[start:stop] @ x
+
+        each_block(some_rows, np.diff(matrix.indptr), matrix.nnz // AT_ONCE + 1)
+        return product
+
+    return by_threads if min(matrix.shape) > ARPACK_SIZE else lambda x: matrix @ x
 
 
 def with_fixed_signs(vectors: np.ndarray) -> np.ndarray:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from scipy import sparse
 from tqdm import tqdm
+
+from recbole_dtlns.data.blocks import each_block
 
 BLOCK_ENTRIES = 1 << 22  # co-occurrences counted at once: some 300 MB while they are weighed
 _QUIET = {"disable": None, "leave": False, "delay": 2}  # a bar only on a terminal and for work that lasts
@@ -17,9 +17,9 @@ def jaccard_graph(
 ) -> sparse.csr_matrix:
     """Weigh every pair of items by the share of their users that is common: w_ij = c_ij / (d_i + d_j - c_ij).
 
-    Time O(sum over users of history^2). Memory O(block_entries) beside the result, whose size is bounded by the same
-    sum without `max_neighbors` and by 2 x I x max_neighbors with it. One core weighs some 12
-    million co-occurrences a second, 4 million with the cap. Long histories cost most of it: see `shortened_histories`.
+    Time O(sum over users of history^2). Memory O(block_entries) a thread beside the result, whose size is bounded by
+    the same sum without `max_neighbors` and by 2 x I x max_neighbors with it. One core weighs some 12 million
+    co-occurrences a second, 4 million with the cap. Long histories cost most of it: see `shortened_histories`.
 
     Args:
         train: CSR [U, I], no padding row or column; every stored non-zero counts as one interaction.
@@ -35,13 +35,21 @@ def jaccard_graph(
     users_items = _binary(train)
     items_users = users_items.T.tocsr()
     degree = np.diff(items_users.indptr)
-    blocks = [sparse.csr_matrix((0, train.shape[1]), dtype=np.float32)]
-    for start, stop in tqdm(list(_blocks(users_items, items_users, block_entries)), "item graph", **_QUIET):
+
+    def weighed(start: int, stop: int) -> sparse.csr_matrix:
         counts = items_users[start:stop] @ users_items
         counts.sort_indices()
         weights = _jaccard_rows(counts, start, degree)
-        blocks.append(weights if max_neighbors is None else _strongest(weights, max_neighbors))
-    graph = sparse.vstack(blocks, format="csr")
+        return weights if max_neighbors is None else _strongest(weights, max_neighbors)
+
+    with tqdm(total=train.shape[1], desc="item graph", unit="item", **_QUIET) as progress:
+        rows = each_block(
+            weighed,
+            _entries_bound(users_items, items_users),
+            block_entries,
+            done=lambda start, stop: progress.update(stop - start),
+        )
+    graph = sparse.vstack([sparse.csr_matrix((0, train.shape[1]), dtype=np.float32), *rows], format="csr")
     if max_neighbors is not None:
         graph = graph.maximum(graph.T.tocsr()).tocsr()
     graph.sort_indices()
@@ -53,8 +61,8 @@ def strongest_links(
 ) -> sparse.csr_matrix:
     """The strongest links of some items to some others, weighed as in `jaccard_graph`.
 
-    Time O(sum over users of their items in `rows` x their items in `columns`), memory O(block_entries) beside the
-    result of len(rows) x keep entries at most.
+    Time O(sum over users of their items in `rows` x their items in `columns`), memory O(block_entries) a thread beside
+    the result of len(rows) x keep entries at most.
 
     Args:
         train: CSR [U, I], no padding row or column; every stored non-zero counts as one interaction.
@@ -69,15 +77,17 @@ def strongest_links(
     users_items = _binary(train)
     degree = np.bincount(users_items.indices, minlength=train.shape[1])
     others, own = users_items[:, columns], users_items[:, rows].T.tocsr()
-    blocks = [sparse.csr_matrix((0, len(columns)), dtype=np.float32)]
-    for start, stop in _blocks(others, own, block_entries):
+
+    def strongest(start: int, stop: int) -> sparse.csr_matrix:
         counts = own[start:stop] @ others
         counts.sort_indices()
         entries = np.repeat(np.arange(start, stop), np.diff(counts.indptr))
         either = degree[rows[entries]] + degree[columns[counts.indices]] - counts.data
         counts.data = (counts.data / either).astype(np.float32)
-        blocks.append(_strongest(counts, keep))
-    return sparse.vstack(blocks, format="csr")
+        return _strongest(counts, keep)
+
+    links = each_block(strongest, _entries_bound(others, own), block_entries)
+    return sparse.vstack([sparse.csr_matrix((0, len(columns)), dtype=np.float32), *links], format="csr")
 
 
 def cooccurrence_bound(train: sparse.csr_matrix) -> int:
@@ -93,18 +103,9 @@ def _binary(train: sparse.csr_matrix) -> sparse.csr_matrix:
     return sparse.csr_matrix((np.ones(matrix.nnz, dtype=np.int32), matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def _blocks(
-    users_items: sparse.csr_matrix, items_users: sparse.csr_matrix, block_entries: int
-) -> Iterator[tuple[int, int]]:
-    """Item ranges whose co-occurrence rows hold at most `block_entries` entries, by the bound sum of histories."""
-    history = np.diff(users_items.indptr).astype(np.int64)
-    before = np.concatenate([[0], np.cumsum(history[items_users.indices])])[items_users.indptr]  # [I + 1]
-    start, n_items = 0, items_users.shape[0]
-    while start < n_items:
-        stop = int(np.searchsorted(before, before[start] + block_entries, side="right")) - 1
-        stop = min(max(stop, start + 1), n_items)
-        yield start, stop
-        start = stop
+def _entries_bound(users_items: sparse.csr_matrix, items_users: sparse.csr_matrix) -> np.ndarray:
+    """Bound on the entries of each item's co-occurrence row: the sum of its users' histories, int64 [I]."""
+    return np.asarray(items_users @ np.diff(users_items.indptr).astype(np.int64))
 
 
 def _jaccard_rows(counts: sparse.csr_matrix, start: int, degree: np.ndarray) -> sparse.csr_matrix:

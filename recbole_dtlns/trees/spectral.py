@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from recbole_dtlns.trees.eigen import leading_eigenvectors, precision_of
+from recbole_dtlns.trees.eigen import leading_eigenvectors, precision_of, product_of
 
 
 def spectral_embedding(graph: sparse.csr_matrix, dimensions: int = 32) -> np.ndarray:
@@ -43,7 +43,7 @@ def spectral_embedding(graph: sparse.csr_matrix, dimensions: int = 32) -> np.nda
     normalised = sparse.csr_matrix(graph, dtype=precision, copy=True)
     normalised.data *= np.repeat(scale, np.diff(normalised.indptr))  # in place: the graph is the largest thing here
     normalised.data *= scale[normalised.indices]
-    embedding[linked] = component_embedding(lambda x: normalised @ x, degree, labels, dimensions)
+    embedding[linked] = component_embedding(product_of(normalised), degree, labels, dimensions)
     return embedding
 
 

@@ -13,7 +13,7 @@ from recbole_dtlns.data.tokens import positions
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.item_lines import read_lines, refuse_duplicates, refuse_unknown
 from recbole_dtlns.files.text_lines import quote_line
-from recbole_dtlns.trees.eigen import precision_of
+from recbole_dtlns.trees.eigen import precision_of, product_of
 from recbole_dtlns.trees.spectral import component_embedding
 
 logger = logging.getLogger(__name__)
@@ -54,8 +54,8 @@ def svd_vectors(train: sparse.csr_matrix, dimensions: int = 64) -> np.ndarray:
     user_degree = np.maximum(np.diff(matrix.indptr), 1)
     normal = sparse.diags_array(user_degree**-0.5) @ matrix @ sparse.diags_array(item_degree**-0.5)
     normal = normal.tocsr().astype(precision)
-    transposed = normal.T.tocsr()
-    vectors[seen] = component_embedding(lambda x: transposed @ (normal @ x), item_degree, labels, dimensions)
+    forth, back = product_of(normal), product_of(normal.T.tocsr())
+    vectors[seen] = component_embedding(lambda x: back(forth(x)), item_degree, labels, dimensions)
     return vectors
 
 

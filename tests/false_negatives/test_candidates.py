@@ -6,7 +6,6 @@ from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
 from recbole_dtlns.config.budget import Budget
-from recbole_dtlns.data.blocks import blocks
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.candidates.ranking import ranked_by_order, top_unseen
 from recbole_dtlns.false_negatives.candidates.topk import (
@@ -176,11 +175,3 @@ def test_order_of_appearance_is_rank():
     ranked, order = ranked_by_order(users, items, "file")
     assert as_rows(ranked) == [(1, 6, 0, 0.0), (1, 8, 1, -1.0), (2, 5, 0, 0.0), (2, 7, 1, -1.0), (3, 9, 0, 0.0)]
     np.testing.assert_array_equal(users[order], ranked.users)
-
-
-@given(st.lists(st.integers(0, 20), max_size=40), st.integers(1, 30))
-def test_blocks_cover_every_row_once_within_their_limit(cost, limit):
-    bounds = list(blocks(np.array(cost, dtype=np.int64), limit))
-    assert [row for start, stop in bounds for row in range(start, stop)] == list(range(len(cost)))
-    assert all(start < stop for start, stop in bounds)
-    assert all(sum(cost[start:stop]) <= limit + max(cost) for start, stop in bounds)

@@ -73,7 +73,7 @@ class EASE:
 
     def top(self, view: TrainSplit, budget: Budget) -> Candidates:
         """The best unseen items of every user."""
-        return top_unseen(view, budget, self.score_block, "EASE")
+        return top_unseen(view, budget, self.score_block, "EASE", by_threads=True)
 
 
 def _gram(view: TrainSplit) -> np.ndarray:

@@ -10,7 +10,7 @@ from scipy import sparse
 from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.config.choices import MAX_HISTORY
 from recbole_dtlns.config.stock_kinds import is_whole
-from recbole_dtlns.data.blocks import CELLS, blocks
+from recbole_dtlns.data.blocks import CELLS, each_block
 from recbole_dtlns.data.histories import shortened_histories
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
@@ -51,10 +51,11 @@ class ItemKNN:
             transposed @ np.diff(pairs.indptr), view.n_items + 1
         )  # [I + 1] bound on the co-occurring items
         wanted = np.full(len(users), self.neighbors)
-        parts = [
-            self._nearest(transposed[start:stop] @ weighed, start, users, wanted)
-            for start, stop in blocks(np.maximum(work, 1).astype(np.int64), CELLS)
-        ]
+
+        def nearest(start: int, stop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            return self._nearest(transposed[start:stop] @ weighed, start, users, wanted)
+
+        parts = each_block(nearest, np.maximum(work, 1).astype(np.int64), CELLS)
         items, neighbors, values = (np.concatenate(column) for column in zip(*parts, strict=True))
         shape = (len(users), len(users))
         self._weights = sparse.csr_matrix((values, (neighbors, items)), shape=shape)  # [i, j]: i is a neighbour of j
@@ -100,4 +101,4 @@ class ItemKNN:
 
     def top(self, view: TrainSplit, budget: Budget) -> Candidates:
         """The best unseen items of every user."""
-        return top_unseen(view, budget, self.score_sparse, type(self).__name__, self.row_cells)
+        return top_unseen(view, budget, self.score_sparse, type(self).__name__, self.row_cells, by_threads=True)

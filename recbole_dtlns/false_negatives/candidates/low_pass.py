@@ -63,4 +63,4 @@ class LowPass:
 
     def top(self, view: TrainSplit, budget: Budget) -> Candidates:
         """The best unseen items of every user."""
-        return top_unseen(view, budget, self.score_block, "LowPass")
+        return top_unseen(view, budget, self.score_block, "LowPass", by_threads=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import sparse
 
-from recbole_dtlns.data.blocks import CELLS, blocks
+from recbole_dtlns.data.blocks import CELLS, each_block
 
 _SPREAD = 64  # marks for each wanted entry
 
@@ -24,7 +24,7 @@ def pairs_of_blocks(
     Args:
         users: int64 [n], sorted.
         items: int64 [n].
-        score_block: scores of users int64 [b] for all items, dense or CSR [b, I + 1].
+        score_block: scores of users int64 [b] for all items, dense or CSR [b, I + 1]; several threads call it at once.
         row_cells: scored items of each user, int64 [U + 1], or a bound on them.
         block_cells: cells of a block, and its pairs, with those of one user more; it changes memory, never the result.
 
@@ -34,11 +34,14 @@ def pairs_of_blocks(
     scores = np.zeros(len(users), dtype=np.float32)
     distinct, starts = np.unique(users, return_index=True)
     ends = np.append(starts, len(users))
-    for start, stop in blocks(np.maximum(row_cells[distinct], np.diff(ends)), block_cells):
+
+    def score(start: int, stop: int) -> None:
         pairs = slice(ends[start], ends[stop])
         rows, block = np.searchsorted(distinct[start:stop], users[pairs]), score_block(distinct[start:stop])
         dense = isinstance(block, np.ndarray)
         scores[pairs] = block[rows, items[pairs]] if dense else entries_at(block, rows, items[pairs])
+
+    each_block(score, np.maximum(row_cells[distinct], np.diff(ends)), block_cells)
     scores[~np.isfinite(scores)] = 0
     return scores
 
@@ -52,8 +55,11 @@ def pairs_of_vectors(
         float32 [n]. O(n d) time, O(block_cells) memory.
     """
     products = np.empty(len(users), dtype=np.float32)
-    for start, stop in blocks(np.full(len(users), user_table.shape[1]), block_cells):
+
+    def multiply(start: int, stop: int) -> None:
         np.einsum("nd,nd->n", user_table[users[start:stop]], item_table[items[start:stop]], out=products[start:stop])
+
+    each_block(multiply, np.full(len(users), user_table.shape[1]), block_cells)
     return products
 
 

@@ -10,7 +10,7 @@ from scipy import sparse
 from tqdm import tqdm
 
 from recbole_dtlns.config.budget import Budget
-from recbole_dtlns.data.blocks import CELLS, blocks
+from recbole_dtlns.data.blocks import AT_ONCE, CELLS, each_block
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.candidates.topk import best_of_rows, dense_entries, position_in_run, sparse_entries
 
@@ -54,12 +54,13 @@ def top_unseen(
     source: str,
     row_cells: np.ndarray | None = None,
     block_cells: int = CELLS,
+    by_threads: bool = False,
 ) -> Candidates:
     """Rank the unseen items of all training users; ties go to the smaller item number.
 
     Train pairs, padding and non-finite scores are left out; a user with fewer items than the budget gets what exists.
-    Users are scored in blocks, so memory is O(block_cells + result). Time O(U I) for dense scores, and proportional to
-    the entries given for sparse ones.
+    Users are scored in blocks, so memory is O(block_cells + result), by threads O(block_cells) for each of them. Time
+    O(U I) for dense scores, and proportional to the entries given for sparse ones.
 
     Args:
         view: the training split.
@@ -68,6 +69,7 @@ def top_unseen(
         source: a name for the result.
         row_cells: scored items of each user, int64 [U + 1], where that is not all items (sparse scores).
         block_cells: cells of a block; it changes memory, never the result.
+        by_threads: several threads may call score_block at once.
 
     Raises:
         ValueError: score_block gave an array of another shape.
@@ -75,12 +77,19 @@ def top_unseen(
     wanted = budget.of(view.history)
     users = np.flatnonzero(wanted[1:] > 0) + 1
     cells = np.full(len(users), view.n_items + 1) if row_cells is None else row_cells[users]
-    parts = []
+
+    def top(start: int, stop: int) -> tuple[np.ndarray, ...]:
+        block = users[start:stop]
+        return _top_of_block(view, block, wanted[block], score_block(block))
+
     with tqdm(total=len(users), desc=f"candidates ({source})", unit="user", disable=None) as progress:
-        for start, stop in blocks(np.maximum(cells, 1), block_cells):
-            block = users[start:stop]
-            parts.append(_top_of_block(view, block, wanted[block], score_block(block)))
-            progress.update(len(block))
+        parts = each_block(
+            top,
+            np.maximum(cells, 1),
+            block_cells,
+            at_once=AT_ONCE if by_threads else 1,
+            done=lambda start, stop: progress.update(stop - start),
+        )
     return _joined(parts, source)
 
 

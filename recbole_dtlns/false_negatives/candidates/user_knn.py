@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from recbole_dtlns.config.budget import Budget
-from recbole_dtlns.data.blocks import CELLS, blocks
+from recbole_dtlns.data.blocks import CELLS, each_block
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.candidates.pair_scores import pairs_of_blocks
@@ -46,18 +46,17 @@ class UserKNN:
         transposed = unit.T.tocsr()
         work = np.minimum(view.matrix @ np.diff(transposed.indptr).astype(np.float64), len(view.users))
         wanted = np.full(len(view.users), self.neighbors)
-        rows, columns, values = [], [], []
-        for start, stop in blocks(np.maximum(work, 1).astype(np.int64), CELLS):
+
+        def nearest(start: int, stop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             row, column, value = sparse_entries(sparse.csr_matrix(unit[start:stop] @ transposed))
             other = row + start != column
             row, column, value = row[other] + start, column[other], value[other]
             picked, _ = best_of_rows(row, value, wanted, column)
-            rows.append(row[picked])
-            columns.append(column[picked])
-            values.append(value[picked])
-        shape = (len(view.users),) * 2
-        entries = np.concatenate(rows), np.concatenate(columns)
-        self._similar = sparse.csr_matrix((np.concatenate(values), entries), shape=shape)
+            return row[picked], column[picked], value[picked]
+
+        parts = each_block(nearest, np.maximum(work, 1).astype(np.int64), CELLS)
+        rows, columns, values = (np.concatenate(column) for column in zip(*parts, strict=True))
+        self._similar = sparse.csr_matrix((values, (rows, columns)), shape=(len(view.users),) * 2)
         near = (self._similar != 0).astype(np.int64)
         self.row_cells = np.minimum(near @ view.history, view.n_items + 1)
         return self
@@ -81,4 +80,4 @@ class UserKNN:
 
     def top(self, view: TrainSplit, budget: Budget) -> Candidates:
         """The best unseen items of every user."""
-        return top_unseen(view, budget, self.score_sparse, "UserKNN", self.row_cells)
+        return top_unseen(view, budget, self.score_sparse, "UserKNN", self.row_cells, by_threads=True)

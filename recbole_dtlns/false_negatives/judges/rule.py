@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from recbole_dtlns.config.parsers import Key
-from recbole_dtlns.data.blocks import blocks
+from recbole_dtlns.data.blocks import each_block
 from recbole_dtlns.false_negatives.judges.base import Judge, JudgeContext
 from recbole_dtlns.trees.lcp import lcp_similarity
 
@@ -44,10 +44,13 @@ class RuleJudge(Judge):
         raw = np.zeros(len(users))
         indptr = self._context.matrix.indptr.astype(np.int64)
         lengths = indptr[users + 1] - indptr[users]  # [n]
-        for start, stop in blocks(lengths, _CHUNK):
+
+        def compare(start: int, stop: int) -> None:
             pairs = np.arange(start, stop)[lengths[start:stop] > 0]
             if len(pairs):
                 raw[pairs] = self._largest(items[pairs], indptr[users[pairs]], lengths[pairs])
+
+        each_block(compare, lengths, _CHUNK)
         return raw, None
 
     def _largest(self, items: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:

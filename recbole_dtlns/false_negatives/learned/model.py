@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_limits
+
+from recbole_dtlns.data.blocks import openmp_threads
 
 FOLDS = 4
 NEGATIVES = 10
@@ -93,7 +95,7 @@ class LearnedModel:
             return np.asarray(np.mean([booster.probability(block) for booster in self.boosters], axis=0))
 
         blocks = np.array_split(values, max(1, len(values) // _BLOCK))
-        with ThreadPoolExecutor(_threads()) as pool:
+        with ThreadPoolExecutor(openmp_threads()) as pool:
             return np.concatenate(list(pool.map(answered, blocks)))
 
 
@@ -150,7 +152,7 @@ def fit_folds(
     rows_read = (NEGATIVES + 1) * positive.sum() if rare else len(values)
     rows_answered = np.bincount(folds).max(initial=0)
     bytes_of_fit = max(_COPIES * rows_read, _ANSWERED * rows_answered) * values.shape[1]
-    workers = min(_threads(), int(_MEMORY / max(bytes_of_fit, 1)), len(tasks))
+    workers = min(openmp_threads(), int(_MEMORY / max(bytes_of_fit, 1)), len(tasks))
     with ThreadPoolExecutor(max(workers, 1)) as pool:
         results = list(pool.map(fitted, tasks))
     unseen = np.zeros(len(values))
@@ -167,8 +169,3 @@ def _rows_to_read(positive: np.ndarray, rows: np.ndarray, seed: int | None) -> t
     wanted = min(NEGATIVES * len(held_in), len(others))
     chosen = np.random.default_rng(seed).choice(others, wanted, replace=False)
     return np.sort(np.concatenate([held_in, chosen])), wanted / len(others)
-
-
-def _threads() -> int:
-    """Threads that OpenMP may use."""
-    return max((library["num_threads"] for library in threadpool_info() if library["user_api"] == "openmp"), default=1)

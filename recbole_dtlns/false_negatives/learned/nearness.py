@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from recbole_dtlns.data.blocks import CELLS, blocks
+from recbole_dtlns.data.blocks import CELLS, blocks, each_block
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.candidates.pair_scores import entries_at
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
@@ -64,10 +64,13 @@ def history_statistics(view: TrainSplit, candidates: Candidates, similarity: Sim
     users, items = candidates.users[order], candidates.items[order]
     starts = view.matrix.indptr[users].astype(np.int64)
     lengths = view.history[users]  # above 0: every user of a training view has a pair
-    for start, stop in blocks(lengths, _CHUNK):
+
+    def compare(start: int, stop: int) -> None:
         result[order[start:stop]] = _statistics(
             view.matrix.indices, items[start:stop], starts[start:stop], lengths[start:stop], similarity
         )
+
+    each_block(compare, lengths, _CHUNK)
     return result
 
 
