@@ -59,11 +59,11 @@ def test_what_a_run_leaves_that_outlived_its_comparison_is_deleted(compared, toy
     compared(plan)
     homes = [toy / "compared/runs/toy/BPR/dns" / name for name in ("trial-1", "seed-3")]
     for home in homes:
-        for name in ("checkpoint.pth", "stderr.txt", "run.lock"):
+        for name in ("checkpoint.pth", "resume.pth", "stderr.txt", "run.lock"):
             (home / name).write_text("left")
     _, program = compared(plan)
     assert not program.started
-    assert not any((home / name).exists() for home in homes for name in ("stderr.txt", "run.lock"))
+    assert not any((home / name).exists() for home in homes for name in ("resume.pth", "stderr.txt", "run.lock"))
     assert [(home / "checkpoint.pth").exists() for home in homes] == [False, True]
 
 

@@ -28,6 +28,7 @@ from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.owner import RUN_LOCK
 from recbole_dtlns.files.result_schema import Result
 from recbole_dtlns.files.run_folder import CHECKPOINT, CONFIG, RESULT, cache_folder, config_hash, identity_keys
+from recbole_dtlns.training.resume import RESUME
 from recbole_dtlns.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -124,11 +125,11 @@ class Runner:
         """The outcome of a finished run; files of it that nobody needs any more are removed.
 
         A run that outlived a killed comparison, or was killed behind its result, is found finished with its output,
-        checkpoint and lock still there.
+        checkpoint, saved state and lock still there.
         """
         home = self._folder / RUNS / job.run.run_id
         self._same_inputs.check(job.run.cell.dataset, job.run.cell.model, result, home)
-        for left in (STDERR, RUN_LOCK):
+        for left in (STDERR, RESUME, RUN_LOCK):
             (home / left).unlink(missing_ok=True)
         if job.run.trial is not None:
             (home / CHECKPOINT).unlink(missing_ok=True)
