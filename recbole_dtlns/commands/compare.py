@@ -107,11 +107,10 @@ def run_folder(run_dir: str | None) -> Path:
 
 def _dry_run(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str]) -> int:
     from recbole_dtlns.comparison.run.outlook import cost_text, plan_text
-    from recbole_dtlns.comparison.run.reuse import reason_to_refuse, so_far
+    from recbole_dtlns.comparison.run.reuse import so_far
 
-    comparison = so_far(folder, plan)
+    comparison, reason = so_far(folder, plan)
     print(plan_text(comparison, plan), flush=True)
-    reason = reason_to_refuse(folder, plan)
     print(f"A start is refused. {reason}" if reason else cost_text(comparison, plan, jobs, gpus))
     return 0
 

@@ -172,7 +172,7 @@ def test_runs_of_another_split_than_those_already_there_fail_whatever_their_orde
     again, program = compared(small_plan("ahns", "dns"))
     assert [run.run_id for run in comparison.failed] == [run.run_id for run in again.failed] == [bad]
     assert not program.started
-    assert [run.run_id for run in so_far(again.folder, again.plan).failed] == [bad]
+    assert [run.run_id for run in so_far(again.folder, again.plan)[0].failed] == [bad]
 
 
 def test_a_file_that_was_replaced_between_two_runs_fails_the_later_one(compared):

@@ -34,7 +34,7 @@ def test_finished_runs_under_the_keys_of_the_search_count_as_done(made):
     plan = small_plan("dns", trials=3)
     folder = made(plan)
     assert json.loads((folder / "runs" / DNS / "chosen.json").read_text())["keys"]  # not the start values
-    comparison = so_far(folder, plan)
+    comparison, _ = so_far(folder, plan)
     assert (len(comparison.runs), comparison.failed, comparison.pending) == (5, [], [])
     assert "5 runs, 5 of them finished" in plan_text(comparison, plan)
     assert "nothing is left" in cost_text(comparison, plan, 1, [])
@@ -42,7 +42,7 @@ def test_finished_runs_under_the_keys_of_the_search_count_as_done(made):
 
 def test_a_plan_in_words_names_the_keys_of_all_runs_and_those_of_a_judge(toy):
     plan = small_plan("dns", judge_keys={"keep_all": {"candidate_topk": 3}, "rule": {}})
-    lines = plan_text(so_far(toy / "compared", plan), plan).splitlines()
+    lines = plan_text(so_far(toy / "compared", plan)[0], plan).splitlines()
     assert next(line for line in lines if line.startswith("shared by all runs: split_seed=")).count("epochs=2")
     assert "of judge keep_all alone: candidate_topk=3" in lines
     assert not any("judge rule" in line for line in lines)
@@ -51,7 +51,7 @@ def test_a_plan_in_words_names_the_keys_of_all_runs_and_those_of_a_judge(toy):
 def test_what_a_start_would_refuse_is_not_done_and_costs_nothing(made):
     folder = made(small_plan("dns"))
     longer = small_plan("dns", fixed={**FIXED, "epochs": 9})
-    comparison = so_far(folder, longer)
+    comparison, _ = so_far(folder, longer)
     assert [run.run_id for run in comparison.failed] == [f"{DNS}/seed-3", f"{DNS}/seed-4"]
     text = plan_text(comparison, longer)
     assert "2 runs, 0 of them finished" in text
@@ -80,7 +80,7 @@ def test_one_epoch_of_each_model_is_timed_as_a_trial_in_a_folder_of_its_own(toy,
     seen, program = timed
     fixed = {**FIXED, "epochs": 100, "eval_step": 2, "stopping_step": 3}
     plan = small_plan("uniform", "dns", "EASE", fixed=fixed)
-    text = cost_text(so_far(toy / "compared", plan), plan, 2, ["5"])
+    text = cost_text(so_far(toy / "compared", plan)[0], plan, 2, ["5"])
     # BPR: 7 s once, and 2 + 1/2 an epoch, 10 or 100 of them, in 4 runs. EASE: 10 s in 2 runs. Two at a time.
     assert "74 s (early stopping at once) to 9 min (all epochs) with 2 runs at a time" in text
     assert [run.run_id for *_, run in seen] == ["toy/BPR/uniform/trial-0", "toy/EASE/EASE/trial-0"]
@@ -95,11 +95,11 @@ def test_a_model_that_cannot_be_timed_is_named_and_finished_runs_are_better_than
     seen, program = timed
     program.instead["toy/BPR/dns/trial-0"] = "import sys; sys.exit('no such thing')"
     plan = small_plan("dns", "EASE")
-    text = cost_text(so_far(toy / "compared", plan), plan, 1, [])
+    text = cost_text(so_far(toy / "compared", plan)[0], plan, 1, [])
     assert "20 s (early" in text
     assert "toy/BPR could not be timed: no such thing" in text
     seen.clear()
     run = runs_of(plan, plan.cells()[1])[0]
     write_config(write_made(toy / "compared", run) / CONFIG, run_config(plan, run, {}).resolved())
-    assert "estimated cost of what is left" in cost_text(so_far(toy / "compared", plan), plan, 1, [])
+    assert "estimated cost of what is left" in cost_text(so_far(toy / "compared", plan)[0], plan, 1, [])
     assert not seen

@@ -184,7 +184,7 @@ def test_the_judge_stands_beside_every_model_in_the_report(tmp_path: Path) -> No
 
 def test_a_trained_reference_row_is_timed_by_its_epochs(toy: Path) -> None:
     plan = small_plan("RecVAE", seeds=(3,), fixed={**FIXED, "epochs": 100, "latent_dimension": 8})
-    text = cost_text(so_far(toy / "compared", plan), plan, 1, [])
+    text = cost_text(so_far(toy / "compared", plan)[0], plan, 1, [])
     low, high = text.partition("estimated cost: ")[2].partition(" (early")[0], text.partition(" to ")[2]
     assert not high.startswith(low)
 

@@ -28,21 +28,21 @@ def test_a_run_that_failed_before_it_had_a_result_is_still_to_come(made):
     folder, run_id = made(small_plan("dns")), f"{DNS}/seed-3"
     (folder / "runs" / run_id / "result.json").unlink()
     (folder / FAILED).write_text(json.dumps({run_id: "killed"}))
-    comparison = so_far(folder, small_plan("dns"))
+    comparison, _ = so_far(folder, small_plan("dns"))
     assert (comparison.failed, comparison.pending) == ([], [run_id])
 
 
 def test_trials_and_seeds_under_other_ranges_are_refused(made):
     folder = made(small_plan("dns", trials=3))
     other = small_plan("dns", trials=3, shared_search={"neg_candidates": "choice [3, 4]"})
-    assert [run.run_id for run in so_far(folder, other).failed] == [f"{DNS}/trial-1", f"{DNS}/trial-2"]
-    assert [run.run_id for run in so_far(folder, small_plan("dns")).failed] == [f"{DNS}/seed-3", f"{DNS}/seed-4"]
+    assert [run.run_id for run in so_far(folder, other)[0].failed] == [f"{DNS}/trial-1", f"{DNS}/trial-2"]
+    assert [run.run_id for run in so_far(folder, small_plan("dns"))[0].failed] == [f"{DNS}/seed-3", f"{DNS}/seed-4"]
 
 
 def test_trials_that_optuna_would_have_to_propose_count_as_done(made):
     pytest.importorskip("optuna")
     plan = small_plan("dns", trials=3, search="optuna")
-    assert len(so_far(made(plan), plan).runs) == 5
+    assert len(so_far(made(plan), plan)[0].runs) == 5
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_run_that_cannot_be_read_is_no_reason_against_a_plan(made, name, conte
     path.unlink() if content is None else path.write_text(content)
     wider = small_plan("dns")
     assert reason_to_refuse(folder, wider) is None
-    comparison = so_far(folder, wider)
+    comparison, _ = so_far(folder, wider)
     gone = name == "result.json" and content is None
     assert len(comparison.failed) == (0 if gone else 1)
     assert comparison.pending == [f"{DNS}/seed-3"] * gone + [f"{DNS}/seed-4"]
@@ -113,7 +113,7 @@ def test_a_result_that_may_not_be_read_fails_its_run_alone(made, monkeypatch):
         return read(home)
 
     monkeypatch.setattr(records, "read_result", denied)
-    assert [run.reason for run in so_far(folder, small_plan("dns")).failed] == ["denied"]
+    assert [run.reason for run in so_far(folder, small_plan("dns"))[0].failed] == ["denied"]
 
 
 @pytest.mark.parametrize("content", ["", "[1]", "{", "[" * 100_000, '{"keys": [1]}', '{"keys": null}', '{"trial": 0}'])
@@ -123,7 +123,7 @@ def test_a_damaged_choice_of_the_search_is_made_again_by_a_start(made, content):
     path = folder / "runs" / DNS / CHOSEN
     chosen = path.read_text()
     path.write_text(content)
-    assert len(so_far(folder, plan).runs) == 5
+    assert len(so_far(folder, plan)[0].runs) == 5
     assert reason_to_refuse(folder, plan) is None
     made(plan)
     assert path.read_text() == chosen
@@ -137,7 +137,7 @@ def test_what_nobody_foresaw_is_no_reason_against_a_plan(made, monkeypatch):
 
     monkeypatch.setattr(reuse, "run_config", failing)
     assert reason_to_refuse(folder, small_plan("dns")) is None
-    assert [run.reason for run in so_far(folder, small_plan("dns")).failed] == ["by nothing"] * 2
+    assert [run.reason for run in so_far(folder, small_plan("dns"))[0].failed] == ["by nothing"] * 2
 
 
 def test_runs_of_other_data_are_a_reason_only_where_none_is_left(made):
@@ -145,5 +145,16 @@ def test_runs_of_other_data_are_a_reason_only_where_none_is_left(made):
     path = folder / "runs" / DNS / "seed-4" / "result.json"
     other = {**DATA, "split_hash": "other", "train_hash": "t"}
     path.write_text(json.dumps({**json.loads(path.read_text()), "data": other}))
-    assert [run.run_id for run in so_far(folder, small_plan("dns")).failed] == [f"{DNS}/seed-4"]
+    assert [run.run_id for run in so_far(folder, small_plan("dns"))[0].failed] == [f"{DNS}/seed-4"]
     assert reason_to_refuse(folder, small_plan("dns")) is None
+
+
+@pytest.mark.parametrize(
+    "plan", [small_plan("dns"), small_plan("uniform"), small_plan("dns", fixed={**FIXED, "epochs": 9})]
+)
+def test_one_reading_of_the_results_tells_what_is_found_and_why_a_plan_is_refused(made, monkeypatch, plan):
+    folder, read, homes = made(small_plan("dns")), records.read_result, []
+    monkeypatch.setattr(records, "read_result", lambda home: homes.append(home.name) or read(home))
+    _, reason = so_far(folder, plan)
+    assert homes == ([] if plan.cells()[0].row.name == "uniform" else ["seed-3", "seed-4"])
+    assert reason == reason_to_refuse(folder, plan)

@@ -179,10 +179,20 @@ def reusable_result(home: Path, config: Config) -> Result:
     """The `result.json` of a finished run.
 
     Raises:
-        UnfitRun: it was made by another version of this package, or under another configuration.
-        UserError: it, or that configuration, is damaged.
+        UserError: as `require_reusable`, or it is damaged.
     """
     result = trained_result(home)
+    require_reusable(result, home, config)
+    return result
+
+
+def require_reusable(result: Result, home: Path, config: Config) -> None:
+    """Refuse the result of a finished run that does not fit its configuration.
+
+    Raises:
+        UnfitRun: it was made by another version of this package, or under another configuration.
+        UserError: the configuration that it was made under is damaged.
+    """
     made_by = result["versions"].get("recbole_dtlns")
     if made_by != __version__:
         raise UnfitRun(f"{home} was made by version {made_by} of recbole_dtlns; this is {__version__}. {WHAT_TO_DO}")
@@ -193,7 +203,6 @@ def reusable_result(home: Path, config: Config) -> Result:
         raise UserError(f"{home / CONFIG} is empty. {WHAT_TO_DO}")
     if config_hash(recorded) != config_hash(wanted):
         raise UnfitRun(f"{home} holds a run under another configuration: {differences(recorded, wanted)}. {WHAT_TO_DO}")
-    return result
 
 
 def differences(recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:

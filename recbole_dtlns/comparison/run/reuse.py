@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from recbole_dtlns.comparison.plan.plan import ComparisonPlan
 from recbole_dtlns.comparison.run.config_of_run import run_config
-from recbole_dtlns.comparison.run.execute import reusable_result
+from recbole_dtlns.comparison.run.execute import require_reusable
 from recbole_dtlns.comparison.run.records import (
     CHOSEN,
     PLAN,
@@ -25,18 +25,22 @@ from recbole_dtlns.comparison.search.search import trial_keys
 from recbole_dtlns.files.run_folder import RESULT
 from recbole_dtlns.wording import counted
 
+_Looked = tuple[RunRecord, Exception | None]
 
-def so_far(folder: Path, plan: ComparisonPlan) -> Comparison:
-    """What a start would find in the folder: runs that it would use, and as failed ones those that it would refuse.
 
-    A run that failed for another reason is still to come, as a start would try it again.
+def so_far(folder: Path, plan: ComparisonPlan) -> tuple[Comparison, str | None]:
+    """What a start would find in the folder, and why it would be refused there, as `reason_to_refuse` says.
+
+    What it finds: runs that it would use, and as failed ones those that it would refuse. A run that failed for another
+    reason is still to come, as a start would try it again.
     """
     comparison = gather(folder, plan, {})
-    for record, error in list(_looked_at(comparison, plan)):
+    looked = list(_looked_at(comparison, plan))
+    for record, error in looked:
         if error is not None:
             comparison.runs.remove(record)
             comparison.failed.append(FailedRun(record.run_id, record.folder, str(error)))
-    return comparison
+    return comparison, _reason(folder, plan, looked)
 
 
 def reason_to_refuse(folder: Path, plan: ComparisonPlan) -> str | None:
@@ -45,6 +49,10 @@ def reason_to_refuse(folder: Path, plan: ComparisonPlan) -> str | None:
     None: there is no reason. Where some runs fit, the others fail one by one, and the rest goes on. A run that cannot
     be read is no reason either.
     """
+    return _reason(folder, plan, _looked_at(gather(folder, plan, {}), plan))
+
+
+def _reason(folder: Path, plan: ComparisonPlan, looked: Iterable[_Looked]) -> str | None:
     if not (folder / PLAN).is_file():
         return None
     finished = sorted(path.parent.relative_to(folder / RUNS).as_posix() for path in (folder / RUNS).rglob(RESULT))
@@ -55,7 +63,7 @@ def reason_to_refuse(folder: Path, plan: ComparisonPlan) -> str | None:
             f"{folder / PLAN} as well, or choose another run_dir."
         )
     reasons: list[str] = []
-    for _, error in _looked_at(gather(folder, plan, {}), plan):
+    for _, error in looked:
         if error is None:
             return None  # the start itself looks at the others
         if isinstance(error, UnfitRun):
@@ -63,7 +71,7 @@ def reason_to_refuse(folder: Path, plan: ComparisonPlan) -> str | None:
     return reasons[0] if reasons else None
 
 
-def _looked_at(comparison: Comparison, plan: ComparisonPlan) -> Iterator[tuple[RunRecord, Exception | None]]:
+def _looked_at(comparison: Comparison, plan: ComparisonPlan) -> Iterator[_Looked]:
     """Each finished run, and the error that a start would refuse it with; None: it would use it."""
     runs = {run.run_id: run for run in all_runs(plan)}
     same_inputs = SameInputs(comparison.runs)
@@ -71,7 +79,7 @@ def _looked_at(comparison: Comparison, plan: ComparisonPlan) -> Iterator[tuple[R
         try:
             keys = _known_keys(plan, runs[record.run_id], record)
             if keys is not None:
-                reusable_result(record.folder, run_config(plan, runs[record.run_id], keys))
+                require_reusable(record.result, record.folder, run_config(plan, runs[record.run_id], keys))
             same_inputs.check(record.dataset, record.model, record.result, record.folder)
         except Exception as error:  # as for a start, one run must never end the others
             yield record, error
