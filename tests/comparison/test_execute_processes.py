@@ -84,17 +84,30 @@ def test_a_process_killed_behind_its_result_has_made_its_run(compared, toy):
     assert not (toy / "compared/runs" / late / "stderr.txt").exists()
 
 
-def test_a_result_of_another_plan_is_none_of_a_process_that_failed(compared, toy):
+@pytest.mark.parametrize("status", [0, 2])
+def test_a_result_of_another_plan_is_none_of_a_process_however_it_ended(compared, toy, status):
     """Another start has written it in the meantime."""
     late = "toy/BPR/uniform/seed-4"
     home = f"compared/runs/{late}"
-    fail = (
+    code = (
         f"import os, sys; os.replace('{home}/made.json', '{home}/result.json')\n"
-        f"open('{home}/config.yaml', 'w').write('epochs: 77')\nsys.exit(2)"
+        f"open('{home}/config.yaml', 'w').write('epochs: 77')\nsys.exit({status})"
     )
-    comparison, _ = compared(small_plan("uniform"), {late: fail})
+    comparison, _ = compared(small_plan("uniform"), {late: code})
     assert [run.run_id for run in comparison.failed] == [late]
     assert "under another configuration" in comparison.failed[0].reason
+
+
+def test_a_run_of_a_version_that_was_installed_in_the_meantime_is_refused(compared):
+    late = "toy/BPR/uniform/seed-4"
+    home = f"compared/runs/{late}"
+    code = (
+        f"import json; result = json.load(open('{home}/made.json'))\n"
+        f"result['versions']['recbole_dtlns'] = '99'; json.dump(result, open('{home}/result.json', 'w'))"
+    )
+    comparison, _ = compared(small_plan("uniform"), {late: code})
+    assert [run.run_id for run in comparison.failed] == [late]
+    assert "made by version 99" in comparison.failed[0].reason
 
 
 def test_success_without_a_result_is_a_failure(compared):

@@ -152,9 +152,9 @@ class Runner:
         finally:
             self._slots.put(slot)
         seconds = time.perf_counter() - started
-        if status == 0:
-            return self._finished(job, DONE, seconds, trained_result(home), config)
-        if (home / RESULT).is_file():  # lost behind its result, the last that it writes, or made by another start
+        # A process may be lost behind its result, the last that it writes. A result may also be of another start, or of
+        # another version, installed since the comparison began.
+        if status == 0 or (home / RESULT).is_file():
             return self._finished(job, DONE, seconds, reusable_result(home, config), config)
         if self._stopped or status is None:
             (home / STDERR).unlink(missing_ok=True)
