@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recbole_dtlns.samplers.parts import guided_search
 from recbole_dtlns.samplers.parts.guided_search import GuidedSearch
 
 
@@ -48,3 +49,14 @@ def test_a_user_of_whom_nothing_can_be_asked_is_in_no_one_elses_way(ranges: list
         torch.tensor([1]), torch.arange(5).unsqueeze(0)
     )
     assert answers.tolist() == [[2, 2, 3, 3, 3]]
+
+
+def test_cells_counted_for_some_users_at_a_time_are_those_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong table costs time alone, as a search goes on from where it begins; so the tables are compared."""
+    sizes, rng = np.array([3, 0, 20, 1, 0, 0, 7, 2, 2, 0]), np.random.default_rng(0)
+    numbers = np.concatenate([np.sort(rng.integers(0, 50, size)) for size in sizes])
+    tables = []
+    for at_once in (6, 1000):
+        monkeypatch.setattr(guided_search, "_NUMBERS", at_once)
+        tables.append(GuidedSearch(numbers, np.cumsum([0, *sizes]), np.full(len(sizes), 50), 50)._before)
+    assert torch.equal(*tables)

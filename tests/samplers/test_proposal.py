@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -140,3 +142,17 @@ def test_a_heavy_last_item_does_not_reach_into_the_items_of_the_next_user() -> N
     shares = torch.bincount(drawn[0], minlength=4) / 4000
     assert shares.tolist() == pytest.approx([0, 0.01, 0.01, 0.98], abs=0.01)
     assert drawn[0].min() > 0
+
+
+@pytest.mark.parametrize(("weights", "most"), [(None, 24), (np.arange(3000), 32)])
+def test_memory_of_a_pair_is_what_the_docstring_says(weights: np.ndarray | None, most: float) -> None:
+    rng = np.random.default_rng(0)
+    pairs = rng.integers(1, 6000, 2_000_000), rng.integers(1, 3000, 2_000_000)
+    barred = sparse.csr_matrix((np.ones(len(pairs[0]), dtype=np.int8), pairs), shape=(6000, 3000))
+    tracemalloc.start()
+    free = FreeItems(barred, weights)
+    kept, peak = (traced / barred.nnz for traced in tracemalloc.get_traced_memory())
+    tracemalloc.stop()
+    assert free.is_uniform == (weights is None)
+    assert most - 12 < kept < most + 0.5  # and a little for each user
+    assert peak < kept + 8 + 4  # and the users whose cells are counted at once
