@@ -129,7 +129,9 @@ def test_tree_exclude_bars_on_the_device(device: str) -> None:
 def test_all_that_is_looked_up_lies_on_the_device_asked_for() -> None:
     """torch's device `meta` holds no numbers, so that this can be told without a GPU."""
     trees = HistorySimilarity(PAIRS, [CODES_CO, CODES_SE], "meta")._trees
-    for tables in (History(PAIRS, "meta"), FreeItems(PAIRS, device="meta"), *trees):
+    free = FreeItems(PAIRS, device="meta")
+    free.require_free_items(np.arange(1, 5), np.arange(5))  # makes its tables
+    for tables in (History(PAIRS, "meta"), free, *trees):
         held = {name: value.device.type for name, value in vars(tables).items() if isinstance(value, torch.Tensor)}
         assert held == dict.fromkeys(held, "meta")
         assert len(held) >= 3

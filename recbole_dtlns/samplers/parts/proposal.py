@@ -53,25 +53,28 @@ class FreeItems:
             weights = np.ones(excluded.shape[1], dtype=np.int64)
             weights[0] = 0
         self._weights = weights
-        self._pairs: torch.Tensor | None = None
         self.exclude(excluded)
 
     def exclude(self, excluded: sparse.csr_matrix) -> None:
-        """Bar these pairs, CSR [U, I], and no others from now on. O(E + I)."""
-        n_users, weights, device = excluded.shape[0], self._weights, self._device
-        if not excluded.has_sorted_indices:
-            excluded = excluded.sorted_indices()
-        self._excluded, self._pairs = excluded, None
-        if n_users * weights.sum(dtype=np.float64) >= _LARGEST_KEY:
-            raise ValueError(
-                f"weights sum to {weights.sum(dtype=np.float64):g}: too much for {n_users} users, scale down"
-            )
-        upto, items, start = np.cumsum(weights), excluded.indices, excluded.indptr.astype(np.int64)
+        """Bar these pairs, CSR [U, I], and no others from now on. What draws need is made when it is asked for."""
+        total = self._weights.sum(dtype=np.float64)
+        if excluded.shape[0] * total >= _LARGEST_KEY:
+            raise ValueError(f"weights sum to {total:g}: too much for {excluded.shape[0]} users, scale down")
+        self._excluded = excluded if excluded.has_sorted_indices else excluded.sorted_indices()
+        self._pairs: torch.Tensor | None = None
+        self._search: GuidedSearch | None = None
+
+    def _prepared(self) -> GuidedSearch:
+        """The search, made with all that draws need at the first call, as a run draws from one of two. O(E + I)."""
+        if self._search is not None:
+            return self._search
+        items, start = self._excluded.indices, self._excluded.indptr.astype(np.int64)
+        weights, upto, device = self._weights, np.cumsum(self._weights), self._device
         barred = np.zeros(len(items) + 1, dtype=np.int64)
         np.cumsum(weights[items], out=barred[1:])
         barred_before = barred[start[:-1]]
         free = upto[-1] - (barred[start[1:]] - barred_before)
-        self.stuck_users = np.flatnonzero(free <= 0)
+        self._stuck_users = np.flatnonzero(free <= 0)
         free_before = (upto - weights)[items]
         free_before -= barred[:-1]
         free_before += np.repeat(barred_before, np.diff(start))
@@ -81,10 +84,12 @@ class FreeItems:
         self._barred_before = torch.as_tensor(barred_before, device=device)
         self._free = torch.as_tensor(free, device=device)
         self._upto = torch.as_tensor(upto, device=device)
+        return self._search
 
     def require_free_items(self, users: np.ndarray, tokens: np.ndarray) -> None:
         """Raise UserError when one of these users (internal ids, with their tokens [U]) has nothing left to draw."""
-        stuck = np.intersect1d(self.stuck_users, users)
+        self._prepared()
+        stuck = np.intersect1d(self._stuck_users, users)
         if len(stuck):
             shown = ", ".join(str(tokens[user]) for user in stuck[:5])
             raise UserError(
@@ -110,15 +115,16 @@ class FreeItems:
             UserError: a user has nothing left to draw. A run checks what its own sampler draws from beforehand
                 (`require_free_items`); a plugin's sampler may draw from either.
         """
+        search = self._prepared()
         free = self._free.take(users).unsqueeze(1)
-        if len(self.stuck_users) and bool((free <= 0).any()):
+        if len(self._stuck_users) and bool((free <= 0).any()):
             raise UserError(
                 f"Some users have interacted with every item that {self.name} sampling can draw, so they have no "
                 "negatives. Leave them out, for instance with user_inter_num_interval, or lower positives_per_user."
             )
         uniform = torch.rand(len(users), n, dtype=torch.float64, device=users.device, generator=generator)
         drawn = torch.minimum((uniform * free).long(), free - 1)
-        passed = self._search(users, drawn)
+        passed = search(users, drawn)
         drawn += passed if self._barred is None else self._barred.take(passed)
         drawn -= self._barred_before.take(users).unsqueeze(1)
         return drawn + 1 if self.is_uniform else torch.searchsorted(self._upto, drawn, right=True)
