@@ -95,7 +95,7 @@ class TrainHeads:
 
 def _tops(view: TrainSplit, longest: int, memory_gb: float) -> Iterator[tuple[str, Candidates]]:
     for kind in (EASE, ItemKNN, UserKNN):
-        if kind is EASE and EASE.memory_gb(view.n_items) > memory_gb:
+        if kind is EASE and EASE.memory_gb(view) > memory_gb:
             logger.info("EASE does not fit in candidate_memory_gb=%g: the leak check does without its head.", memory_gb)
             continue
         yield kind.__name__, kind().fit(view).top(view, Budget(longest))

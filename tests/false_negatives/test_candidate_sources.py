@@ -76,7 +76,7 @@ def test_ease_gives_way_to_item_knn_where_it_would_not_fit(view, cache, caplog):
     assert same(result, expected)
     assert expected.cached
     assert "candidate_memory_gb=0.1 allows less: ItemKNN makes the candidates" in caplog.text
-    enough = CandidateSettings(memory_gb=EASE.memory_gb(view.n_items))
+    enough = CandidateSettings(memory_gb=EASE.memory_gb(view))
     assert find_candidates(view, enough, cache).source_effective == "EASE"
 
 

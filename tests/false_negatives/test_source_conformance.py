@@ -34,7 +34,7 @@ VIEW = TrainSplit.from_pairs(*pairs())
 
 
 def made(name: str, view: TrainSplit = VIEW, **options: object):
-    return resolve_source(CandidateSettings(name, TOPK, options=options), view.n_items)[1].fit(view)
+    return resolve_source(CandidateSettings(name, TOPK, options=options), view)[1].fit(view)
 
 
 def by_token(view: TrainSplit, top) -> dict[tuple[str, str], float]:

@@ -61,14 +61,14 @@ def test_the_union_of_real_sources_holds_the_heads_of_each(view, tmp_path):
 
 
 def test_one_source_named_twice_is_one(view):
-    name, source = resolve_source(CandidateSettings("EASE,EASE", options={"EASE": {"l2": 7}}), view.n_items)
+    name, source = resolve_source(CandidateSettings("EASE,EASE", options={"EASE": {"l2": 7}}), view)
     assert (name, source.settings()) == ("EASE", {"l2": 7.0})
 
 
 @pytest.mark.parametrize("names", ["EASE,ItemKNN", "ItemKNN,EASE"])
 def test_item_knn_in_place_of_ease_leaves_the_options_of_item_knn(view, names):
     settings = CandidateSettings(names, memory_gb=0.1, options={"ItemKNN": {"neighbors": 9}})
-    name, source = resolve_source(settings, view.n_items)
+    name, source = resolve_source(settings, view)
     assert (name, source.settings()["neighbors"]) == ("ItemKNN", 9)
 
 
@@ -84,4 +84,4 @@ def test_item_knn_in_place_of_ease_leaves_the_options_of_item_knn(view, names):
 )
 def test_options_that_nobody_reads_are_refused(view, source, options, message):
     with pytest.raises(UserError, match=message):
-        resolve_source(CandidateSettings(source, options=options), view.n_items)
+        resolve_source(CandidateSettings(source, options=options), view)

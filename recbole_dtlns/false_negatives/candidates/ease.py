@@ -40,9 +40,9 @@ class EASE:
         return {"l2": self.l2}
 
     @staticmethod
-    def memory_gb(n_items: int) -> float:
+    def memory_gb(view: TrainSplit) -> float:
         """Peak memory in GiB: the dense matrix, and 0.4 for the blocks that fill and read it."""
-        return (n_items + 1) ** 2 * 4 / 2**30 + 0.4
+        return (view.n_items + 1) ** 2 * 4 / 2**30 + 0.4
 
     def fit(self, view: TrainSplit) -> EASE:
         """Fit on the training pairs.

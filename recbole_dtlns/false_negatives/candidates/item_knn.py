@@ -41,6 +41,10 @@ class ItemKNN:
         """What decides the result besides the training split."""
         return {"neighbors": self.neighbors, "shrink": self.shrink, "max_history": self.max_history}
 
+    def memory_gb(self, view: TrainSplit) -> float:
+        """Nothing to speak of: all is sparse, and made in blocks."""
+        return 0.0
+
     def fit(self, view: TrainSplit) -> Self:
         """Find the neighbours of every item; ties go to the smaller item number."""
         self._matrix = view.matrix

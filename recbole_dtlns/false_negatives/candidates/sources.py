@@ -142,7 +142,7 @@ def find_candidates(
     started = time.perf_counter()
     if settings.source in OTHER_SOURCES:
         return _from_file(view, settings, started)
-    name, source = resolve_source(settings, view.n_items, source)
+    name, source = resolve_source(settings, view, source)
     decided_by: dict[str, Any] = {"train_hash": view.train_hash, "source": name, "settings": source.settings()}
     decided_by |= {"topk": str(settings.topk), "revision": _REVISION}
     if settings.one_thread:
@@ -165,7 +165,7 @@ def find_candidates(
 
 
 def resolve_source(
-    settings: CandidateSettings, n_items: int, source: CandidateSource | None = None
+    settings: CandidateSettings, view: TrainSplit, source: CandidateSource | None = None
 ) -> tuple[str, CandidateSource]:
     """Name and unfitted source that the settings lead to: `source` itself, one in `SOURCES`, or ItemKNN for EASE.
 
@@ -179,7 +179,7 @@ def resolve_source(
         _check_named(settings.options, names)
     made = {}
     for name in names:
-        chosen = _affordable(name, n_items, settings.memory_gb)
+        chosen = _affordable(name, view, settings.memory_gb)
         if chosen != name and chosen in names:
             continue  # it is there with options of its own
         options = settings.options if len(names) == 1 else settings.options.get(name, {})
@@ -214,13 +214,13 @@ def _computed(source: CandidateSource, view: TrainSplit, topk: Budget) -> dict[s
     return arrays if embeddings is None else {**arrays, "embeddings": embeddings}
 
 
-def _affordable(name: str, n_items: int, memory_gb: float) -> str:
-    if name != "EASE" or EASE.memory_gb(n_items) <= memory_gb:
+def _affordable(name: str, view: TrainSplit, memory_gb: float) -> str:
+    if name != "EASE" or EASE.memory_gb(view) <= memory_gb:
         return name
     logger.warning(
         "EASE on %d items needs %.1f GB, candidate_memory_gb=%g allows less: ItemKNN makes the candidates.",
-        n_items,
-        EASE.memory_gb(n_items),
+        view.n_items,
+        EASE.memory_gb(view),
         memory_gb,
     )
     return "ItemKNN"

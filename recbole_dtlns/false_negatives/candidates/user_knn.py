@@ -32,6 +32,10 @@ class UserKNN:
         """What decides the result besides the training split."""
         return {"neighbors": self.neighbors}
 
+    def memory_gb(self, view: TrainSplit) -> float:
+        """Nothing to speak of: all is sparse, and made in blocks."""
+        return 0.0
+
     @staticmethod
     def work(view: TrainSplit) -> float:
         """Products that `fit` computes: the sum of squared item counts."""

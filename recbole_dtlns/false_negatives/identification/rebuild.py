@@ -59,7 +59,7 @@ class Rebuild:
         Returns:
             `source`: settings of each candidate source by name; `topk`; `trees`; `text` where read.
         """
-        name, source = resolve_source(self._candidates, view.n_items, self._source)
+        name, source = resolve_source(self._candidates, view, self._source)
         settings = source.settings() if "," in name else {name: source.settings()}
         text = {} if self._text_vectors is None else {"text": self._text_vectors.about}
         return {"source": settings, "topk": str(self._candidates.topk), "trees": asdict(self._trees), **text}

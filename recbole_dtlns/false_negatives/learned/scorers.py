@@ -26,6 +26,10 @@ class Scorer(Protocol):
         """What decides the scores besides the training split."""
         ...
 
+    def memory_gb(self, view: TrainSplit) -> float:
+        """What the scorer takes at its peak, in GiB; 0 where it works in blocks."""
+        ...
+
     def fit(self, view: TrainSplit) -> Self:
         """Learn from the split."""
         ...
@@ -60,7 +64,7 @@ def affordable_scorers(
     """
     left_out: dict[str, str] = {}
     for name, make in SCORERS.items():
-        needed = max(_memory_gb(make(), view) for view in views)
+        needed = max(make().memory_gb(view) for view in views)
         if needed > memory_gb:
             left_out[name] = f"needs {needed:.2g} GB, candidate_memory_gb={memory_gb:g} allows less"
     work = max(UserKNN.work(view) for view in views)
@@ -72,13 +76,6 @@ def affordable_scorers(
         same = [name for name, make in SCORERS.items() if source.get(type(make()).__name__) == make().settings()]
         left_out |= dict.fromkeys(same, "is the candidate source itself")
     return [name for name in SCORERS if name not in left_out], left_out
-
-
-def _memory_gb(scorer: Scorer, view: TrainSplit) -> float:
-    """What the scorer takes at its peak, in GiB; 0 for those that work in blocks."""
-    if isinstance(scorer, EASE):
-        return scorer.memory_gb(view.n_items)
-    return scorer.memory_gb(view) if isinstance(scorer, LowPass) else 0.0
 
 
 def fitted_scores(names: list[str], view: TrainSplit, candidates: Candidates) -> Iterator[tuple[str, np.ndarray]]:

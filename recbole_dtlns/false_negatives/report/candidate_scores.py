@@ -52,7 +52,7 @@ def pair_scores(
     """
     if settings.source in OTHER_SOURCES:
         return None
-    name, source = resolve_source(settings, view.n_items, source)
+    name, source = resolve_source(settings, view, source)
     pairs = hashlib.sha256(np.stack([users, items]).astype("<i8").tobytes()).hexdigest()
     decided_by: dict[str, Any] = {"train_hash": view.train_hash, "source": name, "settings": source.settings()}
     decided_by |= {"pairs": pairs, "revision": _REVISION}

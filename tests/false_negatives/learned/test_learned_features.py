@@ -9,6 +9,7 @@ from scipy import sparse
 from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.candidates.ease import EASE
+from recbole_dtlns.false_negatives.candidates.item_knn import ItemKNN
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.learned import nearness as nearness_module
 from recbole_dtlns.false_negatives.learned import scorers as scorers_module
@@ -136,6 +137,19 @@ def test_scorers_that_have_no_room_are_left_out_and_said(view, monkeypatch, capl
     names, left_out = affordable_scorers((view,), 1e-5, {"ItemKNN": {"neighbors": 1}})
     assert names == ["ItemKNN", "RP3beta"]
     assert "candidate_memory_gb=1e-05 allows less" in left_out["LowPass 64"]
+
+
+def test_every_scorer_says_what_it_needs_on_the_largest_split(view, monkeypatch):
+    class Wide(ItemKNN):
+        def memory_gb(self, view):
+            return view.n_items / 10
+
+    small = TrainSplit.from_pairs(view.users[[1, 2]], view.items[[1, 2]])
+    monkeypatch.setitem(SCORERS, "Wide", Wide)
+    for views in ((view, small), (small, view)):
+        _, left_out = affordable_scorers(views, view.n_items / 10 - 0.1, {})
+        assert list(left_out) == ["Wide"]
+    assert affordable_scorers((small,), view.n_items / 10 - 0.1, {})[1] == {}
 
 
 def test_a_scorer_that_is_the_candidate_source_is_no_other_scorer(view):
