@@ -91,7 +91,7 @@ def resume(trainer: Any, train_data: Any) -> bool:
     trainer.began = time.perf_counter() - state["elapsed"]
     trainer.model.load_state_dict(state["model"])
     for name, optimizer in _optimizers(trainer).items():
-        optimizer.load_state_dict(state["optimizers"][name])
+        _load(optimizer, state["optimizers"][name])
     if trainer.refresher is not None:
         trainer.refresher.load_state_dict(state["refreshed"], train_data)
     for generator, saved in zip(generators(trainer.current(train_data)), own["loaders"], strict=True):
@@ -101,6 +101,14 @@ def resume(trainer: Any, train_data: Any) -> bool:
     set_random_states(own["random"])
     logger.info(f"Resumed at epoch {trainer.start_epoch} from {trainer.run_dir / RESUME}.")
     return True
+
+
+def _load(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    """Take up a saved state. Adam is fused where that of a fresh run is: an earlier version has saved it unfused."""
+    for group, fresh in zip(saved["param_groups"], optimizer.param_groups, strict=True):
+        if "fused" in fresh:
+            group["fused"] = fresh["fused"]
+    optimizer.load_state_dict(saved)
 
 
 def _read(trainer: Any) -> dict[str, Any] | None:

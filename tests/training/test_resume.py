@@ -14,6 +14,7 @@ from recbole_dtlns.files.epoch_log import EPOCHS, read_epochs
 from recbole_dtlns.files.run_folder import CHECKPOINT, read_result
 from recbole_dtlns.files.saved_state import read_state, write_state
 from recbole_dtlns.training.resume import RESUME
+from recbole_dtlns.training.trainer import RunTrainer
 
 
 def command(folder: Path, *flags: str) -> list[str]:
@@ -85,6 +86,31 @@ def test_seconds_since_the_run_began_go_on_where_it_was_cut_off(tmp_path: Path) 
     assert main(arguments) == 0
     elapsed = [row["elapsed"] or 0 for row in read_epochs(run_dir / EPOCHS).values()]
     assert elapsed[2] < 1000 < elapsed[3] < elapsed[4]
+
+
+@pytest.mark.parametrize(("sampler", "fused"), [("dns", True), ("recbole:uniform", None)])
+def test_a_state_of_plain_adam_goes_on_as_a_fresh_run_would(tmp_path: Path, sampler: str, fused: bool | None) -> None:
+    """As a version before the fused one has saved it."""
+    write_pairs(tmp_path / "data" / "toy", toy_split())
+    run_dir, seen = tmp_path / "run", []
+    arguments = command(tmp_path, "--model=BPR", "--judge=none", f"--neg_sampler={sampler}", f"--run_dir={run_dir}")
+    with pytest.MonkeyPatch.context() as patch:
+        cut_off_in_epoch(patch, 3)
+        assert main(arguments) == 130
+    state = read_state(run_dir / RESUME)
+    for group in state["optimizers"]["optimizer"]["param_groups"]:
+        group["fused"] = None
+    write_state(run_dir / RESUME, state)
+    stock = RunTrainer._train_epoch
+
+    def looking(self: RunTrainer, *args: Any, **keys: Any) -> Any:
+        seen.append([group["fused"] for group in self.optimizer.param_groups])
+        return stock(self, *args, **keys)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunTrainer, "_train_epoch", looking)
+        assert main(arguments) == 0
+    assert seen == [[fused]] * 2
 
 
 def test_a_state_of_another_configuration_or_a_damaged_one_is_refused(
