@@ -6,16 +6,18 @@ Write one for your own model: a class that takes the model, and whose call gives
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
+from recbole.model.general_recommender import NGCF
 from torch import Tensor
-from torch.nn import functional
 
 from recbole_dtlns.samplers.parts.layers import BatchLayers, TakeRows, gathered
-from recbole_dtlns.training.propagation import PooledLayers, SymmetricPropagation, side_by_side
+from recbole_dtlns.training.bi_interaction import BiInteractionLayers, RowsByIndex, Weights
+from recbole_dtlns.training.propagation import PooledLayers, SymmetricPropagation
 
 
 @dataclass(frozen=True)
@@ -172,27 +174,36 @@ class SpectralCFLayers:
 class NGCFLayers:
     """NGCF: its layers are concatenated, so each is scored against the user's own part.
 
-    Without node dropout the layers are computed here with the faster propagation; with it, the model's own forward
-    pass is cut into its layers.
+    They are computed here, with a faster propagation and a faster dropout. With node dropout, or a loss that is not
+    RecBole's own, the model's own forward pass is cut into its layers.
     """
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        self.propagate = SymmetricPropagation(model.norm_adj_matrix) if model.node_dropout == 0 else None
+        reads_rows = type(model).calculate_loss is NGCF.calculate_loss
+        stands_in = reads_rows and model.node_dropout == 0
+        self.propagate = SymmetricPropagation(model.norm_adj_matrix) if stands_in else None
 
     def __call__(self) -> LayerTables:
         """One forward pass, message dropout included; O(E C + n C^2) for each layer."""
-        users, items = type(self.model).forward(self.model) if self.propagate is None else self._forward()
-        return concatenated(users, items, tuple(self.model.hidden_size_list), (users, items))
+        sizes = tuple(self.model.hidden_size_list)
+        if self.propagate is None:
+            users, items = type(self.model).forward(self.model)
+            return concatenated(users, items, sizes, (users, items))
+        return self._by_rows(self.propagate, sizes)
 
-    def _forward(self) -> tuple[Tensor, Tensor]:
+    def _by_rows(self, propagate: SymmetricPropagation, sizes: tuple[int, ...]) -> LayerTables:
         model = self.model
-        layers = [model.get_ego_embeddings()]
-        for layer in model.GNNlayers:
-            around = self.propagate(layers[-1])  # type: ignore[misc]
-            raw = layer.linear(layers[-1] + around) + layer.interActTransform(around * layers[-1])
-            layers.append(functional.normalize(model.emb_dropout(functional.leaky_relu(raw, 0.2)), p=2, dim=1))
-        return side_by_side(layers, model.n_users)
+        weights = [
+            Weights(maps.linear.weight, maps.linear.bias, maps.interActTransform.weight, maps.interActTransform.bias)
+            for maps in model.GNNlayers
+        ]
+        dropout = model.emb_dropout.p if model.training else 0.0
+        made = BiInteractionLayers(propagate, model.get_ego_embeddings(), weights, model.n_users, dropout)
+        users, items = (functools.partial(take, None) for take in (made.user_rows, made.item_rows))
+        item_tables = tuple(layer[model.n_users :] for layer in made.layers)
+        forward = RowsByIndex(users), RowsByIndex(items)
+        return LayerTables(users, users, item_tables, sizes, forward, take=made.item_rows)
 
 
 LAYER_SOURCES: dict[str, Callable[[Any], LayerSource]] = {

@@ -32,13 +32,8 @@ class SymmetricPropagation:
                 starts, columns, values = (part.numpy() for part in parts)
                 self.matrix = sparse.csr_matrix((values, columns, starts), shape=tuple(adjacency.shape))
 
-    def __call__(self, dense: Tensor) -> Tensor:
-        """A @ dense, float32 [n, C]; O(E C) forward and backward."""
-        result: Tensor = _SymmetricProduct.apply(self, dense)
-        return result
-
     def product(self, dense: Tensor) -> Tensor:
-        """A @ dense without gradient, in float32 under mixed precision too."""
+        """A @ dense, float32 [n, C], without gradient; in float32 under mixed precision too. O(E C)."""
         dense = dense.float()
         if isinstance(self.matrix, Tensor):
             result = torch.empty_like(dense)  # `@` would fill a table with zeros first, and copy it
@@ -76,6 +71,16 @@ class RowGradients:
         if number in self._sums:
             table.add_(self._sums[number], alpha=share)
 
+    def rows(self, number: int | None) -> Tensor | None:
+        """Distinct rows of layer `number` that have a gradient, int64 [n]; None where they were added up in a table."""
+        if number in self._sums:
+            return None
+        kept = self._kept.get(number, ())
+        found = torch.zeros(self._n_rows, dtype=torch.bool, device=kept[0][0].device if kept else None)
+        for rows, _ in kept:
+            found[rows] = True
+        return found.nonzero().squeeze(1)
+
     def clear(self) -> None:
         """Forget all of it."""
         self._kept, self._sums = {}, {}
@@ -112,16 +117,12 @@ class PooledLayers:
     def user_rows(self, number: int | None, users: Tensor) -> Tensor:
         """Rows of a layer, or with None of the means, with gradient: int64 [n] -> float32 [n, C]."""
         table = self.users.detach() if number is None else self.layers[number][: self.n_users]
-        return self._take(table, number, users, 0)
+        return taken_rows(self._anchor, table, users, self._gradients, number, 0)
 
     def item_rows(self, number: int | None, items: Tensor) -> Tensor:
         """Rows of a layer, or with None of the means, with gradient: int64 [n] -> float32 [n, C]."""
         table = self.items.detach() if number is None else self.layers[number][self.n_users :]
-        return self._take(table, number, items, self.n_users)
-
-    def _take(self, table: Tensor, number: int | None, ids: Tensor, first: int) -> Tensor:
-        rows: Tensor = _TakenRows.apply(self._anchor, table, ids, self._gradients, number, first)
-        return rows
+        return taken_rows(self._anchor, table, items, self._gradients, number, self.n_users)
 
 
 class _MeanPooling(torch.autograd.Function):
@@ -161,8 +162,25 @@ class _MeanPooling(torch.autograd.Function):
         return total, None, None, None, None
 
 
+def taken_rows(
+    anchor: Tensor, table: Tensor, ids: Tensor, row_gradients: RowGradients, number: int | None, first: int
+) -> Tensor:
+    """Rows of a table, int64 [n] -> float [n, C]; their gradient is kept for the step of autograd of the anchor.
+
+    Args:
+        anchor: a scalar that this step returned; its backward pass reads what is kept.
+        table: a part of layer `number`, or with None of the means, float [m, C].
+        ids: rows of the table.
+        row_gradients: where gradients are kept.
+        number: of the layer.
+        first: row of the layer at which the table begins.
+    """
+    rows: Tensor = _TakenRows.apply(anchor, table, ids, row_gradients, number, first)
+    return rows
+
+
 class _TakenRows(torch.autograd.Function):
-    """Rows of a table; their gradient is kept for `_MeanPooling`, whose turn comes later, as it made the anchor."""
+    """`taken_rows`. The turn of the step that made the anchor comes later."""
 
     @staticmethod
     def forward(
@@ -186,43 +204,6 @@ class _TakenRows(torch.autograd.Function):
 def add_rows(table: Tensor, rows: Tensor, values: Tensor) -> None:
     """Add values float [n, C] to rows int64 [n] of a table [m, C], in an order that is the same in every run."""
     if table.device.type == "cpu":
-        table.scatter_add_(0, rows.unsqueeze(1).expand_as(values), values)
+        table.scatter_add_(0, rows.unsqueeze(1).expand_as(values), values.contiguous())  # else four times as slow
     else:
         table += torch.ops.aten.embedding_dense_backward(values, rows, len(table), -1, False)
-
-
-def side_by_side(layers: list[Tensor], n_users: int) -> tuple[Tensor, Tensor]:
-    """Layers [U + I, C_h] of users and, below them, items, next to each other: ([U, W], [I, W]).
-
-    One step of autograd, so that the gradients of both parts are not joined into one wide table and cut up again.
-    """
-    users, items = _SideBySide.apply(n_users, *layers)
-    return users, items
-
-
-class _SideBySide(torch.autograd.Function):
-    """torch.cat along the width, users and items apart."""
-
-    @staticmethod
-    def forward(ctx: Any, n_users: int, *layers: Tensor) -> tuple[Tensor, Tensor]:
-        ctx.widths = [layer.shape[1] for layer in layers]
-        users, items = ([layer[part] for layer in layers] for part in (slice(n_users), slice(n_users, None)))
-        return torch.cat(users, dim=1), torch.cat(items, dim=1)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        parts = [gradient.split(ctx.widths, dim=1) for gradient in gradients]
-        return None, *[torch.cat(pair) for pair in zip(*parts, strict=True)]
-
-
-class _SymmetricProduct(torch.autograd.Function):
-    """y = A x for a symmetric A, so that the gradient of x is A times the gradient of y."""
-
-    @staticmethod
-    def forward(ctx: Any, propagation: SymmetricPropagation, dense: Tensor) -> Tensor:
-        ctx.propagation = propagation
-        return propagation.product(dense.detach())
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
-        return None, ctx.propagation.product(gradients[0].contiguous())

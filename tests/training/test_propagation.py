@@ -7,7 +7,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from recbole_dtlns.training.propagation import PooledLayers, RowGradients, SymmetricPropagation, side_by_side
+from recbole_dtlns.training.propagation import PooledLayers, RowGradients, SymmetricPropagation
 
 USERS, ITEMS, WIDTH = 7, 5, 3
 SOME = torch.tensor([1, 3, 3])
@@ -94,34 +94,28 @@ def test_rows_that_were_not_in_an_earlier_loss_leave_no_gradient_in_a_later_one(
     torch.testing.assert_close(got, expected)
 
 
-def test_side_by_side_and_its_gradients_are_those_of_cat() -> None:
-    layers = [_table(), torch.randn(USERS + ITEMS, 2, requires_grad=True)]
-    ours = torch.cat(side_by_side(layers, USERS))
-    plain = torch.cat(layers, dim=1)
-    assert torch.equal(ours, plain)
-    got = torch.autograd.grad((ours**3).sum(), layers)
-    torch.testing.assert_close(got, torch.autograd.grad((plain**3).sum(), layers))
-    (alone,) = torch.autograd.grad((side_by_side(layers, USERS)[1] ** 2).sum(), layers[:1])
-    assert not alone[:USERS].any()
-    torch.testing.assert_close(alone[USERS:], 2 * layers[0][USERS:].detach())
+def test_rows_with_a_gradient_are_known_until_they_are_added_up() -> None:
+    gradients = RowGradients(USERS + ITEMS)
+    assert len(gradients.rows(1)) == 0
+    gradients.keep(1, SOME, torch.ones(3, WIDTH))
+    gradients.keep(1, SOME + 1, torch.ones(3, WIDTH))
+    gradients.keep(0, SOME + 5, torch.ones(3, WIDTH))
+    assert gradients.rows(1).tolist() == [1, 2, 3, 4]
+    for _ in range(4):
+        gradients.keep(1, SOME, torch.ones(3, WIDTH))
+    assert gradients.rows(1) is None
 
 
 @pytest.mark.parametrize(("mkl", "kind"), [(True, Tensor), (False, sparse.csr_matrix)])
-def test_with_and_without_mkl_product_and_gradient_are_the_same(
-    mkl: bool, kind: type, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_with_and_without_mkl_the_product_is_the_same(mkl: bool, kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: mkl)
     graph, table = _graph(), _table()
     propagate = SymmetricPropagation(graph.to_sparse_coo())
     assert isinstance(propagate.matrix, kind)
-    torch.testing.assert_close(propagate(table), graph @ table)
-    (got,) = torch.autograd.grad((propagate(table) ** 3).sum(), table)
-    torch.testing.assert_close(got, torch.autograd.grad(((graph @ table) ** 3).sum(), table)[0])
+    torch.testing.assert_close(propagate.product(table.detach()), graph @ table.detach())
 
 
 def test_half_precision_is_multiplied_in_single() -> None:
-    graph, table = _graph(), _table().detach().bfloat16().requires_grad_()
-    product = SymmetricPropagation(graph.to_sparse_coo())(table)
+    graph, table = _graph(), _table().detach().bfloat16()
+    product = SymmetricPropagation(graph.to_sparse_coo()).product(table)
     torch.testing.assert_close(product, graph @ table.float())
-    (got,) = torch.autograd.grad(product.sum(), table)
-    assert got.dtype == torch.bfloat16
