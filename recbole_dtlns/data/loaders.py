@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -32,7 +33,7 @@ class WeightedRows:
         """Begin to draw rows by the weight column of the data set."""
         self._row_weights = self._dataset.inter_feat[WEIGHT_FIELD].double()  # type: ignore[attr-defined]
 
-    def collate_fn(self, index: list[int]) -> Interaction:
+    def collate_fn(self, index: list[int] | torch.Tensor) -> Interaction:
         """A batch of the size asked for."""
         if self._row_weights is not None:
             generator = self.generator  # type: ignore[attr-defined]
@@ -52,7 +53,16 @@ class PositiveDataLoader(WeightedRows, TrainDataLoader):
         self.step = self.config["train_batch_size"]
         self.set_batch_size(self.step)
 
-    def collate_fn(self, index: list[int]) -> Interaction:
+    def __iter__(self) -> Iterator[Interaction]:
+        """Torch's batches in torch's order, without a Python number for each row on its way to them."""
+        if self.num_workers or self.draws_by_weight:
+            yield from super().__iter__()
+            return
+        torch.empty((), dtype=torch.int64).random_(generator=self.generator)  # torch draws this before the order
+        for places in torch.as_tensor(list(self.sampler)).split(self.batch_size):
+            yield self.collate_fn(places)
+
+    def collate_fn(self, index: list[int] | torch.Tensor) -> Interaction:
         """RecBole's batch, made without RecBole's two conversions to lists."""
         if self._row_weights is not None:
             return super().collate_fn(index)

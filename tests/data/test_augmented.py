@@ -125,6 +125,36 @@ def test_a_batch_holds_the_rows_asked_for_in_their_order_with_features(
     assert joined == [3]
 
 
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("by_weight", [True, False])
+def test_batches_and_what_they_draw_are_those_of_torchs_loader(built: Any, shuffle: bool, by_weight: bool) -> None:
+    config, split = built
+    config["train_batch_size"] = 30
+    loader = PositiveDataLoader(config, augment(split.train, unseen(split)), None, shuffle=shuffle)
+    if by_weight:
+        loader.draw_rows_by_weight()
+    found = []
+    for batches in (loader.__iter__, super(PositiveDataLoader, loader).__iter__):
+        loader.generator.manual_seed(3)
+        epochs = [[rows["item_id"] for rows in batches()] for _ in range(2)]
+        found.append((epochs, loader.generator.get_state()))
+    (ours, our_state), (torchs, torchs_state) = found
+    assert len(ours[0]) == len(loader)
+    for epoch, expected in zip(ours, torchs, strict=True):
+        assert all(torch.equal(*pair) for pair in zip(epoch, expected, strict=True))
+    assert torch.equal(our_state, torchs_state)
+    if not by_weight:
+        assert torch.equal(torch.cat(ours[0]), torch.cat(ours[1])) is not shuffle
+
+
+def test_no_row_of_a_batch_is_a_python_number(built: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    config, split = built
+    loader, given = PositiveDataLoader(config, split.train, None, shuffle=True), []
+    monkeypatch.setattr(loader, "collate_fn", given.append)
+    list(loader)
+    assert {type(places) for places in given} == {torch.Tensor}
+
+
 def test_models_without_bpr_loss_get_weights_by_drawn_rows(toy_data: Path) -> None:
     config = Config(
         "SimpleX", "toy", config_dict={"data_path": str(toy_data), "judge": "keep_all", "embedding_size": 8}
