@@ -61,7 +61,7 @@ class Sampler(Protocol):
         """Positions of the chosen candidates: [R, N] -> int64 [R, K], or [R, N, H] -> int64 [R, K, H]."""
 
     def choose(self, batch: Batch, picked: Tensor, scores: Tensor) -> Choice:
-        """Turn picked positions into negatives; gradients may flow here, and nowhere else."""
+        """Turn picked positions into negatives; only what this returns may have gradients."""
 
     def epoch_end(self, batch: EpochView) -> None:
         """Called after each training epoch."""
@@ -117,7 +117,7 @@ class BaseSampler:
 
     def pick(self, scores: Tensor) -> Tensor:
         """Position of the highest score; of equal ones the first: [R, N, ...] -> int64 [R, 1, ...]."""
-        return scores.argmax(dim=1, keepdim=True)
+        return scores.max(dim=1, keepdim=True).indices  # `argmax` is slow along a dimension that is not the last
 
     def choose(self, batch: Batch, picked: Tensor, scores: Tensor) -> Choice:
         """The picked items themselves."""
