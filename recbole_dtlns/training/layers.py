@@ -51,8 +51,9 @@ class LayerTables:
     def batch(self, users: Tensor) -> BatchLayers:
         """The layers of one batch, for users int64 [R]."""
         queries = self.queries(users)
+        own = (lambda: queries) if self.users is self.queries else (lambda: self.users(users))  # gathered once
         return BatchLayers(
-            *(queries, self.item_tables, self.sizes, lambda: self.users(users)),
+            *(queries, self.item_tables, self.sizes, own),
             *(self.forward, self.mean_pooled, self.pooled_items, self.take),
         )
 

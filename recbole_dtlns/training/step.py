@@ -117,7 +117,7 @@ class SampledStep:
         return interaction, self.source.batch(interaction)
 
     def choose(self, interaction: Interaction, layers: BatchLayers | None) -> tuple[Batch, Tensor, Choice]:
-        """Propose, score, pick and choose for the rows of a batch; only the sampler's `choose` may see gradients.
+        """Propose, score, pick and choose for the rows of a batch; only what `choose` returns may have gradients.
 
         Returns:
             The batch, the picked positions and the choice: a plain one, drawn by weight, where the loss takes one id.

@@ -97,6 +97,15 @@ def test_node_dropout_keeps_ngcfs_own_forward_pass() -> None:
     assert equals_predict(model, TableScores(model, source), sample_pairs(model))
 
 
+def test_users_are_gathered_once_where_the_score_reads_them_as_they_are() -> None:
+    alone = LAYER_SOURCES["BPR"](fresh("BPR"))().batch(USERS)
+    assert alone.users() is alone.queries
+    model = fresh("LightGCN")
+    pooled = LAYER_SOURCES["LightGCN"](model)().batch(USERS)
+    torch.testing.assert_close(pooled.users()[:, :16], model.user_embedding.weight[USERS])
+    assert not torch.allclose(pooled.users(), pooled.queries)
+
+
 def plain_layers(model: Any, users: torch.Tensor) -> BatchLayers:
     """LightGCN's layers by products of its own adjacency, all of them with plain gradients."""
     layers = [model.get_ego_embeddings()]

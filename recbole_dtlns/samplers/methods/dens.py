@@ -1,7 +1,7 @@
 """DENS (Lai et al., WSDM 2023)."""
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,9 +26,18 @@ class DENSGates(nn.Module):
         """p_r = sigmoid(W_i p + W_u u) p, for layers float [..., H, C]."""
         return torch.sigmoid(self.item(positives) + self.user(users)) * positives
 
-    def relevant_negative(self, negatives: Tensor, relevant: Tensor) -> Tensor:
-        """n_r = sigmoid(W_n n + W_p p_r) n, for layers float [..., H, C]."""
-        return torch.sigmoid(self.negative(negatives) + self.positive(relevant)) * negatives
+    def relevant_negative(self, negatives: Tensor, by_positive: Tensor) -> Tensor:
+        """n_r = sigmoid(W_n n + W_p p_r) n, for layers float [..., H, C] and W_p p_r of the same shape."""
+        return torch.sigmoid(self.negative(negatives) + by_positive) * negatives
+
+
+class _Positives(NamedTuple):
+    """What scoring and the loss of the gates both read of users and positives, with gradient, float [R, H, C] each."""
+
+    users: Tensor
+    rows: Tensor
+    relevant: Tensor  # p_r
+    gate: Tensor  # W_p p_r
 
 
 def _gated_rows(gates: DENSGates, layers: BatchLayers, wanted: int) -> Callable[[Tensor, Tensor], Tensor]:
@@ -79,8 +88,10 @@ class DENS(BaseSampler):
     def score(self, batch: Batch) -> Tensor:
         """<u^h, (1 - w) n^h - n_r^h> of each candidate and layer, [R, N, H]."""
         layers, gates = batch.the_layers.detach(), self.gates
-        users, relevant = self._relevant(layers, batch)
-        irrelevance, own = 1 - self._warmth(batch.epoch), gates.positive(relevant)
+        with torch.enable_grad():  # `choose` needs the same, with gradient
+            positives = batch.scratch["positives"] = self._positives(batch)
+        users, own = positives.users.detach(), positives.gate.detach()
+        irrelevance = 1 - self._warmth(batch.epoch)
         gated = _gated_rows(gates, layers, batch.candidates.numel())
         scores = []
         for rows in row_blocks(batch.candidates, sum(layers.sizes)):
@@ -93,12 +104,11 @@ class DENS(BaseSampler):
     def choose(self, batch: Batch, picked: Tensor, scores: Tensor) -> Choice:
         """The picked item of each layer, int64 [R, 1, H], with the loss of the gates."""
         layers, ids = batch.the_layers, take(batch.candidates, picked)
-        _, relevant = self._relevant(layers, batch)
+        positives: _Positives = batch.scratch["positives"]
         negatives = layers.composite(ids.squeeze(1))
-        positive_r = relevant.flatten(-2)
-        negative_r = self.gates.relevant_negative(split_layers(layers, negatives), relevant).flatten(-2)
-        p_r, n_r = layers.scores(positive_r), layers.scores(negative_r)
-        p_ir = layers.scores(layers.rows(batch.positives) - positive_r)
+        negative_r = self.gates.relevant_negative(split_layers(layers, negatives), positives.gate).flatten(-2)
+        p_r, n_r = layers.scores(positives.relevant.flatten(-2)), layers.scores(negative_r)
+        p_ir = layers.scores((positives.rows - positives.relevant).flatten(-2))
         n_ir = layers.scores(negatives - negative_r)
         gaps = torch.stack([p_ir - p_r, n_r - n_ir, n_r - p_r, p_ir - n_ir])
         return Choice(ids, aux_loss=self.context.options["dens_gamma"] * functional.softplus(gaps).mean(0))
@@ -108,7 +118,8 @@ class DENS(BaseSampler):
         warmup: int = self.context.options["dens_warmup"]
         return 1.0 if epoch >= warmup else epoch / warmup
 
-    def _relevant(self, layers: BatchLayers, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Users and relevant parts of their positives, both float [R, H, C]."""
-        users = split_layers(layers, layers.users())
-        return users, self.gates.relevant_positive(users, split_layers(layers, layers.rows(batch.positives)))
+    def _positives(self, batch: Batch) -> _Positives:
+        layers, gates = batch.the_layers, self.gates
+        users, rows = split_layers(layers, layers.users()), split_layers(layers, layers.rows(batch.positives))
+        relevant = gates.relevant_positive(users, rows)
+        return _Positives(users, rows, relevant, gates.positive(relevant))

@@ -62,7 +62,8 @@ class DivNS(BaseSampler):
         if self.context.options["judge_refresh"] is not None:
             other = torch.where(self.context.uniform.allows(batch.users, other), other, 0)
         other = torch.where(other > 0, other, ids)
-        return Choice(ids, torch.lerp(layers.rows(other), layers.rows(ids), self.context.options["divns_lambda"]))
+        diverse, hard = layers.rows(torch.cat([other, ids])).chunk(2)  # together: one gradient of the table's size
+        return Choice(ids, torch.lerp(diverse, hard, self.context.options["divns_lambda"]))
 
     def _remember(self, batch: Batch, picked: Tensor, scores: Tensor) -> None:
         """Runners-up, the best of them last, into the cache; the picked into H_u."""

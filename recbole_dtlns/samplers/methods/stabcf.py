@@ -43,29 +43,26 @@ class StabCF(BaseSampler):
 
     def score(self, batch: Batch) -> Tensor:
         """<u, n> and then <p*, n> of each candidate and layer, [R, N, 2H]; draws the history."""
-        layers = batch.the_layers.detach()
+        layers = batch.the_layers
         n_items = self.context.options["stabcf_history"]
-        batch.scratch["history"] = self.context.history.draw(batch.users, n_items, batch.generator)
-        smooth = replace(layers, queries=self._smooth_positives(layers, batch))
+        history = batch.scratch["history"] = self.context.history.draw(batch.users, n_items, batch.generator)
+        with torch.enable_grad():  # `choose` needs the same, with gradient
+            rows = layers.rows(torch.cat([batch.positives.unsqueeze(1), history], 1))
+            batch.scratch["positives"] = self._mixed(layers, rows)
+        smooth = replace(layers.detach(), queries=batch.scratch["positives"].detach())
         return torch.cat([batch.layer_scores, smooth.layer_scores(batch.candidates)], -1)
 
     def choose(self, batch: Batch, picked: Tensor, scores: Tensor) -> Choice:
         """The mixture, with the ids of n1, int64 [R, 1, H], and p* as the positive."""
-        layers = batch.the_layers
+        layers, positives = batch.the_layers, batch.scratch["positives"]
         hard, near = take(batch.candidates, picked).chunk(2, dim=-1)
-        positives = self._smooth_positives(layers, batch)
         both = layers.composite(torch.cat([hard, near], 1))  # [R, 2, W]
-        negatives = self._mixed(layers, positives, both)
+        negatives = self._mixed(layers, torch.cat([positives.unsqueeze(1), both], 1))
         return Choice(hard, negatives.unsqueeze(1), positives)
 
-    def _smooth_positives(self, layers: BatchLayers, batch: Batch) -> Tensor:
-        """p*, float [R, W]."""
-        return self._mixed(layers, layers.rows(batch.positives), layers.rows(batch.scratch["history"]))
-
-    def _mixed(self, layers: BatchLayers, favoured: Tensor, others: Tensor) -> Tensor:
-        """Mean of float [R, W] and [R, n, W] by e^<u, .> in each layer, alpha times that for the first: [R, W]."""
-        rows = torch.cat([favoured.unsqueeze(1), others], 1)
-        logits = layers.sum_layers(layers.pooled_users.unsqueeze(1) * rows)  # [R, n + 1, H]
+    def _mixed(self, layers: BatchLayers, rows: Tensor) -> Tensor:
+        """Mean of float [R, n, W] by e^<u, .> in each layer, alpha times that for the first of n: [R, W]."""
+        logits = layers.sum_layers(layers.pooled_users.unsqueeze(1) * rows)  # [R, n, H]
         alpha = torch.ones(rows.shape[1], 1, device=rows.device)
         alpha[0] = self.context.options["stabcf_alpha"] + _TINY
-        return (layers.widen(torch.softmax(logits + alpha.log(), 1)) * rows).sum(1)
+        return layers.scaled(rows, torch.softmax(logits + alpha.log(), 1)).sum(1)

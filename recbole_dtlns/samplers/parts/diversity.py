@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from recbole_dtlns.samplers.parts.layers import gathered
+
 _RIDGE = 0.01  # added to each item's similarity to itself: a kernel of vectors alone ends at as many items as columns
 
 
@@ -26,7 +28,7 @@ def diverse_items(vectors: Tensor, candidates: Tensor, given: Tensor, wanted: Te
     Returns:
         Chosen items in the order of their choice, int64 [B, k], k being the largest of `wanted`; 0 for none.
     """
-    rows, fixed, n_steps = vectors[candidates], vectors[given], int(wanted.max())
+    rows, fixed, n_steps = gathered(vectors, candidates), gathered(vectors, given), int(wanted.max())
     n_rows, n_given, n_candidates = len(candidates), given.shape[1], candidates.shape[1]
     ridge = _RIDGE * torch.eye(n_given, device=rows.device, dtype=rows.dtype)
     factor = torch.linalg.cholesky(fixed @ fixed.transpose(1, 2) + ridge)

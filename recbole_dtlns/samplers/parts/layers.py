@@ -135,6 +135,12 @@ class BatchLayers:
             return values.repeat_interleave(self.sizes[0], dim=-1)
         return values.repeat_interleave(torch.tensor(self.sizes, device=values.device), dim=-1)
 
+    def scaled(self, rows: Tensor, factors: Tensor) -> Tensor:
+        """Each layer times its factor: [..., W] and [..., H] -> [..., W]."""
+        if len(set(self.sizes)) == 1:  # without the wide table of factors
+            return (rows.unflatten(-1, (len(self.sizes), -1)) * factors.unsqueeze(-1)).flatten(-2)
+        return rows * self.widen(factors)
+
     def sum_layers(self, rows: Tensor) -> Tensor:
         """Sum over the width of each layer: [..., W] -> [..., H]."""
         if len(set(self.sizes)) == 1:
