@@ -11,7 +11,7 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 CELLS = 1 << 22
-"""Cells that a block may hold: 16 MiB of float32, about ten times that with everything a block needs."""
+"""Cells that a block may hold: 16 MiB of float32, ten to twenty times that with everything a block needs."""
 AT_ONCE = 4
 """Blocks that are worked on at once, at most; each takes its own memory."""
 
@@ -40,11 +40,11 @@ def each_block(
 ) -> list[Result]:
     """Call work(start, stop) for each of the `blocks`, several at once, and return what it gives, in their order.
 
-    numpy and scipy let other threads run while they compute, so two threads take little more than half the time. How
-    rows are cut does not depend on the threads.
+    numpy and scipy let other threads run while they compute. How rows are cut does not depend on the threads.
 
     Args:
-        work: called by several threads at once; what it writes for its rows must be no other block's.
+        work: called by several threads at once; what it writes for its rows must be no other block's. Settings of
+            the calling thread, as `numpy.errstate` and `torch.no_grad`, do not reach it.
         cost: of each row, int [n].
         limit: cost of a block.
         at_once: blocks at once, at most; there are never more than OpenMP has threads. 1: this thread does all.
@@ -64,5 +64,5 @@ def each_block(
 
 
 def openmp_threads() -> int:
-    """Threads that OpenMP may use: `OMP_NUM_THREADS`, `torch_threads` and `threadpool_limits` set them."""
+    """Threads that OpenMP gives the calling thread: as many as cores, or as `OMP_NUM_THREADS` says."""
     return max((library["num_threads"] for library in threadpool_info() if library["user_api"] == "openmp"), default=1)

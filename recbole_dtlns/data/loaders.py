@@ -11,6 +11,7 @@ from recbole.data.interaction import Interaction
 from recbole.data.utils import get_dataloader
 from recbole.sampler import KGSampler
 from recbole.utils import ModelType
+from torch.utils.data import RandomSampler
 
 from recbole_dtlns.data.augmented import WEIGHT_FIELD
 from recbole_dtlns.processes.group import this_rank
@@ -59,8 +60,16 @@ class PositiveDataLoader(WeightedRows, TrainDataLoader):
             yield from super().__iter__()
             return
         torch.empty((), dtype=torch.int64).random_(generator=self.generator)  # torch draws this before the order
-        for places in torch.as_tensor(list(self.sampler)).split(self.batch_size):
+        for places in self._order().split(self.batch_size):
             yield self.collate_fn(places)
+
+    def _order(self) -> torch.Tensor:
+        """Rows in the order of the epoch, int64 [n]."""
+        if type(self.sampler) is not RandomSampler:
+            return torch.as_tensor(list(self.sampler), dtype=torch.int64)
+        order = torch.randperm(len(self.sampler), generator=self.generator)
+        torch.randperm(len(order), generator=self.generator)  # torch draws it too, for rows beyond the last
+        return order
 
     def collate_fn(self, index: list[int] | torch.Tensor) -> Interaction:
         """RecBole's batch, made without RecBole's two conversions to lists."""

@@ -44,6 +44,23 @@ class TrainSplit:
         items = np.concatenate([[PAD], items])
         return cls(users, items, matrix, hash_pairs(users, items, matrix))
 
+    def without(self, out: np.ndarray) -> TrainSplit:
+        """The split that is left when some pairs are taken out: bool [E], in the order of the matrix.
+
+        As `from_pairs` of the tokens left, without a token for each pair: O(E) time, some 30 bytes a pair.
+        """
+        rows = np.repeat(np.arange(len(self.users)), self.history)
+        n_pairs = self.history - np.bincount(rows[out], minlength=len(self.users))  # [U + 1]
+        columns = self.matrix.indices[~out]
+        users = _with_padding(n_pairs > 0)
+        items = _with_padding(np.bincount(columns, minlength=len(self.items)) > 0)
+        numbers = (np.cumsum(items) - 1).astype(columns.dtype)
+        starts = np.concatenate([[0], np.cumsum(n_pairs[users])])
+        ones = np.ones(len(columns), dtype=np.float32)
+        matrix = sparse.csr_matrix((ones, numbers[columns], starts), shape=(users.sum(), items.sum()))
+        tokens = self.users[users], self.items[items]
+        return TrainSplit(*tokens, matrix, hash_pairs(*tokens, matrix))
+
     @property
     def n_users(self) -> int:
         """Number of users, without padding."""
@@ -58,6 +75,12 @@ class TrainSplit:
     def history(self) -> np.ndarray:
         """Number of training items of each user, int64 [U + 1]."""
         return np.diff(self.matrix.indptr).astype(np.int64)
+
+
+def _with_padding(kept: np.ndarray) -> np.ndarray:
+    """The same bool [n], with padding, row 0, kept."""
+    kept[0] = True
+    return kept
 
 
 def hash_pairs(users: np.ndarray, items: np.ndarray, matrix: sparse.csr_matrix) -> str:

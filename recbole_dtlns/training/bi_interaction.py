@@ -166,33 +166,41 @@ class _Anchored(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *_: Tensor) -> tuple[Tensor | None, ...]:
-        of_rows, made, flat = ctx.row_gradients, ctx.made, ctx.saved_tensors
-        total = torch.zeros_like(made[-1].output if made else ctx.like)
-        of_rows.add_to(total, len(made))
-        rows = of_rows.rows(len(made))  # only a batch's own rows of the last layer have a gradient
-        of_weights: list[Tensor] = []
-        for number in range(len(made) - 1, -1, -1):
-            layer, maps = made[number], Weights(*flat[4 * number : 4 * number + 4])
-            if rows is not None:
-                layer, total = layer.at(rows), total.index_select(0, rows)
-            gradient = _before_activation(total, layer)
-            bias = gradient.sum(0)
-            of_weights = [
-                *(gradient.T @ (layer.around + layer.below), bias),
-                *(gradient.T @ (layer.around * layer.below), bias),
-                *of_weights,
-            ]
-            of_sum, of_product = gradient @ maps.of_sum, gradient @ maps.of_product
-            passed = torch.addcmul(of_sum, of_product, layer.below)
-            own = of_sum.addcmul_(of_product, layer.around)
-            if rows is None:
-                total = ctx.propagation.product(passed).add_(own)
-            else:
-                every = passed.new_zeros(len(ctx.like), passed.shape[1]).index_copy_(0, rows, passed)
-                total, rows = ctx.propagation.product(every).index_add_(0, rows, own), None
-            of_rows.add_to(total, number)
-        of_rows.clear()
+        with torch.autocast(ctx.like.device.type, enabled=False):  # for a loop that calls `backward` under it
+            total, of_weights = _backward(ctx.propagation, ctx.made, ctx.row_gradients, ctx.like, ctx.saved_tensors)
+        ctx.row_gradients.clear()
         return total, None, None, None, *of_weights
+
+
+def _backward(
+    propagation: SymmetricPropagation, made: list[_Layer], of_rows: RowGradients, like: Tensor, flat: tuple[Tensor, ...]
+) -> tuple[Tensor, list[Tensor]]:
+    """Gradients of layer 0, in the shape of `like`, and of the tensors of all `Weights`."""
+    total = torch.zeros_like(made[-1].output if made else like)
+    of_rows.add_to(total, len(made))
+    rows = of_rows.rows(len(made), like.device)  # only a batch's own rows of the last layer have a gradient
+    of_weights: list[Tensor] = []
+    for number in range(len(made) - 1, -1, -1):
+        layer, maps = made[number], Weights(*flat[4 * number : 4 * number + 4])
+        if rows is not None:
+            layer, total = layer.at(rows), total.index_select(0, rows)
+        gradient = _before_activation(total, layer)
+        bias = gradient.sum(0)
+        of_weights = [
+            *(gradient.T @ (layer.around + layer.below), bias),
+            *(gradient.T @ (layer.around * layer.below), bias),
+            *of_weights,
+        ]
+        of_sum, of_product = gradient @ maps.of_sum, gradient @ maps.of_product
+        passed = torch.addcmul(of_sum, of_product, layer.below)
+        own = of_sum.addcmul_(of_product, layer.around)
+        if rows is None:
+            total = propagation.product(passed).add_(own)
+        else:
+            every = passed.new_zeros(len(like), passed.shape[1]).index_copy_(0, rows, passed)
+            total, rows = propagation.product(every).index_add_(0, rows, own), None
+        of_rows.add_to(total, number)
+    return total, of_weights
 
 
 def _before_activation(gradient: Tensor, layer: _Layer) -> Tensor:

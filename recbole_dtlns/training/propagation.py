@@ -71,13 +71,12 @@ class RowGradients:
         if number in self._sums:
             table.add_(self._sums[number], alpha=share)
 
-    def rows(self, number: int | None) -> Tensor | None:
+    def rows(self, number: int | None, device: torch.device) -> Tensor | None:
         """Distinct rows of layer `number` that have a gradient, int64 [n]; None where they were added up in a table."""
         if number in self._sums:
             return None
-        kept = self._kept.get(number, ())
-        found = torch.zeros(self._n_rows, dtype=torch.bool, device=kept[0][0].device if kept else None)
-        for rows, _ in kept:
+        found = torch.zeros(self._n_rows, dtype=torch.bool, device=device)
+        for rows, _ in self._kept.get(number, ()):
             found[rows] = True
         return found.nonzero().squeeze(1)
 

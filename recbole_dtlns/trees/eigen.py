@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 DENSE_SIZE = 512  # up to here a full decomposition takes under a second and knows no failure
 ARPACK_SIZE = 200_000  # above it blocks of vectors are iterated, in float32: half the memory
+_LARGE_SOLVER = "block Krylov in float32"  # change it when the same large operator gives other digits
 FALLBACK_SIZE = 4096  # up to here one is affordable when the iteration fails: 20 seconds, 400 MB
 _RESTARTS = 300  # ordinary graphs need 10 to 50
 _TOLERANCE = 1e-6
@@ -64,6 +65,11 @@ def leading_eigenvectors(multiply: Product, size: int, count: int) -> tuple[np.n
 def precision_of(size: int) -> type[np.floating[Any]]:
     """The float type in which an operator on `size` nodes is decomposed."""
     return np.float32 if size > ARPACK_SIZE else np.float64
+
+
+def solver_of(size: int) -> dict[str, str]:
+    """What else decides the eigenvectors of an operator on `size` nodes, for the key of a cache; {}: nothing."""
+    return {"solver": _LARGE_SOLVER} if size > ARPACK_SIZE else {}
 
 
 def product_of(matrix: sparse.csr_matrix) -> Product:

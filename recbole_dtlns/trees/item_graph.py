@@ -25,7 +25,7 @@ def jaccard_graph(
         train: CSR [U, I], no padding row or column; every stored non-zero counts as one interaction.
         max_neighbors: keep the strongest neighbours of each item, ties by lowest index. A pair stays when either end
             keeps it, so that the graph remains symmetric; an item may then have more.
-        block_entries: bound on the co-occurrences counted at once; one item alone may exceed it.
+        block_entries: bound on the co-occurrences counted at once; a block exceeds it by one item at most.
 
     Returns:
         Symmetric float32 CSR [I, I] with an empty diagonal and sorted indices; no item is padding.
@@ -69,7 +69,7 @@ def strongest_links(
         rows: items whose links are wanted, int64 [n].
         columns: items that they may be linked to, int64 [m]; none of them is in `rows`.
         keep: links of each item that stay, ties by lowest column.
-        block_entries: bound on the co-occurrences counted at once.
+        block_entries: bound on the co-occurrences counted at once, as above.
 
     Returns:
         float32 CSR [n, m] with sorted indices.

@@ -17,6 +17,7 @@ from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.files.origin import external_input
 from recbole_dtlns.files.result_schema import External
 from recbole_dtlns.trees.codes import CodeTable, read_codes
+from recbole_dtlns.trees.eigen import solver_of
 from recbole_dtlns.trees.item_graph import cooccurrence_bound, jaccard_graph
 from recbole_dtlns.trees.spectral import spectral_embedding
 from recbole_dtlns.trees.vectors import lacking_mark, read_vectors, svd_vectors
@@ -71,7 +72,7 @@ def graph_vectors(view: TrainSplit, max_history: int | None = None) -> VectorSou
         max_history: longer histories count with so many of their items (`shortened_histories`); None: with all.
     """
     train = view.matrix[1:, 1:]
-    decides: dict[str, Any] = {"vectors": "item graph"}
+    decides: dict[str, Any] = {"vectors": "item graph", **solver_of(view.n_items)}
     if max_history is not None and view.history.max(initial=0) > max_history:
         decides["max_history"] = max_history
     return VectorSource("item graph", decides, lambda: spectral_embedding(item_graph(train, max_history)))
@@ -112,7 +113,8 @@ def item_vectors(
         about = {**external, "marks": marks} if marks else external
         return replace(_given(f"file {path.name}", vectors, about), lacking=missing)
     if choice == "svd" or item_embeddings is None:
-        return VectorSource("svd", {"vectors": "svd"}, lambda: svd_vectors(view.matrix[1:, 1:]))
+        decides = {"vectors": "svd", **solver_of(view.n_items)}
+        return VectorSource("svd", decides, lambda: svd_vectors(view.matrix[1:, 1:]))
     name, embeddings = item_embeddings
     if len(embeddings) != len(view.items):
         raise ValueError(f"item_embeddings has {len(embeddings)} rows, expected {len(view.items)} with padding")

@@ -11,13 +11,15 @@ from threadpoolctl import threadpool_limits
 from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.data.blocks import AT_ONCE, blocks, each_block
 from recbole_dtlns.data.train_split import TrainSplit
-from recbole_dtlns.false_negatives.candidates import item_knn, user_knn
+from recbole_dtlns.false_negatives.candidates import item_knn, pair_scores, ranking, user_knn
 from recbole_dtlns.false_negatives.candidates.sources import SOURCES
+from recbole_dtlns.false_negatives.judges import rule
 from recbole_dtlns.false_negatives.judges.base import JudgeContext
 from recbole_dtlns.false_negatives.judges.rule import RuleJudge
+from recbole_dtlns.false_negatives.learned import nearness
 from recbole_dtlns.false_negatives.learned.features import pair_features
-from recbole_dtlns.trees import eigen
-from recbole_dtlns.trees.item_graph import jaccard_graph
+from recbole_dtlns.trees import eigen, item_graph
+from recbole_dtlns.trees.item_graph import jaccard_graph, strongest_links
 
 
 @given(st.lists(st.integers(0, 20), max_size=40), st.integers(1, 30))
@@ -97,21 +99,32 @@ def with_threads(make):
     return results
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(name="at_once", autouse=True)
 def small_blocks(monkeypatch):
-    for module in (item_knn, user_knn):
-        monkeypatch.setattr(module, "CELLS", 1 << 20)
+    """Blocks of a quarter of what is to be done or less; how many of them each call works on at once."""
+    cut = []
+
+    def counted(work, cost, *rest, at_once=AT_ONCE, **named):
+        cut.append((work.__qualname__, min(len(list(blocks(cost, *rest))), at_once)))
+        return each_block(work, cost, *rest, at_once=at_once, **named)
+
+    for module, name in ((item_knn, "CELLS"), (user_knn, "CELLS"), (nearness, "_CHUNK"), (rule, "_CHUNK")):
+        monkeypatch.setattr(module, name, 1 << 16)
+    for module in (item_knn, user_knn, nearness, rule, ranking, pair_scores, item_graph, eigen):
+        monkeypatch.setattr(module, "each_block", counted)
+    return cut
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_threads_change_no_candidate(view, name):
+def test_threads_change_no_candidate(view, name, at_once):
     one, three = with_threads(lambda: SOURCES[name]().fit(view).top(view, Budget(20)))
     assert len(one) == 20 * view.n_users
     for column in ("users", "items", "ranks", "scores"):
         np.testing.assert_array_equal(getattr(one, column), getattr(three, column))
+    assert all(count > 1 for _, count in at_once)
 
 
-def test_threads_change_no_feature_and_no_answer_of_the_rule(view):
+def test_threads_change_no_feature_and_no_answer_of_the_rule(view, at_once):
     codes = tuple(np.random.default_rng(seed).integers(0, 4, (len(view.items), 5)).astype(np.int16) for seed in (1, 2))
     pairs = item_knn.ItemKNN().fit(view).top(view, Budget(10))
     judge = RuleJudge(JudgeContext(view.matrix, *codes))
@@ -120,13 +133,31 @@ def test_threads_change_no_feature_and_no_answer_of_the_rule(view):
         lambda: judge.score(pairs.users, pairs.items)[0],
     ):
         np.testing.assert_array_equal(*with_threads(make))
+    counts = {}
+    for name, count in at_once:
+        counts[name.split(".")[0]] = max(count, counts.get(name.split(".")[0], 0))
+    assert {"pairs_of_blocks", "history_statistics", "RuleJudge"} <= {name for name, most in counts.items() if most > 1}
 
 
-def test_threads_change_no_link_and_no_product(view, monkeypatch):
+def test_threads_change_no_product_of_vectors():
+    rng = np.random.default_rng(2)
+    users, items = rng.integers(0, 50, (2, 5000))
+    tables = rng.random((2, 50, 8), dtype=np.float32)
+    one, three = with_threads(lambda: pair_scores.pairs_of_vectors(users, items, *tables, block_cells=2000))
+    np.testing.assert_array_equal(one, three)
+    np.testing.assert_allclose(one, (tables[0][users] * tables[1][items]).sum(1), rtol=1e-5)
+
+
+def test_threads_change_no_link_and_no_product(view, monkeypatch, at_once):
     train = view.matrix[1:, 1:]
     one, three = with_threads(lambda: jaccard_graph(train, 20, block_entries=1 << 18))
     assert one.nnz > 0
     assert (one != three).nnz == 0
+    some = np.arange(0, 400), np.arange(400, train.shape[1])
+    one, three = with_threads(lambda: strongest_links(train, *some, 5, block_entries=1 << 14))
+    assert one.nnz > 0
+    assert (one != three).nnz == 0
+    assert all(count > 1 for _, count in at_once)
     x = np.random.default_rng(1).random((train.shape[1], 7)).astype(np.float32)
     monkeypatch.setattr(eigen, "ARPACK_SIZE", 100)
     for columns in (x, np.asfortranarray(x), x[:, 0]):

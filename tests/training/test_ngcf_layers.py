@@ -163,3 +163,18 @@ def test_mixed_precision_leaves_the_layers_in_single() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         mixed = LAYER_SOURCES["NGCF"](model)().item_tables
     assert all(torch.equal(*pair) for pair in zip(mixed, LAYER_SOURCES["NGCF"](model)().item_tables, strict=True))
+
+
+@pytest.mark.parametrize("everything", [True, False])
+def test_a_backward_pass_under_mixed_precision_is_one_in_single(everything: bool) -> None:
+    """Of all rows, whose gradients are added up in a table, and of a few."""
+    model = fresh("NGCF").eval()
+    ids = torch.arange(model.n_users).repeat(2 if everything else 1)[: None if everything else 3]
+    found = []
+    for mixed in (True, False):
+        loss = (LAYER_SOURCES["NGCF"](model)().forward[0][ids] ** 2).sum()
+        model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            loss.backward()
+        found.append([value.grad.clone() for value in model.parameters()])
+    assert all(torch.equal(*pair) for pair in zip(*found, strict=True))

@@ -96,14 +96,14 @@ def test_rows_that_were_not_in_an_earlier_loss_leave_no_gradient_in_a_later_one(
 
 def test_rows_with_a_gradient_are_known_until_they_are_added_up() -> None:
     gradients = RowGradients(USERS + ITEMS)
-    assert len(gradients.rows(1)) == 0
+    assert len(gradients.rows(1, torch.device("cpu"))) == 0
     gradients.keep(1, SOME, torch.ones(3, WIDTH))
     gradients.keep(1, SOME + 1, torch.ones(3, WIDTH))
     gradients.keep(0, SOME + 5, torch.ones(3, WIDTH))
-    assert gradients.rows(1).tolist() == [1, 2, 3, 4]
+    assert gradients.rows(1, torch.device("cpu")).tolist() == [1, 2, 3, 4]
     for _ in range(4):
         gradients.keep(1, SOME, torch.ones(3, WIDTH))
-    assert gradients.rows(1) is None
+    assert gradients.rows(1, torch.device("cpu")) is None
 
 
 @pytest.mark.parametrize(("mkl", "kind"), [(True, Tensor), (False, sparse.csr_matrix)])

@@ -69,6 +69,15 @@ def test_a_large_graph_is_embedded_as_by_arpack(monkeypatch):
     np.testing.assert_allclose(rough @ rough.T, exact @ exact.T, atol=0.1)
 
 
+def test_the_cache_tells_solvers_apart(monkeypatch):
+    view = TrainSplit.from_pairs(np.array(["1", "1", "2"]), np.array(["a", "b", "a"]))
+    sources = graph_vectors(view), item_vectors("svd", view, False, None)
+    assert [source.decides for source in sources] == [{"vectors": "item graph"}, {"vectors": "svd"}]
+    monkeypatch.setattr(eigen, "ARPACK_SIZE", 1)
+    large = graph_vectors(view), item_vectors("svd", view, False, None)
+    assert all("float32" in source.decides["solver"] for source in large)
+
+
 def test_codes_of_ml_100k_are_those_of_version_2():
     """Raise `stage.VERSION` and these digests together, when there is a reason for other codes."""
     file = Path(recbole.__file__).parent / "dataset_example/ml-100k/ml-100k.inter"

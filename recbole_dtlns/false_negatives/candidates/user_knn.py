@@ -33,7 +33,7 @@ class UserKNN:
         return {"neighbors": self.neighbors}
 
     def memory_gb(self, view: TrainSplit) -> float:
-        """Nothing to speak of: all is sparse, and made in blocks."""
+        """0: all is sparse, 16 bytes a neighbour; the limit on its work binds first."""
         return 0.0
 
     @staticmethod

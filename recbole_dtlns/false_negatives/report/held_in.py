@@ -36,7 +36,7 @@ def hold_in(full: TrainSplit, seed: int = 0, parts: int = 10, least: int = 2) ->
     users = np.repeat(np.arange(len(full.users)), full.history)  # [E]
     items = full.matrix.indices.astype(np.int64)
     out = choose_share(users, users * len(full.items) + items, seed, parts, least)
-    view = TrainSplit.from_pairs(full.users[users[~out]], full.items[items[~out]])
+    view = full.without(out)
     held_users = positions(view.users, full.users)[users[out]]
     held_items = positions(view.items, full.items)[items[out]]
     in_reduced = (held_users > 0) & (held_items > 0)
