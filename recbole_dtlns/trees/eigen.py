@@ -11,7 +11,7 @@ from scipy import sparse
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from threadpoolctl import threadpool_limits
 
-from recbole_dtlns.data.blocks import AT_ONCE, each_block
+from recbole_dtlns.data.blocks import AT_ONCE, blocks, each_block
 from recbole_dtlns.trees.block_krylov import block_krylov
 
 logger = logging.getLogger(__name__)
@@ -74,17 +74,30 @@ def solver_of(size: int) -> dict[str, str]:
 
 def product_of(matrix: sparse.csr_matrix) -> Product:
     """x -> matrix @ x; of large matrices several threads compute some rows each, with the same sums."""
+    if min(matrix.shape) <= ARPACK_SIZE:
+        return lambda x: matrix @ x
+    cost, limit = np.diff(matrix.indptr), matrix.nnz // AT_ONCE + 1
+    parts = {start: some_rows(matrix, start, stop) for start, stop in blocks(cost, limit)}
 
     def by_threads(x: np.ndarray) -> np.ndarray:
         x, product = np.ascontiguousarray(x), np.empty((matrix.shape[0], *x.shape[1:]), dtype=x.dtype)
 
-        def some_rows(start: int, stop: int) -> None:
-            product[start:stop] = matrix[start:stop] @ x
+        def multiply(start: int, stop: int) -> None:
+            product[start:stop] = parts[start] @ x
 
-        each_block(some_rows, np.diff(matrix.indptr), matrix.nnz // AT_ONCE + 1)
+        each_block(multiply, cost, limit)
         return product
 
-    return by_threads if min(matrix.shape) > ARPACK_SIZE else lambda x: matrix @ x
+    return by_threads
+
+
+def some_rows(matrix: sparse.csr_matrix, start: int, stop: int) -> sparse.csr_matrix:
+    """Rows of a matrix in the memory of the whole one, which a slice would copy."""
+    first, last = matrix.indptr[start], matrix.indptr[stop]
+    rows = sparse.csr_matrix((stop - start, matrix.shape[1]), dtype=matrix.dtype)
+    rows.data, rows.indices = matrix.data[first:last], matrix.indices[first:last]
+    rows.indptr = matrix.indptr[start : stop + 1] - first
+    return rows
 
 
 def with_fixed_signs(vectors: np.ndarray) -> np.ndarray:

@@ -165,3 +165,10 @@ def test_threads_change_no_link_and_no_product(view, monkeypatch, at_once):
         np.testing.assert_array_equal(one, three)
         np.testing.assert_array_equal(one, train @ columns)
         assert one.dtype == np.float32
+
+
+def test_rows_of_a_product_are_not_copied(view):
+    part = eigen.some_rows(view.matrix, 100, 900)
+    assert (part != view.matrix[100:900]).nnz == 0
+    assert np.shares_memory(part.data, view.matrix.data)
+    assert np.shares_memory(part.indices, view.matrix.indices)
