@@ -49,13 +49,12 @@ class TrainSplit:
 
         As `from_pairs` of the tokens left, without a token for each pair: O(E) time, some 30 bytes a pair.
         """
-        rows = np.repeat(np.arange(len(self.users)), self.history)
-        n_pairs = self.history - np.bincount(rows[out], minlength=len(self.users))  # [U + 1]
+        before = np.concatenate([[0], np.cumsum(~out)])[self.matrix.indptr]  # [U + 2] pairs left before each user
         columns = self.matrix.indices[~out]
-        users = _with_padding(n_pairs > 0)
+        users = _with_padding(np.diff(before) > 0)
         items = _with_padding(np.bincount(columns, minlength=len(self.items)) > 0)
         numbers = (np.cumsum(items) - 1).astype(columns.dtype)
-        starts = np.concatenate([[0], np.cumsum(n_pairs[users])])
+        starts = np.append(before[:-1][users], before[-1])
         ones = np.ones(len(columns), dtype=np.float32)
         matrix = sparse.csr_matrix((ones, numbers[columns], starts), shape=(users.sum(), items.sum()))
         tokens = self.users[users], self.items[items]

@@ -69,7 +69,7 @@ def strongest_links(
         rows: items whose links are wanted, int64 [n].
         columns: items that they may be linked to, int64 [m]; none of them is in `rows`.
         keep: links of each item that stay, ties by lowest column.
-        block_entries: bound on the co-occurrences counted at once, as above.
+        block_entries: as in `jaccard_graph`.
 
     Returns:
         float32 CSR [n, m] with sorted indices.
