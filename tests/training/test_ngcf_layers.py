@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 from recbole.model.general_recommender import NGCF
-from test_layers import USERS, batch, fresh, gradients
-from test_lightgcn_layers import READINGS
+from test_layers import USERS, batch, fresh
+from test_lightgcn_layers import READINGS, assert_same_readings
 
 from recbole_dtlns.samplers.parts.layers import BatchLayers
 from recbole_dtlns.training import bi_interaction
@@ -26,25 +26,15 @@ def plain_layers(model: Any) -> BatchLayers:
     return concatenated(*type(model).forward(model), tuple(model.hidden_size_list)).batch(USERS)
 
 
-def assert_same_readings(model: Any, name: str) -> None:
-    found = []
-    for layers in (LAYER_SOURCES["NGCF"](model)().batch(USERS), plain_layers(model)):
-        with torch.no_grad():
-            READINGS[name](layers)  # as a sampler does that scores before it chooses
-        values = READINGS[name](layers)
-        weights = torch.linspace(-1, 2, values.numel()).reshape(values.shape)
-        found.append((values.detach(), gradients(model, (weights * values).sum())))
-    (ours, our_gradients), (plain, plain_gradients) = found
-    torch.testing.assert_close(ours, plain)
-    assert our_gradients.keys() == plain_gradients.keys()
-    for parameter, value in plain_gradients.items():
-        torch.testing.assert_close(our_gradients[parameter], value, rtol=1e-3, atol=1e-5)
+def assert_as_recbole(model: Any, name: str) -> None:
+    ways = (lambda: LAYER_SOURCES["NGCF"](model)().batch(USERS), lambda: plain_layers(model))
+    assert_same_readings(model, name, ways, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("widths", [[8, 4], [16, 16]])
 @pytest.mark.parametrize("name", READINGS)
 def test_whatever_is_read_of_ngcf_has_the_values_and_gradients_of_plain_layers(name: str, widths: list[int]) -> None:
-    assert_same_readings(fresh("NGCF", hidden_size_list=widths).eval(), name)
+    assert_as_recbole(fresh("NGCF", hidden_size_list=widths).eval(), name)
 
 
 class Fixed(torch.nn.Module):
@@ -78,7 +68,7 @@ def test_with_the_same_dropped_cells_values_and_gradients_are_recboles(
         return mask.nonzero().squeeze(1) if as_places else mask
 
     monkeypatch.setattr(bi_interaction, "dropped_cells", told)
-    assert_same_readings(model, name)
+    assert_as_recbole(model, name)
     assert pending == []
 
 
