@@ -25,6 +25,7 @@ from recbole_dtlns.config.stock_keys import (
     all_by_value,
     also_read,
     check_stock_values,
+    fitting_eval_batch_size,
     fitting_valid_metric,
     tell_unread_of_parts,
 )
@@ -187,6 +188,8 @@ class Config(StockConfig):
         if self.location.presplit:
             tell_unread_of_parts(given, self.internal_config_dict)
         super()._set_default_parameters()
+        if "eval_batch_size" not in given:
+            self.final_config_dict["eval_batch_size"] = fitting_eval_batch_size(self.final_config_dict)
         if "show_progress" not in self.external_config_dict and not sys.stderr.isatty():
             self.final_config_dict["show_progress"] = False  # a bar in a log file is noise
         self.final_config_dict["data_path"] = str(self.location.folder)

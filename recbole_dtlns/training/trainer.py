@@ -15,6 +15,7 @@ from typing import Any
 from recbole.model.abstract_recommender import AbstractRecommender
 from recbole.utils import get_trainer
 
+from recbole_dtlns.config.stock_keys import PAIRS_AT_ONCE
 from recbole_dtlns.files.epoch_log import EPOCHS, HARDNESS, write_row
 from recbole_dtlns.files.run_folder import CHECKPOINT, plain
 from recbole_dtlns.processes.group import decided_by_first, this_rank
@@ -32,7 +33,6 @@ logger = logging.getLogger(__name__)
 
 Step = SampledStep | WeightedStep
 
-PAIRS_AT_ONCE = 4096  # RecBole's own start value of eval_batch_size
 SPLIT_HASH = "dtlns_split_hash"
 # Both among RecBole's `other_parameter`, so that stock RecBole reads our checkpoints.
 SAMPLER_STATE = "dtlns_sampler_state"
