@@ -65,6 +65,9 @@ def pair_features(
     and its nearness in each tree (`nearness.STATISTICS`; a largest nearness of 1 means a shared leaf). What other
     judges say is added by `Features.with_judges`.
 
+    A model that is fitted on one split answers about another, where items and histories have more pairs. So scores and
+    cosines are multiples of their mean size over the candidates, and logs are differences from their mean.
+
     Args:
         view: the training split.
         codes: of the structural and the semantic tree, int16 [I + 1, D] each; None = no trees.
@@ -88,18 +91,30 @@ def _columns(
     candidates: Candidates,
     scorers: list[str],
 ) -> Iterator[tuple[str, str, np.ndarray]]:
-    yield "source score", SOURCE, candidates.scores
+    yield "source score", SOURCE, _of_mean(candidates.scores)
     yield "source share", SOURCE, share_of_best(candidates.users, candidates.scores)
     yield "source rank", SOURCE, candidates.ranks
     for name, scores in fitted_scores(scorers, view, candidates):
-        yield f"{name} score", SCORES, scores
+        yield f"{name} score", SCORES, _of_mean(scores)
         yield f"{name} share", SCORES, share_of_best(candidates.users, scores)
-    yield from _near("cosine", SCORES, view, candidates, cosine_similarity(view))
+    for name, group, values in _near("cosine", SCORES, view, candidates, cosine_similarity(view)):
+        yield name, group, _of_mean(values)
     counts = np.bincount(view.matrix.indices, minlength=len(view.items))
-    yield "log item count", POPULARITY, np.log1p(counts[candidates.items])
-    yield "log history length", POPULARITY, np.log1p(view.history[candidates.users])
+    yield "log item count", POPULARITY, _from_mean(np.log1p(counts[candidates.items]))
+    yield "log history length", POPULARITY, _from_mean(np.log1p(view.history[candidates.users]))
     for group, table in zip((STRUCTURAL, SEMANTIC), codes or (), strict=False):
         yield from _near(group, group, view, candidates, tree_similarity(table))
+
+
+def _of_mean(values: np.ndarray) -> np.ndarray:
+    """Numbers float [n] as multiples of their mean size, float64 [n]; as they are where all are 0."""
+    size = np.abs(values, dtype=np.float64).mean() if len(values) else 0.0
+    return values / (size or 1.0)
+
+
+def _from_mean(values: np.ndarray) -> np.ndarray:
+    """Numbers float [n] as differences from their mean."""
+    return values - values.mean() if len(values) else values
 
 
 def _near(

@@ -106,22 +106,40 @@ def test_features_have_names_groups_and_known_values(view, candidates, codes):
     assert features.values.dtype == np.float32
     assert set(features.groups) == set(GROUPS)
     columns = dict(zip(features.names, features.values.T, strict=True))
-    np.testing.assert_array_equal(columns["source score"], candidates.scores)
+    np.testing.assert_allclose(columns["source score"], candidates.scores / candidates.scores.mean(), rtol=1e-5)
     share = share_of_best(candidates.users, candidates.scores)
     np.testing.assert_allclose(columns["source share"], share, rtol=1e-6)
     np.testing.assert_array_equal(columns["source rank"], candidates.ranks)
     np.testing.assert_array_equal(columns["judge mine"], raw.astype(np.float32))
     counts = np.asarray(view.matrix.sum(axis=0)).ravel()
-    np.testing.assert_allclose(columns["log item count"], np.log1p(counts[candidates.items]), rtol=1e-6)
-    np.testing.assert_allclose(columns["log history length"], np.log1p(view.history[candidates.users]), rtol=1e-6)
+    logs = {"item count": counts[candidates.items], "history length": view.history[candidates.users]}
+    for name, numbers in logs.items():
+        logarithm = np.log1p(numbers)
+        np.testing.assert_allclose(columns[f"log {name}"], logarithm - logarithm.mean(), rtol=1e-4, atol=1e-6)
     _, scores = next(fitted_scores(["ItemKNN"], view, candidates))
-    np.testing.assert_array_equal(columns["ItemKNN score"], scores)
+    np.testing.assert_allclose(columns["ItemKNN score"], scores / scores.mean(), rtol=1e-5)
+    cosines = slow_statistics(view, candidates, cosine_similarity(view))[:, 0]
+    np.testing.assert_allclose(columns["cosine largest"], cosines / cosines.mean(), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(columns["ItemKNN share"], share_of_best(candidates.users, scores), rtol=1e-6)
     expected = slow_statistics(view, candidates, tree_similarity(codes))
     np.testing.assert_allclose(columns["structural tree mean of 3 largest"], expected[:, 2], atol=2e-6)
     assert features.columns({"judges", "popularity"}).tolist() == [
         place for place, group in enumerate(features.groups) if group in {"judges", "popularity"}
     ]
+
+
+def test_scores_of_a_larger_scale_are_the_same_features(view, candidates, codes):
+    """A judge that is fitted on one split reads another, where a score may have another scale."""
+    many = Candidates(candidates.users, candidates.items, candidates.ranks, candidates.scores * 7, "made")
+    features, larger = (pair_features(view, (codes, codes), pairs, ["ItemKNN"]) for pairs in (candidates, many))
+    np.testing.assert_allclose(features.values, larger.values, rtol=1e-5, atol=1e-6)
+
+
+def test_features_of_no_pairs_and_of_scores_that_are_all_0(view, candidates, codes):
+    none = candidates.take(np.zeros(len(candidates), dtype=bool))
+    assert len(pair_features(view, (codes, codes), none, ["ItemKNN"]).values) == 0
+    flat = Candidates(candidates.users, candidates.items, candidates.ranks, candidates.scores * 0, "made")
+    assert not pair_features(view, (codes, codes), flat, []).values[:, 0].any()
 
 
 def test_scorers_that_have_no_room_are_left_out_and_said(view, monkeypatch, caplog):
