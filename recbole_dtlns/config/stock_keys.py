@@ -42,9 +42,9 @@ _UNPICKLED = {
 _OF_WHOLE_DATA = ("val_interval", "user_inter_num_interval", "item_inter_num_interval", "rm_dup_inter")
 _LARGEST_SEED = 2**32 - 1
 PAIRS_AT_ONCE = 4096
-"""RecBole's own start value of `eval_batch_size`, for pairs that are scored one by one."""
+"""RecBole's own start value of `eval_batch_size`: pairs that are scored one by one, or rows of a sequential model."""
 CELLS_AT_ONCE = 500_000
-"""The one for a ranking of all items. TransRec holds a vector for each cell: 128 MB with 64 dimensions."""
+"""The one for a ranking of all items: 2 MB of scores."""
 
 
 def check_stock_values(values: Mapping[str, Any], given: Mapping[str, Any]) -> None:
@@ -135,16 +135,17 @@ def fitting_eval_batch_size(values: Mapping[str, Any]) -> int:
     """The `eval_batch_size` where the user sets none.
 
     Where all items are ranked it counts cells, users x items, and RecBole's own is one user a batch on most catalogues:
-    `CELLS_AT_ONCE`, or more where the data set's YAML says so. Knowledge-aware models keep RecBole's, as some hold
-    several vectors a cell (KGCN). Where items are sampled or interactions are rated it counts pairs: RecBole's own.
+    `CELLS_AT_ONCE`, or more where the data set's YAML says so. In three cases it is RecBole's own: where items are
+    sampled or interactions are rated, as it counts pairs there; for sequential models, of which it counts the rows of
+    a ranking; and for knowledge-aware ones, as some hold several vectors a cell (KGCN).
 
     Args:
         values: with `eval_args.mode` as RecBole completes it, a mode for valid and for test.
     """
-    if any(mode != "full" for mode in values["eval_args"]["mode"].values()):
+    full = all(mode == "full" for mode in values["eval_args"]["mode"].values())
+    if not full or values["MODEL_TYPE"] in {ModelType.SEQUENTIAL, ModelType.KNOWLEDGE}:
         return PAIRS_AT_ONCE
-    size = int(values["eval_batch_size"])
-    return size if values["MODEL_TYPE"] == ModelType.KNOWLEDGE else max(size, CELLS_AT_ONCE)
+    return max(int(values["eval_batch_size"]), CELLS_AT_ONCE)
 
 
 def fitting_valid_metric(values: Mapping[str, Any]) -> str:

@@ -26,8 +26,9 @@ def test_a_full_ranking_takes_many_users_a_batch(toy: Path) -> None:
     assert size(toy) == size(toy, **mode("full")) == 500_000
 
 
-def test_knowledge_aware_models_keep_recboles(toy: Path) -> None:
-    assert size(toy, model="KGCN") == 4096
+@pytest.mark.parametrize("model", ["KGCN", "FPMC", "TransRec"])
+def test_knowledge_aware_and_sequential_models_keep_recboles(toy: Path, model: str) -> None:
+    assert size(toy, model=model) == 4096
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,7 @@ def test_a_shipped_data_set_has_its_own_number_of_cells_but_not_of_pairs(toy: Pa
         file.rename(file.with_name(file.name.replace("toy.", "yelp.")))
     assert size(toy, "yelp") == 20_000_000
     assert size(toy, "yelp", **mode("uni100")) == 4096
+    assert size(toy, "yelp", "KGCN") == size(toy, "yelp", "FPMC") == 4096
 
 
 def test_all_users_of_a_small_data_set_are_one_batch(tmp_path: Path) -> None:
