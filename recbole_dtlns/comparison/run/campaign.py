@@ -145,6 +145,7 @@ def carry_out(
                 if ended:
                     book.write()
                 progress.tick()
+                progress.tell(runner.at_work())
         except KeyboardInterrupt:
             _wind_up(runner, book, list(waiting))
             raise

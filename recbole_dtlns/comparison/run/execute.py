@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from recbole_dtlns.comparison.plan.plan import ComparisonPlan
+from recbole_dtlns.comparison.run.at_work import AtWork
 from recbole_dtlns.comparison.run.config_of_run import run_config
 from recbole_dtlns.comparison.run.records import RUNS, WHAT_TO_DO, UnfitRun, trained_result
 from recbole_dtlns.comparison.run.runs import Run, command
@@ -97,13 +98,18 @@ class Runner:
         for slot in itertools.islice(itertools.cycle(gpus or [None]), jobs):
             self._slots.put(slot)
         self._lock, self._configuring = threading.Lock(), threading.Lock()
-        self._children: set[Child] = set()
+        self._children: dict[Child, AtWork] = {}
         self._stopped = False
 
     @property
     def running(self) -> int:
         """Number of processes at work."""
         return len(self._children)
+
+    def at_work(self) -> list[AtWork]:
+        """Runs whose processes are at work."""
+        with self._lock:
+            return list(self._children.values())
 
     def __call__(self, job: Job) -> Outcome:
         """Make a run unless it is finished; an error stands in the outcome and is not raised."""
@@ -148,7 +154,7 @@ class Runner:
         try:
             words = command(self._plan, job.run, job.keys, self._folder, slot)
             words += self._engine.flags(cache_folder(config.settings.cache_dir, config.dataset))
-            status = self._status(words, home)
+            status = self._status(words, AtWork(job.run.run_id, home, config["epochs"], config["valid_metric"]))
         finally:
             self._slots.put(slot)
         seconds = time.perf_counter() - started
@@ -161,18 +167,18 @@ class Runner:
             return Outcome(job, INTERRUPTED, seconds)
         return Outcome(job, FAILED_RUN, seconds, reason=failure_reason(status, home / STDERR))
 
-    def _status(self, words: list[str], home: Path) -> int | None:
+    def _status(self, words: list[str], run: AtWork) -> int | None:
         """Start a command and wait for its end: its exit status; None where no more are started."""
         with self._lock:
             if self._stopped:
                 return None
-            child = self._engine.start(words, home / STDERR)
-            self._children.add(child)
+            child = self._engine.start(words, run.home / STDERR)
+            self._children[child] = run
         try:
             return child.wait()
         finally:
             with self._lock:
-                self._children.discard(child)
+                del self._children[child]
 
 
 def reusable_result(home: Path, config: Config) -> Result:

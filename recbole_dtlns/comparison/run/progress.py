@@ -1,21 +1,24 @@
-"""What a user sees of the runs: a line for each that ends, and a bar on a terminal."""
+"""What a user sees of the runs: a line for each that ends, one now and then while it works, a bar on a terminal."""
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from recbole_dtlns.comparison.run.at_work import AtWork
 from recbole_dtlns.comparison.run.estimate import Estimate, spoken
 from recbole_dtlns.comparison.run.execute import FAILED_RUN, READY, Outcome
 from recbole_dtlns.comparison.run.runs import Run
 from recbole_dtlns.wording import counted
 
 logger = logging.getLogger(__name__)
+
+_TOLD_EVERY = 300  # seconds of a run, after which a line says how far it is
 
 
 class Progress:
@@ -32,6 +35,7 @@ class Progress:
         self._finished = {run.run_id for run in runs if run.run_id in finished}
         self.total, self.ended, self.failed = len(runs) - len(self._finished), 0, 0
         self._running, self._bar = running, None
+        self._told: dict[str, int] = {}  # lines about a run at work so far
         self._estimate = Estimate(((run.cell.dataset, run.cell.model) for run in runs), jobs)
 
     @contextmanager
@@ -51,6 +55,14 @@ class Progress:
         """Bring the bar up to date; called while runs are at work."""
         if self._bar is not None:
             self._bar.set_description_str(f"{self.ended}/{self.total} runs, {self._rest()}")
+
+    def tell(self, at_work: Iterable[AtWork]) -> None:
+        """Say how far each run is that has been at work for another five minutes."""
+        for run in at_work:
+            due = int(run.seconds / _TOLD_EVERY)
+            if due > self._told.get(run.run_id, 0):
+                logger.info("%s", run.line())
+            self._told[run.run_id] = due
 
     def ended_with(self, outcome: Outcome) -> None:
         """A run was done, found ready, or failed; one found ready is no progress."""
