@@ -39,8 +39,10 @@ VARIATIONS: dict[str, dict[str, Any]] = {
     "all features at each split": {"booster": {"max_features": 1.0}},
     "l2 of 10": {"booster": {"l2_regularization": 10.0}},
     "every pair is read": {"negatives": 10**9},  # rates and models of a fold stay
-    "one draw": {"draws": 1},
-    "three draws": {"draws": 3},
+    "two draws": {"draws": 2},
+    "ten draws": {"draws": 10},
+    "two draws of a quarter": {"draws": 2, "parts": 4},
+    "one of 20 held in": {"parts": 20},
     **{f"without {name}": {"without": name} for name in SCORERS},
     "100 candidates": {"keys": {"candidate_topk": 100}},
     "EASE of 500": {"keys": {"candidate_config": {"l2": 500}}},
@@ -58,7 +60,7 @@ def valid_result(
     if data_path is not None:
         keys["data_path"] = data_path
     booster = {**model.SETTINGS, **variation.get("booster", {})}
-    draws = variation.get("draws", learning.DRAWS)
+    draws, parts = variation.get("draws", learning.DRAWS), variation.get("parts", learning.PARTS)
     negatives = variation.get("negatives", model.NEGATIVES)
     seconds: list[float] = []
     trees: list[int] = []
@@ -73,7 +75,7 @@ def valid_result(
     changes = [
         *((model, "SETTINGS", booster), (model, "NEGATIVES", negatives)),
         *((model, name, variation.get("rate", getattr(model, name))) for name in ("RATE", "RATE_OF_RARE")),
-        *((learning, "DRAWS", draws), (learning, "fit_folds", timed)),
+        *((learning, "DRAWS", draws), (learning, "PARTS", parts), (learning, "fit_folds", timed)),
         (scorers, "SCORERS", {name: make for name, make in SCORERS.items() if name != variation.get("without")}),
         (learning, "folds_of_users", functools.partial(model.folds_of_users, seed=deal)),
         (learning, "VERSION", f"{learning.VERSION} {variation} {deal}"),  # so that the cache keeps them apart

@@ -44,9 +44,9 @@ from recbole_dtlns.trees.stage import Trees
 logger = logging.getLogger(__name__)
 
 _STAGE = "learned"  # in the cache's names and in result.json; never to be changed
-VERSION = 7  # raise it when the same input gives other probabilities
-DRAWS = 2  # held-in splits; more of them are more pairs to learn from, where users are few
-_PARTS, _LEAST = 4, 3  # one of 4 pairs of each user with 3 or more is held in
+VERSION = 8  # raise it when the same input gives other probabilities
+DRAWS = 5  # held-in splits at most; more of them are more pairs to learn from, where users are few
+PARTS, _LEAST = 10, 3  # one of 10 pairs of each user with 3 or more is held in
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,13 @@ class _Fitted:
 
 
 def held_in_splits(view: TrainSplit) -> list[HeldIn]:
-    """`DRAWS` held-in splits of the training split; one where that alone has more users than are learnt from."""
-    first = hold_in(view, 0, _PARTS, _LEAST)
-    more = range(1, DRAWS if len(np.unique(first.users)) <= MOST_USERS else 1)
-    return [first, *(hold_in(view, seed, _PARTS, _LEAST) for seed in more)]
+    """Held-in splits of the training split: `DRAWS` of them, fewer where all would have over 2 `MOST_USERS` users.
+
+    Few pairs are held in of each user, so that histories are nearly as long as those that are judged.
+    """
+    first = hold_in(view, 0, PARTS, _LEAST)
+    draws = min(DRAWS, 2 * MOST_USERS // max(len(np.unique(first.users)), 1))
+    return [first, *(hold_in(view, seed, PARTS, _LEAST) for seed in range(1, draws))]
 
 
 class LearnedStage:
@@ -215,7 +218,7 @@ class LearnedStage:
             "limits": limits,
             "report": report,
             "booster": [model.SETTINGS, rates, model.NEGATIVES, model.RARE, sklearn.__version__],
-            "version": [VERSION, DRAWS, _PARTS, _LEAST],
+            "version": [VERSION, DRAWS, PARTS, _LEAST],
         }
 
     def _list_end(self) -> list[Any]:

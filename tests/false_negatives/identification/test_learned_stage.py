@@ -178,7 +178,7 @@ def test_trees_with_shuffled_codes_are_worth_nothing(tmp_path):
         alone = groups[group]["alone"]["auc"]
         assert abs(alone["value"] - 0.5) < 0.02
         assert alone["low"] < 0.5 < alone["high"]
-    assert groups["other scorers"]["lost"]["auc"]["low"] > 0
+    assert groups["other scorers"]["alone"]["auc"]["low"] > 0.5
 
 
 def test_trees_know_something_where_tastes_are_plain(run):
@@ -222,8 +222,8 @@ def test_scorers_that_have_no_room_are_recorded(run):
 
 def test_threshold_and_rate_go_by_the_probability(shared_run):
     every = shared_run(**LEARNED).judged.probability
-    identified = shared_run(**LEARNED, judge_decision="threshold", judge_threshold=0.15)
-    assert identified.counts["accepted"] == (every >= 0.15).sum() > 0
+    identified = shared_run(**LEARNED, judge_decision="threshold", judge_threshold=0.07)
+    assert identified.counts["accepted"] == (every >= 0.07).sum() > 0
     assert shared_run(**LEARNED, judge_decision="threshold").counts["accepted"] == (every >= 0.5).sum()
     assert shared_run(**LEARNED, judge_decision="rate", judge_rate=0.1).counts["accepted"] == 72
 
