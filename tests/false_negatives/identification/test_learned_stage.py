@@ -272,6 +272,16 @@ def test_held_in_splits_get_candidates_and_trees_of_their_own(run, monkeypatch):
     assert max(seen) < identified.view.matrix.nnz
 
 
+@pytest.mark.parametrize(("most_users", "splits"), [(1000, learning.DRAWS), (90, 3), (60, 2), (31, 1), (20, 1)])
+def test_the_more_users_the_fewer_held_in_splits(shared_run, monkeypatch, most_users, splits):
+    view = shared_run(**LEARNED).view
+    monkeypatch.setattr(learning, "MOST_USERS", most_users)
+    held_in = learning.held_in_splits(view)
+    assert len(held_in) == splits
+    assert len({tuple(zip(split.users, split.items, strict=True)) for split in held_in}) == splits
+    assert {len(split.users) + split.dropped for split in held_in} == {60}  # one of 10 pairs of each user
+
+
 def test_where_users_are_many_one_split_is_learnt_from_and_all_are_judged(run, monkeypatch):
     monkeypatch.setattr(learning, "MOST_USERS", 40)
     monkeypatch.setattr(held_in_pairs, "MOST_USERS", 40)
