@@ -220,11 +220,13 @@ def test_scorers_that_have_no_room_are_recorded(run):
     assert not {name for name in report["features"] if name.startswith("EASE")}
 
 
-def test_threshold_and_rate_go_by_the_probability(shared_run):
+def test_threshold_and_rate_go_by_the_probability(shared_run, caplog):
     every = shared_run(**LEARNED).judged.probability
     identified = shared_run(**LEARNED, judge_decision="threshold", judge_threshold=0.07)
     assert identified.counts["accepted"] == (every >= 0.07).sum() > 0
-    assert shared_run(**LEARNED, judge_decision="threshold").counts["accepted"] == (every >= 0.5).sum()
+    assert "judge_threshold" not in caplog.text
+    assert shared_run(**LEARNED, judge_decision="threshold").counts["accepted"] == 0
+    assert f"No pair reaches judge_threshold=0.5: the largest probability is {every.max():.3g}." in caplog.text
     assert shared_run(**LEARNED, judge_decision="rate", judge_rate=0.1).counts["accepted"] == 72
 
 
