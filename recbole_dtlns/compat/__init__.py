@@ -15,9 +15,11 @@ def apply() -> None:
     from recbole_dtlns.compat.loading import apply_loading
     from recbole_dtlns.compat.models import apply_models
     from recbole_dtlns.compat.packages import apply_packages
+    from recbole_dtlns.compat.reading import apply_reading
 
     apply_packages()
     apply_models()
     apply_loading()
     apply_data()
+    apply_reading()
     apply_display()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from recbole_dtlns.compat.reading import fast_parser
 from recbole_dtlns.compat.wrapping import wrap_once
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def _with_a_check(stock: Callable[..., Any]) -> Callable[..., Any]:
     def fixed(self: Any, filepath: Any, source: Any) -> Any:
         from recbole_dtlns.data.atomic_loading import load_checked
 
-        return load_checked(stock, self, Path(filepath), source)
+        return load_checked(stock, self, Path(filepath), source, fast_parser)
 
     return fixed
 

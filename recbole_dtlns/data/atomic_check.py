@@ -51,6 +51,7 @@ class AtomicContents:
     Attributes:
         header: its fields.
         rows: number of lines with content, the header not counted.
+        quoted: whether a field begins with a quotation mark.
         tokens: tokens of `Wanted.once` so far.
         repeated: rows whose token of `Wanted.once` stands in an earlier row.
         missing: loaded fields of numbers, and how many values each lacks.
@@ -59,6 +60,7 @@ class AtomicContents:
 
     header: AtomicHeader
     rows: int = 0
+    quoted: bool = False
     tokens: set[bytes] = field(default_factory=set)
     repeated: int = 0
     missing: dict[str, int] = field(default_factory=dict)
@@ -108,6 +110,7 @@ def _check_block(contents: AtomicContents, block: AtomicBlock, form: AtomicForma
     described = ", ".join(f"{name}:{kind}" for name, kind in types.items())
     rows, columns = block.columns(len(types), f"as the header has: {described}")
     contents.rows += len(rows)
+    contents.quoted |= bool(block.quoted.any())
     for (name, kind), column in zip(types.items(), columns, strict=True):
         if wanted.loads(name) or name in wanted.bounds:
             _check_column(contents, column, lambda place: block.quote(int(rows[place])), name, kind, form, wanted)
