@@ -1,6 +1,7 @@
 """Reading is faster than RecBole's own and gives the same, row by row."""
 
 import collections
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,13 @@ from recbole_dtlns.compat.reading import fast_parser
 from recbole_dtlns.config.run_config import Config
 
 HEADER = "user_id:token\titem_id:token\trating:float\ttag:token\n"
-PLAIN = f"{HEADER}u1\ti1\t4.5\tNA\nu2\ti2\t\t\nu3\ti 3\t978300760.1234567\tx \n\nu1\ti9\t-0.0\tnull\n"
-NUMBERS = [repr(float(x)) for x in np.random.default_rng(0).random(200) * 10.0 ** np.arange(-100, 100)]
-MANY = HEADER + "".join(f"{n}\ti{n}\t{n}\t{n}\n" for n in NUMBERS)
+PLAIN = f"{HEADER}u1\ti1\t4.5\tNA\nu2\ti2\t\t\nu3\ti 3\t978300760.1234567\tx \nu1\ti9\t-0.0\tnull\n"
+FLOATS = [repr(float(x)) for x in np.random.default_rng(0).random(200) * 10.0 ** np.arange(-100, 100)]
+MANY = HEADER + "".join(f"{n}\ti{n}\t{n}\t{n}\n" for n in FLOATS)
+NANOSECONDS = HEADER + "".join(f"u\ti{n}\t{1563087497439626892 + 977 * n}\t\n" for n in range(200))
+PADDED = HEADER + "".join(f"{n % 300:>7}\t{n:>7}\t1\t\n" for n in range(20_000))  # C lets blanks go between its blocks
+OLD_MAC = "tag:token\tuser_id:token\titem_id:token\trating:float\nx\tu1\ti1\t4\n\n\tu2\ti2\t3\n"
+SHIFTED = OLD_MAC.replace("\n\n", "\r\r")  # in C the second row loses its empty field
 
 
 @pytest.fixture
@@ -47,26 +52,20 @@ def parsers(monkeypatch):
 @pytest.mark.parametrize(
     ("text", "separator", "newline", "used"),
     [
-        (PLAIN, "\t", "\n", ["c"]),
-        (PLAIN, "\t", "\r\n", ["c"]),
-        (PLAIN, "\t", "\r", ["c"]),
-        (MANY, "\t", "\n", ["c"]),
-        (PLAIN.replace("\t", ","), ",", "\n", ["c"]),
-        (PLAIN.replace("i1", 'i"1'), "\t", "\n", ["c"]),
-        (PLAIN.replace("i1", '"i1"'), "\t", "\n", ["python"]),
-        (PLAIN.replace("\t", "::"), "::", "\n", ["python"]),
-        (PLAIN.replace("\n\n", "\n\x0c\n"), "\t", "\n", ["c", "python"]),
-    ],
-    ids=[
-        "plain",
-        "windows",
-        "old mac",
-        "numbers",
-        "commas",
-        "mark inside",
-        "quoted",
-        "long separator",
-        "blank",
+        pytest.param(PLAIN, "\t", "\n", ["c"], id="plain"),
+        pytest.param(PLAIN, "\t", "\r\n", ["c"], id="windows"),
+        pytest.param(MANY, "\t", "\n", ["c"], id="floats"),
+        pytest.param(PLAIN.replace("\t", ","), ",", "\n", ["c"], id="commas"),
+        pytest.param(PLAIN.replace("i1", 'i"1'), "\t", "\n", ["c"], id="mark inside"),
+        pytest.param(PLAIN.replace("i1", '"i1"'), "\t", "\n", ["python"], id="quoted"),
+        pytest.param(PLAIN.replace("\t", "::"), "::", "\n", ["python"], id="long separator"),
+        pytest.param(PLAIN.replace("\nu2", "\n\nu2"), "\t", "\n", ["python"], id="blank"),
+        pytest.param(PLAIN.replace("\nu2", "\n u2"), "\t", "\n", ["python"], id="leading blank"),
+        pytest.param(PADDED, "\t", "\n", ["python"], id="padded"),
+        pytest.param(NANOSECONDS, "\t", "\n", ["python"], id="nanoseconds"),
+        pytest.param(PLAIN, "\t", "\r", ["python"], id="old mac"),
+        pytest.param(OLD_MAC, "\t", "\r", ["python"], id="old mac, empty first field"),
+        pytest.param(SHIFTED, "\t", "\n", ["python"], id="stray CR"),
     ],
 )
 def test_a_file_is_read_as_by_recbole(timed, tmp_path, parsers, text, separator, newline, used):
@@ -79,21 +78,42 @@ def test_a_file_is_read_as_by_recbole(timed, tmp_path, parsers, text, separator,
     mine.config["encoding"] = "utf-8"
     pd.testing.assert_frame_equal(read, Dataset._load_feat.__wrapped__(mine, str(path), "inter"), check_exact=True)
     assert parsers[-1] == "python"
-    assert dataset.pd is pd
 
 
-@pytest.mark.parametrize("number", ["1_000", "1e400"])
-def test_what_one_parser_refuses_the_other_reads(tmp_path, parsers, number):
+@pytest.mark.parametrize(("number", "rows"), [("1_000", 1), ("1", 2)])
+def test_what_one_parser_refuses_or_miscounts_the_other_reads(tmp_path, parsers, number, rows):
     path = tmp_path / "numbers.csv"
     path.write_text(f"a,b\nx,{number}\n")
     given = {"dtype": {"a": str, "b": np.float64}, "engine": "python"}
-    with fast_parser(1):
+    with fast_parser(rows):
         frame = dataset.pd.read_csv(path, **given)
     assert parsers == ["c", "python"]
     assert frame["b"].tolist() == [float(number)]
 
 
-@pytest.mark.parametrize("ratios", [[0.8, 0.1, 0.1], [0.7, 0.3], [8, 1, 1], [0.34, 0.33, 0.33], [0.9, 0.0, 0.1]])
+def test_the_fast_parser_is_for_its_own_block_and_thread(tmp_path, parsers):
+    path = tmp_path / "one.csv"
+    path.write_text("a\n1\n")
+    with fast_parser(7):
+        with fast_parser(1):
+            dataset.pd.read_csv(path, engine="python")
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(dataset.pd.read_csv, path, engine="python").result()
+        dataset.pd.read_csv(path, engine="python")
+    dataset.pd.read_csv(path, engine="python")
+    assert parsers == ["c", "python", "c", "python", "python"]
+
+
+def test_a_file_in_another_encoding_is_read_by_the_python_parser(timed, tmp_path, parsers):
+    mine, path = timed(), tmp_path / "other.inter"
+    path.write_bytes(PLAIN.replace("i1", "í1").encode("latin-1"))
+    mine.config["encoding"] = "latin-1"
+    parsers.clear()
+    assert mine._load_feat(str(path), "inter")["item_id"][0] == "í1"
+    assert parsers == ["python"]
+
+
+@pytest.mark.parametrize("ratios", [[0.8, 0.1, 0.1], [0.7, 0.3], [1], [0.34, 0.33, 0.33], [0.9, 0.0, 0.1], [1] * 200])
 def test_the_split_is_recboles(timed, ratios):
     parts = []
     for divide in (Dataset.split_by_ratio, Dataset.split_by_ratio.__wrapped__):

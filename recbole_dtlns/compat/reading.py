@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any
 
 from recbole_dtlns.compat.wrapping import StandIn, wrap_once
+
+_ROWS: ContextVar[int | None] = ContextVar("_ROWS", default=None)  # of the file that the C parser may read
 
 
 def apply_reading() -> None:
     """Put these fixes in force; calling it again changes nothing."""
     from recbole.data.dataset import Dataset
 
+    _use_fast_parser()
     wrap_once(Dataset, "split_by_ratio", _split_at_once)
     wrap_once(Dataset, "_filter_by_inter_num", _unless_all_are_kept)
 
@@ -25,28 +29,37 @@ def apply_reading() -> None:
 def fast_parser(rows: int) -> Iterator[None]:
     """Within it RecBole's data set reads files with the C parser of pandas, in place of its Python parser.
 
-    Both read the same where a file has no quotation marks. Where the C parser refuses a number (`1_000`) or finds
-    another number of rows, the Python parser reads. Goes when RecBole asks for the C parser.
+    For files that both read alike (`AtomicContents.plain`). Where the C parser raises, or finds another number of rows,
+    the Python parser reads after all. Goes when RecBole asks for the C parser.
 
     Args:
         rows: that each file has.
     """
-    from recbole.data.dataset import dataset
-
-    pandas = dataset.pd
-
-    def read_csv(path: Any, **options: Any) -> Any:
-        try:
-            frame = pandas.read_csv(path, **{**options, "engine": "c"})
-        except ValueError:  # pandas' ParserError is one
-            return pandas.read_csv(path, **options)
-        return frame if len(frame) == rows else pandas.read_csv(path, **options)
-
-    dataset.pd = StandIn(pandas, read_csv=read_csv)
+    before = _ROWS.set(rows)
     try:
         yield
     finally:
-        dataset.pd = pandas
+        _ROWS.reset(before)
+
+
+def _use_fast_parser() -> None:
+    from recbole.data.dataset import dataset
+
+    if isinstance(dataset.pd, StandIn):
+        return
+    pandas = dataset.pd
+
+    def read_csv(path: Any, **options: Any) -> Any:
+        rows = _ROWS.get()
+        if rows is not None:
+            with suppress(ValueError):  # pandas' ParserError is one
+                frame = pandas.read_csv(path, **{**options, "engine": "c"})
+                if len(frame) == rows:
+                    return frame
+                del frame
+        return pandas.read_csv(path, **options)
+
+    dataset.pd = StandIn(pandas, read_csv=read_csv)
 
 
 def _split_at_once(stock: Callable[..., Any]) -> Callable[..., Any]:
@@ -57,13 +70,16 @@ def _split_at_once(stock: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(stock)
     def fixed(self: Any, ratios: list[float], group_by: str | None = None) -> list[Any]:
-        if group_by is None or len(self.inter_feat) == 0:
-            return list(stock(self, ratios, group_by))
         import torch
+        from recbole.data.dataset import Dataset
         from recbole.data.interaction import Interaction
 
+        keys = None if group_by is None else self.inter_feat[group_by].numpy()
+        own_groups = type(self)._grouped_index is not Dataset._grouped_index
+        if keys is None or len(keys) == 0 or keys.dtype.kind != "i" or keys.ndim != 1 or own_groups:
+            return list(stock(self, ratios, group_by))
         shares = [ratio / sum(ratios) for ratio in ratios]
-        rows, part = _rows_and_parts(self.inter_feat[group_by].numpy(), shares, self._calcu_split_ids)
+        rows, part = _rows_and_parts(keys, shares, self._calcu_split_ids)
         self._drop_unused_col()
         columns = self.inter_feat.interaction
         parts = []
@@ -79,12 +95,12 @@ def _rows_and_parts(keys: Any, shares: list[float], split_ids: Callable[..., lis
     """Rows, groups of equal keys together in the order of their first rows, and the part that each goes to.
 
     Args:
-        keys: of the groups, [E].
+        keys: of the groups, int64 [E].
         shares: of the parts, with the sum 1.
         split_ids: (tot, ratios) -> where all parts but the first begin in a group of so many rows.
 
     Returns:
-        int64 [E] and int8 [E]. O(E log E).
+        int64 [E] and int16 [E]. O(E log E).
     """
     import numpy as np
 
@@ -97,7 +113,7 @@ def _rows_and_parts(keys: Any, shares: list[float], split_ids: Callable[..., lis
     distinct, size = np.unique(sizes, return_inverse=True)
     begins = np.array([split_ids(tot=int(total), ratios=shares) for total in distinct.tolist()], dtype=np.int64)
     within = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    part = np.zeros(len(rows), dtype=np.int8)
+    part = np.zeros(len(rows), dtype=np.int16)
     for begin in begins[size].T:  # one of each group
         part += within >= np.repeat(begin, sizes)
     return rows, part

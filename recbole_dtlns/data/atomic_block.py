@@ -34,6 +34,7 @@ class AtomicBlock:
         fields: number of fields of each line, int32 [lines], quotation marks not regarded.
         blank: lines that pandas skips, bool [lines].
         quoted: lines in which a field begins with a quotation mark, bool [lines]; see `unquoted`.
+        plain: no line is blank, quoted, or begins with a blank or a separator.
     """
 
     def __init__(self, path: Path, piece: bytes, first_line: int, separator: bytes) -> None:
@@ -49,6 +50,9 @@ class AtomicBlock:
         filled = np.logical_or.reduceat(~_SPACE[text], self.starts)
         self.blank = ~filled & (self.fields == 1)  # pandas skips these
         self.quoted = self._quoted_lines(text) if len(separator.decode()) == 1 else np.zeros(len(self.ends), dtype=bool)
+        begins = text[self.starts]
+        odd = self.blank | self.quoted | _SPACE[begins] | (begins == separator[0])
+        self.plain = not odd.any()
 
     def line(self, row: int) -> str:
         """One line without its end."""

@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from recbole_dtlns.data.atomic_block import AtomicBlock, refuse_bytes
-from recbole_dtlns.data.atomic_columns import Quote, check_ids, check_numbers, check_sequences, count_below
+from recbole_dtlns.data.atomic_columns import (
+    Quote,
+    any_long_whole_number,
+    check_ids,
+    check_numbers,
+    check_sequences,
+    count_below,
+)
 from recbole_dtlns.data.atomic_header import AtomicFormat, AtomicHeader
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.text_lines import read_blocks
@@ -51,7 +58,8 @@ class AtomicContents:
     Attributes:
         header: its fields.
         rows: number of lines with content, the header not counted.
-        quoted: whether a field begins with a quotation mark.
+        plain: whether both parsers of pandas read the lines alike. No line is blank or begins with a blank or a
+            separator, no field with a quotation mark. No loaded float is a whole number of 16 characters or more.
         tokens: tokens of `Wanted.once` so far.
         repeated: rows whose token of `Wanted.once` stands in an earlier row.
         missing: loaded fields of numbers, and how many values each lacks.
@@ -60,7 +68,7 @@ class AtomicContents:
 
     header: AtomicHeader
     rows: int = 0
-    quoted: bool = False
+    plain: bool = True
     tokens: set[bytes] = field(default_factory=set)
     repeated: int = 0
     missing: dict[str, int] = field(default_factory=dict)
@@ -110,7 +118,7 @@ def _check_block(contents: AtomicContents, block: AtomicBlock, form: AtomicForma
     described = ", ".join(f"{name}:{kind}" for name, kind in types.items())
     rows, columns = block.columns(len(types), f"as the header has: {described}")
     contents.rows += len(rows)
-    contents.quoted |= bool(block.quoted.any())
+    contents.plain &= block.plain
     for (name, kind), column in zip(types.items(), columns, strict=True):
         if wanted.loads(name) or name in wanted.bounds:
             _check_column(contents, column, lambda place: block.quote(int(rows[place])), name, kind, form, wanted)
@@ -134,6 +142,7 @@ def _check_column(
             contents.repeated += len(present) - (len(contents.tokens) - before)
     elif kind == "float" and wanted.loads(name):
         contents.missing[name] = contents.missing.get(name, 0) + check_numbers(column, quote, name)
+        contents.plain &= not any_long_whole_number(column)
     elif kind == "float_seq" and wanted.loads(name):
         check_sequences(column, quote, name, form.seq_separator.encode())
     if name in wanted.bounds and not kind.endswith("_seq"):

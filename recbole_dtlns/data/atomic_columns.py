@@ -20,6 +20,7 @@ _MISSING = frozenset(word.encode() for word in MISSING)
 _NUMBER_CURE = (
     ", as the header says with float. Correct the line, change the type to token, or leave the column out of load_col."
 )
+_LONG = 16  # characters; whole numbers above 2^53 have as many
 Quote = Callable[[int], str]  # place in a column -> file, line number and content, for a message
 
 
@@ -64,6 +65,13 @@ def check_numbers(column: list[bytes], quote: Quote, name: str, cure: str = _NUM
         return len(column) - len(numbers)
     bad = next(place for place, value in enumerate(column) if value not in _MISSING and not _all_numbers([value]))
     raise _no_number(column[bad], quote(bad), name, "a finite number", cure)
+
+
+def any_long_whole_number(column: list[bytes]) -> bool:
+    """Whether a number of a column [n] is whole and has 16 characters or more: nanoseconds, say. O(n)."""
+    if max(map(len, column), default=0) < _LONG:
+        return False
+    return any(len(value) >= _LONG and value.strip().lstrip(b"+-").isdigit() for value in column)
 
 
 def check_sequences(column: list[bytes], quote: Quote, name: str, separator: bytes) -> None:
