@@ -39,7 +39,7 @@ def written(run, epoch, values, at):
 
 def test_the_line_has_the_last_epoch_and_the_last_value_of_valid(run, clock):
     clock[0] += 720
-    assert run.line() == "at work for 12 min: toy/BPR/dns/seed-3: before its first epoch"
+    assert run.line() == "at work for 12 min: toy/BPR/dns/seed-3: no epoch done yet since its start"
     written(run, 0, {"train_loss": 2.0}, clock[0])
     assert run.line().endswith("seed-3: 1 of at most 100 epochs done")
     written(run, 1, {"train_loss": 1.0, "ndcg@20": 0.04512}, clock[0])
@@ -49,12 +49,12 @@ def test_the_line_has_the_last_epoch_and_the_last_value_of_valid(run, clock):
 
 def test_epochs_of_an_earlier_start_are_not_told_as_of_this_one(run, clock):
     written(run, 7, {"ndcg@20": 0.3}, clock[0] - 60)
-    assert "before its first epoch" in run.line()
+    assert "no epoch done yet since its start" in run.line()
 
 
 def test_a_damaged_file_ends_nothing(run, clock):
     (run.home / EPOCHS).write_text("epoch,ndcg@20\n1,")
-    assert "before its first epoch" in run.line()
+    assert "no epoch done yet since its start" in run.line()
 
 
 def test_each_run_is_told_of_every_five_minutes(run, clock, caplog):

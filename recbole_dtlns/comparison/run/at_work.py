@@ -45,7 +45,7 @@ class AtWork:
         except (OSError, UserError):  # the run itself says what is wrong with its folder
             rows = {}
         if not rows:
-            return "before its first epoch"
+            return "no epoch done yet since its start"
         valid = [row[self.metric.lower()] for row in rows.values() if row.get(self.metric.lower()) is not None]
         score = f", valid {self.metric} {valid[-1]:.4f}" if valid else ""
         return f"{max(rows) + 1} of at most {self.epochs} epochs done{score}"

@@ -59,10 +59,10 @@ def decide_pairs(
         logger.warning("random_positives: the accepted pairs are replaced by random unseen items of the same users.")
     result.counts = counts = _counted(verdicts, usage, len(result.inferred))
     _log_counts(counts, view.n_users)
-    too_low = rule.kind != "rate" and (probability < rule.threshold).any()  # NaN: no verdict
-    if too_low and not counts["accepted"]:
+    judged = probability[~np.isnan(probability)]
+    if rule.kind != "rate" and len(judged) and judged.max() < rule.threshold:
         said = "No pair reaches judge_threshold=%g: the largest probability is %.3g. Give a lower one."
-        logger.warning(said, rule.threshold, np.nanmax(probability))
+        logger.warning(said, rule.threshold, judged.max())
     if settings.export_verdicts is not None:
         decided = {"kind": rule.kind, "threshold": rule.threshold, "rate": rule.rate}
         decided |= {"positives_per_user": str(rule.positives_per_user)}
