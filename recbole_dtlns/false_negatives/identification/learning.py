@@ -44,7 +44,7 @@ from recbole_dtlns.trees.stage import Trees
 logger = logging.getLogger(__name__)
 
 _STAGE = "learned"  # in the cache's names and in result.json; never to be changed
-VERSION = 8  # raise it when the same input gives other probabilities
+VERSION = 9  # raise it when the same input gives other probabilities
 DRAWS = 5  # held-in splits at most; more of them are more pairs to learn from, where users are few
 PARTS, _LEAST = 10, 3  # one of 10 pairs of each user with 3 or more is held in
 
@@ -69,7 +69,7 @@ class _Fitted:
 def held_in_splits(view: TrainSplit) -> list[HeldIn]:
     """Held-in splits of the training split: `DRAWS` of them, fewer where all would have over 2 `MOST_USERS` users.
 
-    Few pairs are held in of each user, so that histories are nearly as long as those that are judged.
+    Few pairs are held in of each user, so that long histories are nearly as long as those that are judged.
     """
     first = hold_in(view, 0, PARTS, _LEAST)
     draws = min(DRAWS, 2 * MOST_USERS // max(len(np.unique(first.users)), 1))
@@ -238,9 +238,10 @@ class LearnedStage:
         and whether each language model answered all that it was asked about held-in pairs.
         """
         parts = evidence.parts
-        raw_scores, asked = self._raw_of_held_in(parts[0], askers, before)
-        nothing = [{name: np.full(len(part.users), np.nan) for name in askers} for part in parts[1:]]
-        features = [part.features.with_judges(raw) for part, raw in zip(parts, [raw_scores, *nothing], strict=True)]
+        paid = [name for name, asker in askers.items() if costly(name, asker)]
+        chosen = self._held_in_to_ask(parts[0], before)
+        raw_scores = [self._raw_of_held_in(part, askers, chosen if part is parts[0] else None) for part in parts]
+        features = [part.features.with_judges(raw) for part, raw in zip(parts, raw_scores, strict=True)]
         positive = np.concatenate([part.positive for part in parts])
         folds = folds_of_users(np.concatenate([part.users for part in parts]))
         _check_enough(positive, folds)
@@ -248,8 +249,7 @@ class LearnedStage:
             "The learned judge is fitted on %d candidate pairs of %d held-in splits, %d of them held in.",
             *(len(positive), len(parts), int(positive.sum())),
         )
-        paid = [name for name, asker in askers.items() if costly(name, asker)]
-        values = np.concatenate([chosen.values for chosen in features])
+        values = np.concatenate([read.values for read in features])
         fitted, all_unseen = fit_folds(values, positive, folds, every_pair=bool(paid))
         unseen = all_unseen[: len(parts[0].users)]
         read = evidence.features.with_judges(answers)
@@ -261,21 +261,31 @@ class LearnedStage:
             "boosted_trees": fitted.sizes,
             "reliability": reliability(all_unseen, positive),
             **worth_of_judge(parts[0], features[0], unseen, report, bool(paid)),
-            "asked": worth_of_questions(parts[0], features[0], paid, asked, report) if before is not None else None,
+            "asked": worth_of_questions(parts[0], features[0], paid, chosen, report) if before is not None else None,
         }
-        complete = not any(np.isnan(raw_scores[name][asked]).any() for name in paid)
+        complete = not any(np.isnan(raw_scores[0][name][chosen]).any() for name in paid)
         return fitted.probability(read.values), unseen, record, complete
 
+    def _held_in_to_ask(self, first: HeldInPairs, before: _Fitted | None) -> np.ndarray:
+        """Pairs of the first held-in split that language models are asked about, bool [n]."""
+        every = np.ones(len(first.users), dtype=bool)
+        if before is None:
+            return every
+        chosen = pairs_to_ask(self._settings, first.view, first.candidates, before.unseen)
+        return every if chosen is None else chosen
+
     def _raw_of_held_in(
-        self, part: HeldInPairs, askers: Mapping[str, Asker], before: _Fitted | None
-    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Raw scores of the first held-in split's pairs, and which of these language models were asked about."""
-        where = part.view, part.trees, part.candidates
-        chosen = None if before is None else pairs_to_ask(self._settings, part.view, part.candidates, before.unseen)
+        self, part: HeldInPairs, askers: Mapping[str, Asker], chosen: np.ndarray | None
+    ) -> dict[str, np.ndarray]:
+        """Raw scores of a held-in split's pairs, NaN = not asked; language models are asked about the chosen ones."""
         raw_scores: dict[str, np.ndarray] = {}
         for name, asker in askers.items():
-            raw_scores |= dict(self._ask({name: asker}, *where, chosen if costly(name, asker) else None))
-        return raw_scores, np.ones(len(part.users), dtype=bool) if chosen is None else chosen
+            if chosen is None and costly(name, asker):
+                raw_scores[name] = np.full(len(part.users), np.nan)
+            else:
+                about = chosen if costly(name, asker) else None
+                raw_scores |= dict(self._ask({name: asker}, part.view, part.trees, part.candidates, about))
+        return raw_scores
 
 
 def _check_enough(positive: np.ndarray, folds: np.ndarray) -> None:

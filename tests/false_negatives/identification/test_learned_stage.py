@@ -189,6 +189,21 @@ def test_trees_know_something_where_tastes_are_plain(run):
     assert groups["semantic tree"]["alone"]["auc"]["low"] > 0.5
 
 
+def test_what_costs_nothing_is_asked_about_all_held_in_splits_a_language_model_about_the_first(
+    run, oracle, monkeypatch
+):
+    fit, read = learning.fit_folds, []
+    monkeypatch.setattr(
+        learning, "fit_folds", lambda values, *rest, **more: read.append(values) or fit(values, *rest, **more)
+    )
+    run(**LEARNED, learned_from="rule,oracle")
+    rule, oracle_says = read[-1][:, -2], read[-1][:, -1]
+    first = len(rule) // learning.DRAWS
+    assert not np.isnan(rule).any()
+    assert not np.isnan(oracle_says[:first]).all()
+    assert np.isnan(oracle_says[first:]).all()
+
+
 def test_other_judges_are_asked_once_about_each_split(run, oracle):
     first = run(**LEARNED, learned_from="oracle")
     assert first.counts["llm_calls"] == len(oracle.asked) > 60 * 12
@@ -228,6 +243,12 @@ def test_threshold_and_rate_go_by_the_probability(shared_run, caplog):
     assert shared_run(**LEARNED, judge_decision="threshold").counts["accepted"] == 0
     assert f"No pair reaches judge_threshold=0.5: the largest probability is {every.max():.3g}." in caplog.text
     assert shared_run(**LEARNED, judge_decision="rate", judge_rate=0.1).counts["accepted"] == 72
+
+
+def test_the_threshold_is_not_blamed_where_something_else_accepts_nothing(shared_run, caplog):
+    identified = shared_run(**LEARNED, judge_decision="per_user", judge_threshold=0.01, positives_per_user=0)
+    assert identified.counts["accepted"] == 0
+    assert "judge_threshold" not in caplog.text
 
 
 def test_too_little_to_learn_from_is_said(run):
