@@ -15,7 +15,6 @@ import sklearn
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.data.item_text import ItemText
 from recbole_dtlns.data.train_split import TrainSplit
-from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.identification.asking import Asker
 from recbole_dtlns.false_negatives.identification.during_training import decision_settings
@@ -35,7 +34,7 @@ from recbole_dtlns.false_negatives.judges.not_asked import LearnedJudge
 from recbole_dtlns.false_negatives.judges.store import VerdictStore
 from recbole_dtlns.false_negatives.learned import model
 from recbole_dtlns.false_negatives.learned.measures import reliability
-from recbole_dtlns.false_negatives.learned.model import LEAST, can_be_fitted, fit_folds, folds_of_users
+from recbole_dtlns.false_negatives.learned.model import check_enough, fit_folds, folds_of_users
 from recbole_dtlns.false_negatives.report.held_in import HeldIn, hold_in
 from recbole_dtlns.files.cache import StageCache, content_key
 from recbole_dtlns.files.result_schema import empty_judging
@@ -244,7 +243,7 @@ class LearnedStage:
         features = [part.features.with_judges(raw) for part, raw in zip(parts, raw_scores, strict=True)]
         positive = np.concatenate([part.positive for part in parts])
         folds = folds_of_users(np.concatenate([part.users for part in parts]))
-        _check_enough(positive, folds)
+        check_enough(positive, folds)
         logger.info(
             "The learned judge is fitted on %d candidate pairs of %d held-in splits, %d of them held in.",
             *(len(positive), len(parts), int(positive.sum())),
@@ -286,18 +285,6 @@ class LearnedStage:
                 about = chosen if costly(name, asker) else None
                 raw_scores |= dict(self._ask({name: asker}, part.view, part.trees, part.candidates, about))
         return raw_scores
-
-
-def _check_enough(positive: np.ndarray, folds: np.ndarray) -> None:
-    """Refuse pairs of which too few are held in, or too few are not; for bool [n] and int64 [n]."""
-    if can_be_fitted(positive, folds):
-        return
-    raise UserError(
-        "judge=learned, the start value of dtl_ns, learns from candidates that are held-in training pairs, and "
-        f"{int(positive.sum())} of {len(positive)} are. Expected at least {LEAST} that are and {LEAST} that "
-        "are not in every part of the users: give more data, a larger candidate_topk, or another judge, such "
-        "as --judge=rule."
-    )
 
 
 def _nothing_online(users: np.ndarray, items: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
 from recbole_dtlns.data.blocks import openmp_threads
+from recbole_dtlns.errors import UserError
 
 FOLDS = 4
 NEGATIVES = 10
@@ -110,6 +111,22 @@ def can_be_fitted(positive: np.ndarray, folds: np.ndarray) -> bool:
     count = np.stack([np.bincount(folds, weights=kind) for kind in (positive, ~positive)])  # [2, folds]
     others = count.sum(axis=1, keepdims=True) - count
     return others.size > 0 and bool(others.min() >= LEAST)
+
+
+def check_enough(positive: np.ndarray, folds: np.ndarray) -> None:
+    """Refuse pairs of which too few are held in, or too few are not; for bool [n] and int64 [n].
+
+    Raises:
+        UserError: no fold could be left out, see `can_be_fitted`.
+    """
+    if can_be_fitted(positive, folds):
+        return
+    raise UserError(
+        "judge=learned, the start value of dtl_ns, learns from candidates that are held-in training pairs, and "
+        f"{int(positive.sum())} of {len(positive)} are. Expected at least {LEAST} that are and {LEAST} that "
+        "are not in every part of the users: give more data, a larger candidate_topk, or another judge, such "
+        "as --judge=rule."
+    )
 
 
 def fit_folds(
