@@ -84,6 +84,7 @@ def build_trees(
     cache: StageCache,
     item_embeddings: tuple[str, np.ndarray] | None = None,
     text_vectors: TextVectors | None = None,
+    told: bool = True,
 ) -> Trees:
     """Make, load or read the structural and the semantic tree. Both know the training split alone.
 
@@ -94,6 +95,7 @@ def build_trees(
         item_embeddings: name and item embeddings, float [I + 1, d] in the numbering of `view` with padding at row 0,
             of a candidate model trained on this split.
         text_vectors: embeddings of what is written about the items, for `item_vectors=text`.
+        told: the log says what came out; else it does at the level DEBUG.
 
     Raises:
         UserError: no items, a bad file, vectors that are not finite, or settings out of range.
@@ -119,7 +121,9 @@ def build_trees(
         cached=co_cached and se_cached,
         external=[source.external for source in (co_source, se_source) if source.external is not None],
     )
-    _report(trees)
+    _report(trees, logging.INFO if told else logging.DEBUG)
+    if told:
+        _warn(trees, settings.shuffle)
     return trees
 
 
@@ -177,21 +181,26 @@ def tree_of(
 
 def _shuffled(co: CodeTable, se: CodeTable) -> tuple[CodeTable, CodeTable]:
     rng = np.random.default_rng(SHUFFLE_SEED)
-    logger.warning("shuffle_codes: the codes of both trees are dealt out to other items, so they mean nothing.")
     return co.shuffled(rng), se.shuffled(rng)
 
 
-def _report(trees: Trees) -> None:
+def _report(trees: Trees, level: int) -> None:
     for name, table in (("Structural", trees.co), ("Semantic", trees.se)):
         n_coded = int((table.lengths > 0).sum())
-        logger.info("%s tree: %d items, %d leaves, depth %d.", name, n_coded, table.n_leaves, table.depth)
-    logger.info(
+        logger.log(level, "%s tree: %d items, %d leaves, depth %d.", name, n_coded, table.n_leaves, table.depth)
+    logger.log(
+        level,
         "Trees ready in %.1f s%s; the semantic one is made from %s. Agreement of their leaves (adjusted Rand): %.3f.",
         trees.seconds,
         " from the cache or from files" if trees.cached else "",
         trees.vector_origin,
         trees.agreement,
     )
+
+
+def _warn(trees: Trees, shuffled: bool) -> None:
+    if shuffled:
+        logger.warning("shuffle_codes: the codes of both trees are dealt out to other items, so they mean nothing.")
     if trees.agreement > SAME_VIEW:
         logger.warning(
             "The leaves of the two trees agree by %.3f (adjusted Rand, above %.1f): the two views are one. Use other "

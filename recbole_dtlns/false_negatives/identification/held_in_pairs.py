@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +20,8 @@ from recbole_dtlns.false_negatives.learned.scorers import affordable_scorers
 from recbole_dtlns.false_negatives.report.held_in import HeldIn
 from recbole_dtlns.false_negatives.selection import user_hashes
 from recbole_dtlns.trees.stage import Trees
+
+logger = logging.getLogger(__name__)
 
 MOST_USERS = 50_000
 """Users that are learnt from; all are judged."""
@@ -98,7 +102,16 @@ class Evidence:
     @cached_property
     def parts(self) -> list[HeldInPairs]:
         """Of each held-in split."""
-        return [self._part(held_in) for held_in in self._splits]
+        made = []
+        for held_in in self._splits:
+            began = time.perf_counter()
+            made.append(self._part(held_in))
+            logger.info(
+                "Held-in split %d of %d: %d pairs held in, %d of them among %d candidates; %.1f s.",
+                *(len(made), len(self._splits), len(held_in.users), made[-1].positive.sum(), len(made[-1].positive)),
+                time.perf_counter() - began,
+            )
+        return made
 
     def _part(self, held_in: HeldIn) -> HeldInPairs:
         view = held_in.view

@@ -69,7 +69,7 @@ class Rebuild:
         made = replace(self._trees, allow_foreign=True)
         if made.codes_co or made.codes_se or made.item_vectors not in {"auto", "svd", TEXT}:
             logger.warning("Codes or vectors made elsewhere know the held-in pairs: what they are worth is overstated.")
-        return build_trees(view, made, self._cache, self._embeddings(view), self._text_vectors)
+        return build_trees(view, made, self._cache, self._embeddings(view), self._text_vectors, told=False)
 
     def candidates(self, view: TrainSplit, users: np.ndarray | None = None) -> Candidates:
         """The best unseen items of the users of a reduced split, from a source that can be fitted again.

@@ -295,6 +295,15 @@ def test_held_in_splits_get_candidates_and_trees_of_their_own(run, monkeypatch):
     assert max(seen) < identified.view.matrix.nnz
 
 
+def test_each_held_in_split_has_a_line_and_what_is_said_of_its_trees_is_not_repeated(run, caplog):
+    caplog.set_level("INFO")
+    run(**LEARNED, tree_leaf_size=1)
+    lines = [message for message in caplog.messages if message.startswith("Held-in split ")]
+    assert [line.split(":")[0] for line in lines] == [f"Held-in split {n} of {learning.DRAWS}" for n in range(1, 6)]
+    assert all("60 pairs held in" in line and "of them among 720 candidates" in line for line in lines)
+    assert caplog.text.count("the two views are one") == caplog.text.count("Trees ready in") == 1
+
+
 @pytest.mark.parametrize(("most_users", "splits"), [(1000, learning.DRAWS), (90, 3), (60, 2), (31, 1), (20, 1)])
 def test_the_more_users_the_fewer_held_in_splits(shared_run, monkeypatch, most_users, splits):
     view = shared_run(**LEARNED).view
