@@ -276,10 +276,17 @@ class LearnedStage:
     def _raw_of_held_in(
         self, part: HeldInPairs, askers: Mapping[str, Asker], chosen: np.ndarray | None
     ) -> dict[str, np.ndarray]:
-        """Raw scores of a held-in split's pairs, NaN = not asked; language models are asked about the chosen ones."""
+        """Raw scores of a held-in split's pairs, NaN = not asked.
+
+        Args:
+            part: the split.
+            askers: judges.
+            chosen: pairs that language models are asked about, bool [n]; None: no language model is asked, by a student
+                neither.
+        """
         raw_scores: dict[str, np.ndarray] = {}
         for name, asker in askers.items():
-            if chosen is None and costly(name, asker):
+            if chosen is None and asker.judge.usage is not None:
                 raw_scores[name] = np.full(len(part.users), np.nan)
             else:
                 about = chosen if costly(name, asker) else None

@@ -204,6 +204,19 @@ def test_what_costs_nothing_is_asked_about_all_held_in_splits_a_language_model_a
     assert np.isnan(oracle_says[first:]).all()
 
 
+def test_a_student_asks_its_teacher_about_train_and_the_first_held_in_split_alone(run, oracle, monkeypatch):
+    fit, read = learning.fit_folds, []
+    monkeypatch.setattr(
+        learning, "fit_folds", lambda values, *rest, **more: read.append(values) or fit(values, *rest, **more)
+    )
+    identified = run(**LEARNED, learned_from="student", student_teacher="oracle", student_users=60)
+    says = read[-1][:, -1]
+    first = len(says) // learning.DRAWS
+    assert not np.isnan(says[:first]).any()
+    assert np.isnan(says[first:]).all()
+    assert 0 < identified.counts["llm_calls"] <= 2 * 60 * 12
+
+
 def test_other_judges_are_asked_once_about_each_split(run, oracle):
     first = run(**LEARNED, learned_from="oracle")
     assert first.counts["llm_calls"] == len(oracle.asked) > 60 * 12
