@@ -121,8 +121,15 @@ def item_vectors(
     return _given(name, np.asarray(embeddings)[1:])
 
 
-def code_file(kind: str, file: str | None, view: TrainSplit, allow_foreign: bool) -> CodeFile | None:
+def code_file(kind: str, file: str | None, view: TrainSplit, allow_foreign: bool, told: bool = True) -> CodeFile | None:
     """Codes from the file that the key `kind` names; None where it names none.
+
+    Args:
+        kind: the key.
+        file: its value.
+        view: the training split.
+        allow_foreign: take a file from another training split.
+        told: what was left out is a warning; else it is told at the level DEBUG.
 
     Raises:
         UserError: the file is missing, bad, or made from another split.
@@ -134,7 +141,8 @@ def code_file(kind: str, file: str | None, view: TrainSplit, allow_foreign: bool
     of_this_split = external["train_hash"] == view.train_hash
     read = read_codes(Path(file), view.items, drop_unknown=allow_foreign or of_this_split)
     if read.dropped or read.missing:
-        logger.warning(
+        logger.log(
+            logging.WARNING if told else logging.DEBUG,
             "%s: %d codes of items outside the training split are dropped; %d of its %d items have no code and are "
             "similar to none.",
             file,

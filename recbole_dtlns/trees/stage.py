@@ -104,9 +104,9 @@ def build_trees(
     if view.n_items == 0:
         raise UserError("The training split has no items, so there is no tree to build. Check the training data.")
     # Files are read here, before anything is computed, so that a bad one is reported at once.
-    ready_co = code_file("codes_co", settings.codes_co, view, settings.allow_foreign)
+    ready_co = code_file("codes_co", settings.codes_co, view, settings.allow_foreign, told)
     co_source = ready_co or graph_vectors(view, settings.max_history)
-    ready_se = code_file("codes_se", settings.codes_se, view, settings.allow_foreign)
+    ready_se = code_file("codes_se", settings.codes_se, view, settings.allow_foreign, told)
     se_source = ready_se or semantic_vectors(view, settings, item_embeddings, text_vectors)
     co, co_cached = tree_of(STRUCTURAL, co_source, view, settings, cache)
     se, se_cached = tree_of(SEMANTIC, se_source, view, settings, cache)

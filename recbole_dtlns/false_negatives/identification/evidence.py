@@ -81,9 +81,14 @@ def other_judges(
         yield name, verdicts.spread(chosen).raw
 
 
+def asks_model(asker: Asker) -> bool:
+    """Whether a judge, or a student's teacher, may ask a language model."""
+    return asker.judge.usage is not None or type(asker.judge).asks_model
+
+
 def costly(name: str, asker: Asker) -> bool:
     """Whether a judge asks a language model about each pair. A student does not: its teacher has limits of its own."""
-    return asker.judge.usage is not None and declared(name).way != "distilled"
+    return asks_model(asker) and declared(name).way != "distilled"
 
 
 def most_questions(settings: Settings, pairs: int) -> int | None:

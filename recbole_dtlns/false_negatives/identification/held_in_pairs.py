@@ -105,11 +105,12 @@ class Evidence:
         made = []
         for held_in in self._splits:
             began = time.perf_counter()
-            made.append(self._part(held_in))
+            part = self._part(held_in)
+            made.append(part)
             logger.info(
-                "Held-in split %d of %d: %d pairs held in, %d of them among %d candidates; %.1f s.",
-                *(len(made), len(self._splits), len(held_in.users), made[-1].positive.sum(), len(made[-1].positive)),
-                time.perf_counter() - began,
+                "Held-in split %d of %d: %d users, %d of whose %d held-in pairs are among %d candidates; %.1f s.",
+                *(len(made), len(self._splits), len(np.unique(part.users)), part.positive.sum()),
+                *(part.n_held_in[np.unique(part.users)].sum(), len(part.users), time.perf_counter() - began),
             )
         return made
 

@@ -19,6 +19,7 @@ from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.identification.asking import Asker
 from recbole_dtlns.false_negatives.identification.during_training import decision_settings
 from recbole_dtlns.false_negatives.identification.evidence import (
+    asks_model,
     costly,
     make_askers,
     other_judges,
@@ -43,7 +44,7 @@ from recbole_dtlns.trees.stage import Trees
 logger = logging.getLogger(__name__)
 
 _STAGE = "learned"  # in the cache's names and in result.json; never to be changed
-VERSION = 9  # raise it when the same input gives other probabilities
+VERSION = 10  # raise it when the same input gives other probabilities
 DRAWS = 5  # held-in splits at most; more of them are more pairs to learn from, where users are few
 PARTS, _LEAST = 10, 3  # one of 10 pairs of each user with 3 or more is held in
 
@@ -281,12 +282,11 @@ class LearnedStage:
         Args:
             part: the split.
             askers: judges.
-            chosen: pairs that language models are asked about, bool [n]; None: no language model is asked, by a student
-                neither.
+            chosen: pairs that language models are asked about, bool [n]; None: none is asked, not by a student either.
         """
         raw_scores: dict[str, np.ndarray] = {}
         for name, asker in askers.items():
-            if chosen is None and asker.judge.usage is not None:
+            if chosen is None and asks_model(asker):
                 raw_scores[name] = np.full(len(part.users), np.nan)
             else:
                 about = chosen if costly(name, asker) else None

@@ -49,6 +49,7 @@ class Rebuild:
         self._settings, self._trees, self._candidates, self._cache = settings, trees, candidates, cache
         self._text_vectors = text_vectors
         self._source = source
+        self._warned = False
 
     def about(self, view: TrainSplit) -> dict[str, Any]:
         """All keys that decide trees and candidates, as JSON values.
@@ -67,7 +68,8 @@ class Rebuild:
     def trees(self, view: TrainSplit) -> Trees:
         """Trees of a reduced split; ready codes and vectors cannot be made again: they know the held-in pairs."""
         made = replace(self._trees, allow_foreign=True)
-        if made.codes_co or made.codes_se or made.item_vectors not in {"auto", "svd", TEXT}:
+        if not self._warned and (made.codes_co or made.codes_se or made.item_vectors not in {"auto", "svd", TEXT}):
+            self._warned = True
             logger.warning("Codes or vectors made elsewhere know the held-in pairs: what they are worth is overstated.")
         return build_trees(view, made, self._cache, self._embeddings(view), self._text_vectors, told=False)
 

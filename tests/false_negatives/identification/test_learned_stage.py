@@ -33,6 +33,7 @@ class Knowing(Judge):
     """Knows all of train, the held-in pairs of a reduced split too, and answers about every second user."""
 
     name, revision = "knowing", "1"
+    asks_model = False
     train: set  # (user token, item token)
     view_of: dict  # rows of a matrix -> view
 
@@ -204,6 +205,13 @@ def test_what_costs_nothing_is_asked_about_all_held_in_splits_a_language_model_a
     assert np.isnan(oracle_says[first:]).all()
 
 
+def test_a_plugins_judge_that_may_ask_a_model_is_limited_though_it_counts_nothing(run, knowing):
+    knowing.asks_model = True
+    asked = run(**LEARNED, learned_from="knowing", llm_max_pairs=100).judging["learned"]["asked"]
+    assert asked["judges"] == ["knowing"]
+    assert 0 < asked["pairs"] <= 100
+
+
 def test_a_student_asks_its_teacher_about_train_and_the_first_held_in_split_alone(run, oracle, monkeypatch):
     fit, read = learning.fit_folds, []
     monkeypatch.setattr(
@@ -273,7 +281,7 @@ def test_codes_made_elsewhere_are_said_to_know_the_held_in_pairs(run, caplog):
     path = run.folder / "codes.txt"
     path.write_text("".join(f"i{item}: {item % 4}-{item % 3}\n" for item in range(40)), encoding="utf-8")
     run(**LEARNED, codes_se=str(path))
-    assert "know the held-in pairs: what they are worth is overstated" in caplog.text
+    assert caplog.text.count("know the held-in pairs: what they are worth is overstated") == 1
 
 
 @pytest.mark.parametrize(
@@ -313,7 +321,7 @@ def test_each_held_in_split_has_a_line_and_what_is_said_of_its_trees_is_not_repe
     run(**LEARNED, tree_leaf_size=1)
     lines = [message for message in caplog.messages if message.startswith("Held-in split ")]
     assert [line.split(":")[0] for line in lines] == [f"Held-in split {n} of {learning.DRAWS}" for n in range(1, 6)]
-    assert all("60 pairs held in" in line and "of them among 720 candidates" in line for line in lines)
+    assert all("60 users" in line and "of whose 60 held-in pairs are among 720 candidates" in line for line in lines)
     assert caplog.text.count("the two views are one") == caplog.text.count("Trees ready in") == 1
 
 
