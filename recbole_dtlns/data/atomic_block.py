@@ -51,8 +51,7 @@ class AtomicBlock:
         self.blank = ~filled & (self.fields == 1)  # pandas skips these
         self.quoted = self._quoted_lines(text) if len(separator.decode()) == 1 else np.zeros(len(self.ends), dtype=bool)
         begins = text[self.starts]
-        odd = self.blank | self.quoted | _SPACE[begins] | (begins == separator[0])
-        self.plain = not odd.any()
+        self.plain = not (self.quoted | _SPACE[begins] | (begins == separator[0])).any()  # blank lines begin with one
 
     def line(self, row: int) -> str:
         """One line without its end."""

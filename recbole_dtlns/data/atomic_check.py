@@ -6,6 +6,7 @@ rows, and lets a lone quotation mark swallow every line up to the next one, all 
 
 from __future__ import annotations
 
+import codecs
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -58,8 +59,9 @@ class AtomicContents:
     Attributes:
         header: its fields.
         rows: number of lines with content, the header not counted.
-        plain: whether both parsers of pandas read the lines alike. No line is blank or begins with a blank or a
-            separator, no field with a quotation mark. No loaded float is a whole number of 16 characters or more.
+        plain: whether both parsers of pandas read the file alike. No line is blank or begins with a blank or a
+            separator, no field with a quotation mark. No loaded float is a whole number of 16 characters or more. It is
+            UTF-8 with a separator of one character, several fields, and no CR without an LF.
         tokens: tokens of `Wanted.once` so far.
         repeated: rows whose token of `Wanted.once` stands in an earlier row.
         missing: loaded fields of numbers, and how many values each lacks.
@@ -100,6 +102,7 @@ def check_atomic(
         raise UserError(f"{path} is empty. Expected a header of `name:type` fields and a line for each row.")
     if contents.rows == 0:
         raise UserError(f"{path} has a header but no rows. Add rows, or leave the file out.")
+    contents.plain = contents.plain and _both_parsers_read(contents.header, form)
     if contents.repeated:
         logger.warning(
             "%s: %d of %d rows repeat the %s of an earlier row; RecBole keeps one row of each.",
@@ -111,6 +114,22 @@ def check_atomic(
                 "%s: %d of %d values of %s are missing; RecBole fills in the mean.", path, count, contents.rows, name
             )
     return contents
+
+
+def _both_parsers_read(header: AtomicHeader, form: AtomicFormat) -> bool:
+    """Whether both parsers of pandas read a file of plain lines alike. O(bytes)."""
+    if len(header.types) == 1:  # its lines may be a rare blank, which one parser skips
+        return False
+    if len(form.separator) > 1 or codecs.lookup(form.encoding).name not in {"utf-8", "utf-8-sig", "ascii"}:
+        return False
+    last = b""
+    with header.path.open("rb") as file:
+        while piece := file.read(_BLOCK_BYTES):
+            piece = last + piece
+            last = b"\r" if piece.endswith(b"\r") else b""  # its LF may be the next byte
+            if piece.count(b"\r") - len(last) != piece.count(b"\r\n"):
+                return False
+    return not last
 
 
 def _check_block(contents: AtomicContents, block: AtomicBlock, form: AtomicFormat, wanted: Wanted) -> None:

@@ -55,9 +55,7 @@ def load_checked(
     if path not in checked:  # a part may stand for all three
         checked[path] = check_file(dataset.config, path, ending)
     contents = checked[path]
-    several = len(contents.header.types) > 1  # a single one may hold a rare blank, which one parser skips
-    fast = contents.plain and several and _both_parsers_read(path, atomic_format(dataset.config))
-    parser = fast_parser(contents.rows) if fast else nullcontext()
+    parser = fast_parser(contents.rows) if contents.plain else nullcontext()
     with _encoding(dataset.config, path), _in_our_words(contents.header), parser:
         frame = stock(dataset, str(path), source)
     if frame is not None and len(frame) != contents.rows:
@@ -69,20 +67,6 @@ def load_checked(
     if ending == "inter" and frame is not None and not sorted_before and _is_ordered(dataset.config):
         warn_of_lost_order(path, frame, dataset.config["USER_ID_FIELD"], dataset.config["TIME_FIELD"])
     return frame
-
-
-def _both_parsers_read(path: Path, form: AtomicFormat) -> bool:
-    """Whether both parsers of pandas read a plain file alike: its separator and encoding, and no CR alone. O(bytes)."""
-    if len(form.separator) > 1 or codecs.lookup(form.encoding).name not in {"utf-8", "utf-8-sig", "ascii"}:
-        return False
-    last = b""
-    with path.open("rb") as file:
-        while piece := file.read(1 << 24):
-            piece = last + piece
-            last = b"\r" if piece.endswith(b"\r") else b""  # its LF may be the next byte
-            if piece.count(b"\r") - len(last) != piece.count(b"\r\n"):
-                return False
-    return not last
 
 
 def check_file(config: Any, path: Path, ending: str) -> AtomicContents:
