@@ -107,10 +107,11 @@ class Evidence:
             began = time.perf_counter()
             part = self._part(held_in)
             made.append(part)
+            users = np.unique(part.users)
             logger.info(
                 "Held-in split %d of %d: %d users, %d of whose %d held-in pairs are among %d candidates; %.1f s.",
-                *(len(made), len(self._splits), len(np.unique(part.users)), part.positive.sum()),
-                *(part.n_held_in[np.unique(part.users)].sum(), len(part.users), time.perf_counter() - began),
+                *(len(made), len(self._splits), len(users), part.positive.sum(), part.n_held_in[users].sum()),
+                *(len(part.users), time.perf_counter() - began),
             )
         return made
 
