@@ -169,7 +169,7 @@ def test_a_judge_that_knows_the_truth_is_worth_much_though_it_answers_half_of_th
 
 def test_trees_with_shuffled_codes_are_worth_nothing(tmp_path):
     """Codes that mean nothing on real data: nothing is lost without them, and alone they tell nothing."""
-    keys = {"judge": "learned", "shuffle_codes": True, "candidate_topk": 10, "checkpoint_dir": str(tmp_path)}
+    keys = {"judge": "learned", "shuffle_codes": True, "candidate_topk": 20, "checkpoint_dir": str(tmp_path)}
     config = Config("BPR", "ml-100k", config_dict=keys)
     identified = identify(read_training_part(config, tmp_path), config.settings, config.method, tmp_path)
     groups = {row["group"]: row for row in identified.judging["learned"]["groups"]}
@@ -179,7 +179,7 @@ def test_trees_with_shuffled_codes_are_worth_nothing(tmp_path):
         alone = groups[group]["alone"]["auc"]
         assert abs(alone["value"] - 0.5) < 0.02
         assert alone["low"] < 0.5 < alone["high"]
-    assert groups["other scorers"]["alone"]["auc"]["low"] > 0.5
+    assert groups["other scorers"]["lost"]["auc"]["low"] > 0
 
 
 def test_trees_know_something_where_tastes_are_plain(run):
@@ -190,13 +190,17 @@ def test_trees_know_something_where_tastes_are_plain(run):
     assert groups["semantic tree"]["alone"]["auc"]["low"] > 0.5
 
 
-def test_what_costs_nothing_is_asked_about_all_held_in_splits_a_language_model_about_the_first(
-    run, oracle, monkeypatch
-):
-    fit, read = learning.fit_folds, []
+@pytest.fixture
+def read(monkeypatch):
+    """The features that each fit has read, float32 [n, F]."""
+    fit, values_read = learning.fit_folds, []
     monkeypatch.setattr(
-        learning, "fit_folds", lambda values, *rest, **more: read.append(values) or fit(values, *rest, **more)
+        learning, "fit_folds", lambda values, *rest, **more: values_read.append(values) or fit(values, *rest, **more)
     )
+    return values_read
+
+
+def test_what_costs_nothing_is_asked_about_all_held_in_splits_a_language_model_about_the_first(run, oracle, read):
     run(**LEARNED, learned_from="rule,oracle")
     rule, oracle_says = read[-1][:, -2], read[-1][:, -1]
     first = len(rule) // learning.DRAWS
@@ -212,11 +216,7 @@ def test_a_plugins_judge_that_may_ask_a_model_is_limited_though_it_counts_nothin
     assert 0 < asked["pairs"] <= 100
 
 
-def test_a_student_asks_its_teacher_about_train_and_the_first_held_in_split_alone(run, oracle, monkeypatch):
-    fit, read = learning.fit_folds, []
-    monkeypatch.setattr(
-        learning, "fit_folds", lambda values, *rest, **more: read.append(values) or fit(values, *rest, **more)
-    )
+def test_a_student_asks_its_teacher_about_train_and_the_first_held_in_split_alone(run, oracle, read):
     identified = run(**LEARNED, learned_from="student", student_teacher="oracle", student_users=60)
     says = read[-1][:, -1]
     first = len(says) // learning.DRAWS
