@@ -186,16 +186,14 @@ def test_neither_a_repeat_nor_a_new_inferred_positive_enters_the_memory() -> Non
     assert set(sampler.memory[1].tolist()) == {4, 5}
 
 
-def test_the_order_of_candidates_does_not_matter() -> None:
-    sampler = made(WIDE, neg_candidates=4, srns_extra=3)
-    scores = torch.randn(4, 40, generator=torch.Generator().manual_seed(3))
-    for number in range(3):
-        end(sampler, number, scores * number)
-    users, positives = torch.tensor([1, 2, 3]), torch.tensor([1, 7, 20])
-    batch = seen(sampler, users, positives, scores)
-    order = torch.tensor([3, 6, 1, 4, 0, 5, 2])
-    mixed = seen(sampler, users, positives, scores, candidates=batch.candidates[:, order])
-    assert torch.equal(sampler.score(batch)[:, order], sampler.score(mixed))
+def test_candidates_are_the_memory_then_further_items_that_the_rows_of_a_user_share() -> None:
+    sampler = made(WIDE, neg_candidates=4, srns_extra=30)
+    users = torch.tensor([1, 3, 1, 2, 3])
+    candidates = sampler.propose(users, 2)
+    assert torch.equal(candidates[:, :4], sampler.memory[users])
+    assert torch.equal(candidates[0], candidates[2])
+    assert torch.equal(candidates[1], candidates[4])
+    assert not torch.equal(sampler.propose(users, 2)[:, 4:], candidates[:, 4:])
 
 
 def test_a_restored_sampler_goes_on_alike() -> None:

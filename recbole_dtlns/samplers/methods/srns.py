@@ -26,7 +26,8 @@ class SRNS(BaseSampler):
     Models that give only scores have no tables: std_k is 0 there. Of sequential models the user's longest training
     prefix stands for the user.
 
-    O(R (5 S1 + S2) HC) a batch. State: M_u and five copies of the tables, 8 U S1 + 20 (U + I) C bytes.
+    O(R (5 S1 + S2) HC) a batch; further items are drawn once for each of its users. State: M_u and five copies of the
+    tables, 8 U S1 + 20 (U + I) C bytes.
     """
 
     keys: ClassVar[Mapping[str, Key]] = {
@@ -48,28 +49,27 @@ class SRNS(BaseSampler):
         self.past = Snapshots()
 
     def propose(self, users: Tensor, n: int) -> Tensor:
-        """The memory, whatever n is, and S2 free items: int64 [R] -> int64 [R, S1 + S2]."""
-        extra = self.context.uniform.draw(users, self.context.options["srns_extra"], self.context.generator)
-        return torch.cat([self.memory[users], extra], dim=1)
+        """The memory, whatever n is, then S2 free items, drawn once a user: int64 [R] -> int64 [R, S1 + S2]."""
+        distinct, number = users.unique(return_inverse=True)
+        extra = self.context.uniform.draw(distinct, self.context.options["srns_extra"], self.context.generator)
+        return torch.cat([self.memory.index_select(0, users), extra.index_select(0, number)], dim=1)
 
     def score(self, batch: Batch) -> Tensor:
         """P_k + alpha min(1, epoch / T0) std_k for items of the memory, -inf for the others, [R, S1 + S2]."""
-        options = self.context.options
-        scores = torch.sigmoid(batch.scores - batch.positive_scores.unsqueeze(1))
+        options, size = self.context.options, self.memory.shape[1]
+        scores = torch.full(batch.candidates.shape, -torch.inf, device=batch.candidates.device)
+        scores[:, :size] = torch.sigmoid(batch.scores[:, :size] - batch.positive_scores.unsqueeze(1))
         weight = options["srns_alpha"] * min(1.0, batch.epoch / options["srns_warmup"])
-        memory = self.memory[batch.users]
-        same = batch.candidates.unsqueeze(2) == memory.unsqueeze(1)  # [R, S1 + S2, S1]
         if weight > 0:
-            spread = self.past.spread(batch.users, memory, batch.positives)
-            scores = scores + weight * (same * spread.unsqueeze(1)).amax(2)
-        free = ~self._barred(batch)
-        usable = same.any(2) & free
-        usable = torch.where(usable.any(1, keepdim=True), usable, free)  # a memory of barred items: one of the others
-        scores = scores.masked_fill(~usable, -torch.inf)
+            scores[:, :size] += weight * self.past.spread(batch.users, batch.candidates[:, :size], batch.positives)
+        if self._may_bar:
+            scores = self._without_barred(batch, scores)
         # Several negatives of a positive share a memory: the second has the second best, and so on.
         earlier = repetition(batch.users * (int(batch.positives.max()) + 1) + batch.positives)
+        if not earlier.any():
+            return scores
         rank = scores.argsort(dim=1, descending=True).argsort(dim=1)
-        earlier = torch.minimum(earlier, usable.sum(1) - 1)
+        earlier = torch.minimum(earlier, (~scores.isneginf()).sum(1) - 1)
         return scores.masked_fill(rank < earlier.unsqueeze(1), -torch.inf)
 
     def bonus(self, scores: Tensor, similarity: Tensor) -> Tensor:
@@ -84,21 +84,30 @@ class SRNS(BaseSampler):
         self._renew(batch)
         return Choice(take(batch.candidates, picked))
 
-    def _barred(self, batch: Batch) -> Tensor:
-        """Candidates that have become inferred positives since they were drawn, bool [R, S1 + S2]."""
-        if self.context.options["judge_refresh"] is None:
-            return torch.zeros(batch.candidates.shape, dtype=torch.bool, device=batch.candidates.device)
-        return ~self.context.uniform.allows(batch.users, batch.candidates)
+    @property
+    def _may_bar(self) -> bool:
+        """Whether items of a memory can become inferred positives after they were drawn."""
+        return self.context.options["judge_refresh"] is not None
+
+    def _without_barred(self, batch: Batch, scores: Tensor) -> Tensor:
+        """-inf for candidates that are inferred positives now; a memory of them alone gives way to the other items."""
+        free = self.context.uniform.allows(batch.users, batch.candidates)
+        scores = scores.masked_fill(~free, -torch.inf)
+        others = torch.sigmoid(batch.scores - batch.positive_scores.unsqueeze(1)).masked_fill(~free, -torch.inf)
+        return torch.where(scores.isneginf().all(1, keepdim=True), others, scores)
 
     @torch.no_grad()
     def _renew(self, batch: Batch) -> None:
         users, number = batch.users.unique(return_inverse=True)
         rows = torch.arange(len(number), device=users.device)
         first = torch.full_like(users, len(number)).scatter_reduce_(0, number, rows, "amin")
-        candidates = batch.candidates[first]
-        noise = torch.empty(candidates.shape, device=users.device).exponential_(generator=batch.generator)
-        keys = batch.scores[first] / self.context.options["srns_tau"] - noise.log()  # the Gumbel trick
-        keys = keys.masked_fill(repeats(candidates) | self._barred(batch)[first], -torch.inf)
+        candidates = batch.candidates.index_select(0, first)
+        drawn = torch.rand(candidates.shape, device=users.device, generator=batch.generator)
+        gumbel = -(-(1 - drawn).log()).log()
+        keys = batch.scores.index_select(0, first) / self.context.options["srns_tau"] + gumbel
+        keys = keys.masked_fill(repeats(candidates), -torch.inf)
+        if self._may_bar:
+            keys = keys.masked_fill(~self.context.uniform.allows(users, candidates), -torch.inf)
         kept = keys.topk(self.memory.shape[1], dim=1).indices
         self.memory[users] = candidates.gather(1, kept)
 
@@ -125,7 +134,7 @@ def repetition(keys: Tensor) -> Tensor:
 
 
 def repeats(items: Tensor) -> Tensor:
-    """Where an item stands a second time in its row: int64 [R, N] -> bool [R, N]."""
-    ordered, places = items.sort(dim=1, stable=True)
+    """All but one of the places of each item in its row: int64 [R, N] -> bool [R, N]."""
+    ordered, places = items.sort(dim=1)
     same = torch.zeros(items.shape, dtype=torch.bool, device=items.device)
     return same.scatter(1, places[:, 1:], ordered[:, 1:] == ordered[:, :-1])
