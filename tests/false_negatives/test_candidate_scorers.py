@@ -8,6 +8,7 @@ from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.candidates import ease as ease_module
+from recbole_dtlns.false_negatives.candidates import inverse as inverse_module
 from recbole_dtlns.false_negatives.candidates import item_knn as item_knn_module
 from recbole_dtlns.false_negatives.candidates.ease import EASE
 from recbole_dtlns.false_negatives.candidates.item_knn import ItemKNN
@@ -61,6 +62,7 @@ def test_the_withheld_item_comes_first(source):
 
 def test_ease_keeps_one_dense_matrix(monkeypatch):
     monkeypatch.setattr(ease_module, "CELLS", 1 << 14)
+    monkeypatch.setattr(inverse_module, "_TILE", 64)
     view = random_view(1, users=1200, items=1200, share=0.01)
     tracemalloc.start()
     model = EASE().fit(view)

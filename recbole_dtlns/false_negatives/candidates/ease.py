@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.linalg import lapack
 
 from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.config.parsers import Key, number
 from recbole_dtlns.data.blocks import CELLS, blocks
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.false_negatives.candidates.inverse import invert
 from recbole_dtlns.false_negatives.candidates.pair_scores import pairs_of_blocks
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates, top_unseen
 
@@ -21,7 +21,7 @@ class EASE:
     """Embarrassingly shallow autoencoder: scores X B with B = I - P diag(1 / diag(P)), P = (X'X + l2 I)^-1.
 
     Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019, https://arxiv.org/abs/1905.03375. In float32
-    with one dense matrix [I + 1, I + 1] that is inverted in place. Time O(I^3), memory O(I^2).
+    with one dense matrix [I + 1, I + 1] that is inverted in place, on all threads. Time O(I^3), memory O(I^2).
     """
 
     keys: ClassVar[Mapping[str, Key]] = {
@@ -51,9 +51,14 @@ class EASE:
             UserError: the matrix is not positive definite in float32, l2 being too small for it.
         """
         self._matrix = view.matrix
-        gram = _gram(view)
-        gram[np.diag_indices_from(gram)] += np.float32(self.l2)
-        weights = _inverse(gram, self.l2)
+        weights = _gram(view)
+        weights[np.diag_indices_from(weights)] += np.float32(self.l2)
+        try:
+            invert(weights)
+        except np.linalg.LinAlgError as error:
+            raise UserError(
+                f"EASE cannot be solved in float32 with l2={self.l2:g}: give a larger l2, such as 100."
+            ) from error
         weights /= -weights.diagonal().copy()  # column j of B is -P[:, j] / P[j, j]
         np.fill_diagonal(weights, 0.0)
         self._weights = weights  # [I + 1, I + 1]; row and column 0 are 0: padding has no pairs
@@ -84,21 +89,6 @@ def _gram(view: TrainSplit) -> np.ndarray:
     for start, stop in _row_blocks(size):
         (transposed[start:stop] @ view.matrix).toarray(out=gram[start:stop])
     return gram
-
-
-def _inverse(matrix: np.ndarray, l2: float) -> np.ndarray:
-    """Inverse of a symmetric positive definite float32 [n, n] by Cholesky, in its own memory."""
-    factor, failed = lapack.spotrf(matrix.T, lower=0, clean=0, overwrite_a=1)  # .T: column-major without a copy
-    if not failed:
-        factor, failed = lapack.spotri(factor, lower=0, overwrite_c=1)
-    if failed:
-        raise UserError(f"EASE cannot be solved in float32 with l2={l2:g}: give a larger l2, such as 100.")
-    inverse = factor.T  # [n, n]; only its lower triangle was computed
-    for start, stop in _row_blocks(len(inverse)):
-        inverse[start:stop, stop:] = inverse[stop:, start:stop].T
-        corner = inverse[start:stop, start:stop]
-        corner[:] = np.tril(corner) + np.tril(corner, -1).T
-    return inverse
 
 
 def _row_blocks(size: int) -> list[tuple[int, int]]:

@@ -28,7 +28,7 @@ from recbole_dtlns.files.result_schema import External
 
 logger = logging.getLogger(__name__)
 _STAGE = "candidates"
-_REVISION = 1
+_REVISION = 2
 _TWENTY = Budget(20)
 
 

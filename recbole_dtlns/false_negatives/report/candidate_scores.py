@@ -19,7 +19,7 @@ from recbole_dtlns.false_negatives.candidates.sources import (
 from recbole_dtlns.files.cache import StageCache, content_key
 
 _STAGE = "report_scores"
-_REVISION = 1
+_REVISION = 2
 
 
 def pair_scores(
