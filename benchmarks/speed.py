@@ -4,12 +4,14 @@
 
 Each part is timed against RecBole's own way and, but for ranking, the plain way, in turn and in this one process, on
 random data of the given size with Zipf-like popularity. The last line is one JSON object of ratios (below 1: ours is
-faster).
+faster). "rates" says what bounds the propagation: bytes a second that it moves, as a share of what the machine copies,
+between tables of the model's size, which may lie in a cache, and between arrays of half a gigabyte, which do not.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import time
 from collections.abc import Callable
@@ -113,6 +115,21 @@ def propagating(matrix: sparse.csr_matrix) -> dict[str, float]:
     )
 
 
+def moving(matrix: sparse.csr_matrix, seconds: float) -> dict[str, float]:
+    """Billions of bytes a second of a product with the adjacency that takes so long, and of a copy.
+
+    For each of 2 E entries a product reads a row of the table, a column and a value; it writes a table.
+    """
+    table = sum(matrix.shape) * WIDTH * 4
+    moved = 2 * matrix.nnz * (WIDTH * 4 + 8) + table
+    rates = {"propagating": moved / seconds}
+    for name, size in (("copying a table", table), ("copying memory", 1 << 29)):
+        source, target = torch.ones(size // 4), torch.empty(size // 4)
+        copying = functools.partial(target.copy_, source)
+        rates[name] = 2 * size / median_times({name: copying})[name]  # read and written
+    return {name: rate / 1e9 for name, rate in rates.items()}
+
+
 def ranking(matrix: sparse.csr_matrix) -> dict[str, float]:
     """Seconds to score all items for a batch of an evaluation and to collect what Recall and NDCG read."""
     users, items = torch.randn(EVALUATED, WIDTH), torch.randn(matrix.shape[1], WIDTH)
@@ -144,8 +161,16 @@ def main() -> None:
         seconds = part(matrix)
         print(name, {way: f"{1000 * value:.2f} ms" for way, value in seconds.items()})
         ratios[name] = {f"ours/{way}": round(seconds["ours"] / seconds[way], 3) for way in seconds if way != "ours"}
+        if name == "propagating":
+            rates = moving(matrix, seconds["ours"] / 2)
     about = f"{matrix.nnz} pairs of {size.users} x {size.items}, batch {BATCH}, {CANDIDATES} candidates, width {WIDTH}"
-    print(json.dumps({"ratios": ratios, "measured": about, "threads": torch.get_num_threads()}))
+    print("rates", {name: f"{rate:.1f} GB/s" for name, rate in rates.items()})
+    shares = {name: round(rates["propagating"] / rate, 2) for name, rate in rates.items() if name != "propagating"}
+    print(
+        json.dumps(
+            {"ratios": ratios, "propagating, share of": shares, "measured": about, "threads": torch.get_num_threads()}
+        )
+    )
 
 
 if __name__ == "__main__":
