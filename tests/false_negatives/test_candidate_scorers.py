@@ -71,7 +71,7 @@ def test_ease_keeps_one_dense_matrix(monkeypatch):
     assert peak < 1.4 * model._weights.nbytes  # a second one would make it 2
     assert model._weights.dtype == np.float32
     assert model._weights.flags.c_contiguous
-    assert EASE.memory_gb(SimpleNamespace(n_items=100_000)) == pytest.approx(100_001**2 * 4 / 2**30, rel=0.02)
+    assert EASE.memory_gb(SimpleNamespace(n_items=100_000)) == pytest.approx(100_001**2 * 4 / 2**30, rel=0.03)
     assert EASE.memory_gb(SimpleNamespace(n_items=1_000_000)) > 3700
 
 
@@ -79,8 +79,9 @@ def test_ease_refuses_what_it_cannot_solve():
     with pytest.raises(UserError, match="l2 > 0, found 0"):
         EASE(0)
     twins = view_of(np.ones((400, 8)))
-    with pytest.raises(UserError, match="larger l2"):
-        EASE(1e-9).fit(twins)
+    for l2, larger in ((1e-9, "100"), (1e-5, "100")):
+        with pytest.raises(UserError, match=f"larger l2, such as {larger}"):
+            EASE(l2).fit(twins)
 
 
 def by_hand(view, neighbors, shrink):

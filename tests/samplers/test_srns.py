@@ -196,6 +196,26 @@ def test_candidates_are_the_memory_then_further_items_that_the_rows_of_a_user_sh
     assert not torch.equal(sampler.propose(users, 2)[:, 4:], candidates[:, 4:])
 
 
+@pytest.mark.parametrize("refresh", [{}, {"judge_refresh": 1}])
+def test_the_memory_of_a_user_is_renewed_by_its_own_first_row(refresh: dict[str, float]) -> None:
+    """Users in no order, one of them twice: each keeps the item that is best in its row, not in another's."""
+    sampler = made(WIDE, neg_candidates=1, srns_extra=2, srns_tau=1.0, **refresh)
+    users, positives = torch.tensor([3, 1, 3, 2]), torch.tensor([3, 1, 20, 2])
+    candidates = torch.tensor([[10, 11, 12], [13, 14, 15], [16, 17, 18], [21, 22, 23]])
+    best, second = {3: 11, 1: 15, 2: 21}, {3: 12, 1: 13, 2: 22}
+    scores = torch.zeros(4, 40)
+    for user in best:
+        scores[user, [best[user], second[user]]] = torch.tensor([900.0, 500.0])
+    barred = WIDE.tolil()
+    if refresh:
+        barred[1, best[1]] = barred[1, best[2]] = barred[3, best[2]] = 1  # user 2 may keep its best
+        sampler.context.uniform.exclude(barred.tocsr())  # type: ignore[attr-defined]
+        best[1] = second[1]
+    batch = seen(sampler, users, positives, scores, candidates=candidates)
+    sampler.choose(batch, torch.zeros(4, 1, dtype=torch.long), torch.zeros(4, 3))
+    assert sampler.memory[1:, 0].tolist() == [best[user] for user in (1, 2, 3)]
+
+
 def test_a_restored_sampler_goes_on_alike() -> None:
     options = {"neg_candidates": 4, "srns_extra": 3}
     generator, users, positives = torch.Generator().manual_seed(2), torch.tensor([1, 2, 3]), torch.tensor([1, 7, 20])

@@ -12,7 +12,7 @@ from recbole_dtlns.config.parsers import Key, number
 from recbole_dtlns.data.blocks import CELLS, blocks
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.false_negatives.candidates.inverse import invert
+from recbole_dtlns.false_negatives.candidates.inverse import invert, panel_bytes
 from recbole_dtlns.false_negatives.candidates.pair_scores import pairs_of_blocks
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates, top_unseen
 
@@ -41,8 +41,9 @@ class EASE:
 
     @staticmethod
     def memory_gb(view: TrainSplit) -> float:
-        """Peak memory in GiB: the dense matrix, and 0.4 for the blocks that fill and read it."""
-        return (view.n_items + 1) ** 2 * 4 / 2**30 + 0.4
+        """Peak memory in GiB: the dense matrix, panels of its inversion, and 0.4 for blocks that fill and read it."""
+        size = view.n_items + 1
+        return (size**2 * 4 + panel_bytes(size)) / 2**30 + 0.4
 
     def fit(self, view: TrainSplit) -> EASE:
         """Fit on the training pairs.
@@ -56,8 +57,9 @@ class EASE:
         try:
             invert(weights)
         except np.linalg.LinAlgError as error:
+            larger = max(100.0, 10 * self.l2)
             raise UserError(
-                f"EASE cannot be solved in float32 with l2={self.l2:g}: give a larger l2, such as 100."
+                f"EASE cannot be solved in float32 with l2={self.l2:g}: give a larger l2, such as {larger:g}."
             ) from error
         weights /= -weights.diagonal().copy()  # column j of B is -P[:, j] / P[j, j]
         np.fill_diagonal(weights, 0.0)
