@@ -11,7 +11,7 @@ from recbole_dtlns.config.nearest import near_names
 from recbole_dtlns.config.settings import our_keys
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.shipped import PROPERTIES
-from recbole_dtlns.files.yaml_text import read_yaml_file
+from recbole_dtlns.files.yaml_text import parse_yaml, read_yaml_file
 
 
 def typed(key: str, value: Any) -> Any:
@@ -20,7 +20,10 @@ def typed(key: str, value: Any) -> Any:
 
 
 def literal(value: Any) -> Any:
-    """What a raw text spells: a Python literal, `true` or `false`, or else itself. Other values stay as they are."""
+    """What a raw text spells: a Python literal, `true` or `false`, a mapping as YAML writes it, or else itself.
+
+    Other values stay as they are.
+    """
     if not isinstance(value, str):
         return value
     if value.lower() in {"true", "false"}:
@@ -28,7 +31,17 @@ def literal(value: Any) -> Any:
     try:
         return ast.literal_eval(value)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return value
+        return _mapping_in_yaml(value)
+
+
+def _mapping_in_yaml(text: str) -> Any:
+    """`{inter: [user_id, item_id]}`, as files and messages have it, or the text itself."""
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        return parse_yaml(text, "a flag")
+    except UserError:
+        return text
 
 
 def names_of_files(files: Any) -> list[str] | None:

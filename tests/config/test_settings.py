@@ -10,6 +10,7 @@ import yaml
 
 from recbole_dtlns.config import run_config
 from recbole_dtlns.config.budget import Budget
+from recbole_dtlns.config.config_files import typed
 from recbole_dtlns.config.declared import declared_keys
 from recbole_dtlns.config.run_config import PROPERTIES, Config
 from recbole_dtlns.config.settings import Settings, meaning, our_keys
@@ -191,6 +192,20 @@ def test_recbole_keys_are_literals_and_never_evaluated(tmp_path: Path, monkeypat
     config = Config("BPR", "ml-100k", command_line=flags)
     assert (config["learning_rate"], config["topk"], config["use_gpu"]) == (1e-4, [5, 10], False)
     assert not (tmp_path / "spoiled").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("load_col", "{inter: [user_id, item_id]}", {"inter": ["user_id", "item_id"]}),
+        ("load_col", "{'inter': ['user_id', 'item_id']}", {"inter": ["user_id", "item_id"]}),
+        ("clip_grad_norm", " {max_norm: 5, norm_type: 2}", {"max_norm": 5, "norm_type": 2}),
+        ("user_inter_num_interval", "[5,inf]", "[5,inf]"),  # RecBole's own notation, no list
+    ],
+)
+def test_a_flag_may_spell_a_mapping_as_yaml_or_as_python(key: str, text: str, value: Any) -> None:
+    """The first two are what messages and YAML files show."""
+    assert typed(key, text) == value
 
 
 @pytest.mark.parametrize(
