@@ -50,8 +50,6 @@ def test_columns_are_left_out_and_put_in(here):
     assert written() == ["item_id:token\tuser_id:token\tcolour:token", "x\tu1\ta", "y\tu2\tb"]
     assert convert(["client,thing", "u1,x"], "--columns=user,item", "--header=true") == 0
     assert written()[1:] == ["u1\tx"]
-    assert convert(["client,thing", "u1,x"], "--columns=user,item") == 0
-    assert written()[1:] == ["client\tthing", "u1\tx"]
 
 
 def test_a_header_over_numbers_is_no_row(here, caplog):
