@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from recbole_dtlns.config.nearest import nearest
 from recbole_dtlns.config.permissions import PERMISSIONS
 from recbole_dtlns.errors import UserError
 
@@ -38,6 +39,15 @@ def flags(arguments: Sequence[str], aliases: Mapping[str, str] | None = None) ->
             raise UserError(f"--{key} is given twice, as {given[key]} and as {value}. Give it once.")
         given[key] = value
     return given
+
+
+def refuse_unknown(command: str, given: Mapping[str, str], known: Collection[str]) -> None:
+    """Raise UserError for flags that a subcommand does not take; it names those that it takes, and the nearest."""
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        near = nearest(unknown[0], known) or "."
+        found = ", ".join(f"--{key}" for key in unknown)
+        raise UserError(f"{command} takes --{', --'.join(sorted(known))}; found {found}{near}")
 
 
 def taken(given: dict[str, str], key: str, parse: Callable[[str], T], start: str) -> T:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from recbole_dtlns.commands.arguments import flags, folder_argument
+from recbole_dtlns.commands.arguments import flags, folder_argument, refuse_unknown
 from recbole_dtlns.commands.saved_run import LOADING, load_allowed
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import naming, write_atomically
@@ -25,8 +25,7 @@ def main(arguments: list[str]) -> int:
     """
     folder = folder_argument(arguments, "recommend")
     options = flags(arguments)
-    if set(options) - _KNOWN:
-        raise UserError(f"recommend takes --{', --'.join(sorted(_KNOWN))}; found {', '.join(set(options) - _KNOWN)}.")
+    refuse_unknown("recommend", options, _KNOWN)
     topk = options.get("topk", "20")
     if not (topk.isascii() and topk.isdigit() and 0 < len(topk) < 10):
         raise UserError(f"--topk={topk}: expected a whole number from 1.")

@@ -100,7 +100,7 @@ def test_data_of_another_origin_stays(here, capsys):
         (["user,item,timestamp", "u1,i1,2020-01-01"], [], "as timestamp; expected a finite number. .*seconds since"),
         (["user,item", "u1,i1,3"], [], r"expected 2, as the first line has. .*\(--separator\)"),
         (ROWS, [COLUMNS, "--header=maybe"], "expected true or false"),
-        (ROWS, [COLUMNS, "--seed=1"], "Usage"),
+        (ROWS, [COLUMNS, "--seed=1"], "convert of a file takes .*; found --seed"),
     ],
 )
 def test_bad_files_are_refused(here, capsys, lines, flags, expected):
