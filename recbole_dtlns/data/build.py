@@ -14,7 +14,7 @@ from recbole.utils import ModelType, init_seed
 from recbole_dtlns.config.reading_keys import ATOMIC_KEYS
 from recbole_dtlns.data.atomic_header import read_header
 from recbole_dtlns.data.atomic_loading import atomic_format, files_to_read, missing_features
-from recbole_dtlns.data.convert import write_atomic
+from recbole_dtlns.data.convert import say_written, write_atomic
 from recbole_dtlns.data.download import clear_download_errors
 from recbole_dtlns.data.labels import check_labels
 from recbole_dtlns.data.like_tokens import warn_of_like_tokens
@@ -155,6 +155,7 @@ def _use_atomic_copy(config: Any, cache_dir: Path) -> None:
             write_atomic(read_split(source, config.settings.text_layout, config.split_seed), making, name)
             write_checksums(making)
             publish(making, folder)
+            say_written(folder, name)
         finally:
             shutil.rmtree(making, ignore_errors=True)
     config.final_config_dict.update(ATOMIC_KEYS)
