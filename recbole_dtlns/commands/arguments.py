@@ -10,6 +10,7 @@ from typing import TypeVar
 from recbole_dtlns.config.nearest import nearest
 from recbole_dtlns.config.permissions import PERMISSIONS
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.paths import refuse_blanks
 
 T = TypeVar("T")
 SWITCHES = ("dry_run", *PERMISSIONS)
@@ -67,10 +68,11 @@ def config_files(flags: dict[str, str]) -> list[str]:
     """Take `config_files` out of the flags: file names separated by spaces.
 
     Raises:
-        UserError: they are separated by commas or semicolons.
+        UserError: they are separated by commas or semicolons, or it is one file with a blank in its path.
     """
     given = flags.pop("config_files", "")
     names = given.split()
+    refuse_blanks("--config_files", given, names)
     parts = [part for part in re.split(r"[,;\s]+", given.strip(" []()")) if part]
     if parts != names and not all(Path(name).is_file() for name in names):
         raise UserError(
