@@ -16,6 +16,8 @@ from recbole_dtlns.cli import main
         (["recommend", "run", "--k=1"], "recommend takes --.*; found --k"),
         (["recommend", "run", "--topk=many"], "--topk=many: expected a whole number from 1"),
         (["recommend", "run", "--users=u1,,u2"], "expected tokens of users with commas"),
+        (["recommend", "run", "--users="], "expected tokens of users with commas"),
+        (["recommend", "run", '--users="Smith, X'], "a token with a comma in it stands in quotation marks"),
         (["recommend", "run", "--output=data"], "--output=data is a folder"),
         (["recommend", "run", "--output=none/lists.tsv"], "there is no folder .*none"),
         (["convert", "data/toy", "made", "--seed=first"], "--seed=first: expected a whole number"),
