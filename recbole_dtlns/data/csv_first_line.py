@@ -135,7 +135,7 @@ def _is_header(first: FirstLine, named: Sequence[str], block: AtomicBlock) -> bo
         return False  # refused for that
     rows, columns = block.columns(len(first.cells), width_reason(first.separator), "--separator")
     ids = [place for place, name in enumerate(named) if name in {"user", "item", "user_id", "item_id"}]
-    if any(_comes_again(columns[place], rows, first.cells[place]) for place in ids):
+    if _comes_again(columns, rows, ids, first.cells):
         return False
     below = [np.array(column, dtype=object)[rows > 0][:_LOOKED_AT].tolist() for column in columns]
     if any(map(_are_numbers, below)) or any(map(_is_name_of_ids, first.cells)):
@@ -154,10 +154,13 @@ def _are_numbers(column: Sequence[bytes]) -> bool:
     return bool(present) and all(map(reads_as_number, present))
 
 
-def _comes_again(column: list[bytes], rows: np.ndarray, cell: str) -> bool:
-    """Whether a cell of the first line stands in its column below it."""
-    token = cell.encode()
-    return bool(token) and any(row > 0 and value.strip() == token for row, value in zip(rows, column, strict=True))
+def _comes_again(columns: Sequence[list[bytes]], rows: np.ndarray, ids: Sequence[int], cells: Sequence[str]) -> bool:
+    """Whether a user or an item of the first line (`ids` are their places) comes again, in a line that is another."""
+    first = [cell.encode() for cell in cells]
+    lines = (
+        [value.strip() for value in values] for row, *values in zip(rows.tolist(), *columns, strict=True) if row > 0
+    )
+    return any(line != first and any(line[place] == first[place] != b"" for place in ids) for line in lines)
 
 
 def width_reason(separator: str) -> str:

@@ -54,6 +54,14 @@ def test_a_user_or_an_item_that_comes_again_tells_a_row(again):
     assert rows() == ["ann\tx", "ben\ty", again.replace(",", "\t")]
 
 
+def test_a_header_that_comes_again_is_no_row(capsys):
+    lines = ["customer,product", "ann,x", "customer,product", "ben,y"]
+    assert convert(lines, PAIR) == 2
+    assert "nothing in the file tells" in capsys.readouterr().err
+    assert convert(lines, PAIR, "--header=true") == 2
+    assert "line 3: 'customer,product' is the header once more" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("header", ["user_id:token\titem_id:token", "client:token\tthing:token_seq"])
 def test_the_header_of_an_atomic_file_is_no_row(header):
     assert convert([header, "ann\tx", "ben\ty"], PAIR) == 0
