@@ -166,6 +166,16 @@ def test_a_file_with_a_comma_in_its_name_is_a_file(tmp_path: Path, monkeypatch: 
     assert config_files({"config_files": "a,b.yaml"}) == ["a,b.yaml"]
 
 
+def test_a_blank_in_the_path_of_a_configuration_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my plan.yaml").touch()
+    with pytest.raises(UserError, match=r'--config_files="my plan.yaml": blanks separate files, .* Rename'):
+        config_files({"config_files": "my plan.yaml"})
+    for name in ("my", "plan.yaml"):
+        (tmp_path / name).touch()
+    assert config_files({"config_files": "my plan.yaml"}) == ["my", "plan.yaml"]
+
+
 def test_doctor_names_the_steps_in_their_order(console: tuple[Path, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", *FLAGS]) == 0
     output = capsys.readouterr().out

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from recbole_dtlns.config.nearest import nearest
 from recbole_dtlns.config.permissions import PERMISSIONS
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.paths import refuse_blanks
 
 T = TypeVar("T")
 SWITCHES = ("dry_run", *PERMISSIONS)
@@ -40,6 +42,15 @@ def flags(arguments: Sequence[str], aliases: Mapping[str, str] | None = None) ->
     return given
 
 
+def refuse_unknown(command: str, given: Mapping[str, str], known: Collection[str]) -> None:
+    """Raise UserError for flags that a subcommand does not take; it names those that it takes, and the nearest."""
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        near = nearest(unknown[0], known) or "."
+        found = ", ".join(f"--{key}" for key in unknown)
+        raise UserError(f"{command} takes --{', --'.join(sorted(known))}; found {found}{near}")
+
+
 def taken(given: dict[str, str], key: str, parse: Callable[[str], T], start: str) -> T:
     """Take one flag off the others, typed; `start` where it is not given.
 
@@ -57,10 +68,11 @@ def config_files(flags: dict[str, str]) -> list[str]:
     """Take `config_files` out of the flags: file names separated by spaces.
 
     Raises:
-        UserError: they are separated by commas or semicolons.
+        UserError: they are separated by commas or semicolons, or it is one file with a blank in its path.
     """
     given = flags.pop("config_files", "")
     names = given.split()
+    refuse_blanks("--config_files", given, names)
     parts = [part for part in re.split(r"[,;\s]+", given.strip(" []()")) if part]
     if parts != names and not all(Path(name).is_file() for name in names):
         raise UserError(

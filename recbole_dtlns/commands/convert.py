@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from recbole_dtlns.commands.arguments import flags
+from recbole_dtlns.commands.arguments import flags, refuse_unknown
 from recbole_dtlns.config.parsers import flag
 from recbole_dtlns.errors import UserError
 
@@ -24,8 +24,9 @@ def main(arguments: list[str]) -> int:
     if folders and not folders[0].exists():
         raise UserError(f"There is no file or folder {folders[0]}. {_USAGE}")
     keys = _FILE_KEYS if folders and folders[0].is_file() else _FOLDER_KEYS
-    if len(folders) != 2 or set(options) - keys:
-        raise UserError(_USAGE)
+    refuse_unknown("convert of a file" if keys is _FILE_KEYS else "convert of a folder", options, keys)
+    if len(folders) != 2:
+        raise UserError(f"convert takes a source and a target; found {' '.join(map(str, folders)) or 'none'}. {_USAGE}")
     folder = (_from_file if keys is _FILE_KEYS else _from_folder)(folders[0], folders[1], options)
     names = ", ".join(sorted(path.name for path in folder.iterdir()))
     print(f"Wrote to {folder}: {names}. Use it with --data_path={folders[1]} --dataset={folder.name}.")

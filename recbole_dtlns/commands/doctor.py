@@ -120,21 +120,25 @@ def _show_run(model: str, dataset: str, files: list[str], given: dict[str, str])
     Raises:
         UserError: the configuration or a file cannot be used, or something is missing; after what could be said.
     """
+    from recbole_dtlns.commands.doctor_split import said_once, split_problems
     from recbole_dtlns.commands.doctor_steps import run_steps
     from recbole_dtlns.files.run_folder import cache_folder
     from recbole_dtlns.quick_start import Inputs
     from recbole_dtlns.training.preflight import missing_for
 
     config = Inputs(model, dataset, files, None, given).config()
-    file_lines, rows = _file_lines(config)
-    lines = [
-        *file_lines,
-        *(f"{name:<14} {about}" for name, about in run_steps(config, rows)),
-        f"{'cache':<14} {cache_folder(config.settings.cache_dir, config.dataset)}",
-        *(f"{'note':<14} {note}" for note in config.method.notes),
-    ]
-    print("\n".join(lines))
-    missing = missing_for(config)
+    said: list[str] = []
+    with said_once(said):
+        file_lines, rows = _file_lines(config)
+        said += file_lines
+        lines = [
+            *file_lines,
+            *(f"{name:<14} {about}" for name, about in run_steps(config, rows)),
+            f"{'cache':<14} {cache_folder(config.settings.cache_dir, config.dataset)}",
+            *(f"{'note':<14} {note}" for note in config.method.notes),
+        ]
+        print("\n".join(lines), flush=True)
+        missing = [*missing_for(config), *split_problems(config)]
     if missing:
         raise UserError("\n".join(f"Missing: {complaint}" for complaint in missing))
     _print(_judge_lines(config))

@@ -74,7 +74,8 @@ Lists for users from the folder of a trained run, by token: user, item, rank,
 score. What a user has already is left out.
 
   --topk=N            items for each user (20)
-  --users=A,B         these users (all)
+  --users=A,B         these users (all); one with a comma in it stands in
+                      quotation marks: --users='"Smith, X",bob'
   --output=FILE       where to write (standard output)
 
 Example: recbole-dtlns recommend saved/mine --topk=10 --output=lists.tsv

@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from recbole_dtlns.commands.arguments import flags, folder_argument
+from recbole_dtlns.commands.arguments import flags, folder_argument, refuse_unknown
 from recbole_dtlns.commands.saved_run import LOADING, load_allowed
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import naming, write_atomically
 from recbole_dtlns.files.partial import clear_partials
 
 _HEADER = "user\titem\trank\tscore\n"
+_EXAMPLE = """--users='"Smith, X",bob'"""
 _KNOWN = {"topk", "users", "output", *LOADING}
 
 
 def main(arguments: list[str]) -> int:
     """Run `recommend RUN_DIR --topk=20 [--users=a,b] [--output=FILE]`; a TSV with a header line.
 
-    A file is written aside and takes its name when it is whole. Plugins that the run names are loaded only with
-    `--plugins` or `--allow_plugins`.
+    A token with a comma in it stands in quotation marks. A file is written aside and takes its name when it is whole.
+    Plugins that the run names are loaded only with `--plugins` or `--allow_plugins`.
     """
     folder = folder_argument(arguments, "recommend")
     options = flags(arguments)
-    if set(options) - _KNOWN:
-        raise UserError(f"recommend takes --{', --'.join(sorted(_KNOWN))}; found {', '.join(set(options) - _KNOWN)}.")
+    refuse_unknown("recommend", options, _KNOWN)
     topk = options.get("topk", "20")
     if not (topk.isascii() and topk.isdigit() and 0 < len(topk) < 10):
         raise UserError(f"--topk={topk}: expected a whole number from 1.")
-    users = options["users"].split(",") if "users" in options else None
-    if users is not None and not all(users):
-        raise UserError(f"--users={options['users']}: expected tokens of users with commas between them.")
+    users = _users(options["users"]) if "users" in options else None
     target = _target(options.get("output"))
     lines = _lines(folder, int(topk), users, options)
     if target is None:
@@ -46,6 +45,24 @@ def main(arguments: list[str]) -> int:
         with naming(target), target.open("w", encoding="utf-8") as pipe:
             pipe.writelines(lines)
     return 0
+
+
+def _users(given: str) -> list[str]:
+    """Tokens with commas between them; one in quotation marks may hold a comma, as in a CSV file.
+
+    Raises:
+        UserError: an empty token, or a quotation mark that does not close.
+    """
+    try:
+        users = next(csv.reader([given], strict=True), []) or [""]
+    except csv.Error:
+        users = [""]
+    if not all(users):
+        raise UserError(
+            f"--users={given}: expected tokens of users with commas between them; a token with a comma in it stands in "
+            f"quotation marks, such as {_EXAMPLE}."
+        )
+    return users
 
 
 def _lines(folder: Path, topk: int, users: list[str] | None, options: Mapping[str, str]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from recbole_dtlns.commands.arguments import flags, folder_argument
+from recbole_dtlns.commands.arguments import flags, folder_argument, refuse_unknown
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.partial import clear_partials
 
@@ -21,9 +21,7 @@ def main(arguments: list[str]) -> int:
 
     folder = folder_argument(arguments, "report")
     options = flags(arguments)
-    if set(options) - _KNOWN:
-        unknown = ", ".join(f"--{key}" for key in sorted(set(options) - _KNOWN))
-        raise UserError(f"report takes --{', --'.join(sorted(_KNOWN))}; found {unknown}.")
+    refuse_unknown("report", options, _KNOWN)
     target = Path(options.get("out", folder))
     if target.exists() and not target.is_dir():
         raise UserError(f"--out={target} is a file. Name a folder; it is made where it is missing.")

@@ -11,18 +11,21 @@ from typing import Any
 
 from recbole_dtlns.config.permissions import is_allowed
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.paths import refuse_blanks
 
 
 def load_plugins(names: Any) -> None:
     """Import each of the Python files named, separated by spaces or commas; they add to our tables themselves.
 
     Raises:
-        UserError: a file is missing, or importing it raises.
+        UserError: a file is missing, has a blank in its path, or importing it raises.
     """
+    refuse_blanks("plugins", str(names or ""), plugin_names(names))
     for name in plugin_names(names):
         path = Path(name)
         if not path.is_file():
-            raise UserError(f"plugins: there is no file {name}. Give the path of a Python file.")
+            several = " Blanks and commas separate files." if len(plugin_names(names)) > 1 else ""
+            raise UserError(f"plugins: there is no file {name}.{several} Give the path of a Python file.")
         module_name = _module_name(path)
         if module_name in sys.modules:
             continue

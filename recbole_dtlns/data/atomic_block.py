@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.files.text_lines import quote_line
+from recbole_dtlns.files.text_lines import no_text, quote_line
 
 _ENCODING_CURE = "Save the file as UTF-8, or set the key encoding to what it is saved in."
 _SPACE = np.isin(np.arange(256), list(b" \t\n\v\f"))
@@ -22,9 +22,7 @@ def refuse_bytes(path: Path, piece: bytes, first_line: int, cure: str = _ENCODIN
     except UnicodeDecodeError as error:
         position = error.start if position < 0 else min(position, error.start)
     if position >= 0:
-        row = piece.count(b"\n", 0, position)
-        line = piece.split(b"\n")[row].decode("utf-8", errors="replace")
-        raise UserError(f"{quote_line(path, first_line + row, line)} is no UTF-8 text. {cure}")
+        raise no_text(path, piece, position, first_line, cure)
 
 
 class AtomicBlock:

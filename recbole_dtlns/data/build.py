@@ -14,11 +14,12 @@ from recbole.utils import ModelType, init_seed
 from recbole_dtlns.config.reading_keys import ATOMIC_KEYS
 from recbole_dtlns.data.atomic_header import read_header
 from recbole_dtlns.data.atomic_loading import atomic_format, files_to_read, missing_features
-from recbole_dtlns.data.convert import write_atomic
+from recbole_dtlns.data.convert import say_written, write_atomic
 from recbole_dtlns.data.download import clear_download_errors
 from recbole_dtlns.data.labels import check_labels
 from recbole_dtlns.data.like_tokens import warn_of_like_tokens
 from recbole_dtlns.data.noise import noisy_train
+from recbole_dtlns.data.repeated_pairs import warn_of_repeated_pairs
 from recbole_dtlns.data.split_files import PARTS, read_split, read_train, refuse_overlap
 from recbole_dtlns.data.statistics import SplitStatistics, split_hash, split_statistics
 from recbole_dtlns.data.tokens import token_pairs, train_split
@@ -126,6 +127,7 @@ def _create(config: Any, cache_dir: Path) -> Any:
         ) from error
     check_labels(config, dataset)
     warn_of_like_tokens(dataset)
+    warn_of_repeated_pairs(dataset)
     return dataset
 
 
@@ -153,6 +155,7 @@ def _use_atomic_copy(config: Any, cache_dir: Path) -> None:
             write_atomic(read_split(source, config.settings.text_layout, config.split_seed), making, name)
             write_checksums(making)
             publish(making, folder)
+            say_written(folder, name)
         finally:
             shutil.rmtree(making, ignore_errors=True)
     config.final_config_dict.update(ATOMIC_KEYS)
@@ -162,4 +165,8 @@ def _use_atomic_copy(config: Any, cache_dir: Path) -> None:
 def _refuse_empty(parts: list[Any], config: Any) -> None:
     for name, part in zip(PARTS, parts, strict=True):
         if len(part) == 0:
-            raise UserError(f"The {name} part of {config['dataset']} holds no interaction. {_EMPTY}")
+            sizes = ", ".join(f"{part} {len(rows)}" for part, rows in zip(PARTS, parts, strict=True))
+            raise UserError(
+                f"The {name} part of {config['dataset']} holds no interaction ({sizes}): a user needs several to have "
+                f"one in each part. {_EMPTY}"
+            )

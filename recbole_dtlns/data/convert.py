@@ -45,7 +45,13 @@ def convert(source: Path, target: Path, name: str | None, layout: str, seed: int
     name = folder_name(source.resolve().name if name is None else name)
     folder = target / name
     write_atomic(read_split(source, layout, seed), folder, name)
+    say_written(folder, name)
     return folder
+
+
+def say_written(folder: Path, name: str) -> None:
+    """Log where the files of `write_atomic` are, once they are there to stay."""
+    logger.info("Wrote %s.{train,valid,test}.inter and %s.yaml into %s.", name, name, folder)
 
 
 def folder_name(name: str) -> str:
@@ -77,7 +83,6 @@ def write_atomic(split: SplitPairs, folder: Path, name: str) -> None:
         content = "\n".join([HEADER, *rows, ""])
         write_atomically(folder / f"{name}.{part}.inter", content.encode())
     write_atomically(folder / f"{name}.yaml", _YAML.format(name=name).encode())
-    logger.info("Wrote %s.{train,valid,test}.inter and %s.yaml into %s.", name, name, folder)
 
 
 def _refuse_unreadable(split: SplitPairs) -> None:

@@ -12,23 +12,15 @@ import numpy as np
 
 from recbole_dtlns.data.atomic_block import AtomicBlock, refuse_bytes
 from recbole_dtlns.data.atomic_columns import check_ids, check_numbers
+from recbole_dtlns.data.csv_first_line import NUMBERS, FirstLine, guess_separator, names_of_columns, width_reason
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.cache import write_atomically
-from recbole_dtlns.files.text_lines import quote_line, read_blocks, reads_as_number
+from recbole_dtlns.files.text_lines import read_blocks
+from recbole_dtlns.wording import counted
 
 logger = logging.getLogger(__name__)
 
-SEPARATORS = (",", "\t", ";", "|", " ")
 _FIELDS = {"user": "user_id", "item": "item_id"}
-_NUMBERS = {"rating", "timestamp", "label"}
-_SPELLINGS = {
-    "user": {"user", "user_id", "userid", "uid", "users"},
-    "item": {"item", "item_id", "itemid", "iid", "items"},
-    "rating": {"rating", "ratings", "stars", "score"},
-    "timestamp": {"timestamp", "time", "ts", "unixtime"},
-    "label": {"label"},
-}
-
 _ENCODING_CURE = "Save the file as UTF-8."
 _NUMBER_CURE = (
     ". Correct the line, write times as seconds since 1970, or leave the column out (`-` in its place in --columns)."
@@ -52,6 +44,7 @@ class _Columns:
     fields: list[str]
     heads: list[bytes] | None
     width: int
+    separator: str
 
     @property
     def header(self) -> str:
@@ -69,31 +62,31 @@ def convert_csv(
         target: the folder to give as `data_path` afterwards.
         name: the data set's name.
         columns: what the columns are, in order: `user,item,rating,timestamp`; `-` leaves one out. None: by the header.
-        separator: between the columns; None: the one that the first line has most of.
-        header: whether the first line names the columns; None: by its content.
+        separator: between the columns; None: by the first lines, see `guess_separator`.
+        header: whether the first line names the columns; None: by its content, see `names_of_columns`.
 
     Returns:
         The folder.
 
     Raises:
-        UserError: no user or item column, a malformed line, a token or number that RecBole would misread.
+        UserError: no user or item column, nothing that tells whether line 1 is a header, a malformed line, a token or
+            number that RecBole would misread.
     """
     _, start = next(read_blocks(source), (1, b""))
     refuse_bytes(source, start, 1, _ENCODING_CURE)
-    first = start.partition(b"\n")[0].decode()
-    if not first.strip():
+    line = start.partition(b"\n")[0].decode()
+    if not line.strip():
         raise UserError(f"{source} is empty. Expected a line for each interaction.")
-    chosen = separator or max(SEPARATORS, key=first.count)
+    chosen = separator or guess_separator(start, columns)
     block = AtomicBlock(source, start, 1, chosen.encode())
-    cells = [cell.decode().strip() for cell in block.unquoted(0)]
-    named, with_header = _named(source, first, cells, columns, header)
-    if header is None and not with_header and _names_numbers(block, cells):
-        logger.warning("%s is taken for a header. If it is a row, give --header=false.", quote_line(source, 1, first))
-        with_header = True
-    kept = _columns(source, first, named, cells, chosen, with_header)
+    first = FirstLine(source, line, chosen, [cell.decode().strip() for cell in block.unquoted(0)])
+    named, with_header, guessed = names_of_columns(first, block, columns, header)
+    if guessed:
+        logger.warning("%s is taken for a header. If it is a row, give --header=false.", first.quote())
+    kept = _columns(first, named, columns, with_header)
     folder = target / name
     _refuse_other_data(folder, name)
-    rows = _rows(source, chosen, kept, skip=with_header)
+    rows = _rows(source, kept, skip=with_header)
     first_rows = next(rows, None)
     if first_rows is None:
         raise UserError(f"{source} has a header and no rows. Expected a line for each interaction.")
@@ -114,76 +107,55 @@ def _refuse_other_data(folder: Path, name: str) -> None:
         )
 
 
-def _named(
-    source: Path, first: str, cells: list[str], columns: str | None, header: bool | None
-) -> tuple[list[str], bool]:
-    """Names of the columns, and whether the first line is a header."""
-    spelled = [next((name for name, words in _SPELLINGS.items() if cell.lower() in words), cell) for cell in cells]
-    spelled = [name or "-" for name in spelled]  # the index that pandas writes in front has no name
-    if columns is None:
-        if header is False or not {"user", "item"} <= set(spelled):
-            raise UserError(
-                f"{quote_line(source, 1, first)} does not name a user and an item column. Say what the columns are, in "
-                "order, with --columns=user,item,rating,timestamp (`-` leaves one out)."
-            )
-        return spelled, True
-    named = [name.strip() for name in columns.split(",")]
-    if header is None:
-        header_words = {"user", "item"} & set(spelled)
-        numbers = (cell for name, cell in zip(named, cells, strict=False) if name in _NUMBERS)
-        header = bool(header_words) or not all(map(reads_as_number, numbers))
-    for word, name in zip(spelled, named, strict=False):
-        if header and {word, name} == {"user", "item"}:
-            raise UserError(
-                f"{quote_line(source, 1, first)} names a column of {word}s that --columns={columns} calls {name}. "
-                "Correct --columns, or leave it out."
-            )
-    return named, header
-
-
-def _names_numbers(block: AtomicBlock, cells: list[str]) -> bool:
-    """Whether no cell of the first line is a number, and a column below it holds numbers alone (100 rows are read)."""
-    if any(map(reads_as_number, cells)):
-        return False
-    rows, columns = block.columns(len(cells), "as the first line has", "--separator")
-    below = [[value.decode() for value in np.array(column, dtype=object)[rows > 0][:100]] for column in columns]
-    return any(column and all(map(reads_as_number, column)) for column in below)
-
-
-def _columns(
-    source: Path, first: str, named: list[str], cells: list[str], separator: str, with_header: bool
-) -> _Columns:
-    """Check the names given against the columns there are."""
-    width = len(cells)
+def _columns(first: FirstLine, named: list[str], given: str | None, with_header: bool) -> _Columns:
+    """Check the names of the columns, `given` by the user or by the header, against the columns there are."""
+    width = len(first.cells)
     if len(named) != width:
         raise UserError(
-            f"{quote_line(source, 1, first)} has {width} columns separated by {separator!r}, and --columns names "
+            f"{first.quote()} has {counted(width, 'column')} separated by {first.separator!r}, and --columns names "
             f"{len(named)}: {','.join(named)}. Name each (`-` leaves one out), or give --separator."
         )
     places = [place for place, name in enumerate(named) if name != "-"]
     fields = [_FIELDS.get(named[place], named[place]) for place in places]
     bad = [name for name in fields if not name or set(name) & set(":\t\"',[]{} ")]
+    if given is None and (bad or len(set(fields)) < len(fields)):
+        raise _unusable_header(first, named, bad)
     if not {"user_id", "item_id"} <= set(fields) or len(set(fields)) < len(fields) or bad:
         raise UserError(
-            f"--columns={','.join(named)}: expected user and item once each, and names without blanks or punctuation, "
+            f"--columns={given}: expected user and item once each, and names without blanks or punctuation, "
             "such as user,item,rating,timestamp."
         )
-    heads = [cells[place].encode() for place in places] if with_header else None
-    return _Columns(places, fields, heads, width)
+    heads = [first.cells[place].encode() for place in places] if with_header else None
+    return _Columns(places, fields, heads, width, first.separator)
 
 
-def _rows(source: Path, separator: str, kept: _Columns, skip: bool) -> Iterator[str]:
+def _unusable_header(first: FirstLine, named: list[str], bad: list[str]) -> UserError:
+    """The error for a header that names a column twice, or with a name that no field can have."""
+    once = [name if name not in {*bad, *named[:place]} else "-" for place, name in enumerate(named)]
+    twice = next((name for name in named if name != "-" and named.count(name) > 1), None)
+    if twice is None:
+        found = f"names the column {bad[0]!r}, and a field has no blanks or punctuation in its name"
+    else:
+        cells = [cell for cell, name in zip(first.cells, named, strict=True) if name == twice]
+        found = f"names {len(cells)} columns that would be {twice}: {', '.join(cells)}"
+    return UserError(
+        f"{first.quote()} {found}. Say what the columns are, in order, with --columns (`-` leaves one out), such as "
+        f"--columns={','.join(once)}"
+    )
+
+
+def _rows(source: Path, kept: _Columns, skip: bool) -> Iterator[str]:
     """Lines of the atomic file, those of a block at once."""
     for number, piece in read_blocks(source):
         refuse_bytes(source, piece, number, _ENCODING_CURE)
         if number == 1 and skip:
             number, piece = 2, piece.partition(b"\n")[2]
         if piece:
-            yield from _block_rows(AtomicBlock(source, piece, number, separator.encode()), kept)
+            yield from _block_rows(AtomicBlock(source, piece, number, kept.separator.encode()), kept)
 
 
 def _block_rows(block: AtomicBlock, kept: _Columns) -> Iterator[str]:
-    rows, values = block.columns(kept.width, "as the first line has", "--separator")
+    rows, values = block.columns(kept.width, width_reason(kept.separator), "--separator")
     columns = [[value.strip() for value in values[place]] for place in kept.places]
     quote, lines = _Quote(block, rows), np.array(list(map(b"\t".join, zip(*columns, strict=True))), dtype=object)
     again = np.flatnonzero(lines == b"\t".join(kept.heads)) if kept.heads is not None else np.zeros(0, dtype=np.int64)
@@ -214,4 +186,4 @@ class _Quote:
 
 
 def _type(name: str) -> str:
-    return "float" if name in _NUMBERS else "token"
+    return "float" if name in NUMBERS else "token"

@@ -11,7 +11,7 @@ import numpy as np
 
 from recbole_dtlns.data.train_split import PAD
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.files.text_lines import quote_line, unix_lines
+from recbole_dtlns.files.text_lines import no_text, quote_line, unix_lines
 
 LONGEST_WORD = 1000  # bytes; arrays of str are as wide as their longest word, so one run-away line would fill memory
 _SPACE = np.isin(np.arange(256), list(b" \t\n\v\f"))
@@ -111,8 +111,7 @@ def _read_lines(path: Path) -> bytes:
         except UnicodeDecodeError as error:
             position = error.start
     if position is not None:
-        number = data.count(b"\n", 0, position) + 1
-        raise UserError(f"{_quote_nth(path, data, number)} is no UTF-8 text. Save the file as plain UTF-8 text.")
+        raise no_text(path, data, position, 1, "Save the file as plain UTF-8 text.")
     return data
 
 

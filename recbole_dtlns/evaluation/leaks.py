@@ -28,6 +28,7 @@ from recbole_dtlns.training.assemble import Prepared
 from recbole_dtlns.wording import counted
 
 LIST_HEAD = 5
+TWO_PARTS = f"no pair stands in two of {', '.join(PARTS)}"
 _READINGS = ("test is not read", "test is read once", "test is read once under each mask")
 
 
@@ -114,8 +115,7 @@ class LeakChecks:
         codes = pair_codes([token_pairs(part) for part in (split.real_train, split.valid, split.test)])
         sizes = [len(np.unique(part_codes)) for part_codes in codes]
         shared = sum(sizes) - len(np.unique(np.concatenate(codes)))
-        name = f"no pair stands in two of {', '.join(PARTS)}"
-        self._add("before", name, shared == 0, counted(shared, "pair"))
+        self._add("before", TWO_PARTS, shared == 0, counted(shared, "pair"))
 
     def _masks(self, config: Config, split: BuiltSplit) -> None:
         loaders = (self._prepared.valid_data, self._prepared.test_data)

@@ -65,8 +65,9 @@ def _user_ids(dataset: Any, users: Sequence[str] | None) -> np.ndarray:
     ids = internal_ids(dataset, "user", np.asarray(users, dtype=str))
     unknown = [user for user, number in zip(users, ids, strict=True) if number == 0]
     if unknown:
+        hint = "" if len(users) == 1 else " With --users, a token with a comma in it stands in quotation marks."
         raise UserError(
             f"{dataset.dataset_name} does not have {counted(len(unknown), 'user')} of these: {', '.join(unknown[:5])}. "
-            "Check the tokens."
+            f"Check the tokens.{hint}"
         )
     return ids

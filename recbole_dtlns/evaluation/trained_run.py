@@ -13,10 +13,11 @@ from recbole.utils import dict2str
 from recbole_dtlns.config.model_kinds import is_recommendable
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data.build import BuiltSplit
+from recbole_dtlns.data.repeated_pairs import KEEP_ONE, is_split_by_rows
 from recbole_dtlns.evaluation import result as results
 from recbole_dtlns.evaluation.closing import closing_text
 from recbole_dtlns.evaluation.final_test import both_masks
-from recbole_dtlns.evaluation.leaks import LeakChecks
+from recbole_dtlns.evaluation.leaks import TWO_PARTS, LeakChecks
 from recbole_dtlns.false_negatives.identification.identified import Identification
 from recbole_dtlns.false_negatives.report.overlap import looks_filtered
 from recbole_dtlns.files.result_schema import Result
@@ -104,7 +105,9 @@ def _fields(run: TrainedRun, replays: bool) -> Result:
 def _tell(run: TrainedRun, result: Result) -> None:
     for check in result["checks"] or ():
         if not check["passed"]:
-            logger.warning("Leak check failed: %s: %s", check["name"], check["found"])
+            by_rows = check["name"] == TWO_PARTS and is_split_by_rows(run.config)
+            cure = f". RecBole splits repeated interactions so; {KEEP_ONE}." if by_rows else ""
+            logger.warning("Leak check failed: %s: %s%s", check["name"], check["found"], cure)
     shared = result["overlap"]
     held_out: Mapping[str, Any] = shared or {}
     for name in ("valid", "test") if held_out else ():

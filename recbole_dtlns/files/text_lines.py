@@ -7,6 +7,7 @@ hold rare separators such as U+2028. pandas, and so RecBole, has the same rule.
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -14,6 +15,13 @@ from typing import BinaryIO
 from recbole_dtlns.errors import UserError
 
 BLOCK_BYTES = 1 << 24
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
+_ARCHIVES = {
+    b"\x1f\x8b": "compressed (gzip). Unpack it, for example with gunzip.",
+    b"PK\x03\x04": "a zip archive or a spreadsheet (.xlsx). Unpack it, or save the table as CSV in UTF-8.",
+    b"BZh": "compressed (bzip2). Unpack it, for example with bunzip2.",
+    b"\xfd7zXZ\x00": "compressed (xz). Unpack it, for example with unxz.",
+}
 
 
 def unix_lines(data: bytes) -> bytes:
@@ -24,6 +32,29 @@ def unix_lines(data: bytes) -> bytes:
 def quote_line(path: Path, number: int, line: str) -> str:
     """Name a line for a message: its file, number (from 1) and content, cut after 80 characters."""
     return f"{path}, line {number}: {line[:80]!r}{'...' if len(line) > 80 else ''}"
+
+
+def no_text(path: Path, piece: bytes, position: int, first_line: int, cure: str) -> UserError:
+    """The error for a byte that is no UTF-8 text; its line is quoted unless it is binary.
+
+    Args:
+        path: the file.
+        piece: lines of it.
+        position: of the byte in them.
+        first_line: number of the first of them, from 1.
+        cure: how to save the file; archives have their own.
+    """
+    kind = next((about for start, about in _ARCHIVES.items() if piece.startswith(start)), None)
+    if first_line == 1 and kind is not None:
+        return UserError(f"{path} is {kind}")
+    if first_line == 1 and piece.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return UserError(f"{path} is text in UTF-16. {cure}")
+    row = piece.count(b"\n", 0, position)
+    line = piece.split(b"\n")[row]
+    shown = line.decode(errors="replace")
+    if _CONTROL.search(line) and "\ufffd" in shown:
+        return UserError(f"{path}, line {first_line + row} holds bytes that are no UTF-8 text. {cure}")
+    return UserError(f"{quote_line(path, first_line + row, shown)} is no UTF-8 text. {cure}")
 
 
 def read_blocks(path: Path, block_bytes: int = BLOCK_BYTES, encoding: str = "utf-8") -> Iterator[tuple[int, bytes]]:

@@ -57,3 +57,12 @@ def test_a_plugin_that_fails_is_tried_again(tmp_path: Path, loaded: list[str]) -
     write(broken)
     load_plugins("broken.py")
     assert loaded == [str(broken)]
+
+
+def test_a_blank_in_a_path_is_named(tmp_path: Path, loaded: list[str]) -> None:
+    write(tmp_path / "my plugins" / "mine.py")
+    with pytest.raises(UserError, match=r'plugins="my plugins/mine.py": blanks separate files, .* Rename'):
+        load_plugins("my plugins/mine.py")
+    with pytest.raises(UserError, match=r"there is no file my\. Blanks and commas separate files"):
+        load_plugins("my plugins/other.py")
+    assert not loaded

@@ -135,3 +135,12 @@ def test_the_keys_that_a_location_calls_for(source, tmp_path):
         (location.folder / f"yelp.{part}.inter").write_text("user_id:token\tbusiness_id:token\n1\ta\n")
     assert reading_keys(location) == {"benchmark_filename": list(PARTS)}
     assert reading_keys(locate("ml-100k", None)) == reading_keys(locate("yelp", str(tmp_path))) == {}
+
+
+def test_the_log_names_the_copy_of_text_files_where_it_stays(toy: Path, caplog: pytest.LogCaptureFixture) -> None:
+    from recbole_dtlns.cli import main
+
+    flags = ["--neg_sampler=uniform", "--judge=none", "--epochs=1", "--run_dir=run"]
+    assert main(["--model=BPR", "--dataset=toy", "--data_path=data", *flags]) == 0
+    (said,) = [line for line in (record.getMessage() for record in caplog.records) if line.startswith("Wrote toy.")]
+    assert (Path(said.rpartition(" into ")[2].removesuffix(".")) / "toy.train.inter").is_file()

@@ -88,7 +88,7 @@ def test_repeated_pairs_are_kept_once_and_logged(write, caplog):
         ("User item_id\n1 a\n1 b\n", "auto", ("line 1", "'User item_id'", "header", "Delete")),
         ("1 a\n1 [PAD]\n2 b\n", "auto", ("line 2", "'1 [PAD]'", "padding")),
         (b"1 a\n1 \xff\n", "auto", ("line 2", "UTF-8")),
-        ("1 a\n1 b\n2 c\n".encode("utf-16"), "auto", ("line 1", "UTF-8")),
+        ("1 a\n1 b\n2 c\n".encode("utf-16"), "auto", ("is text in UTF-16", "UTF-8")),
         ("1 a\n1 \u2028\n2 b\n", "auto", ("line 2", "'\\u2028'", "separates no columns")),
         ("1 a\n1 b\x1fc\n", "auto", ("line 2", "UTF-8 text")),
         ("1 a\n1 b" + "c" * LONGEST_WORD + "\n", "auto", ("line 2", f"{LONGEST_WORD + 1} bytes", "...")),
