@@ -8,6 +8,7 @@ from typing import Any
 from recbole_dtlns.comparison.plan.plan import Cell, ComparisonPlan
 from recbole_dtlns.comparison.plan.plan_keys import sample_values
 from recbole_dtlns.comparison.search.search import parse_range
+from recbole_dtlns.config.eval_modes import sampled_warning
 from recbole_dtlns.config.nearest import nearest
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.config.settings import our_keys
@@ -54,8 +55,11 @@ class CellConfig(Config):
         self.file_config_dict = all_keys
 
 
-def check_cells(plan: ComparisonPlan) -> None:
+def check_cells(plan: ComparisonPlan) -> list[str]:
     """Build the configuration of every cell, so that what cannot work is found before anything runs.
+
+    Returns:
+        Warnings on how the runs will be evaluated, for the user.
 
     Raises:
         UserError: names the cells and what is wrong with them, or a key that nothing in any cell reads.
@@ -76,6 +80,7 @@ def check_cells(plan: ComparisonPlan) -> None:
         raise UserError(_cells_message(problems))
     _check_shared_keys(plan, configs)
     _check_shared_ranges(plan, configs)
+    return list(dict.fromkeys(filter(None, (sampled_warning(config["eval_args"]) for _, config in configs))))
 
 
 def _checked_cell(plan: ComparisonPlan, cell: Cell) -> CellConfig:

@@ -10,6 +10,7 @@ from recbole_dtlns.comparison.report.table import MISSING
 from recbole_dtlns.comparison.report.verdict import difference, standing, verdict
 from recbole_dtlns.comparison.run.records import Comparison
 from recbole_dtlns.comparison.statistics.words import metric_name
+from recbole_dtlns.config.eval_modes import sampled_name
 
 _HEADS = ("#", "Row", "Test", "Beside", "Verdict", "Training (s)")
 
@@ -44,4 +45,6 @@ def _group_text(source: Source, group: Group) -> str:
     align = ("right", "left", "right", "right", "left", "right")
     table = tabulate(lines, heads, colalign=align, disable_numparse=True)
     notes = [f"Marked: {note}." for note in marked]
-    return "\n".join([f"{group.title}:", table, *notes, verdict(source, group)])
+    sampled = sampled_name(group.rows[0].runs[0].result["config"].get("eval_args"))
+    head = f"{group.title}, {sampled}:" if sampled else f"{group.title}:"
+    return "\n".join([head, table, *notes, verdict(source, group)])

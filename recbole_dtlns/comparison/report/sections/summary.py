@@ -111,6 +111,7 @@ def _warnings(source: Source) -> Iterator[str]:
     if pending:
         count = f"{len(pending)} run{'s' * (len(pending) != 1)}"
         yield f"{count} not finished yet: means are over the seeds that are there."
+    yield from source.sampled
     for group in source.groups:
         if group.noise:
             yield f"{group.name} has no finished run without noise: all but the section on noise is {group.title}."
