@@ -178,10 +178,15 @@ class Source:
             return []
 
     def _testable(self, group: Group) -> list[Row]:
-        """Without rows that a damaged file costs their tests, each of which is named."""
+        """Without rows that a damaged or missing file costs their tests, each of which is named."""
         if group not in self._rows_tested:
             self._rows_tested[group] = [row for row in group.rows if self._is_whole(group, row)]
         return self._rows_tested[group]
+
+    def left_out(self, group: Group) -> list[Row]:
+        """Rows that a damaged or missing file costs all tests; `problems` says which."""
+        whole = self._testable(group)
+        return [row for row in group.rows if row not in whole]
 
     def _is_whole(self, group: Group, row: Row) -> bool:
         try:

@@ -19,7 +19,8 @@ def standings_text(comparison: Comparison) -> str:
     """Rows from best to worst and what they come to, group by group; empty without a finished run that read test."""
     source = Source(comparison)
     tables = [_group_text(source, group) for group in source.groups if group.ranked(source.metric)]
-    return "\n\n".join(tables)
+    notes = [f"{what}. {problem}" for what, problem in source.problems.items()]
+    return "\n\n".join([*tables, "\n".join(notes)] if tables and notes else tables)
 
 
 def _group_text(source: Source, group: Group) -> str:

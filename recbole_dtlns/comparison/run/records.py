@@ -68,31 +68,31 @@ class RunRecord:
         return chosen if isinstance(chosen, dict) and isinstance(chosen.get("keys"), dict) else None
 
     def per_user(self) -> tuple[np.ndarray, dict[str, np.ndarray]] | None:
-        """User tokens [n] and the values [n] of each test metric; None where test was not read.
+        """User tokens [n] and the values [n] of each test metric; None where the run has written none.
 
         Raises:
-            UserError: the file is damaged.
+            UserError: the file is damaged, or gone.
         """
         path = self.folder / PER_USER
-        refuse_changed(path)
+        refuse_changed(path, or_missing=True)
         return read_per_user(path) if path.is_file() else None
 
     def epochs(self) -> dict[int, dict[str, float | None]]:
         """Training loss, seconds and valid metrics by epoch; empty where nothing was recorded.
 
         Raises:
-            UserError: the file is damaged.
+            UserError: the file is damaged, or gone.
         """
-        refuse_changed(self.folder / EPOCHS)
+        refuse_changed(self.folder / EPOCHS, or_missing=True)
         return read_epochs(self.folder / EPOCHS)
 
     def hardness(self) -> dict[int, dict[str, float | None]]:
         """Hardness of the negatives by epoch; empty where nothing was recorded.
 
         Raises:
-            UserError: the file is damaged.
+            UserError: the file is damaged, or gone.
         """
-        refuse_changed(self.folder / HARDNESS)
+        refuse_changed(self.folder / HARDNESS, or_missing=True)
         return read_epochs(self.folder / HARDNESS)
 
 
