@@ -88,9 +88,9 @@ def run_folder(run_dir: str | None) -> Path:
     """The folder of the comparison, not made yet: the one asked for, or a fresh `saved/compare-TIME-xxxx`.
 
     Raises:
-        UserError: it is a file, belongs to a single run, or has a space in its name.
+        UserError: it is a file, belongs to a single run, finished or not, or has a space in its name.
     """
-    from recbole_dtlns.files.run_folder import RESULT
+    from recbole_dtlns.files.run_folder import CHECKPOINT, COMPARISON, CONFIG, LOG, RESULT
 
     if run_dir is None:
         stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
@@ -98,8 +98,12 @@ def run_folder(run_dir: str | None) -> Path:
     folder = Path(run_dir)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"run_dir={folder} is a file; give the path of a folder.")
+    both = (folder / COMPARISON).is_file()
     if (folder / RESULT).is_file():
-        raise UserError(f"{folder} holds a single run. Choose another run_dir for the comparison.")
+        aside = f", or move the files of the run elsewhere: {RESULT}, {CONFIG}, {CHECKPOINT}, {LOG}" if both else ""
+        raise UserError(f"{folder} holds a single run. Choose another run_dir for the comparison{aside}.")
+    if (folder / LOG).is_file() and not both:
+        raise UserError(f"{folder} holds a single run that is not finished. Choose another run_dir for the comparison.")
     if len(run_dir.split()) != 1:  # config_files, which names a file in it, is a list separated by spaces
         raise UserError(f"run_dir={run_dir!r} has a space in it. Choose a name without one.")
     return folder

@@ -18,9 +18,9 @@ from recbole_dtlns.evaluation.per_user import PER_USER, read_per_user
 from recbole_dtlns.files.epoch_log import EPOCHS, HARDNESS, read_epochs
 from recbole_dtlns.files.result_schema import Result
 from recbole_dtlns.files.run_checksums import refuse_changed
-from recbole_dtlns.files.run_folder import RESULT, read_result
+from recbole_dtlns.files.run_folder import COMPARISON, RESULT, read_result
 
-PLAN, FAILED, RUNS, CHOSEN = "plan.yaml", "failed.json", "runs", "chosen.json"
+PLAN, FAILED, RUNS, CHOSEN = COMPARISON, "failed.json", "runs", "chosen.json"
 WHAT_TO_DO = "Remove that folder to run it again, or choose another run_dir."
 
 
