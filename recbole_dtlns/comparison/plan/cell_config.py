@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from recbole_dtlns.comparison.plan.plan import Cell, ComparisonPlan
@@ -59,7 +60,7 @@ def check_cells(plan: ComparisonPlan) -> list[str]:
     """Build the configuration of every cell, so that what cannot work is found before anything runs.
 
     Returns:
-        Warnings on how the runs will be evaluated, for the user.
+        Warnings for the user, on ranges and on how the runs will be evaluated.
 
     Raises:
         UserError: names the cells and what is wrong with them, or a key that nothing in any cell reads.
@@ -80,7 +81,21 @@ def check_cells(plan: ComparisonPlan) -> list[str]:
         raise UserError(_cells_message(problems))
     _check_shared_keys(plan, configs)
     _check_shared_ranges(plan, configs)
-    return list(dict.fromkeys(filter(None, (sampled_warning(config["eval_args"]) for _, config in configs))))
+    sampled = (sampled_warning(config["eval_args"]) for _, config in configs)
+    return [*_odd_ranges(plan), *dict.fromkeys(text for text in sampled if text)]
+
+
+def _odd_ranges(plan: ComparisonPlan) -> Iterator[str]:
+    """A warning for each loguniform range whose bounds look like the values themselves: powers of e of 1.0 to 2.7."""
+    for key, text in plan.shared_search.items() if plan.trials else ():
+        each = parse_range(key, text)
+        if each.kind == "loguniform" and 0 < each.values[0] < each.values[1] < 1:
+            low, high = sample_values(each)
+            meant = ",".join(f"{math.log(value):.3g}" for value in each.values)
+            yield (
+                f"Range of {key}: {text} holds powers of e and tries values from {low} to {high}. For values from "
+                f"{each.values[0]} to {each.values[1]} write loguniform {meant}."
+            )
 
 
 def _checked_cell(plan: ComparisonPlan, cell: Cell) -> CellConfig:
