@@ -102,7 +102,7 @@ def test_a_judge_of_a_plugin_that_declares_no_keys_may_read_any(monkeypatch: pyt
 
 def test_cells_that_can_run_pass_with_the_keys_of_several_models_and_a_preset(caplog) -> None:
     flags = {"datasets": "ml-100k", "models": "BPR,LightGCN", "samplers": "recbole:uniform,dens,dtl_ns,Pop,EASE"}
-    check_cells(make_plan({**flags, "n_layers": "2", "noise": "0,0.1"}))
+    assert check_cells(make_plan({**flags, "n_layers": "2", "noise": "0,0.1"})) == []
     assert "Unknown key" not in caplog.text
     # A preset for LightGCN on the reference rows: its sampler and judge are not theirs.
     check_cells(make_plan(flags, ["preset/paper.yaml"]))
@@ -175,6 +175,15 @@ def test_a_shared_range_that_fits_passes(tmp_path: Path) -> None:
     ranges = "{learning_rate: 'loguniform -8,-3', n_layers: 'choice [1,2]'}"
     text = f"datasets: [ml-100k]\nmodels: [LightGCN]\nsamplers: [dns, EASE]\ntrials: 2\nranges: {ranges}"
     check_cells(make_plan(write(tmp_path, text)))
+
+
+def test_a_key_of_a_file_that_no_cell_reads_is_warned_of_once(tmp_path: Path, caplog) -> None:
+    """Files are shared between models: a key that one of them reads is none of these."""
+    (tmp_path / "c.yaml").write_text("epocsh: 3\nn_layers: 2\n")
+    flags = {"datasets": "ml-100k", "models": "BPR,LightGCN", "samplers": "dns,uniform"}
+    (warning,) = check_cells(make_plan(flags, [str(tmp_path / "c.yaml")]))
+    assert warning == "Unknown key 'epocsh' in a configuration file; nothing reads it; did you mean epochs?"
+    assert "Unknown key" not in caplog.text
 
 
 @pytest.mark.parametrize(

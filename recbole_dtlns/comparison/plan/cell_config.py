@@ -30,6 +30,7 @@ class CellConfig(Config):
     Attributes:
         strangers: shared keys that nothing in this cell reads; those of another model of the plan may be among them.
         read_keys: every key that something reads.
+        unread: a warning for each key of the files that nothing reads in this cell; `check_cells` tells it, once.
 
     Raises:
         UserError: as `Config`.
@@ -39,6 +40,7 @@ class CellConfig(Config):
 
     def __init__(self, plan: ComparisonPlan, cell: Cell, keys: Mapping[str, Any] | None = None) -> None:
         self._shared = dict(plan.fixed)
+        self.unread: dict[str, str] = {}
         own = {**cell.keys(), "seed": plan.seeds[0], "split_seed": plan.split_seed, **(keys or {})}
         super().__init__(cell.model, cell.dataset, list(plan.config_files), None, own)
 
@@ -55,12 +57,15 @@ class CellConfig(Config):
         super()._check_keys()
         self.file_config_dict = all_keys
 
+    def _tell_unread(self, key: str, warning: str) -> None:
+        self.unread[key] = warning
+
 
 def check_cells(plan: ComparisonPlan) -> list[str]:
     """Build the configuration of every cell, so that what cannot work is found before anything runs.
 
     Returns:
-        Warnings for the user, on ranges and on how the runs will be evaluated.
+        Warnings for the user: keys of files that no cell reads, odd ranges, and how the runs will be evaluated.
 
     Raises:
         UserError: names the cells and what is wrong with them, or a key that nothing in any cell reads.
@@ -82,7 +87,9 @@ def check_cells(plan: ComparisonPlan) -> list[str]:
     _check_shared_keys(plan, configs)
     _check_shared_ranges(plan, configs)
     sampled = (sampled_warning(config["eval_args"]) for _, config in configs)
-    return [*_odd_ranges(plan), *dict.fromkeys(text for text in sampled if text)]
+    first, *others = (config.unread for _, config in configs)
+    unread = [warning for key, warning in first.items() if all(key in other for other in others)]
+    return [*unread, *_odd_ranges(plan), *dict.fromkeys(text for text in sampled if text)]
 
 
 def _odd_ranges(plan: ComparisonPlan) -> Iterator[str]:
