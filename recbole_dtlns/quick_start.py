@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from recbole_dtlns.config.config_files import names_of_files, python_keys, raw_value
+from recbole_dtlns.config.eval_modes import sampled_warning
 from recbole_dtlns.config.plugins import load_named
 from recbole_dtlns.config.processes import processes_of
 from recbole_dtlns.config.run_config import Config
@@ -213,6 +214,8 @@ def start_run(config: Config, run_dir: Path) -> None:
     logger.info("Run folder: %s", run_dir)
     for note in method.notes:
         logger.warning(note)
+    if sampled := sampled_warning(config["eval_args"]):
+        logger.warning(sampled)
     logger.info(
         "%s on %s: negatives by %s, judge %s%s.",
         *(config["model"], config.dataset, method.effective or "none", method.judge),

@@ -4,9 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+from fake_runs import small_plan
 from toy import write_timed
 
 from recbole_dtlns.cli import main
+from recbole_dtlns.comparison.run.campaign import write_plan
+from recbole_dtlns.files.run_folder import own_run_dir
 
 
 @pytest.mark.parametrize(
@@ -80,3 +83,33 @@ def test_doctor_names_every_damaged_file_of_a_data_set(toy: Path, capsys: pytest
     assert [name for name in ("inter", "kg", "link") if f"timed.{name}" in error] == ["inter", "link"]
     assert error.count("line 4") == 2
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("start", [[], ["identify"]])
+def test_no_run_goes_into_the_folder_of_a_comparison(
+    toy: Path, capsys: pytest.CaptureFixture[str], start: list[str]
+) -> None:
+    """It would lock the comparison out. The folders below it are for its own runs."""
+    write_plan(small_plan(), toy / "c")
+    before = sorted(toy.rglob("*"))
+    words = ["--dataset=toy", "--data_path=data", "--judge=rule", "--epochs=1"]
+    assert main([*start, *words, *([] if start else ["--model=BPR"]), "--run_dir=c"]) == 2
+    assert "c holds a comparison (plan.yaml). Choose another run_dir for the run." in capsys.readouterr().err
+    assert sorted(toy.rglob("*")) == before
+    with own_run_dir("c/runs/toy/BPR/dns/seed-1", "", toy / "cache") as run_dir:
+        assert run_dir.is_dir()
+
+
+def test_no_comparison_goes_into_the_folder_of_a_run(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor of one that is not finished: it could not be gone on with. Where both lie, it is said how to part them."""
+    words = ["compare", "--datasets=toy", "--models=BPR", "--data_path=data", "--run_dir=r", "--dry_run"]
+    Path("r").mkdir()
+    Path("r/run.log").touch()
+    assert main(words) == 2
+    assert "r holds a single run that is not finished. Choose another run_dir" in capsys.readouterr().err
+    Path("r/result.json").touch()
+    assert main(words) == 2
+    assert "r holds a single run. Choose another run_dir for the comparison.\n" in capsys.readouterr().err
+    write_plan(small_plan(), Path("r"))
+    assert main(words) == 2
+    assert ", or move the files of the run elsewhere: result.json, config.yaml, " in capsys.readouterr().err

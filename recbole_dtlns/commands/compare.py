@@ -59,16 +59,16 @@ def main(arguments: list[str]) -> int:
     plan = make_plan(given, files)
     if plan.search == "optuna":
         require_optuna()
-    check_cells(plan)
+    notes = check_cells(plan)
     if on_ray is not None:
         _check_for_ray(plan, gpus)
     if dry_run:
-        return _dry_run(plan, folder, jobs, gpus)
+        return _dry_run(plan, folder, jobs, gpus, notes)
     require_packages()
     if on_ray is None:
-        return _compare(plan, folder, jobs, gpus)
+        return _compare(plan, folder, jobs, gpus, notes)
     with ray_engine(on_ray, folder) as engine:
-        return _compare(plan, folder, wanted or engine.slots, gpus, engine)
+        return _compare(plan, folder, wanted or engine.slots, gpus, notes, engine)
 
 
 def _check_for_ray(plan: ComparisonPlan, gpus: list[str]) -> None:
@@ -88,9 +88,9 @@ def run_folder(run_dir: str | None) -> Path:
     """The folder of the comparison, not made yet: the one asked for, or a fresh `saved/compare-TIME-xxxx`.
 
     Raises:
-        UserError: it is a file, belongs to a single run, or has a space in its name.
+        UserError: it is a file, belongs to a single run, finished or not, or has a space in its name.
     """
-    from recbole_dtlns.files.run_folder import RESULT
+    from recbole_dtlns.files.run_folder import CHECKPOINT, COMPARISON, CONFIG, LOG, RESULT
 
     if run_dir is None:
         stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
@@ -98,24 +98,30 @@ def run_folder(run_dir: str | None) -> Path:
     folder = Path(run_dir)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"run_dir={folder} is a file; give the path of a folder.")
+    both = (folder / COMPARISON).is_file()
     if (folder / RESULT).is_file():
-        raise UserError(f"{folder} holds a single run. Choose another run_dir for the comparison.")
+        aside = f", or move the files of the run elsewhere: {RESULT}, {CONFIG}, {CHECKPOINT}, {LOG}" if both else ""
+        raise UserError(f"{folder} holds a single run. Choose another run_dir for the comparison{aside}.")
+    if (folder / LOG).is_file() and not both:
+        raise UserError(f"{folder} holds a single run that is not finished. Choose another run_dir for the comparison.")
     if len(run_dir.split()) != 1:  # config_files, which names a file in it, is a list separated by spaces
         raise UserError(f"run_dir={run_dir!r} has a space in it. Choose a name without one.")
     return folder
 
 
-def _dry_run(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str]) -> int:
+def _dry_run(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str], notes: list[str]) -> int:
     from recbole_dtlns.comparison.run.outlook import cost_text, plan_text
     from recbole_dtlns.comparison.run.reuse import so_far
 
     comparison, reason = so_far(folder, plan)
-    print(plan_text(comparison, plan), flush=True)
+    print("\n".join([plan_text(comparison, plan), *notes]), flush=True)
     print(f"A start is refused. {reason}" if reason else cost_text(comparison, plan, jobs, gpus))
     return 0
 
 
-def _compare(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str], engine: Engine | None = None) -> int:
+def _compare(
+    plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str], notes: list[str], engine: Engine | None = None
+) -> int:
     from recbole_dtlns.comparison.report import PARTS, write_report
     from recbole_dtlns.comparison.report.standings import standings_text
     from recbole_dtlns.comparison.run.campaign import carry_out, write_plan
@@ -132,6 +138,8 @@ def _compare(plan: ComparisonPlan, folder: Path, jobs: int, gpus: list[str], eng
         start_log(folder / LOG, "INFO")
         write_plan(plan, folder)
         logger.info("Folder of the comparison: %s", folder)
+        for note in notes:
+            logger.warning(note)
         if engine is not None:
             logger.info("Runs go to the machines of a Ray cluster, %d at a time.", jobs)
         comparison = carry_out(plan, folder, jobs, gpus, inherit=(lock,), engine=engine)

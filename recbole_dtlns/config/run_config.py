@@ -207,7 +207,11 @@ class Config(StockConfig):
         for key in self.file_config_dict:
             if key not in read_keys:
                 near = nearest(str(key), read_keys) or "."
-                logger.warning("Unknown key %r in a configuration file; nothing reads it%s", key, near)
+                self._tell_unread(key, f"Unknown key {key!r} in a configuration file; nothing reads it{near}")
+
+    def _tell_unread(self, key: str, warning: str) -> None:
+        """Say that nothing reads a key of a file: no error, as users of RecBole share files between models."""
+        logger.warning(warning)
 
     def _set_stock_sampler(self) -> None:
         """Translate `recbole:...` into `train_neg_sample_args`, and tell models how many negatives they will get."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from recbole_dtlns.config.eval_modes import sampled_name
 from recbole_dtlns.files.result_schema import Result
 
 _OUTPUTS = (
@@ -28,9 +29,11 @@ def closing_text(run_dir: Path, result: Result, recommends: bool) -> str:
     """
     table = metric_table(result["best_valid_result"] or {}, result["test_result"] or {})
     names = ", ".join(name for name in _OUTPUTS if (run_dir / name).exists())
+    name = sampled_name(result["config"].get("eval_args"))
+    sampled = f", {name}" if name else ""
     lists = f"recbole-dtlns recommend {run_dir} --topk=20 (lists by token), or " if recommends else ""
     lines = [
-        f"{result['model']} on {result['dataset']}" + _epoch(result["best_epoch"]),
+        f"{result['model']} on {result['dataset']}{sampled}" + _epoch(result["best_epoch"]),
         *([table] if table else []),
         seconds_text(result["seconds"], result["cached"]),
         f"Wrote to {run_dir}: {names}.",

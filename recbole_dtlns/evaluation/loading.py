@@ -87,7 +87,7 @@ def load_run(
                 f"The data of {config.dataset} is no longer what {run_dir} was trained on. Restore the files."
             )
         inferred = Path(run_dir) / INFERRED
-        refuse_changed(inferred)
+        refuse_changed(inferred, or_missing=True)
         positives = read_inferred(inferred) if inferred.is_file() else None
         with without_tensorboard():
             prepared = prepare(config, split, positives, None, for_training=False)

@@ -22,15 +22,25 @@ def write_with_checksums(path: Path, content: bytes, others: Iterable[str]) -> N
     write_atomically(path, content)
 
 
-def refuse_changed(path: Path) -> None:
-    """Raise UserError if a file is not as its run wrote it; files that no checksum names are taken as they are."""
+def refuse_changed(path: Path, or_missing: bool = False) -> None:
+    """Raise UserError if a file is not as its run wrote it; files that no checksum names are taken as they are.
+
+    Args:
+        path: of the file.
+        or_missing: whether a file that its run has written and that is gone is refused too.
+    """
     listed = path.parent / CHECKSUMS
-    if not listed.is_file() or not path.is_file():
+    if not listed.is_file() or not (or_missing or path.is_file()):
         return
     try:
         expected = dict(json.loads(listed.read_text(encoding="utf-8"))).get(path.name)
     except (ValueError, TypeError):
         raise UserError(f"{listed} is damaged. Restore it, or remove it to go on without checksums.") from None
+    if expected is not None and not path.is_file():
+        raise UserError(
+            f"{path} is missing: its run has written it. Restore it or repeat the run; if you have removed it "
+            f"yourself, remove {CHECKSUMS}."
+        )
     if expected is not None and expected != file_hash(path):
         raise UserError(
             f"{path} is damaged: it is not as its run has written it. Restore it or repeat the run; if you have "

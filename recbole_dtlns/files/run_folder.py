@@ -23,6 +23,8 @@ from recbole_dtlns.files.yaml_text import read_yaml_file
 RESULT, CONFIG, LOG, INFERRED = "result.json", "config.yaml", "run.log", "inferred_positives.tsv"
 EXAMPLES = "inferred_examples.json"
 CHECKPOINT = "checkpoint.pth"
+COMPARISON = "plan.yaml"
+"""What the folder of a comparison holds from its start on, and that of a run never."""
 # Keys that change where a run computes and writes or how much it says, but not what it computes.
 _NOT_IDENTITY = frozenset(
     {
@@ -36,7 +38,7 @@ def make_run_dir(run_dir: str | None, name: str) -> Path:
     """The folder asked for, or a fresh `saved/NAME-TIME-xxxx`.
 
     Raises:
-        UserError: the folder holds a finished run, or its name is that of a file.
+        UserError: the folder holds a finished run or a comparison, or its name is that of a file.
     """
     if run_dir is None:
         stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
@@ -46,7 +48,7 @@ def make_run_dir(run_dir: str | None, name: str) -> Path:
     if path.exists() and not path.is_dir():
         raise UserError(f"run_dir={path} is a file; give the path of a folder.")
     if not (path / RUN_LOCK).exists():  # with one, look when it is ours: a run killed at its very end leaves it
-        _refuse_finished(path)
+        _refuse_taken(path)
     path.mkdir(parents=True, exist_ok=True)
     return path
 
@@ -62,15 +64,17 @@ def own_run_dir(run_dir: str | None, name: str, cache_dir: Path) -> Iterator[Pat
     """
     path = make_run_dir(run_dir, name)
     with only_one(path, RUN_LOCK, "Another run"):
-        _refuse_finished(path)  # it may have ended since
+        _refuse_taken(path)  # it may have ended since
         clear_partials(path, owned=True)
         clear_partials(cache_dir, cache_dir / "llm", *cache_dir.glob("atomic/*"))
         yield path
 
 
-def _refuse_finished(path: Path) -> None:
+def _refuse_taken(path: Path) -> None:
     if (path / RESULT).is_file():
         raise UserError(f"{path} already holds a finished run. Choose another run_dir, or remove that folder.")
+    if (path / COMPARISON).is_file():
+        raise UserError(f"{path} holds a comparison ({COMPARISON}). Choose another run_dir for the run.")
 
 
 def cache_folder(cache_dir: str | None, dataset: str) -> Path:

@@ -62,7 +62,7 @@ def test_progress_counts_what_has_ended_and_what_has_failed(caplog):
         "[1/5] done in 10 s: toy/BPR/dns/trial-0; 4 left, 1 running, 0 failed, about 40 s to go",
         "[2/5] failed: toy/BPR/dns/trial-1: bad; 3 left, 1 running, 1 failed, about 30 s to go",
         "[3/4] not run: toy/BPR/dns/seed-3: no trial",
-        "[4/4] done in 10 s: toy/BPR/dns/seed-4; 0 left, 1 running, 2 failed",
+        "[4/4] done in 10 s: toy/BPR/dns/seed-4; 0 left, 0 running, 2 failed",
     ]
 
 

@@ -302,6 +302,11 @@ def test_wrong_flags_are_refused_with_what_to_give(flags: dict[str, str], messag
         ("datasets: [a]\nfixed: {judge: rule}", "--judges"),
         ("datasets: [a]\nfixed: {split_seed: 1}", "split_seed"),
         ("datasets: [a]\nranges: {learning_rate: 'choice []'}", "choice is empty"),
+        ("datasets: [a]\nranges: {learning_rate: 'choice [1,2]'}", "ranges .learning_rate. need trials"),
+        (
+            "datasets: [a]\ntrials:\nranges: {learning_rate: 'choice [1,2]'}",
+            "--trials=10. Without a search say trials: 0",
+        ),
         ("datasets: [a]\nranges: {learning_rate: fast}", "Range of learning_rate: 'fast' cannot be read"),
         ("datasets: [a]\nranges: {judge_rate: 'uniform 0.5,2'}", "judge_rate=2"),
         ("datasets: [a]\nranges: {neg_sampler: 'choice [1,2]'}", "cannot be set for a range"),
@@ -323,6 +328,17 @@ def test_wrong_flags_are_refused_with_what_to_give(flags: dict[str, str], messag
 def test_a_wrong_plan_file_is_refused_with_what_to_write(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
         make_plan(write(tmp_path, text))
+
+
+def test_no_trials_beside_ranges_must_be_said(tmp_path: Path) -> None:
+    """In the file or as a flag; a plan that `compare` has written says it."""
+    text = "datasets: [a]\nranges: {learning_rate: 'choice [1,2]'}"
+    without = write(tmp_path, text)
+    by_flag = make_plan({**without, "trials": "0"})
+    assert make_plan(write(tmp_path, f"{text}\ntrials: 0")) == by_flag
+    assert make_plan(write(tmp_path, yaml.safe_dump(by_flag.as_dict()))) == by_flag
+    assert by_flag.trials == 0
+    assert make_plan({**write(tmp_path, f"{text}\ntrials: 5"), "trials": "0"}) == by_flag
 
 
 def test_a_file_for_all_runs_may_not_set_what_rows_differ_in(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from plan_parts import plan, write
 from recbole_dtlns.comparison.plan.cell_config import CellConfig, check_cells
 from recbole_dtlns.comparison.plan.plan_file import make_plan, read_plan
 from recbole_dtlns.comparison.run.campaign import write_plan
+from recbole_dtlns.comparison.run.outlook import plan_text
+from recbole_dtlns.comparison.run.records import Comparison
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.judges import JUDGES, RuleJudge
@@ -100,7 +102,7 @@ def test_a_judge_of_a_plugin_that_declares_no_keys_may_read_any(monkeypatch: pyt
 
 def test_cells_that_can_run_pass_with_the_keys_of_several_models_and_a_preset(caplog) -> None:
     flags = {"datasets": "ml-100k", "models": "BPR,LightGCN", "samplers": "recbole:uniform,dens,dtl_ns,Pop,EASE"}
-    check_cells(make_plan({**flags, "n_layers": "2", "noise": "0,0.1"}))
+    assert check_cells(make_plan({**flags, "n_layers": "2", "noise": "0,0.1"})) == []
     assert "Unknown key" not in caplog.text
     # A preset for LightGCN on the reference rows: its sampler and judge are not theirs.
     check_cells(make_plan(flags, ["preset/paper.yaml"]))
@@ -173,6 +175,40 @@ def test_a_shared_range_that_fits_passes(tmp_path: Path) -> None:
     ranges = "{learning_rate: 'loguniform -8,-3', n_layers: 'choice [1,2]'}"
     text = f"datasets: [ml-100k]\nmodels: [LightGCN]\nsamplers: [dns, EASE]\ntrials: 2\nranges: {ranges}"
     check_cells(make_plan(write(tmp_path, text)))
+
+
+def test_a_key_of_a_file_that_no_cell_reads_is_warned_of_once(tmp_path: Path, caplog) -> None:
+    """Files are shared between models: a key that one of them reads is none of these."""
+    (tmp_path / "c.yaml").write_text("epocsh: 3\nn_layers: 2\n")
+    flags = {"datasets": "ml-100k", "models": "BPR,LightGCN", "samplers": "dns,uniform"}
+    (warning,) = check_cells(make_plan(flags, [str(tmp_path / "c.yaml")]))
+    assert warning == "Unknown key 'epocsh' in a configuration file; nothing reads it; did you mean epochs?"
+    assert "Unknown key" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "warning"),
+    [
+        ("loguniform -7,-2", None),
+        ("uniform 0.001,0.1", None),
+        (
+            "loguniform 0.001,0.1",
+            "Range of learning_rate: loguniform 0.001,0.1 holds powers of e and tries values from 1.001 to 1.10517. "
+            "For values from 0.001 to 0.1 write loguniform -6.91,-2.3.",
+        ),
+    ],
+)
+def test_a_loguniform_range_of_values_in_place_of_powers_is_warned_of(
+    text: str, warning: str | None, tmp_path: Path
+) -> None:
+    lines = f"datasets: [ml-100k]\nmodels: [BPR]\nsamplers: [dns]\nranges: {{learning_rate: '{text}'}}\ntrials: "
+    parsed = make_plan(write(tmp_path, f"{lines}2"))
+    assert check_cells(parsed) == ([warning] if warning else [])
+    if text.startswith("log"):
+        ends = "from 0.000911882 to 0.135335" if warning is None else "from 1.001 to 1.10517"
+        told = plan_text(Comparison(tmp_path, "", parsed), parsed)
+        assert f"\nrange of every row: learning_rate {text}, {ends}\n" in told
+    assert check_cells(make_plan(write(tmp_path, f"{lines}0"))) == []  # nothing is tried
 
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)

@@ -10,6 +10,7 @@ from recbole_dtlns.comparison.run.campaign import write_plan
 from recbole_dtlns.comparison.run.records import FAILED, Comparison, read_comparison
 from recbole_dtlns.comparison.run.runs import runs_of
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.files.run_checksums import write_with_checksums
 
 
 @pytest.fixture
@@ -110,6 +111,19 @@ def test_files_of_a_run(folder):
     assert (users.tolist(), values["ndcg@20"].tolist()) == (["u1"], [0.5])
     assert run.epochs()[1] == {"train_loss": 1.2, "seconds": 4.0, "ndcg@20": 0.3}
     assert run.epochs()[0]["ndcg@20"] is None
+
+
+@pytest.mark.parametrize(("kind", "name"), [("per_user", "per_user.npz"), ("epochs", "epochs.csv")])
+def test_a_file_that_its_run_has_written_and_that_is_gone_is_refused(folder, kind, name):
+    """It is not taken for one that the run never had."""
+    run = read_comparison(folder).seeds_of("toy", "BPR", "dns")[0]
+    (run.folder / name).write_bytes(b"")
+    write_with_checksums(run.folder / "result.json", (run.folder / "result.json").read_bytes(), [name])
+    (run.folder / name).unlink()
+    with pytest.raises(UserError, match=rf"{name} is missing: its run has written it\. Restore it or repeat the run"):
+        getattr(run, kind)()
+    (run.folder / "checksums.json").unlink()  # what the message says
+    assert not getattr(run, kind)()
 
 
 @pytest.mark.parametrize(

@@ -55,3 +55,12 @@ def test_progress_counts_what_runs_and_not_what_was_ready(caplog):
     ]
     assert caplog.messages[0] == "3 runs to make; 2 runs finished before."
     assert "2 left" in caplog.messages[1]
+
+
+def test_nothing_runs_when_nothing_is_left(caplog):
+    """The runs that are looked at may all be finished ones."""
+    caplog.set_level("INFO")
+    ready, last = runs_of(plan := small_plan("dns"), plan.cells()[0])
+    progress = Progress([ready, last], 1, lambda: 1, {ready.run_id})
+    progress.ended_with(Outcome(Job(last), DONE, 10.0))
+    assert caplog.messages == [f"[1/1] done in 10 s: {last.run_id}; 0 left, 0 running, 0 failed"]

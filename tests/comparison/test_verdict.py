@@ -34,6 +34,7 @@ def compared(users_p: float | None, seeds_p: float | None, seeds: int = 3, sign:
         (compared(0.2, 0.2), "certain neither over users nor over 3 seeds", "no sure difference"),
         (compared(0.01, None, 1), "certain over users; one seed says nothing of others", "better over users"),
         (compared(None, 0.01), "certain over 3 seeds", "better over seeds"),
+        (compared(None, 0.2), "not certain over 3 seeds", "no sure difference over seeds"),
         (compared(None, None, 1), "not tested", ""),
         (None, "not tested", ""),
     ],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from recbole_dtlns.comparison.plan.plan import Cell, ComparisonPlan
 from recbole_dtlns.comparison.plan.plan_keys import sample_values
 from recbole_dtlns.comparison.search.search import parse_range
+from recbole_dtlns.config.eval_modes import sampled_warning
 from recbole_dtlns.config.nearest import nearest
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.config.settings import our_keys
@@ -28,6 +30,7 @@ class CellConfig(Config):
     Attributes:
         strangers: shared keys that nothing in this cell reads; those of another model of the plan may be among them.
         read_keys: every key that something reads.
+        unread: a warning for each key of the files that nothing reads in this cell; `check_cells` tells it, once.
 
     Raises:
         UserError: as `Config`.
@@ -37,6 +40,7 @@ class CellConfig(Config):
 
     def __init__(self, plan: ComparisonPlan, cell: Cell, keys: Mapping[str, Any] | None = None) -> None:
         self._shared = dict(plan.fixed)
+        self.unread: dict[str, str] = {}
         own = {**cell.keys(), "seed": plan.seeds[0], "split_seed": plan.split_seed, **(keys or {})}
         super().__init__(cell.model, cell.dataset, list(plan.config_files), None, own)
 
@@ -53,9 +57,15 @@ class CellConfig(Config):
         super()._check_keys()
         self.file_config_dict = all_keys
 
+    def _tell_unread(self, key: str, warning: str) -> None:
+        self.unread[key] = warning
 
-def check_cells(plan: ComparisonPlan) -> None:
+
+def check_cells(plan: ComparisonPlan) -> list[str]:
     """Build the configuration of every cell, so that what cannot work is found before anything runs.
+
+    Returns:
+        Warnings for the user: keys of files that no cell reads, odd ranges, and how the runs will be evaluated.
 
     Raises:
         UserError: names the cells and what is wrong with them, or a key that nothing in any cell reads.
@@ -76,6 +86,23 @@ def check_cells(plan: ComparisonPlan) -> None:
         raise UserError(_cells_message(problems))
     _check_shared_keys(plan, configs)
     _check_shared_ranges(plan, configs)
+    sampled = (sampled_warning(config["eval_args"]) for _, config in configs)
+    first, *others = (config.unread for _, config in configs)
+    unread = [warning for key, warning in first.items() if all(key in other for other in others)]
+    return [*unread, *_odd_ranges(plan), *dict.fromkeys(text for text in sampled if text)]
+
+
+def _odd_ranges(plan: ComparisonPlan) -> Iterator[str]:
+    """A warning for each loguniform range whose bounds look like the values themselves: powers of e of 1.0 to 2.7."""
+    for key, text in plan.shared_search.items() if plan.trials else ():
+        each = parse_range(key, text)
+        if each.kind == "loguniform" and 0 < each.values[0] < each.values[1] < 1:
+            low, high = sample_values(each)
+            meant = ",".join(f"{math.log(value):.3g}" for value in each.values)
+            yield (
+                f"Range of {key}: {text} holds powers of e and tries values from {low} to {high}. For values from "
+                f"{each.values[0]} to {each.values[1]} write loguniform {meant}."
+            )
 
 
 def _checked_cell(plan: ComparisonPlan, cell: Cell) -> CellConfig:

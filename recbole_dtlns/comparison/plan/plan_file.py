@@ -172,6 +172,11 @@ def _checked(
     )
     if not to_read:
         check_ranges(plan)
+        if plan.shared_search and "trials" not in entries:
+            raise UserError(
+                f"ranges ({', '.join(plan.shared_search)}) need trials, the settings that are tried in a row: trials: "
+                "10 in the plan file, or --trials=10. Without a search say trials: 0, or leave ranges out."
+            )
         _check_grid(plan)
     return plan
 

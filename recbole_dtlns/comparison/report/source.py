@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from recbole_dtlns.comparison.plan.rows import METHOD_ROWS
 from recbole_dtlns.comparison.report.intervals import Intervals, user_intervals
@@ -12,6 +14,7 @@ from recbole_dtlns.comparison.report.row import Row, problem_of
 from recbole_dtlns.comparison.run.records import Comparison
 from recbole_dtlns.comparison.statistics import Compared, all_pairs, family_of, turned
 from recbole_dtlns.comparison.statistics.values import row_values
+from recbole_dtlns.config.eval_modes import ranking_text, sampled_warning
 from recbole_dtlns.config.nearest import nearest
 from recbole_dtlns.errors import UserError
 
@@ -117,6 +120,20 @@ class Source:
         test = dict.fromkeys(name for run in self.runs for name in run.result["test_result"] or {})
         return list(test or dict.fromkeys(name for run in self.runs for name in run.result["best_valid_result"] or {}))
 
+    @property
+    def ranking(self) -> str:
+        """What metrics are of, `full ranking of all items`; empty where no run says it."""
+        return " or ".join(self._of_evaluation(ranking_text))
+
+    @property
+    def sampled(self) -> list[str]:
+        """A warning for each way in which runs sampled the items that they ranked."""
+        return self._of_evaluation(sampled_warning)
+
+    def _of_evaluation(self, of: Callable[[Any], str | None]) -> list[str]:
+        texts = dict.fromkeys(of(run.result["config"].get("eval_args")) for run in self.runs)
+        return [text for text in texts if text]
+
     def intervals(self, group: Group) -> Intervals:
         """The interval over users of each row of a group."""
         if group not in self._intervals:
@@ -161,10 +178,15 @@ class Source:
             return []
 
     def _testable(self, group: Group) -> list[Row]:
-        """Without rows that a damaged file costs their tests, each of which is named."""
+        """Without rows that a damaged or missing file costs their tests, each of which is named."""
         if group not in self._rows_tested:
             self._rows_tested[group] = [row for row in group.rows if self._is_whole(group, row)]
         return self._rows_tested[group]
+
+    def left_out(self, group: Group) -> list[Row]:
+        """Rows that a damaged or missing file costs all tests; `problems` says which."""
+        whole = self._testable(group)
+        return [row for row in group.rows if row not in whole]
 
     def _is_whole(self, group: Group, row: Row) -> bool:
         try:

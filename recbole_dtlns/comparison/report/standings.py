@@ -10,6 +10,7 @@ from recbole_dtlns.comparison.report.table import MISSING
 from recbole_dtlns.comparison.report.verdict import difference, standing, verdict
 from recbole_dtlns.comparison.run.records import Comparison
 from recbole_dtlns.comparison.statistics.words import metric_name
+from recbole_dtlns.config.eval_modes import sampled_name
 
 _HEADS = ("#", "Row", "Test", "Beside", "Verdict", "Training (s)")
 
@@ -18,7 +19,8 @@ def standings_text(comparison: Comparison) -> str:
     """Rows from best to worst and what they come to, group by group; empty without a finished run that read test."""
     source = Source(comparison)
     tables = [_group_text(source, group) for group in source.groups if group.ranked(source.metric)]
-    return "\n\n".join(tables)
+    notes = [f"{what}. {problem}" for what, problem in source.problems.items()]
+    return "\n\n".join([*tables, "\n".join(notes)] if tables and notes else tables)
 
 
 def _group_text(source: Source, group: Group) -> str:
@@ -44,4 +46,6 @@ def _group_text(source: Source, group: Group) -> str:
     align = ("right", "left", "right", "right", "left", "right")
     table = tabulate(lines, heads, colalign=align, disable_numparse=True)
     notes = [f"Marked: {note}." for note in marked]
-    return "\n".join([f"{group.title}:", table, *notes, verdict(source, group)])
+    sampled = sampled_name(group.rows[0].runs[0].result["config"].get("eval_args"))
+    head = f"{group.title}, {sampled}:" if sampled else f"{group.title}:"
+    return "\n".join([head, table, *notes, verdict(source, group)])

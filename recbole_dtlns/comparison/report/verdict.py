@@ -73,7 +73,7 @@ def standing(compared: Compared | None, metric: str) -> str:
     if compared is None or (over_users is None and over_seeds is None):
         return ""
     if not over_users and not over_seeds:
-        return "no sure difference"
+        return "no sure difference" if over_users is not None else "no sure difference over seeds"
     deciding = compared.users if over_users and compared.users is not None else compared.seeds
     side = _SIDES[best_of(metric)][0 if deciding is not None and deciding.difference > 0 else 1]
     if over_users and over_seeds:

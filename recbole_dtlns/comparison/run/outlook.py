@@ -14,12 +14,14 @@ from recbole.utils import ModelType
 from tabulate import tabulate
 
 from recbole_dtlns.comparison.plan.plan import Cell, ComparisonPlan
+from recbole_dtlns.comparison.plan.plan_keys import sample_values
 from recbole_dtlns.comparison.run.campaign import write_plan
 from recbole_dtlns.comparison.run.config_of_run import run_config
 from recbole_dtlns.comparison.run.estimate import Estimate, Group, spoken
 from recbole_dtlns.comparison.run.execute import Job, Runner, run_seconds
 from recbole_dtlns.comparison.run.records import Comparison
 from recbole_dtlns.comparison.run.runs import Run, all_runs, runs_of, trials_of
+from recbole_dtlns.comparison.search.search import parse_range
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.wording import counted
@@ -51,10 +53,18 @@ def plan_text(comparison: Comparison, plan: ComparisonPlan) -> str:
         f"budget of each run: {', '.join(f'{key}={config[key]}' for key in _BUDGET)}",
         f"seeds: {', '.join(str(seed) for seed in plan.seeds)}",
         f"search: {plan.search}, trials={plan.trials}",
+        *(f"range of every row: {_range_text(key, text)}" for key, text in plan.shared_search.items() if plan.trials),
         f"{counted(len(runs), 'run')}, {sum(run.run_id in done for run in runs)} of them finished",
         *(f"refused: {run.run_id}: {run.reason}" for run in comparison.failed),
     ]
     return "\n".join(lines)
+
+
+def _range_text(key: str, text: str) -> str:
+    """A range, and what powers of e come to."""
+    each = parse_range(key, text)
+    ends = f", from {' to '.join(map(str, sample_values(each)))}" if each.kind == "loguniform" else ""
+    return f"{key} {text}{ends}"
 
 
 def _spelled(keys: Mapping[str, Any]) -> list[str]:

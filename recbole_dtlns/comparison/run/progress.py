@@ -27,7 +27,7 @@ class Progress:
     Args:
         runs: all runs of the comparison.
         jobs: runs at a time.
-        running: gives the number of runs at work.
+        running: gives the number of runs at work, those that are found finished among them.
         finished: ids of runs that have a result from before; they are not counted, unless that result is refused.
     """
 
@@ -115,5 +115,6 @@ class Progress:
 
     def _rest(self) -> str:
         left, seconds = self.total - self.ended, self._estimate.seconds_left()
+        running = min(self._running(), left)  # of those that are looked at, some were finished before
         to_go = "" if seconds is None or not left else f", about {spoken(seconds)} to go"
-        return f"{left} left, {self._running()} running, {self.failed} failed{to_go}"
+        return f"{left} left, {running} running, {self.failed} failed{to_go}"

@@ -18,9 +18,9 @@ from recbole_dtlns.evaluation.per_user import PER_USER, read_per_user
 from recbole_dtlns.files.epoch_log import EPOCHS, HARDNESS, read_epochs
 from recbole_dtlns.files.result_schema import Result
 from recbole_dtlns.files.run_checksums import refuse_changed
-from recbole_dtlns.files.run_folder import RESULT, read_result
+from recbole_dtlns.files.run_folder import COMPARISON, RESULT, read_result
 
-PLAN, FAILED, RUNS, CHOSEN = "plan.yaml", "failed.json", "runs", "chosen.json"
+PLAN, FAILED, RUNS, CHOSEN = COMPARISON, "failed.json", "runs", "chosen.json"
 WHAT_TO_DO = "Remove that folder to run it again, or choose another run_dir."
 
 
@@ -68,31 +68,31 @@ class RunRecord:
         return chosen if isinstance(chosen, dict) and isinstance(chosen.get("keys"), dict) else None
 
     def per_user(self) -> tuple[np.ndarray, dict[str, np.ndarray]] | None:
-        """User tokens [n] and the values [n] of each test metric; None where test was not read.
+        """User tokens [n] and the values [n] of each test metric; None where the run has written none.
 
         Raises:
-            UserError: the file is damaged.
+            UserError: the file is damaged, or gone.
         """
         path = self.folder / PER_USER
-        refuse_changed(path)
+        refuse_changed(path, or_missing=True)
         return read_per_user(path) if path.is_file() else None
 
     def epochs(self) -> dict[int, dict[str, float | None]]:
         """Training loss, seconds and valid metrics by epoch; empty where nothing was recorded.
 
         Raises:
-            UserError: the file is damaged.
+            UserError: the file is damaged, or gone.
         """
-        refuse_changed(self.folder / EPOCHS)
+        refuse_changed(self.folder / EPOCHS, or_missing=True)
         return read_epochs(self.folder / EPOCHS)
 
     def hardness(self) -> dict[int, dict[str, float | None]]:
         """Hardness of the negatives by epoch; empty where nothing was recorded.
 
         Raises:
-            UserError: the file is damaged.
+            UserError: the file is damaged, or gone.
         """
-        refuse_changed(self.folder / HARDNESS)
+        refuse_changed(self.folder / HARDNESS, or_missing=True)
         return read_epochs(self.folder / HARDNESS)
 
 

@@ -27,8 +27,10 @@ _INTERVAL = (
 def accuracy(source: Source) -> Section:
     """Test and valid metrics of every row."""
     section = Section("accuracy", "Accuracy by every metric", short="Accuracy")
+    chosen = "early stopping and every choice by the valid part, test read once a run."
+    told = f"{source.ranking}; {chosen}" if source.ranking else chosen
     section.text.append(
-        "Full ranking of all items; early stopping and every choice by the valid part, test read once a run. "
+        f"{told[0].upper()}{told[1:]} "
         f"{metric_name(source.metric)} is the metric that validation went by, unless the report was asked for another."
     )
     for group in source.groups:

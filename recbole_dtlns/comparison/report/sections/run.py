@@ -20,6 +20,7 @@ from recbole_dtlns.files.run_folder import CHECKPOINT
 def result(source: Source) -> Section:
     """The result in a sentence, every metric in a table, what the positives are and how to use the run."""
     section = Section("summary", "Result")
+    section.warnings += source.sampled
     for group in source.groups:
         for row in group.rows:
             section.verdicts.append(Verdict(f"{group.title}, {_sentence(source, row)}"))

@@ -14,10 +14,7 @@ from recbole_dtlns.comparison.report.verdict import difference, standing, verdic
 from recbole_dtlns.comparison.statistics import Compared
 from recbole_dtlns.comparison.statistics.words import metric_name
 
-_NOTE = (
-    "Brackets: 95 % intervals over users. Better, worse: certain over users and over seeds, each with p below .05 "
-    "after Holm's correction."
-)
+_WORDS = "Better, worse: certain over users and over seeds, each with p below .05 after Holm's correction."
 _KEY = "Bar: 95 % interval over users. Whiskers: standard deviation over seeds. Small dots: seeds."
 
 
@@ -58,7 +55,29 @@ def _ranked(source: Source, group: Group) -> Table:
         values["difference"] = None if row is baseline else _difference(source, row, baseline, tested)
         lines.append(Line(values, row.marks, row.folder))
     caption = f"Rows by test {name}: {group.title}"
-    return Table(f"verdict-{group.slug}", caption, filled(columns, lines, keep=3), tuple(lines), _NOTE, names=2)
+    return Table(
+        f"verdict-{group.slug}", caption, filled(columns, lines, keep=3), tuple(lines), _note(source, group), names=2
+    )
+
+
+def _note(source: Source, group: Group) -> str:
+    """What the brackets of the ranked table are, whatever values by user there are, and which rows have no test."""
+    intervals, tested = source.intervals(group), source.against_baseline(group)
+    ranked = group.ranked(source.metric)
+    over_seeds = [row.label for row in ranked if (one := tested.get(row.label)) and not one.users and one.seeds]
+    over_users = any(one.users for one in tested.values()) or any(intervals[row.label] for row in ranked)
+    sentences = []
+    if over_users:
+        apart = f"; those of the differences of {', '.join(over_seeds)} over seeds" if over_seeds else ""
+        sentences.append(f"Brackets: 95 % intervals over users{apart}.")
+    elif over_seeds:
+        sentences.append("Brackets: 95 % intervals over seeds.")
+    if any(not intervals[row.label] and len(row.runs) > 1 for row in ranked):
+        sentences.append("±: standard deviation over seeds, where there is no interval over users.")
+    if left_out := source.left_out(group):
+        names = ", ".join(row.label for row in left_out)
+        sentences.append(f"Not tested: {names}, whose files are damaged or missing (see Statistics).")
+    return " ".join([*sentences, _WORDS])
 
 
 def _with_interval(source: Source, group: Group, row: Row) -> Value:
@@ -111,6 +130,7 @@ def _warnings(source: Source) -> Iterator[str]:
     if pending:
         count = f"{len(pending)} run{'s' * (len(pending) != 1)}"
         yield f"{count} not finished yet: means are over the seeds that are there."
+    yield from source.sampled
     for group in source.groups:
         if group.noise:
             yield f"{group.name} has no finished run without noise: all but the section on noise is {group.title}."
