@@ -48,7 +48,8 @@ class Judging(TypedDict):
     """What is known of the judge."""
 
     judge: Annotated[
-        dict[str, Any] | None, "`judge`, `revision` and `settings` of the judge; of a student: of its teacher"
+        dict[str, Any] | None,
+        "`judge`, `revision`, `settings` of the judge (of a student: its teacher); of a plugin's: `plugin`, file hash",
     ]
     report: Annotated[dict[str, Any] | None, "what the judge knows of held-in pairs; null where no report was made"]
     calibration: Annotated[dict[str, Any] | None, "how raw scores become probabilities; null where they are some"]

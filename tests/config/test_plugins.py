@@ -2,11 +2,12 @@
 
 import os
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from recbole_dtlns.config.plugins import load_plugins
+from recbole_dtlns.config.plugins import content_of, load_plugins, loaded_content
 from recbole_dtlns.errors import UserError
 
 
@@ -46,6 +47,31 @@ def test_what_a_plugin_is_refused_for_is_said_in_our_words(tmp_path: Path) -> No
     (tmp_path / "old.py").write_text(old)
     with pytest.raises(UserError, match=r"^plugins: .*old.py: Old.margins is called gives_log_odds now. Rename it.$"):
         load_plugins(tmp_path / "old.py")
+
+
+def test_a_plugin_that_has_changed_in_a_process_is_refused(tmp_path: Path, loaded: list[str]) -> None:
+    write(tmp_path / "a" / "mine.py")
+    load_plugins("a/mine.py")
+    with (tmp_path / "a" / "mine.py").open("a") as file:
+        file.write("# changed\n")
+    with pytest.raises(UserError, match=r"a/mine.py has changed since this process loaded it.*Start a new process"):
+        load_plugins("a/mine.py")
+
+
+def test_what_runs_is_what_was_hashed(tmp_path: Path, loaded: list[str]) -> None:
+    """Python's own compiled copy goes by size and second of the change, so an edit may go unseen there."""
+    path = tmp_path / "mine.py"
+    for number in (1, 2):
+        path.write_text(f"import builtins\nbuiltins.loaded_plugins.append({number})\nclass Mine: pass\n")
+        os.utime(path, (1, 1))
+        before = set(sys.modules)
+        load_plugins(path)
+        (module,) = set(sys.modules) - before
+        kind = vars(sys.modules.pop(module))["Mine"]
+        assert content_of(kind) == sha256(path.read_bytes()).hexdigest() == dict(loaded_content(path))[str(path)]
+        assert content_of(type("Derived", (kind, int), {})) == content_of(kind)
+    assert loaded == [1, 2]
+    assert content_of(int) is None
 
 
 def test_a_plugin_that_fails_is_tried_again(tmp_path: Path, loaded: list[str]) -> None:
