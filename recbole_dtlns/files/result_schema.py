@@ -178,6 +178,13 @@ class Machine(TypedDict):
     gpu: Annotated[str | None, "name of the GPU that trained; null on a CPU"]
 
 
+class Plugin(TypedDict):
+    """A Python file of the user's own that ran as part of the program."""
+
+    file: Annotated[str, "name of the file"]
+    sha256: Annotated[str, "hash of its content when it was loaded"]
+
+
 class Configured(TypedDict):
     """What was asked for."""
 
@@ -192,6 +199,7 @@ class Configured(TypedDict):
     eval_mask: Annotated[str | None, "`train_valid` or `train`"]
     seed: Annotated[int, "seed of model and training"]
     split_seed: Annotated[int | None, "seed of the split"]
+    plugins: Annotated[list[Plugin] | None, "every file of the key `plugins`, in its order; null without"]
 
 
 class Identified(TypedDict):
