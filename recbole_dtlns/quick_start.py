@@ -12,7 +12,7 @@ from typing import Any
 
 from recbole_dtlns.config.config_files import names_of_files, python_keys, raw_value
 from recbole_dtlns.config.eval_modes import sampled_warning
-from recbole_dtlns.config.plugins import load_named
+from recbole_dtlns.config.plugins import load_named, loaded_content
 from recbole_dtlns.config.processes import processes_of
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.config.stock_faults import building, running
@@ -146,7 +146,8 @@ def _run(config: Config, place: RunPlace, cache_dir: Path, saved: bool, test: bo
     if identified.interrupted:
         raise KeyboardInterrupt
 
-    identity = run_identity(config.resolved(), split.split_hash, identified.external)
+    plugins = [content for _, content in loaded_content(config.settings.plugins)]
+    identity = run_identity(config.resolved(), split.split_hash, identified.external, plugins)
     require_same_run(identity)
     place = replace(place, identity=identity, split_hash=split.split_hash)
     with building(config):

@@ -14,6 +14,7 @@ from recbole_dtlns.cli import main
 from recbole_dtlns.commands.pages import SUBCOMMANDS
 from recbole_dtlns.evaluation.loading import load_data_and_model
 from recbole_dtlns.false_negatives.judges import RuleJudge
+from recbole_dtlns.files.cache import file_hash
 from recbole_dtlns.files.run_folder import read_result
 from recbole_dtlns.quick_start import objective_function
 
@@ -205,6 +206,7 @@ def test_plugins_bring_samplers_and_judges(toy: Path) -> None:
     result = read_result(toy / "run")
     assert (result["neg_sampler_effective"], result["judge"]) == ("easiest", "even")
     assert 0 < result["identification"]["accepted"] < result["identification"]["pairs"]
+    assert result["plugins"] == [{"file": "mine.py", "sha256": file_hash(Path("mine.py"))}]
 
 
 @pytest.mark.parametrize(

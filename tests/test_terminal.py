@@ -4,19 +4,21 @@ import contextlib
 import io
 import logging
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from fake_result import fake_result
 from toy import toy_split, write_pairs
 
 from recbole_dtlns.cli import main
 from recbole_dtlns.commands.arguments import config_files
 from recbole_dtlns.compat import display
 from recbole_dtlns.errors import UserError
-from recbole_dtlns.evaluation.closing import metric_table, seconds_text
+from recbole_dtlns.evaluation.closing import closing_text, metric_table, seconds_text
 from recbole_dtlns.files.run_log import DETAIL, keep_for_log, start_log
 from recbole_dtlns.training.epoch_line import epoch_line, standing
 
@@ -89,6 +91,17 @@ def test_a_run_ends_with_metrics_seconds_files_and_the_next_command(console: tup
     assert all((home / "run" / name).exists() for name in names)
     assert "Next: recbole-dtlns recommend run --topk=20" in end
     assert "recbole-dtlns report run" in end
+
+
+def test_the_next_commands_can_be_pasted(tmp_path: Path) -> None:
+    spaced = tmp_path / "my run"
+    for plugins in ("mine.py", None):
+        end = closing_text(spaced, fake_result(config={"plugins": plugins}), recommends=True)
+        found = re.search(r"Next: (.*) \(lists by token\), or (.*) \(a page", end)
+        assert found is not None
+        allowed = ["--allow_plugins=true"] if plugins else []
+        assert shlex.split(found[1]) == ["recbole-dtlns", "recommend", str(spaced), "--topk=20", *allowed]
+        assert shlex.split(found[2]) == ["recbole-dtlns", "report", str(spaced)]
 
 
 def test_log_full_shows_recboles_lines_and_is_no_other_run(console: tuple[Path, str]) -> None:

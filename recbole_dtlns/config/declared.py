@@ -6,7 +6,7 @@ one of a plugin would be. A plugin adds to the same tables.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -131,3 +131,26 @@ def require_sampler(name: str) -> None:
             f"There is no sampler {name!r}. Ours are {', '.join(table('samplers'))}; RecBole's own loader gives "
             f"{', '.join(STOCK_SAMPLERS)}. Your own are named after --plugins=my_file.py has added them to SAMPLERS."
         )
+    kind = table("samplers").get(name, object)
+    if not isinstance(kind, type):
+        raise UserError(
+            f"The sampler {name!r} of a plugin is {kind!r}, and must be a class. Write "
+            f"SAMPLERS[{name!r}] = {type(kind).__name__}, without calling it."
+        )
+
+
+def refuse_taken_keys(taken: Collection[str]) -> None:
+    """Raise UserError where a class that is not ours declares a key that belongs to no single part.
+
+    Args:
+        taken: keys of RecBole, and those of ours that no sampler, judge or source declares.
+    """
+    kinds = [kind for name in _TABLES if not name.startswith("models") for kind in table(name).values()]
+    for kind in kinds:
+        if isinstance(kind, type) and kind.__module__.partition(".")[0] != "recbole_dtlns":
+            both = sorted({*(getattr(kind, "keys", None) or ())}.intersection(taken))
+            if both:
+                raise UserError(
+                    f"{kind.__name__}.keys declares {', '.join(both)}, which RecBole or this package reads already: "
+                    "the value would not be yours alone. Choose another name."
+                )

@@ -27,6 +27,11 @@ def is_allowed(key: str, *given: Mapping[str, Any] | None) -> bool:
     return False
 
 
+def permissions_for(values: Mapping[str, Any]) -> list[str]:
+    """Flags that a command needs which reads a file with these keys; a user who copies it allows their plugins."""
+    return ["--allow_plugins=true"] if values.get("plugins") else []
+
+
 def refuse_in_files(file_keys: Mapping[str, Any]) -> None:
     """Raise UserError where a configuration file would allow something."""
     for key in PERMISSIONS:

@@ -11,7 +11,7 @@ import yaml
 from recbole.config import Config as StockConfig
 
 from recbole_dtlns.config.config_files import find_config_file, read_yaml, typed
-from recbole_dtlns.config.declared import table
+from recbole_dtlns.config.declared import refuse_taken_keys, table
 from recbole_dtlns.config.locate import DataLocation, locate
 from recbole_dtlns.config.method import RunMethod, make_method
 from recbole_dtlns.config.models import inherited_keys, require_model
@@ -19,7 +19,7 @@ from recbole_dtlns.config.nearest import nearest
 from recbole_dtlns.config.nested_keys import check_nested_keys
 from recbole_dtlns.config.permissions import PERMISSIONS, refuse_in_files
 from recbole_dtlns.config.reading_keys import reading_keys
-from recbole_dtlns.config.settings import Settings, our_keys
+from recbole_dtlns.config.settings import Settings, our_keys, table_start_values
 from recbole_dtlns.config.stock_faults import missing_package, raised_by_us
 from recbole_dtlns.config.stock_keys import (
     all_by_value,
@@ -199,6 +199,7 @@ class Config(StockConfig):
         """Stop at a key that nothing reads, with the nearest names; in a file it is a warning."""
         listed = {key for keys in self.parameters.values() for key in keys}
         internal = set(self.internal_config_dict) - {"MODEL_TYPE", "MODEL_INPUT_TYPE"}  # of the model's class
+        refuse_taken_keys(listed | internal | table_start_values().keys())
         read_keys = our_keys() | _ENTRY_KEYS | listed | internal | also_read(self.final_config_dict)
         for source, given in (("command line", self.cmd_config_dict), ("dict", self.variable_config_dict)):
             for key in given:

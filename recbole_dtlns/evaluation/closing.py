@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from tabulate import tabulate
 
 from recbole_dtlns.config.eval_modes import sampled_name
+from recbole_dtlns.config.permissions import permissions_for
 from recbole_dtlns.files.result_schema import Result
 
 _OUTPUTS = (
@@ -31,13 +33,17 @@ def closing_text(run_dir: Path, result: Result, recommends: bool) -> str:
     names = ", ".join(name for name in _OUTPUTS if (run_dir / name).exists())
     name = sampled_name(result["config"].get("eval_args"))
     sampled = f", {name}" if name else ""
-    lists = f"recbole-dtlns recommend {run_dir} --topk=20 (lists by token), or " if recommends else ""
+    folder = shlex.quote(str(run_dir))
+    recommend = shlex.join(
+        ["recbole-dtlns", "recommend", str(run_dir), "--topk=20", *permissions_for(result["config"])]
+    )
+    lists = f"{recommend} (lists by token), or " if recommends else ""
     lines = [
         f"{result['model']} on {result['dataset']}{sampled}" + _epoch(result["best_epoch"]),
         *([table] if table else []),
         seconds_text(result["seconds"], result["cached"]),
         f"Wrote to {run_dir}: {names}.",
-        f"Next: {lists}recbole-dtlns report {run_dir} (a page with tables and figures).",
+        f"Next: {lists}recbole-dtlns report {folder} (a page with tables and figures).",
     ]
     return "\n".join(lines)
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from recbole_dtlns.config.plugins import loaded_content
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.data.augmented import InferredIds, is_stored, positives_matrix
 from recbole_dtlns.data.build import BuiltSplit
@@ -171,6 +172,7 @@ def configuration_fields(config: Config) -> Configured:
     settings, method = config.settings, config.method
     excludes = method.base is not None and settings.tree_exclude is not None
     effective = f"{method.effective}+exclude" if excludes else method.effective
+    loaded = loaded_content(settings.plugins)
     return {
         "schema_version": SCHEMA_VERSION,
         "model": config["model"],
@@ -183,6 +185,7 @@ def configuration_fields(config: Config) -> Configured:
         "eval_mask": settings.eval_mask,
         "seed": config["seed"],
         "split_seed": config.split_seed,
+        "plugins": [{"file": Path(name).name, "sha256": content} for name, content in loaded] or None,
     }
 
 

@@ -48,7 +48,8 @@ class Judging(TypedDict):
     """What is known of the judge."""
 
     judge: Annotated[
-        dict[str, Any] | None, "`judge`, `revision` and `settings` of the judge; of a student: of its teacher"
+        dict[str, Any] | None,
+        "`judge`, `revision`, `settings` of the judge (of a student: its teacher); of a plugin's: `plugin`, file hash",
     ]
     report: Annotated[dict[str, Any] | None, "what the judge knows of held-in pairs; null where no report was made"]
     calibration: Annotated[dict[str, Any] | None, "how raw scores become probabilities; null where they are some"]
@@ -177,6 +178,13 @@ class Machine(TypedDict):
     gpu: Annotated[str | None, "name of the GPU that trained; null on a CPU"]
 
 
+class Plugin(TypedDict):
+    """A Python file of the user's own that ran as part of the program."""
+
+    file: Annotated[str, "name of the file"]
+    sha256: Annotated[str, "hash of its content when it was loaded"]
+
+
 class Configured(TypedDict):
     """What was asked for."""
 
@@ -191,6 +199,7 @@ class Configured(TypedDict):
     eval_mask: Annotated[str | None, "`train_valid` or `train`"]
     seed: Annotated[int, "seed of model and training"]
     split_seed: Annotated[int | None, "seed of the split"]
+    plugins: Annotated[list[Plugin] | None, "every file of the key `plugins`, in its order; null without"]
 
 
 class Identified(TypedDict):

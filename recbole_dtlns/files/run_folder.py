@@ -102,10 +102,20 @@ def identity_keys(values: Mapping[str, Any]) -> dict[str, Any]:
     return keys | ({"world_size": size} if isinstance(size, int) and size > 1 else {})
 
 
-def run_identity(values: Mapping[str, Any], split_hash: str, external: Sequence[External]) -> str:
-    """Identity of a run: its configuration, its data, and the content of every input made elsewhere."""
+def run_identity(
+    values: Mapping[str, Any], split_hash: str, external: Sequence[External], plugins: Sequence[str] = ()
+) -> str:
+    """Identity of a run: its configuration, its data, and the content of every input made elsewhere and every plugin.
+
+    Args:
+        values: every key.
+        split_hash: of the data.
+        external: inputs made elsewhere.
+        plugins: hashes of their files; a run without any has the identity that earlier versions gave it.
+    """
     files = [entry["sha256"] for entry in external]
-    return content_key("run", {"config": config_hash(values), "split_hash": split_hash, "external": files})
+    parts = {"config": config_hash(values), "split_hash": split_hash, "external": files}
+    return content_key("run", {**parts, "plugins": list(plugins)} if plugins else parts)
 
 
 def refuse_other_run(run_dir: Path, values: Mapping[str, Any], unfinished: bool) -> None:

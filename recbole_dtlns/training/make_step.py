@@ -21,6 +21,7 @@ from recbole_dtlns.false_negatives.lists import JudgedLists
 from recbole_dtlns.processes.group import this_rank
 from recbole_dtlns.samplers import SAMPLERS
 from recbole_dtlns.samplers.base import SamplerContext
+from recbole_dtlns.samplers.first_batch import check_first_batch
 from recbole_dtlns.samplers.parts.exclude import FarFromHistory
 from recbole_dtlns.samplers.parts.history import History
 from recbole_dtlns.samplers.parts.proposal import FreeItems
@@ -96,7 +97,9 @@ def _sampled_step(
 ) -> SampledStep:
     settings, method = config.settings, config.method
     kind = SAMPLERS[str(method.base)]
-    sampler: Any = TreeView(kind()) if method.tree_view else kind()
+    own = kind()
+    check_first_batch(own, str(method.base))
+    sampler: Any = TreeView(own) if method.tree_view else own
     source = _score_source(config, split, model)
     if lists is not None and source.sizes is None:
         check_list_memory(model, lists.settings.n_users, lists.items.shape[1] + lists.settings.n_drawn)

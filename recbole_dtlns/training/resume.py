@@ -28,7 +28,7 @@ class RunPlace:
 
     Attributes:
         run_dir: its folder.
-        identity: hash of configuration and data; a state saved under another one is not resumed from.
+        identity: hash of configuration, data, files and plugins; a state saved under another one is not resumed from.
         split_hash: identity of the split, kept in the checkpoint.
         began: `time.perf_counter()` when the run began, before data and identification; None: when the trainer is made.
     """
@@ -79,7 +79,8 @@ def resume(trainer: Any, train_data: Any) -> bool:
     """Take up the run of the trainer's folder where its last saved state ends; False when there is none.
 
     Raises:
-        UserError: the state was saved under another configuration or with other data, or cannot be read.
+        UserError: the state was saved under another configuration or with other data, files or plugins, or cannot be
+            read.
     """
     state = decided_by_first(lambda: _read(trainer))
     if state is None:
@@ -124,8 +125,9 @@ def _read(trainer: Any) -> dict[str, Any] | None:
         )
     if state["identity"] != trainer.place.identity:
         raise UserError(
-            f"{path} was saved under another configuration or with other data, so this run cannot continue it. "
-            "Repeat the command that began it (see config.yaml) with the same data, or choose another run_dir."
+            f"{path} was saved under another configuration, with other data or with another content of a file or "
+            "plugin, so this run cannot continue it. Repeat the command that began it (see config.yaml) with the same "
+            "data, files and plugins, or choose another run_dir."
         )
     return state
 

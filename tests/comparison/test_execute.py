@@ -213,6 +213,21 @@ def test_data_sets_and_files_are_compared_with_themselves_alone():
         same.check("toy", "LightGCN", judged("a.tsv", "2"), Path("d"))
 
 
+def test_a_plugin_is_compared_by_its_content():
+    same, (run, *_) = SameInputs(), runs_of(small_plan("dns"), small_plan("dns").cells()[0])
+
+    def made_with(paths, *digests):
+        plugins = [{"file": Path(path).name, "sha256": digest} for path, digest in zip(paths, digests, strict=True)]
+        return made_result(run, config={"plugins": " ".join(paths)}, plugins=plugins)
+
+    both = ["a/mine.py", "b/mine.py"]
+    same.check("toy", "BPR", made_with(both, "1", "2"), Path("a"))
+    same.check("toy", "BPR", made_with(both[1:], "2"), Path("b"))
+    same.check("toy", "BPR", made_result(run, config={"plugins": "a/mine.py"}), Path("c"))  # of an earlier version
+    with pytest.raises(UserError, match=r"sha256 of the plugin mine\.py is 3, theirs is 2"):
+        same.check("toy", "LightGCN", made_with(both, "1", "3"), Path("d"))
+
+
 def test_optuna_chain(compared, toy):
     pytest.importorskip("optuna")
     plan = small_plan("dns", trials=4, search="optuna", shared_search={"neg_candidates": "choice [5, 10, 20, 40]"})

@@ -291,6 +291,26 @@ def test_commands_do_not_run_into_finished_folders(made: Path, made_report: Path
     assert all(word.endswith("-again") and word.startswith(f"--run_dir={made}") for word in places)
 
 
+def test_commands_allow_the_plugins_that_their_files_name(made: Path, tmp_path: Path):
+    run = tmp_path / "run"
+    shutil.copytree(made / "runs/ml-100k/BPR/dns/seed-2020", run)
+    (run / "checkpoint.pth").write_text("weights")
+    result = json.loads((run / "result.json").read_text())
+    (run / "checksums.json").unlink(missing_ok=True)
+    for plugins in ("mine.py", None):
+        (run / "result.json").write_text(json.dumps({**result, "config": {**result["config"], "plugins": plugins}}))
+        parts = sections(run)
+        use, load = parts["summary"].commands
+        (again,) = parts["commands"].commands
+        for line in (use.lines[0], again.lines[0]):
+            assert ("--allow_plugins=true" in shlex.split(line)) == (plugins is not None)
+        assert ("allow_plugins=True)" in load.lines[1]) == (plugins is not None)
+    plan = small(tmp_path / "compared", fixed={"plugins": "mine.py"})
+    lines = [line for command in sections(plan)["commands"].commands for line in command.lines]
+    assert len(lines) > 2
+    assert all(shlex.split(line).count("--allow_plugins=true") == 1 for line in lines)
+
+
 def test_commands_of_a_folder_with_a_space_say_what_to_do(made: Path, tmp_path: Path):
     run = tmp_path / "my run"
     shutil.copytree(made / "runs/ml-100k/BPR/dns/seed-2020", run)

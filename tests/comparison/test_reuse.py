@@ -1,6 +1,7 @@
 """Which finished runs a plan uses again, and which plans must not begin in a folder."""
 
 import json
+import sys
 
 import pytest
 from fake_result import DATA
@@ -9,6 +10,8 @@ from fake_runs import FIXED, small_plan
 from recbole_dtlns.comparison.run import records, reuse
 from recbole_dtlns.comparison.run.records import CHOSEN, FAILED
 from recbole_dtlns.comparison.run.reuse import reason_to_refuse, so_far
+from recbole_dtlns.config.plugins import load_plugins
+from recbole_dtlns.files.cache import file_hash
 
 DNS = "toy/BPR/dns"
 
@@ -88,6 +91,28 @@ def test_a_plan_that_fits_no_finished_run_is_refused_with_the_difference(made):
     path.write_text(json.dumps({**json.loads(path.read_text()), "versions": {"recbole_dtlns": "0.0.1"}}))
     assert reason_to_refuse(folder, small_plan("dns")) is None  # seed 4 fits
     assert "made by version 0.0.1" in reason_to_refuse(folder, small_plan("dns", seeds=(3,)))
+
+
+def test_runs_that_a_plugin_was_changed_after_are_refused(made, toy, monkeypatch):
+    plugin = toy / "mine.py"
+    plugin.write_text("# first")
+    load_plugins(plugin)
+    plan = small_plan("dns", fixed={**FIXED, "plugins": str(plugin)})
+    folder = made(plan)
+    for path in folder.rglob("result.json"):
+        result = json.loads(path.read_text())
+        plugins = [{"file": "mine.py", "sha256": file_hash(plugin)}]
+        path.write_text(json.dumps({**result, "config": {"plugins": str(plugin)}, "plugins": plugins}))
+    assert so_far(folder, plan)[0].failed == []
+    plugin.write_text("# second")
+    assert so_far(folder, plan)[0].failed == []  # what runs is still the first
+    for name in [name for name in sys.modules if name.startswith("recbole_dtlns_plugin_")]:
+        monkeypatch.delitem(sys.modules, name)
+    load_plugins(plugin)
+    comparison, reason = so_far(folder, plan)
+    assert len(comparison.failed) == 2
+    assert "was made with another content of the plugin" in comparison.failed[0].reason
+    assert reason.startswith(f"No finished run in {folder} fits this plan")
 
 
 @pytest.mark.parametrize("name", ["result.json", "config.yaml"])

@@ -2,12 +2,17 @@
 
 import os
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from recbole_dtlns.config.plugins import load_plugins
+from recbole_dtlns.config.parsers import Key, whole
+from recbole_dtlns.config.plugins import content_of, load_plugins, loaded_content
+from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.errors import UserError
+from recbole_dtlns.samplers import SAMPLERS
+from recbole_dtlns.samplers.base import BaseSampler
 
 
 @pytest.fixture
@@ -46,6 +51,55 @@ def test_what_a_plugin_is_refused_for_is_said_in_our_words(tmp_path: Path) -> No
     (tmp_path / "old.py").write_text(old)
     with pytest.raises(UserError, match=r"^plugins: .*old.py: Old.margins is called gives_log_odds now. Rename it.$"):
         load_plugins(tmp_path / "old.py")
+
+
+def test_a_plugin_that_has_changed_in_a_process_is_refused(tmp_path: Path, loaded: list[str]) -> None:
+    write(tmp_path / "a" / "mine.py")
+    load_plugins("a/mine.py")
+    with (tmp_path / "a" / "mine.py").open("a") as file:
+        file.write("# changed\n")
+    with pytest.raises(UserError, match=r"a/mine.py has changed since this process loaded it.*Start a new process"):
+        load_plugins("a/mine.py")
+
+
+def test_what_runs_is_what_was_hashed(tmp_path: Path, loaded: list[str]) -> None:
+    """Python's own compiled copy goes by size and second of the change, so an edit may go unseen there."""
+    path = tmp_path / "mine.py"
+    for number in (1, 2):
+        path.write_text(f"import builtins\nbuiltins.loaded_plugins.append({number})\nclass Mine: pass\n")
+        os.utime(path, (1, 1))
+        before = set(sys.modules)
+        load_plugins(path)
+        (module,) = set(sys.modules) - before
+        kind = vars(sys.modules.pop(module))["Mine"]
+        assert content_of(kind) == sha256(path.read_bytes()).hexdigest() == dict(loaded_content(path))[str(path)]
+        assert content_of(type("Derived", (kind, int), {})) == content_of(kind)
+    assert loaded == [1, 2]
+    assert content_of(int) is None
+
+
+@pytest.mark.parametrize("key", ["learning_rate", "embedding_size", "neg_candidates"])
+def test_a_key_that_is_read_already_is_no_key_of_a_sampler(key: str, toy: Path) -> None:
+    class Mine(BaseSampler):
+        """Declares one key."""
+
+    Mine.keys = {key: Key(1, whole(1), "mine")}
+    SAMPLERS["mine"] = Mine
+    with pytest.raises(UserError, match=f"Mine.keys declares {key}, which .* reads already.*another name"):
+        Config("BPR", "toy", config_dict={"data_path": "data", "neg_sampler": "mine"})
+    Mine.keys = {f"mine_{key}": Key(1, whole(1), "mine")}
+    assert Config("BPR", "toy", config_dict={"data_path": "data", "neg_sampler": "mine"})[f"mine_{key}"] == 1
+
+
+def test_an_instance_in_place_of_a_class_is_named(toy: Path) -> None:
+    class Mine(BaseSampler):
+        """As a class it would do."""
+
+    SAMPLERS["mine"] = Mine()  # type: ignore[assignment]
+    with pytest.raises(
+        UserError, match=r"sampler 'mine' of a plugin is .* must be a class.*= Mine, without calling it"
+    ):
+        Config("BPR", "toy", config_dict={"data_path": "data", "neg_sampler": "mine"})
 
 
 def test_a_plugin_that_fails_is_tried_again(tmp_path: Path, loaded: list[str]) -> None:

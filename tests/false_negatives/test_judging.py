@@ -8,6 +8,7 @@ import pytest
 
 from recbole_dtlns.config.budget import Budget
 from recbole_dtlns.data.train_split import TrainSplit
+from recbole_dtlns.errors import UserError
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates, top_unseen
 from recbole_dtlns.false_negatives.judges import Judge, JudgeContext
 from recbole_dtlns.false_negatives.judges.judging import judge_pairs
@@ -118,17 +119,61 @@ def test_nothing_to_judge(tmp_path):
     assert (len(verdicts.raw), verdicts.asked, verdicts.reused) == (0, 0, 0)
 
 
-def test_a_judge_that_answers_something_else_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda n: (np.zeros(n - 1), None), r"gave scores of shape \(.*expected \("),
+        (lambda n: (np.zeros((n, 1)), None), r"gave scores of shape \(\d+, 1\); expected \(\d+,\)"),
+        (lambda n: (np.zeros(n), np.zeros(1)), r"gave label masses of shape \(1,\)"),
+        (lambda n: np.zeros(n), "answered with ndarray.*return scores, None"),
+        (lambda n: None, "answered with NoneType"),
+        (lambda n: (None, None), "gave None for scores"),
+        (lambda n: (["much"] * n, None), "scores that are no numbers"),
+        (lambda n: (np.r_[np.zeros(n - 1), 1.5], None), r"1 of \d+ scores outside of 0 to 1, such as 1\.5"),
+        (lambda n: (np.r_[np.zeros(n - 1), -np.inf], None), "outside of 0 to 1, such as -inf"),
+    ],
+)
+def test_illegal_answers_are_refused_and_not_stored(tmp_path, answer, message):
     context, pairs = setting()
 
-    class Short(Counting):
+    class Wrong(Counting):
         def score(self, users, items):
-            return np.zeros(len(users) - 1), None
+            return answer(len(users))
 
     with VerdictStore(tmp_path / "v") as store:
-        with pytest.raises(ValueError, match=r"judge counting gave scores .* expected"):
-            judge_pairs(Short(), context, pairs, store)
-        assert len(store) == 0
+        with pytest.raises(UserError, match=f"(?s)The judge counting .*{message}"):
+            judge_pairs(Wrong(), context, pairs, store)
+        assert judge_pairs(Counting(), context, pairs, store).asked == len(pairs)
+
+
+def test_log_odds_have_no_bounds_and_rounding_is_no_fault(tmp_path):
+    context, pairs = setting()
+
+    class Wide(Counting):
+        gives_log_odds = True
+
+        def score(self, users, items):
+            return np.where(items % 2, 30.0, -30.0), None
+
+    class Rounded(Counting):
+        def score(self, users, items):
+            return np.full(len(users), 1, np.float32) + np.float32(1.2e-7), None
+
+    with VerdictStore(tmp_path / "v") as store:
+        assert np.abs(judge_pairs(Wide("wide"), context, pairs, store).raw).min() == 30
+        assert judge_pairs(Rounded("rounded"), context, pairs, store).raw.max() > 1
+
+
+def test_a_judge_without_any_answer_is_told_of(tmp_path, caplog):
+    context, pairs = setting()
+
+    class Silent(Counting):
+        def score(self, users, items):
+            return np.full(len(users), np.nan), None
+
+    with VerdictStore(tmp_path / "v") as store:
+        assert np.isnan(judge_pairs(Silent(), context, pairs, store).raw).all()
+    assert f"no answer (NaN) for any of {len(pairs)} pairs, so no pair is accepted" in caplog.text
 
 
 def test_ctrl_c_keeps_the_finished_blocks(tmp_path):

@@ -10,9 +10,13 @@ import torch
 from recbole.model.general_recommender import LightGCN
 
 from recbole_dtlns.cli import main
+from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.run_folder import RESULT
 from recbole_dtlns.quick_start import run_recbole_dtlns
 from recbole_dtlns.samplers import SAMPLERS
+from recbole_dtlns.samplers.base import BaseSampler
+from recbole_dtlns.samplers.batch import Batch
+from recbole_dtlns.samplers.first_batch import check_first_batch
 from recbole_dtlns.training.layers import LAYER_SOURCES
 
 DOC = Path(__file__).parents[2] / "docs" / "add_a_sampler.md"
@@ -65,3 +69,40 @@ def test_layers_of_ones_own_model(toy_data: Path, tmp_path: Path) -> None:
     result = json.loads((tmp_path / "run" / RESULT).read_text())
     assert result["model"] == "MyModel"
     assert result["neg_sampler_effective"] == "mixgcf"
+
+
+@pytest.mark.parametrize("view", ["false", "true"])
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ("score(self, batch): return batch.scores * float('nan')", r"`score` gave NaN for \d+ of \d+ scores"),
+        ("score(self, batch): return batch.scores.sum(1)", r"`score` gave a tensor float32 \[\d+\]; expected a tensor"),
+        ("score(self, batch): return None", r"`score` gave None \(NoneType\); expected a tensor \[\d+, 10\]"),
+        ("pick(self, scores): return scores.argmax(1, keepdim=True) + 10**6", r"`pick` gave positions from 10+\d+ to"),
+        ("pick(self, scores): return scores[:, :1]", r"`pick` gave a tensor float32 .* expected a tensor int64"),
+        ("propose(self, users, n): return users", r"`propose` gave a tensor int64 .* of 2 dimensions"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_refused_at_the_first_batch(
+    toy_data: Path, tmp_path: Path, method: str, message: str, view: str
+) -> None:
+    class Wrong(BaseSampler):
+        """Gets the method that is told."""
+
+    made: dict[str, Any] = {}
+    exec(f"def {method}", made)
+    name = method.partition("(")[0]
+    setattr(Wrong, name, made[name])
+    SAMPLERS["wrong"] = Wrong
+    keys = {**shared(toy_data, tmp_path / "run"), "neg_sampler": "wrong", "tree_view": view, "tree_leaf_size": 4}
+    with pytest.raises(UserError, match=f"neg_sampler=wrong: {message}"):
+        run_recbole_dtlns("BPR", "toy", config_dict=keys)
+
+
+def test_a_sampler_is_looked_at_once() -> None:
+    sampler, rows = BaseSampler(), torch.zeros(2, 3, dtype=torch.int64)
+    check_first_batch(sampler, "plain")
+    batch = Batch(rows[:, 0], rows[:, 0], rows, 0, torch.Generator())
+    assert {"score", "pick", "propose"} <= vars(sampler).keys()
+    sampler.pick(sampler.score(batch))
+    assert vars(sampler).keys() == {"propose"}

@@ -1,5 +1,6 @@
 """A run that is cut off and started again ends where an undisturbed one ends."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,18 @@ def equal(first: Any, second: Any) -> bool:
     return torch.equal(first, second) if isinstance(first, torch.Tensor) else first == second
 
 
+SAMPLER = """
+from recbole_dtlns.samplers import SAMPLERS
+from recbole_dtlns.samplers.base import BaseSampler
+
+
+class Worst(BaseSampler):
+    def score(self, batch):
+        return -batch.scores
+
+
+SAMPLERS["worst"] = Worst
+"""
 NGCF = ["--model=NGCF", "--hidden_size_list=[8,8]"]  # it has dropout, so global random states matter
 
 
@@ -135,6 +148,31 @@ def test_a_state_of_another_configuration_or_a_damaged_one_is_refused(
     (run_dir / RESUME).write_bytes(b"half a file")
     assert main(command(tmp_path, "--model=BPR", "--judge=rule", f"--run_dir={run_dir}")) == 2
     assert "damaged" in capsys.readouterr().err
+
+
+def test_a_run_does_not_go_on_with_a_changed_plugin(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pairs(tmp_path / "data" / "toy", toy_split())
+    plugin, program = tmp_path / "mine.py", SAMPLER
+    plugin.write_text(program)
+    flags = ["--model=BPR", "--neg_sampler=worst", f"--plugins={plugin}", "--judge=none"]
+    broken = command(tmp_path, *flags, f"--run_dir={tmp_path / 'broken'}")
+    with monkeypatch.context() as patch:
+        cut_off_in_epoch(patch, 3)
+        assert main(broken) == 130
+    state = (tmp_path / "broken" / RESUME).read_bytes()
+
+    def started_with(content: str) -> int:
+        plugin.write_text(content)
+        for name in [name for name in sys.modules if name.startswith("recbole_dtlns_plugin_")]:
+            monkeypatch.delitem(sys.modules, name)  # as in a new process
+        return main(broken)
+
+    assert started_with(program.replace("-batch", "+batch")) == 2
+    assert "another content of a file or plugin" in capsys.readouterr().err
+    assert (tmp_path / "broken" / RESUME).read_bytes() == state
+    assert started_with(program) == 0
 
 
 def test_a_finished_run_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

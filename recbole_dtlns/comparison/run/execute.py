@@ -19,8 +19,9 @@ from recbole_dtlns.comparison.run.at_work import AtWork
 from recbole_dtlns.comparison.run.config_of_run import run_config
 from recbole_dtlns.comparison.run.records import RUNS, WHAT_TO_DO, UnfitRun, trained_result
 from recbole_dtlns.comparison.run.runs import Run, command
-from recbole_dtlns.comparison.run.same_inputs import SameInputs
+from recbole_dtlns.comparison.run.same_inputs import SameInputs, plugins_of
 from recbole_dtlns.config.config_files import read_yaml
+from recbole_dtlns.config.plugins import loaded_content
 from recbole_dtlns.config.run_config import Config
 from recbole_dtlns.engines.base import Child, Engine
 from recbole_dtlns.engines.local import LocalEngine
@@ -196,7 +197,8 @@ def require_reusable(result: Result, home: Path, config: Config) -> None:
     """Refuse the result of a finished run that does not fit its configuration.
 
     Raises:
-        UnfitRun: it was made by another version of this package, or under another configuration.
+        UnfitRun: it was made by another version of this package, under another configuration, or with another content
+            of a plugin than what is loaded now.
         UserError: the configuration that it was made under is damaged.
     """
     made_by = result["versions"].get("recbole_dtlns")
@@ -209,6 +211,13 @@ def require_reusable(result: Result, home: Path, config: Config) -> None:
         raise UserError(f"{home / CONFIG} is empty. {WHAT_TO_DO}")
     if config_hash(recorded) != config_hash(wanted):
         raise UnfitRun(f"{home} holds a run under another configuration: {differences(recorded, wanted)}. {WHAT_TO_DO}")
+    loaded = dict(loaded_content(config.settings.plugins))
+    for path, made in plugins_of(result).items():
+        if loaded.get(path, made) != made:
+            raise UnfitRun(
+                f"{home} was made with another content of the plugin {path}: the sha256 was {made[:12]}, now it is "
+                f"{loaded[path][:12]}. Restore the plugin. {WHAT_TO_DO}"
+            )
 
 
 def differences(recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:

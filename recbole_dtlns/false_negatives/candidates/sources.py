@@ -21,7 +21,7 @@ from recbole_dtlns.false_negatives.candidates.item_knn import ItemKNN
 from recbole_dtlns.false_negatives.candidates.low_pass import LowPass
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.candidates.rp3beta import RP3beta
-from recbole_dtlns.false_negatives.candidates.union_source import UnionSource
+from recbole_dtlns.false_negatives.candidates.union_source import UnionSource, settings_of
 from recbole_dtlns.false_negatives.candidates.user_knn import UserKNN
 from recbole_dtlns.files.cache import StageCache, content_key
 from recbole_dtlns.files.result_schema import External
@@ -39,7 +39,10 @@ class CandidateSource(Protocol):
     """
 
     def settings(self) -> dict[str, Any]:
-        """What decides the result besides the training split, as JSON values: part of the cache's key."""
+        """What decides the result besides the training split, as JSON values: part of the cache's key.
+
+        The content of a plugin's file is added to it, see `settings_of`.
+        """
         ...
 
     def fit(self, view: TrainSplit) -> CandidateSource:
@@ -143,7 +146,7 @@ def find_candidates(
     if settings.source in OTHER_SOURCES:
         return _from_file(view, settings, started)
     name, source = resolve_source(settings, view, source)
-    decided_by: dict[str, Any] = {"train_hash": view.train_hash, "source": name, "settings": source.settings()}
+    decided_by: dict[str, Any] = {"train_hash": view.train_hash, "source": name, "settings": settings_of(source)}
     decided_by |= {"topk": str(settings.topk), "revision": _REVISION}
     if settings.one_thread:
         decided_by["one_thread"] = True

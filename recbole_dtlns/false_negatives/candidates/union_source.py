@@ -8,9 +8,17 @@ from typing import Any
 import numpy as np
 
 from recbole_dtlns.config.budget import Budget
+from recbole_dtlns.config.plugins import content_of
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.candidates.topk import position_in_run
+
+
+def settings_of(source: Any) -> dict[str, Any]:
+    """What decides the result of a source besides the training split; of one from a plugin also the file's content."""
+    settings: dict[str, Any] = source.settings()
+    content = content_of(type(source))
+    return settings if content is None else {**settings, "plugin": content}
 
 
 class UnionSource:
@@ -27,7 +35,7 @@ class UnionSource:
 
     def settings(self) -> dict[str, Any]:
         """What decides the result besides the training split: those of every source."""
-        return {name: source.settings() for name, source in self._parts.items()}
+        return {name: settings_of(source) for name, source in self._parts.items()}
 
     def fit(self, view: TrainSplit) -> UnionSource:
         """Fit every source."""

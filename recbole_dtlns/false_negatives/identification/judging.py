@@ -19,6 +19,7 @@ from recbole_dtlns.false_negatives.identification.asking import Asker
 from recbole_dtlns.false_negatives.identification.during_training import RawOf
 from recbole_dtlns.false_negatives.identification.reporting import ReportMaker
 from recbole_dtlns.false_negatives.judges import JudgeContext
+from recbole_dtlns.false_negatives.judges.answers import answers_of
 from recbole_dtlns.false_negatives.judges.base import Usage
 from recbole_dtlns.false_negatives.judges.judging import Verdicts
 from recbole_dtlns.false_negatives.selection import pairs_to_judge
@@ -115,7 +116,7 @@ def _online(name: str, asker: Asker, context: JudgeContext, student: Student | N
     """What judges during training. A student's teacher is not held on to: it may be a large model on the same GPU."""
     log_odds = asker.judge.gives_log_odds
     if declared(name).way != "distilled":
-        return lambda users, items: asker.judge.score(users, items)[0]
+        return lambda users, items: answers_of(asker.judge, users, items)[0]
     if student is None:  # there was nothing to learn from
         return lambda users, items: np.full(len(users), np.nan)
     return lambda users, items: _on_teachers_scale(student_scores(student, context, users, items), student, log_odds)

@@ -17,6 +17,7 @@ from recbole_dtlns.false_negatives.candidates.sources import (
     find_candidates,
     resolve_source,
 )
+from recbole_dtlns.false_negatives.candidates.union_source import settings_of
 from recbole_dtlns.false_negatives.report.candidate_scores import pair_scores
 from recbole_dtlns.files.cache import StageCache
 from recbole_dtlns.trees.stage import Trees, TreeSettings, build_trees
@@ -61,7 +62,7 @@ class Rebuild:
             `source`: settings of each candidate source by name; `topk`; `trees`; `text` where read.
         """
         name, source = resolve_source(self._candidates, view, self._source)
-        settings = source.settings() if "," in name else {name: source.settings()}
+        settings = source.settings() if "," in name else {name: settings_of(source)}
         text = {} if self._text_vectors is None else {"text": self._text_vectors.about}
         return {"source": settings, "topk": str(self._candidates.topk), "trees": asdict(self._trees), **text}
 

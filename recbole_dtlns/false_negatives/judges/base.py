@@ -83,7 +83,8 @@ class Judge(JudgeDeclaration, ABC):
     """Scores pairs by codes, and by titles where it says so; pairs that show it the same get the same answer.
 
     A class is made by `Class(context)`. `name`, `revision` and `settings()` (JSON values: prompt, model, calibration)
-    are part of the verdict store's keys: whatever changes an answer must change one of them.
+    are part of the verdict store's keys: whatever changes an answer must change one of them. For a class from a plugin
+    the content of its file is part of them too; what the file imports is not.
 
     Attributes:
         gives_log_odds: raw scores are log-odds of "positive", any real number, instead of numbers from 0 to 1.

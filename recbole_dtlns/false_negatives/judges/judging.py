@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
+from recbole_dtlns.false_negatives.judges.answers import answers_of
 from recbole_dtlns.false_negatives.judges.base import InterruptedAnswers, Judge, JudgeContext
 from recbole_dtlns.false_negatives.judges.keys import PairKeys
 from recbole_dtlns.false_negatives.judges.progress import JudgingProgress
@@ -68,8 +69,7 @@ def judge_pairs(
         cut: raw score from which a pair is shown as accepted while judging runs.
 
     Raises:
-        UserError: the store cannot be used.
-        ValueError: the judge gave another number of scores than it was asked for.
+        UserError: the store cannot be used, or the judge gave what is no score for each pair; that is not stored.
     """
     pair_keys = PairKeys(context, judge)
     raw, mass = np.full(len(candidates), np.nan), np.full(len(candidates), np.nan)
@@ -90,7 +90,12 @@ def judge_pairs(
                 *(done, len(raw)),
             )
     unanswered = int(np.isnan(raw[:done]).sum())
-    if unanswered:
+    if unanswered and unanswered == done:
+        logger.warning(
+            "The judge %s gave no answer (NaN) for any of %d pairs, so no pair is accepted. Look at its `score`.",
+            *(judge.name, done),
+        )
+    elif unanswered:
         logger.warning("The judge %s gave no answer for %d of %d pairs.", judge.name, unanswered, done)
     return Verdicts(raw, mass, asked, done - asked, len(raw) - done, interrupted)
 
@@ -112,14 +117,10 @@ def _ask(
 ) -> None:
     stopped: InterruptedAnswers | None = None
     try:
-        raw, mass = judge.score(users[missing], items[missing])
+        raw, mass = answers_of(judge, users[missing], items[missing])
     except InterruptedAnswers as error:
         raw, mass, stopped = error.raw, error.mass, error
-    for name, answer in (("scores", raw), ("label masses", mass)):
-        if answer is not None and np.shape(answer) != (len(missing),):
-            raise ValueError(f"The judge {judge.name} gave {name} {np.shape(answer)}; expected ({len(missing)},).")
-    masses = None if mass is None else np.asarray(mass, dtype=np.float64)
-    store.put([keys[place] for place in missing], np.asarray(raw, dtype=np.float64), masses)
+    store.put([keys[place] for place in missing], raw, mass)
     if stopped is not None:
         raise stopped
 

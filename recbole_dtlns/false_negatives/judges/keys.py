@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from recbole_dtlns.config.plugins import content_of
 from recbole_dtlns.false_negatives.judges.base import Judge, JudgeContext
 
 _BYTES = 16
@@ -17,12 +18,15 @@ class PairKeys:
     """Keys of pairs under one judge: equal for pairs that show the judge the same codes and titles.
 
     key = blake2b(judge's name, revision and settings; the user's history as a sorted list of codes of both views; the
-    candidate's code in both views). For a judge that reads titles, that of an item stands beside its code. Item numbers
-    and tokens are no part of it. O(I) to set up.
+    candidate's code in both views). For a judge of a plugin the content of the plugin's file stands beside its
+    settings, for one that reads titles that of an item beside its code. Item numbers and tokens are no part of it.
+    O(I) to set up.
     """
 
     def __init__(self, context: JudgeContext, judge: Judge) -> None:
-        about = json.dumps([judge.name, judge.revision, judge.settings()], sort_keys=True)
+        content = content_of(type(judge))
+        own = [judge.name, judge.revision, judge.settings(), *([] if content is None else [content])]
+        about = json.dumps(own, sort_keys=True)
         self._judge = blake2b(about.encode(), digest_size=_BYTES).digest()
         self._matrix = context.matrix
         codes = np.concatenate([context.co, context.se], axis=1).astype("<i2")  # [I + 1, D + D']

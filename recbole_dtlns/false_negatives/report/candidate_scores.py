@@ -16,6 +16,7 @@ from recbole_dtlns.false_negatives.candidates.sources import (
     CandidateSource,
     resolve_source,
 )
+from recbole_dtlns.false_negatives.candidates.union_source import settings_of
 from recbole_dtlns.files.cache import StageCache, content_key
 
 _STAGE = "report_scores"
@@ -54,7 +55,7 @@ def pair_scores(
         return None
     name, source = resolve_source(settings, view, source)
     pairs = hashlib.sha256(np.stack([users, items]).astype("<i8").tobytes()).hexdigest()
-    decided_by: dict[str, Any] = {"train_hash": view.train_hash, "source": name, "settings": source.settings()}
+    decided_by: dict[str, Any] = {"train_hash": view.train_hash, "source": name, "settings": settings_of(source)}
     decided_by |= {"pairs": pairs, "revision": _REVISION}
     key = content_key(_STAGE, decided_by)
     arrays = cache.load(_STAGE, key)

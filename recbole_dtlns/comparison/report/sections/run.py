@@ -13,6 +13,7 @@ from recbole_dtlns.comparison.report.table import Column, Line, Table, filled
 from recbole_dtlns.comparison.run.checks import of_other_mask
 from recbole_dtlns.comparison.run.records import RunRecord
 from recbole_dtlns.comparison.statistics.words import metric_name
+from recbole_dtlns.config.permissions import permissions_for
 from recbole_dtlns.errors import UserError
 from recbole_dtlns.files.run_folder import CHECKPOINT
 
@@ -64,11 +65,21 @@ def _metrics(source: Source, row: Row, slug: str) -> Table:
 
 
 def _use(row: Row) -> Iterator[Commands]:
-    folder = row.runs[0].folder
+    folder, permissions = row.runs[0].folder, permissions_for(row.runs[0].result["config"])
     if (folder / CHECKPOINT).is_file():
-        words = ["python", "-m", "recbole_dtlns", "recommend", str(folder), "--topk=20", "--output=lists.tsv"]
+        words = [
+            "python",
+            "-m",
+            "recbole_dtlns",
+            "recommend",
+            str(folder),
+            "--topk=20",
+            "--output=lists.tsv",
+            *permissions,
+        ]
         yield Commands("Recommend 20 items to every user", (shlex.join(words),))
-        lines = ("from recbole_dtlns.evaluation.loading import load_run", f"run = load_run({str(folder)!r})")
+        allowed = ", allow_plugins=True" if permissions else ""
+        lines = ("from recbole_dtlns.evaluation.loading import load_run", f"run = load_run({str(folder)!r}{allowed})")
         yield Commands("Load the model in Python", lines)
 
 

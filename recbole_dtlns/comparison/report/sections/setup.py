@@ -16,6 +16,7 @@ from recbole_dtlns.comparison.report.source import Group, Row, Source
 from recbole_dtlns.comparison.report.table import Column, Line, Table, filled
 from recbole_dtlns.comparison.run.records import RunRecord
 from recbole_dtlns.comparison.run.runs import Run, command
+from recbole_dtlns.config.permissions import permissions_for
 from recbole_dtlns.wording import counted
 
 # Where a run writes and what sets its seeds apart is no difference between rows; what it ran on is a table of its own.
@@ -51,10 +52,12 @@ def commands(source: Source) -> Section:
             if _spaced(config):
                 config, title = Path(config.name), f"{title}; {_SPACED}: copy config.yaml to where this is run"
             words += [f"--config_files={config}", f"--run_dir={run.folder}-again"]
+            words += permissions_for(run.result["config"])
             section.commands.append(Commands(title, (shlex.join(words),)))
         return section
     spaced = f"; {_SPACED}: rename {folder} first" if _spaced(folder) else ""
     again = ["python", "-m", "recbole_dtlns", "compare", f"--plan={folder / 'plan.yaml'}", f"--run_dir={folder}-again"]
+    again += permissions_for(plan.fixed)
     section.commands.append(Commands(f"The whole comparison again{spaced}", (shlex.join(again),)))
     seeds = _by_group(source, plan, source.runs)
     tried = [run for run in source.comparison.runs if run.trial is not None]
@@ -76,6 +79,7 @@ def _by_group(source: Source, plan: ComparisonPlan, runs: list[RunRecord]) -> di
         if cell is not None and keys is not None:
             words = command(plan, Run(cell, run.seed, run.trial), keys, source.comparison.folder)
             words = ["python", *(f"{word}-again" if word.startswith("--run_dir=") else word for word in words[1:])]
+            words += [word for word in permissions_for(plan.fixed) if word not in words]
             by_group.setdefault(f"{run.model} on {run.dataset}", []).append(shlex.join(words))
     return by_group
 
