@@ -17,6 +17,8 @@ from recbole_dtlns.files.run_folder import own_run_dir
     [
         (["recommend"], "recommend needs the folder of a run"),
         (["recommend", "run", "--k=1"], "recommend takes --.*; found --k"),
+        (["export", "run", "--out=vectors"], "export takes .*; found --out; did you mean output"),
+        (["export", "run"], "export needs --output=FOLDER"),
         (["recommend", "run", "--topk=many"], "--topk=many: expected a whole number from 1"),
         (["recommend", "run", "--users=u1,,u2"], "expected tokens of users with commas"),
         (["recommend", "run", "--users="], "expected tokens of users with commas"),

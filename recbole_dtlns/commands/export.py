@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from recbole_dtlns.commands.arguments import flags, folder_argument
+from recbole_dtlns.commands.arguments import flags, folder_argument, refuse_unknown
 from recbole_dtlns.commands.saved_run import LOADING, load_allowed
 from recbole_dtlns.errors import UserError
 
 _FORMATS = ("npy", "parquet")
+_KNOWN = {"output", "format", *LOADING}
 
 
 def main(arguments: list[str]) -> int:
     """Run `export RUN_DIR --output=FOLDER [--format=npy|parquet]`."""
     folder = folder_argument(arguments, "export")
     options = flags(arguments)
-    unknown = set(options) - {"output", "format", *LOADING}
-    if unknown or "output" not in options:
-        raise UserError(
-            f"export takes --output=FOLDER, which it needs, --format=npy or parquet, --{', --'.join(LOADING)}; found "
-            f"{', '.join(sorted(options)) or 'neither'}."
-        )
+    refuse_unknown("export", options, _KNOWN)
+    if "output" not in options:
+        raise UserError("export needs --output=FOLDER, where the files are written.")
     kind = options.get("format", "npy")
     if kind not in _FORMATS:
         raise UserError(f"--format={kind}: expected {' or '.join(_FORMATS)}.")

@@ -74,7 +74,7 @@ def test_a_score_that_is_no_dot_product_is_refused(toy: Path, capsys: pytest.Cap
     [
         ([], "--output=FOLDER"),
         (["--output=a", "--format=csv"], "expected npy or parquet"),
-        (["--topk=3"], "found topk"),
+        (["--topk=3"], "found --topk"),
         (["--output=a", "--allow_plugins", "--trust_checkpoint=true"], "run"),
     ],
 )
