@@ -142,15 +142,22 @@ def require_sampler(name: str) -> None:
 def refuse_taken_keys(taken: Collection[str]) -> None:
     """Raise UserError where a class that is not ours declares a key that belongs to no single part.
 
+    A key that it has from a class of ours is that class's.
+
     Args:
         taken: keys of RecBole, and those of ours that no sampler, judge or source declares.
     """
     kinds = [kind for name in _TABLES if not name.startswith("models") for kind in table(name).values()]
     for kind in kinds:
-        if isinstance(kind, type) and kind.__module__.partition(".")[0] != "recbole_dtlns":
-            both = sorted({*(getattr(kind, "keys", None) or ())}.intersection(taken))
+        if isinstance(kind, type) and not _is_ours(kind):
+            from_ours = {key for base in kind.__mro__ if _is_ours(base) for key in getattr(base, "keys", None) or ()}
+            both = sorted(({*(getattr(kind, "keys", None) or ())} - from_ours).intersection(taken))
             if both:
                 raise UserError(
                     f"{kind.__name__}.keys declares {', '.join(both)}, which RecBole or this package reads already: "
                     "the value would not be yours alone. Choose another name."
                 )
+
+
+def _is_ours(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == "recbole_dtlns"
