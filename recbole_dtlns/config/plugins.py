@@ -27,6 +27,7 @@ class _LoaderOf(SourceFileLoader):
         self._content = content
 
     def get_code(self, fullname: str) -> CodeType:
+        """The program, compiled anew."""
         code: CodeType = self.source_to_code(self._content, self.path)
         return code
 
@@ -38,11 +39,12 @@ def load_plugins(names: Any) -> None:
         UserError: a file is missing, has a blank in its path, importing it raises, or it has changed since this process
             loaded it.
     """
-    refuse_blanks("plugins", str(names or ""), plugin_names(names))
-    for name in plugin_names(names):
+    listed = plugin_names(names)
+    refuse_blanks("plugins", str(names or ""), listed)
+    for name in listed:
         path = Path(name)
         if not path.is_file():
-            several = " Blanks and commas separate files." if len(plugin_names(names)) > 1 else ""
+            several = " Blanks and commas separate files." if len(listed) > 1 else ""
             raise UserError(f"plugins: there is no file {name}.{several} Give the path of a Python file.")
         module_name = _module_name(path)
         if module_name in sys.modules:
@@ -124,6 +126,12 @@ def content_of(kind: type) -> str | None:
     modules = dict.fromkeys(base.__module__ for base in kind.__mro__)
     contents = [_CONTENT[module] for module in modules if module in _CONTENT]
     return "+".join(contents) or None
+
+
+def with_content(about: Mapping[str, Any], kind: type) -> dict[str, Any]:
+    """What decides the answers of a class, and under `plugin` its `content_of`, where a plugin has a part in it."""
+    content = content_of(kind)
+    return dict(about) if content is None else {**about, "plugin": content}
 
 
 def plugin_names(names: Any) -> list[str]:

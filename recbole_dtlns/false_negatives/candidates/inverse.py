@@ -41,7 +41,7 @@ def invert(matrix: np.ndarray) -> None:
             _sweep(matrix, pivot, bounds[:number] + bounds[number + 1 :])
     for bound in bounds:
         tile = matrix[bound, bound]
-        tile[:] = np.tril(tile) + np.tril(tile, -1).T
+        tile[:] = _mirrored(tile)
         below = matrix[bound, : bound.stop]
         np.negative(below, out=below)
         matrix[: bound.start, bound] = matrix[bound, : bound.start].T
@@ -70,4 +70,10 @@ def _sweep(matrix: np.ndarray, pivot: slice, others: list[slice]) -> None:
     matrix[pivot, : pivot.start] = whole[: pivot.start].T
     matrix[pivot.stop :, pivot] = whole[pivot.stop :]
     inverse, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
-    matrix[pivot, pivot] = -(np.tril(inverse) + np.tril(inverse, -1).T)
+    matrix[pivot, pivot] = -_mirrored(inverse)
+
+
+def _mirrored(matrix: np.ndarray) -> np.ndarray:
+    """The symmetric matrix whose lower triangle is given, [n, n]."""
+    mirrored: np.ndarray = np.tril(matrix) + np.tril(matrix, -1).T
+    return mirrored

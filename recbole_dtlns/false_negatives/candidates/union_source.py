@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from recbole_dtlns.config.budget import Budget
-from recbole_dtlns.config.plugins import content_of
+from recbole_dtlns.config.plugins import with_content
 from recbole_dtlns.data.train_split import TrainSplit
 from recbole_dtlns.false_negatives.candidates.ranking import Candidates
 from recbole_dtlns.false_negatives.candidates.topk import position_in_run
@@ -16,9 +16,7 @@ from recbole_dtlns.false_negatives.candidates.topk import position_in_run
 
 def settings_of(source: Any) -> dict[str, Any]:
     """What decides the result of a source besides the training split; of one from a plugin also the file's content."""
-    settings: dict[str, Any] = source.settings()
-    content = content_of(type(source))
-    return settings if content is None else {**settings, "plugin": content}
+    return with_content(source.settings(), type(source))
 
 
 class UnionSource:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import special
 
 from recbole_dtlns.config.declared import declared
-from recbole_dtlns.config.plugins import content_of
+from recbole_dtlns.config.plugins import with_content
 from recbole_dtlns.config.settings import Settings
 from recbole_dtlns.data.item_text import ItemText
 from recbole_dtlns.data.train_split import TrainSplit
@@ -91,6 +91,5 @@ class Asker:
             settings = {**settings, "max_history": self.settings.llm_max_history}
         if self.judge.reads_titles:
             settings = {**settings, "titles": self.titles_digest}
-        content = content_of(type(self.judge))
         about = {"judge": self.judge.name, "revision": self.judge.revision, "settings": settings}
-        return about if content is None else {**about, "plugin": content}
+        return with_content(about, type(self.judge))

@@ -67,17 +67,8 @@ def _metrics(source: Source, row: Row, slug: str) -> Table:
 def _use(row: Row) -> Iterator[Commands]:
     folder, permissions = row.runs[0].folder, permissions_for(row.runs[0].result["config"])
     if (folder / CHECKPOINT).is_file():
-        words = [
-            "python",
-            "-m",
-            "recbole_dtlns",
-            "recommend",
-            str(folder),
-            "--topk=20",
-            "--output=lists.tsv",
-            *permissions,
-        ]
-        yield Commands("Recommend 20 items to every user", (shlex.join(words),))
+        words = ["python", "-m", "recbole_dtlns", "recommend", str(folder), "--topk=20", "--output=lists.tsv"]
+        yield Commands("Recommend 20 items to every user", (shlex.join(words + permissions),))
         allowed = ", allow_plugins=True" if permissions else ""
         lines = ("from recbole_dtlns.evaluation.loading import load_run", f"run = load_run({str(folder)!r}{allowed})")
         yield Commands("Load the model in Python", lines)
